@@ -1,0 +1,3 @@
+"""Listens, recognises urban sounds and publishes them as events over MQTT."""
+
+__version__ = "0.1.0"

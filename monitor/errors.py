@@ -1,0 +1,51 @@
+"""The errors that reach a user, each one line: what, where, what to do.
+
+    MonitorError
+    ├── UsageError      exit 2   a command line that asks for the impossible
+    ├── ConfigError     exit 2   config.yaml, --set, an unknown key or label
+    ├── AudioError      exit 3   a file, a device or a stream that gives no audio
+    ├── PackageError    exit 3   a model that cannot be read or contradicts its card
+    ├── OutboxError     exit 4   the history database cannot be opened or written
+    └── PublishError    exit 4   the broker refused, or did not acknowledge in time
+
+Exit code 1 is not an error of this tree: the command ran and its answer is "no"
+(``--expect`` differs), or a bug stopped it.
+"""
+
+from __future__ import annotations
+
+EXIT_DONE = 0
+EXIT_FAILED = 1
+EXIT_USAGE = 2
+EXIT_INPUT = 3
+EXIT_DELIVERY = 4
+
+
+class MonitorError(Exception):
+    """Root of all expected errors; ``exit_code`` is what the command returns."""
+
+    exit_code = EXIT_FAILED
+
+
+class UsageError(MonitorError):
+    exit_code = EXIT_USAGE
+
+
+class ConfigError(MonitorError):
+    exit_code = EXIT_USAGE
+
+
+class AudioError(MonitorError):
+    exit_code = EXIT_INPUT
+
+
+class PackageError(MonitorError):
+    exit_code = EXIT_INPUT
+
+
+class OutboxError(MonitorError):
+    exit_code = EXIT_DELIVERY
+
+
+class PublishError(MonitorError):
+    exit_code = EXIT_DELIVERY

@@ -1,0 +1,137 @@
+"""The frozen records that travel along the route, in its order.
+
+``AudioBlock → HopResult (with its Decisions) → EventRecord``
+
+Positions are sample counts since the start of the stream; which rate they count
+at is said at each field. Seconds are positions divided by the rate. UTC appears
+only in :class:`EventRecord`.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+SCHEMA = 1
+"""Version of the event record; new keys may come, old ones keep name and meaning."""
+
+SILENCE_DBFS = -120.0
+"""Level reported for digital silence, and the lowest level reported at all."""
+
+Samples = NDArray[np.float32]
+EventType = Literal["start", "end"]
+EndReason = Literal["released", "stopped", "source_lost"]
+ClockState = Literal["synced", "unsynced", "file", "deterministic"]
+
+
+@dataclass(frozen=True, slots=True)
+class AudioBlock:
+    """A run of consecutive samples as a source delivered it.
+
+    samples : float32, shape (n,) or (n, channels), full scale ±1, read-only
+    position : index of the first sample since the stream began, at the source's rate;
+        larger than the end of the block before when audio was lost between the two
+    arrived : monotonic seconds when the last sample was in hand; None for files
+    """
+
+    samples: Samples
+    position: int
+    arrived: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """How loud the newest hop was.
+
+    rms_dbfs, peak_dbfs : −120 … 0; the mean (DC) is removed before
+    background_dbfs : slow estimate of the level without events
+    clipped : samples at or beyond full scale in the hop
+    """
+
+    rms_dbfs: float
+    peak_dbfs: float
+    background_dbfs: float
+    clipped: int
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What the tracker decided at one hop: an event began or ended.
+
+    All ``*_pos`` are positions at the model's rate. ``key`` joins a start to its end
+    within one stream.
+    """
+
+    type: EventType
+    key: int
+    label: str
+    decided_pos: int
+    start_pos: int
+    end_pos: int | None
+    score: float
+    score_mean: float
+    threshold: float
+    level_dbfs: float
+    over_background_db: float
+    overlapping: tuple[str, ...]
+    reason: EndReason | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class HopResult:
+    """All that one hop brought.
+
+    position : end of the hop at the model's rate
+    scores : calibrated scores before smoothing, shape (labels,), 0 … 1
+    """
+
+    position: int
+    time_s: float
+    scores: NDArray[np.float32]
+    level: Level
+    decisions: tuple[Decision, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class EventRecord:
+    """An event as MQTT, the history and ``--json`` carry it (schema 1)."""
+
+    event_id: str
+    seq: int
+    type: EventType
+    node: str
+    label: str
+    start: str
+    end: str | None
+    start_s: float
+    end_s: float | None
+    duration_s: float | None
+    score: float
+    score_mean: float
+    threshold: float
+    level_dbfs: float
+    over_background_db: float
+    delay_s: float
+    model: str
+    model_version: str
+    clock: ClockState
+    overlapping: tuple[str, ...] = ()
+    file: str | None = None
+    clip: str | None = None
+    delayed: bool = False
+    reason: EndReason | None = None
+    schema: int = field(default=SCHEMA)
+
+    def to_json(self) -> str:
+        """One line of JSON with sorted keys, so that equal records are equal bytes."""
+        return json.dumps(asdict(self), sort_keys=True, ensure_ascii=False)
+
+    @classmethod
+    def from_json(cls, text: str) -> EventRecord:
+        values = json.loads(text)
+        values["overlapping"] = tuple(values["overlapping"])
+        return cls(**values)

@@ -1,0 +1,43 @@
+"""How one class's scores become events; written by cards, overridden by config."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Score = Annotated[float, Field(ge=0.0, le=1.0)]
+Seconds = Annotated[float, Field(ge=0.0, le=3600.0)]
+
+
+class ClassSettings(BaseModel):
+    """Hysteresis and timing of one class.
+
+    A class switches on when its smoothed score stays at or above ``enter`` for
+    ``attack_s``, and off when it stays below ``exit`` for ``release_s``.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    enter: Score = Field(0.5, description="smoothed score at or above which the class may switch on, 0…1")
+    exit: Score = Field(0.3, description="smoothed score below which it may switch off, 0…1, ≤ enter")
+    attack_s: Seconds = Field(0.0, description="seconds the score must hold `enter`; 0 = the first window")
+    release_s: Seconds = Field(1.0, description="seconds the score must stay below `exit`; gaps shorter join")
+    smoothing_s: Seconds = Field(0.0, description="seconds of trailing mean over the scores; 0 = none")
+    min_duration_s: Seconds = Field(0.0, description="seconds an event stays on at least")
+    cooldown_s: Seconds = Field(0.0, description="seconds after an end before the class may switch on again")
+    min_level_dbfs: Annotated[float, Field(ge=-120.0, le=0.0)] = Field(
+        -120.0, description="level below which a window cannot switch the class on, dBFS"
+    )
+    onset_shift_s: Annotated[float, Field(ge=-60.0, le=60.0)] = Field(
+        0.0, description="seconds from the true onset to the end of the first window over `enter`"
+    )
+    offset_shift_s: Annotated[float, Field(ge=-60.0, le=60.0)] = Field(
+        0.0, description="seconds from the true end to the end of the first window below `exit`"
+    )
+
+    @model_validator(mode="after")
+    def _hysteresis(self) -> ClassSettings:
+        if self.exit > self.enter:
+            raise ValueError(f"exit {self.exit:g} is above enter {self.enter:g}; it must be at or below it")
+        return self
