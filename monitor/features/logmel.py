@@ -65,7 +65,7 @@ class LogMel:
         buffer[self._past :] = samples
         spectrum = np.fft.rfft(self._framed * self._taper, axis=1)
         power = (spectrum.real**2 + spectrum.imag**2).astype(np.float32, copy=False)
-        mel = np.maximum(power @ self._mel, self._floor)
+        mel: Frames = np.maximum(power @ self._mel, self._floor)
         np.log10(mel, out=mel)
         mel *= 10.0
         mel -= self._reference_db
@@ -139,9 +139,7 @@ def _slaney_mel(hz: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def _slaney_hz(mel: NDArray[np.float64]) -> NDArray[np.float64]:
     break_mel = _BREAK_HZ / _LINEAR_HZ
-    return np.where(
-        mel >= break_mel, _BREAK_HZ * np.exp(_LOG_STEP * (mel - break_mel)), _LINEAR_HZ * mel
-    )
+    return np.where(mel >= break_mel, _BREAK_HZ * np.exp(_LOG_STEP * (mel - break_mel)), _LINEAR_HZ * mel)
 
 
 def _htk_mel(hz: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -33,7 +33,7 @@ class LogMelSpec(Frozen):
     window: Literal["hann"] = "hann"
     hop: PositiveInt
     frames: PositiveInt
-    power: Literal[2.0] = 2.0
+    power: Annotated[float, Field(ge=2, le=2)] = 2.0
     n_mels: PositiveInt
     fmin: Annotated[float, Field(ge=0)] = 0.0
     fmax: PositiveFloat

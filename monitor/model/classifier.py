@@ -1,0 +1,139 @@
+"""A model as the pipeline uses it: a hop of audio in, a calibrated score per label out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from monitor.errors import PackageError
+from monitor.features.logmel import LogMel
+from monitor.features.spec import LogMelSpec
+from monitor.features.window import SlidingWindow
+from monitor.model.card import Card
+from monitor.records import Samples
+
+Scores = NDArray[np.float32]
+Invoke = Callable[[NDArray[np.float32]], NDArray[np.float32]]
+
+
+class FrontEnd(Protocol):
+    """Turns a hop of samples into the rows that a window is made of."""
+
+    def push(self, samples: Samples) -> NDArray[np.float32]: ...
+
+    def reset(self) -> None: ...
+
+
+class Waveform:
+    """The front end of models that take raw samples: each sample is a row."""
+
+    def push(self, samples: Samples) -> Samples:
+        return samples
+
+    def reset(self) -> None:
+        pass
+
+
+class Classifier:
+    """Front end, sliding window, inference and calibration for one stream.
+
+    Parameters
+    ----------
+    card : the model's facts
+    invoke : window of the card's size → raw outputs, shape (outputs,)
+    groups : label → indices of the outputs it stands for; a label scores their maximum
+    """
+
+    def __init__(self, card: Card, invoke: Invoke, groups: Mapping[str, Sequence[int]]) -> None:
+        self.labels = tuple(groups)
+        self._card = card
+        self._invoke = invoke
+        self._front_end, self._window = _front_end(card)
+        self._groups = None if _is_identity(groups) else [np.array(group) for group in groups.values()]
+        self._negative = [i for i, label in enumerate(self.labels) if label in card.negative_labels]
+
+    def push(self, hop: Samples) -> Scores:
+        """Return the calibrated scores, shape (labels,), 0…1, after ``card.hop`` more samples."""
+        raw = self._invoke(self._window.push(self._front_end.push(hop)))
+        scores = calibrate(raw, self._card.output, self._card.temperature)
+        if self._groups is None:
+            return scores
+        return np.array([scores[group].max() for group in self._groups], np.float32)
+
+    def rejects(self, scores: Scores) -> bool:
+        """Whether the card's reject rule says that this window holds none of the classes."""
+        rule = self._card.reject
+        return rule is not None and any(scores[i] >= rule.negative_over for i in self._negative)
+
+    def reset(self) -> None:
+        """Begin a stream."""
+        self._front_end.reset()
+        self._window.reset()
+
+
+def calibrate(raw: NDArray[np.float32], output: str, temperature: float) -> Scores:
+    """Return probabilities: independent for ``logits`` and ``sigmoid``, summing to one for ``softmax``.
+
+    Reference: Guo et al., On Calibration of Modern Neural Networks, 2017 (one temperature).
+    """
+    if output == "logits":
+        return sigmoid(raw / np.float32(temperature))
+    if temperature == 1.0:
+        return raw
+    safe = np.clip(raw, 1e-7, 1.0 - 1e-7)
+    if output == "sigmoid":
+        return sigmoid(np.log(safe / (1.0 - safe)) / np.float32(temperature))
+    powered = safe ** np.float32(1.0 / temperature)
+    probabilities: Scores = powered / powered.sum()
+    return probabilities
+
+
+def sigmoid(logits: NDArray[np.float32]) -> Scores:
+    """``1 / (1 + e^−x)``; through tanh, which cannot overflow."""
+    result: Scores = np.float32(0.5) + np.float32(0.5) * np.tanh(np.float32(0.5) * logits)
+    return result
+
+
+def self_test(card: Card, invoke: Invoke, outputs: int, where: object) -> None:
+    """Run the model on silence and on seeded noise.
+
+    Raises
+    ------
+    PackageError : it fails, gives a wrong number of outputs, or one that is not finite
+    """
+    shape = _window_shape(card)
+    noise = np.random.default_rng(0).standard_normal(shape).astype(np.float32)
+    for name, window in (("zeros", np.zeros(shape, np.float32)), ("noise", noise)):
+        raw = invoke(window)
+        if raw.shape != (outputs,):
+            raise PackageError(f"{where}: {raw.size} outputs for {outputs} labels")
+        if not np.isfinite(raw).all():
+            raise PackageError(
+                f"{where}: the model gives values that are not finite for {name}; convert it again"
+            )
+        if card.output != "logits" and (raw.min() < 0 or raw.max() > 1):
+            raise PackageError(f"{where}: output {card.output} must lie in 0…1; is it logits?")
+
+
+def _is_identity(groups: Mapping[str, Sequence[int]]) -> bool:
+    return [list(group) for group in groups.values()] == [[i] for i in range(len(groups))]
+
+
+def _window_shape(card: Card) -> tuple[int, ...]:
+    if isinstance(card.front_end, LogMelSpec):
+        return card.front_end.frames, card.front_end.n_mels
+    return (card.window,)
+
+
+def _front_end(card: Card) -> tuple[FrontEnd, SlidingWindow]:
+    spec = card.front_end
+    length, *row = _window_shape(card)
+    if not isinstance(spec, LogMelSpec):
+        return Waveform(), SlidingWindow(length, (), warmup=card.warmup)
+    front_end = LogMel(spec, card.sample_rate, card.hop // spec.hop)
+    silence = front_end.push(np.zeros(card.hop, np.float32))[-1]
+    front_end.reset()
+    return front_end, SlidingWindow(length, tuple(row), warmup=card.warmup, silence=silence)

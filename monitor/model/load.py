@@ -1,0 +1,127 @@
+"""From a path to a classifier that has proved itself: the shipped package or a third party's model."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from monitor.errors import ConfigError, PackageError
+from monitor.features.spec import LogMelSpec, WaveformSpec
+from monitor.model.card import Card, ClassCard
+from monitor.model.classifier import Classifier, self_test
+from monitor.model.package import ModelPackage, read_package
+from monitor.model.runtime import Runtime
+from monitor.settings import ClassSettings
+
+_THIRD_PARTY_SHORTEST_S = 0.5
+
+
+@dataclass(frozen=True)
+class ThirdParty:
+    """What config says about a model that has no card."""
+
+    sample_rate: int | None = None
+    hop_s: float | None = None
+    output: Literal["logits", "sigmoid", "softmax"] = "sigmoid"
+    labels: tuple[str, ...] = ()
+    select: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """A checked model: its card (written here for third parties) and how to make classifiers."""
+
+    package: ModelPackage
+    card: Card
+    labels: tuple[str, ...]
+    runtime: str
+    classifier: Callable[[], Classifier]
+
+
+def load_model(path: Path, third_party: ThirdParty, *, threads: int = 1, prefer: str = "auto") -> LoadedModel:
+    """Read, check and test a model; everything that can be wrong is found here.
+
+    Raises
+    ------
+    PackageError : see :func:`read_package`, :class:`Runtime`, :func:`self_test`
+    ConfigError : a third party's model without the config keys it needs, or a selected
+        label it does not have
+    """
+    package = read_package(path)
+    outputs = third_party.labels or package.labels
+    runtime = Runtime(package.flatbuffer, path, outputs=len(outputs), threads=threads, prefer=prefer)
+    if not outputs:
+        raise ConfigError(f"{path}: the model names no labels; list them in model.labels")
+    card = package.card or _third_party_card(path, third_party, runtime.input_size)
+    _check_input(path, card, runtime.input_size)
+    self_test(card, runtime.run, len(outputs), path)
+    groups = _groups(path, third_party.select, outputs)
+    return LoadedModel(
+        package, card, tuple(groups), runtime.name, lambda: Classifier(card, runtime.run, groups)
+    )
+
+
+def _third_party_card(path: Path, config: ThirdParty, window: int) -> Card:
+    if config.sample_rate is None or not config.select:
+        raise ConfigError(
+            f"{path}: the model has no card; config must give model.sample_rate and model.select "
+            "(your label: [its labels])"
+        )
+    hop = window // 2 if config.hop_s is None else round(config.hop_s * config.sample_rate)
+    if not 0 < hop <= window:
+        raise ConfigError(
+            f"model.hop_s {config.hop_s} is outside 0…{window / config.sample_rate:g} s, the window of {path}"
+        )
+    shape = ClassCard(shortest_s=_THIRD_PARTY_SHORTEST_S, profiles={"quiet": ClassSettings()})
+    return Card(
+        schema=1,
+        name=path.stem.replace(" ", "-"),
+        version="0",
+        created="",
+        licence="unknown",
+        data_licences=(),
+        sample_rate=config.sample_rate,
+        window=window,
+        hop=hop,
+        front_end=WaveformSpec(),
+        output=config.output,
+        classes=dict.fromkeys(config.select, shape),
+        warmup="silence",
+    )
+
+
+def _check_input(path: Path, card: Card, size: int) -> None:
+    spec = card.front_end
+    expected = spec.frames * spec.n_mels if isinstance(spec, LogMelSpec) else card.window
+    if size != expected:
+        raise PackageError(f"{path}: the model takes {size} values, its card says {expected}")
+
+
+def _groups(
+    path: Path, select: Mapping[str, Sequence[str]], outputs: Sequence[str]
+) -> dict[str, tuple[int, ...]]:
+    if not select:
+        return {label: (i,) for i, label in enumerate(outputs)}
+    index = {label: i for i, label in enumerate(outputs)}
+    groups = {}
+    for label, names in select.items():
+        for name in names:
+            if name not in index:
+                near = difflib.get_close_matches(name, index, 1)
+                hint = f"; did you mean {near[0]!r}?" if near else ""
+                raise ConfigError(f"model.select.{label}: {path.name} has no label {name!r}{hint}")
+        groups[label] = tuple(index[name] for name in names)
+    return groups
+
+
+def score_vector(model: LoadedModel, seed: int, hops: int) -> NDArray[np.float32]:
+    """Return the scores, shape (hops, labels), of seeded noise: a fingerprint that runtimes must share."""
+    noise = np.random.default_rng(seed).normal(0.0, 0.1, (hops, model.card.hop)).astype(np.float32)
+    classifier = model.classifier()
+    return np.stack([classifier.push(hop) for hop in noise])
