@@ -1,0 +1,188 @@
+"""Reads config.yaml and ``--set``; every complaint names file, line and what would fit."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from monitor.config.sections import Settings
+from monitor.errors import ConfigError
+
+KeyPath = tuple[str, ...]
+
+SHIPPED_CONFIG = Path(__file__).parent.parent / "shipped" / "config.yaml"
+_ENV = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+
+
+@dataclass(frozen=True)
+class Config:
+    """Validated settings and where each key was written."""
+
+    settings: Settings
+    file: Path
+    lines: dict[KeyPath, str]
+
+    def where(self, *key: str) -> str:
+        """``file:line: a.b.c`` of a key, or of the nearest section above it that was written."""
+        return _where(key, self.lines, self.file)
+
+
+def find_config(explicit: Path | None) -> Path:
+    """The file to read: the one named, ./config.yaml, the user's, the system's, or the shipped one."""
+    if explicit is not None:
+        return explicit
+    user = Path(os.environ.get("XDG_CONFIG_HOME") or "~/.config").expanduser()
+    places = (Path("config.yaml"), user / "sound-monitor/config.yaml", Path("/etc/sound-monitor/config.yaml"))
+    return next((place for place in places if place.is_file()), SHIPPED_CONFIG)
+
+
+def load_config(explicit: Path | None = None, overrides: Sequence[str] = ()) -> Config:
+    """Read the config file and apply ``section.key=value`` overrides.
+
+    Raises
+    ------
+    ConfigError : unreadable, no YAML, unknown key, value out of range, missing variable
+    """
+    path = find_config(explicit)
+    lines: dict[KeyPath, str] = {}
+    values = _read_yaml(path, lines)
+    for override in overrides:
+        _apply(values, lines, override)
+    values = _substitute(values, (), lines, path)
+    try:
+        settings = Settings.model_validate(values)
+    except ValidationError as error:
+        raise ConfigError(_explain(error, lines, path)) from error
+    return Config(settings, path, lines)
+
+
+def read_secret(value: str | None, file: str | None, key: str) -> str | None:
+    """The secret itself, or the first line of the file that holds it."""
+    if file is None:
+        return value
+    try:
+        return Path(file).expanduser().read_text(encoding="utf-8").splitlines()[0]
+    except (OSError, IndexError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is empty"
+        raise ConfigError(f"{key}: cannot read the secret from {file} ({reason})") from error
+
+
+def _read_yaml(path: Path, lines: dict[KeyPath, str]) -> dict[str, Any]:
+    try:
+        text = path.read_text(encoding="utf-8")
+        node = yaml.compose(text, yaml.SafeLoader)
+        values = yaml.safe_load(text)
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot read the config ({error.strerror})") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: not UTF-8 text") from error
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise ConfigError(f"{path}:{line}: not valid YAML ({error.problem})") from error
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path}: not valid YAML ({error})") from error
+    if values is None:
+        return {}
+    if not isinstance(values, dict):
+        raise ConfigError(f"{path}: the config must be a mapping of sections")
+    _collect_lines(node, (), lines, path)
+    return values
+
+
+def _collect_lines(node: yaml.Node | None, key: KeyPath, lines: dict[KeyPath, str], path: Path) -> None:
+    if not isinstance(node, yaml.MappingNode):
+        return
+    for name, value in node.value:
+        child = (*key, str(name.value))
+        where = f"{path}:{name.start_mark.line + 1}"
+        if child in lines:
+            raise ConfigError(f"{where}: {'.'.join(child)} is written twice; delete one")
+        lines[child] = where
+        _collect_lines(value, child, lines, path)
+
+
+def _apply(values: dict[str, Any], lines: dict[KeyPath, str], override: str) -> None:
+    name, equals, text = override.partition("=")
+    key = tuple(name.strip().split("."))
+    if not equals or not all(key):
+        raise ConfigError(f"--set {override}: write section.key=value, for example mqtt.host=broker.lan")
+    try:
+        value = yaml.safe_load(text) if text.strip() else None
+    except yaml.YAMLError as error:
+        raise ConfigError(f"--set {override}: the value is not valid YAML") from error
+    section = values
+    for part in key[:-1]:
+        if not isinstance(section.get(part), dict):
+            section[part] = {}
+        section = section[part]
+    section[key[-1]] = value
+    lines[key] = "--set"
+
+
+def _substitute(value: Any, key: KeyPath, lines: dict[KeyPath, str], path: Path) -> Any:
+    """Replace ``${NAME}`` in every string by the environment's value."""
+    if isinstance(value, dict):
+        return {name: _substitute(item, (*key, str(name)), lines, path) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_substitute(item, key, lines, path) for item in value]
+    if not isinstance(value, str):
+        return value
+
+    def lookup(match: re.Match[str]) -> str:
+        name = match[1]
+        if name not in os.environ:
+            raise ConfigError(f"{_where(key, lines, path)}: the environment has no variable {name}; set it")
+        return os.environ[name]
+
+    return _ENV.sub(lookup, value)
+
+
+def _where(key: KeyPath, lines: dict[KeyPath, str], path: Path) -> str:
+    for length in range(len(key), 0, -1):
+        if key[:length] in lines:
+            return f"{lines[key[:length]]}: {'.'.join(key)}"
+    return f"{path}: {'.'.join(key)}"
+
+
+def _explain(error: ValidationError, lines: dict[KeyPath, str], path: Path) -> str:
+    first = error.errors()[0]
+    key = tuple(str(part) for part in first["loc"])
+    if first["type"] == "extra_forbidden":
+        return f"{_where(key, lines, path)} is no known key{nearest(key[-1], _siblings(key))}"
+    # Unions put their branch names behind the key: keep only what was really written.
+    while len(key) > 1 and key not in lines:
+        key = key[:-1]
+    message = first["msg"].removeprefix("Value error, ")
+    shown = "" if isinstance(first["input"], dict | Settings) else f" is {first['input']!r}"
+    if "password" in key[-1]:
+        shown = ""
+    return f"{_where(key, lines, path)}{shown}: {message[0].lower()}{message[1:]}"
+
+
+def nearest(word: str, known: Sequence[str], describe: Callable[[str], str] = str) -> str:
+    """A hint for a misspelt word: the nearest known one, else the list."""
+    near = difflib.get_close_matches(word, known, 1, 0.5)
+    if near:
+        return f"; did you mean {describe(near[0])}?"
+    return f"; known are: {', '.join(sorted(known))}" if known else ""
+
+
+def _siblings(key: KeyPath) -> list[str]:
+    """The valid names where the last part of ``key`` stands."""
+    model: type[BaseModel] = Settings
+    for part in key[:-1]:
+        field = model.model_fields.get(part)
+        annotation = field.annotation if field else None
+        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+            model = annotation
+        elif part == "classes":
+            model = type(Settings().events.defaults)
+    return list(model.model_fields)

@@ -1,0 +1,187 @@
+"""The settings of the daemon: every key of config.yaml, its type, range, unit and default."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from monitor.settings import Score, Seconds
+
+Topic = Annotated[str, Field(pattern=r"^[^+#\s/][^+#\s]*[^+#\s/]$|^[^+#\s/]$")]
+Port = Annotated[int, Field(ge=1, le=65535)]
+
+
+class Section(BaseModel):
+    """Base of all sections: frozen, and an unknown key is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Audio(Section):
+    source: str = Field("microphone", description="microphone, - for raw PCM on stdin, or a URL for ffmpeg")
+    device: int | str | None = Field(
+        None, description="microphone by index or part of its name; null = default"
+    )
+    wait: bool = Field(
+        False, description="wait for ever for a device that is not there yet, instead of exit 3"
+    )
+    buffer_s: Annotated[float, Field(ge=0.5, le=60)] = Field(
+        5.0, description="seconds of audio kept when the machine is too slow; the oldest goes first"
+    )
+    stall_s: Annotated[float, Field(ge=0.5, le=600)] = Field(
+        3.0, description="seconds without audio after which the source counts as lost"
+    )
+    silence_s: Annotated[float, Field(ge=1, le=86400)] = Field(
+        10.0, description="seconds of digital silence (all zeros) after which it counts as lost"
+    )
+    raw_rate: Annotated[int, Field(ge=1000, le=384000)] = Field(
+        16000, description="stdin: samples a second, Hz"
+    )
+    raw_channels: Annotated[int, Field(ge=1, le=32)] = Field(1, description="stdin: interleaved channels")
+    raw_format: Literal["s16le", "s32le", "f32le"] = Field("s16le", description="stdin: sample format")
+
+
+class Model(Section):
+    path: str | None = Field(None, description="a .tflite package; null = the one that ships")
+    threads: Annotated[int, Field(ge=1, le=16)] = Field(1, description="interpreter threads")
+    runtime: Literal["auto", "ai_edge_litert", "tflite_runtime", "tensorflow"] = "auto"
+    input: Literal["waveform"] | None = Field(None, description="models without a card: what they take")
+    sample_rate: Annotated[int, Field(ge=1000, le=384000)] | None = Field(
+        None, description="models without a card: Hz"
+    )
+    hop_s: Annotated[float, Field(gt=0, le=60)] | None = Field(
+        None, description="models without a card: seconds between windows; null = half a window"
+    )
+    output: Literal["logits", "sigmoid", "softmax"] = Field(
+        "sigmoid", description="models without a card: what their outputs are"
+    )
+    labels: str | list[str] | None = Field(
+        None, description="labels in output order, or a text file of them; null = those in the model"
+    )
+    select: dict[str, list[str]] = Field(
+        default_factory=dict, description="your label: [labels of the model]; empty = all as they are"
+    )
+
+
+class ClassOverride(Section):
+    """What config may change of a class; null keeps the card's value."""
+
+    enter: Score | None = None
+    exit: Score | None = None
+    attack_s: Seconds | None = None
+    release_s: Seconds | None = None
+    smoothing_s: Seconds | None = None
+    min_duration_s: Seconds | None = None
+    cooldown_s: Seconds | None = None
+    min_level_dbfs: Annotated[float, Field(ge=-120, le=0)] | None = None
+    onset_shift_s: Annotated[float, Field(ge=-60, le=60)] | None = None
+    offset_shift_s: Annotated[float, Field(ge=-60, le=60)] | None = None
+
+
+class Loud(Section):
+    enabled: bool = Field(False, description="an event for any sound far over the background")
+    enter_db: Annotated[float, Field(gt=0, le=40)] = Field(
+        20.0, description="dB over background to switch on"
+    )
+    exit_db: Annotated[float, Field(ge=0, le=40)] = Field(
+        10.0, description="dB below which it may switch off"
+    )
+    attack_s: Seconds = 0.0
+    release_s: Seconds = 1.0
+    min_duration_s: Seconds = 0.0
+    cooldown_s: Seconds = 0.0
+    min_level_dbfs: Annotated[float, Field(ge=-120, le=0)] = -60.0
+
+
+class Events(Section):
+    profile: Literal["quiet", "sensitive"] = Field(
+        "quiet", description="the card's operating point: few false alarms, or few misses"
+    )
+    enabled: Literal["all"] | list[str] = Field("all", description="labels that make events")
+    defaults: ClassOverride = Field(ClassOverride(), description="overrides for every class")
+    classes: dict[str, ClassOverride] = Field(default_factory=dict, description="overrides by label")
+    loud: Loud = Loud()
+
+
+class Tls(Section):
+    enabled: bool = False
+    ca_file: str | None = Field(None, description="PEM of the CA; null = the system's")
+    cert_file: str | None = Field(None, description="PEM of our client certificate")
+    key_file: str | None = Field(None, description="PEM of its key")
+
+    @model_validator(mode="after")
+    def _pair(self) -> Tls:
+        if (self.cert_file is None) != (self.key_file is None):
+            raise ValueError("cert_file and key_file go together")
+        return self
+
+
+class Mqtt(Section):
+    enabled: bool = Field(True, description="run publishes; replay publishes only with --mqtt")
+    broker: Literal["external", "embedded"] = Field(
+        "external", description="embedded starts a small broker in this process (extra: broker)"
+    )
+    host: Annotated[str, Field(min_length=1)] = "localhost"
+    port: Port = 1883
+    username: str | None = None
+    password: str | None = Field(None, description="prefer ${ENV} or password_file", repr=False)
+    password_file: str | None = Field(None, description="a file whose first line is the password")
+    version: Literal["3.1.1", "5"] = "3.1.1"
+    client_id: str | None = Field(None, description="null = sound-monitor-<node>")
+    base_topic: Topic = "sound-monitor"
+    keepalive_s: Annotated[int, Field(ge=5, le=3600)] = 30
+    timeout_s: Annotated[float, Field(ge=1, le=3600)] = Field(
+        30.0, description="replay: seconds to wait for the broker's acknowledgements; then exit 4"
+    )
+    level_interval_s: Annotated[float, Field(ge=0, le=3600)] = Field(
+        1.0, description="seconds between level messages, at least 1; 0 = none"
+    )
+    discovery: bool = Field(True, description="announce the entities to Home Assistant")
+    discovery_prefix: Topic = "homeassistant"
+    tls: Tls = Tls()
+
+    @field_validator("level_interval_s")
+    @classmethod
+    def _at_most_one_a_second(cls, value: float) -> float:
+        if 0 < value < 1:
+            raise ValueError("must be 0 (off) or 1 second or more")
+        return value
+
+    @model_validator(mode="after")
+    def _credentials(self) -> Mqtt:
+        if self.password is not None and self.password_file is not None:
+            raise ValueError("give password or password_file, not both")
+        if (self.password or self.password_file) and self.username is None:
+            raise ValueError("a password needs a username")
+        return self
+
+
+class History(Section):
+    path: str | None = Field(None, description="SQLite file; null = history.db in the state directory")
+
+
+class Settings(Section):
+    """The whole of config.yaml."""
+
+    node: Annotated[str, Field(min_length=1)] | None = Field(
+        None, description="name of this listener in topics; null = host name"
+    )
+    audio: Audio = Audio()
+    model: Model = Model()
+    events: Events = Events()
+    mqtt: Mqtt = Mqtt()
+    history: History = History()
+
+    @property
+    def history_path(self) -> Path:
+        """The database: the given path, else in systemd's, XDG's or the user's state directory."""
+        if self.history.path is not None:
+            return Path(self.history.path).expanduser()
+        state = os.environ.get("STATE_DIRECTORY", "").split(":")[0]
+        if not state:
+            base = os.environ.get("XDG_STATE_HOME") or "~/.local/state"
+            state = f"{base}/sound-monitor"
+        return Path(state).expanduser() / "history.db"
