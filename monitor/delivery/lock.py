@@ -1,0 +1,55 @@
+"""One process per history: a lock that the system drops when its holder dies, however it dies."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from pathlib import Path
+from types import TracebackType
+
+from monitor.errors import OutboxError, UsageError
+
+
+class ProcessLock:
+    """Holds ``<history>.lock`` from construction until :meth:`release`.
+
+    The file stays: deleting it would let a third process lock a new file of the same name
+    while a second still waits for the old one.
+
+    Raises
+    ------
+    UsageError : another process holds it
+    OutboxError : the file cannot be made
+    """
+
+    def __init__(self, history: Path) -> None:
+        path = history.with_name(f"{history.name}.lock")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        except OSError as error:
+            raise OutboxError(
+                f"{path}: cannot make the lock file ({error.strerror}); set history.path to a writable place"
+            ) from error
+        try:
+            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = os.pread(self._fd, 20, 0).decode("ascii", "replace").strip() or "unknown"
+            os.close(self._fd)
+            raise UsageError(
+                f"{path}: another sound-monitor (pid {holder}) uses this history;"
+                " stop it, or give this one its own history.path and node"
+            ) from None
+        os.ftruncate(self._fd, 0)
+        os.pwrite(self._fd, f"{os.getpid()}\n".encode(), 0)
+
+    def release(self) -> None:
+        os.close(self._fd)
+
+    def __enter__(self) -> ProcessLock:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.release()

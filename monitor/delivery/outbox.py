@@ -1,0 +1,254 @@
+"""History and outbox in one SQLite table: an event is on the disk before anybody hears of it.
+
+WAL with ``synchronous=FULL``: a commit that returned survives ``kill -9`` and a power cut.
+
+One connection behind one lock serves all threads. Appending and marking both write, and
+SQLite lets one writer in at a time anyway: with a connection per thread they would wait in
+its busy handler, which polls, instead of in a lock, which hands over at once.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from monitor.clock import iso_utc
+from monitor.errors import OutboxError
+from monitor.records import EventRecord
+
+_APPLICATION_ID = 0x534E444D
+"""Marks the file as ours, so that another program's database is not taken for an old one."""
+
+_BUSY_TIMEOUT_S = 5.0
+
+_MIGRATIONS: tuple[tuple[str, ...], ...] = (
+    (
+        """CREATE TABLE events (
+            seq INTEGER PRIMARY KEY,
+            event_id TEXT NOT NULL,
+            type TEXT NOT NULL CHECK (type IN ('start', 'end')),
+            label TEXT NOT NULL,
+            start TEXT NOT NULL,
+            record TEXT NOT NULL,
+            recorded_at TEXT NOT NULL,
+            delivered_at TEXT,
+            delayed INTEGER NOT NULL DEFAULT 0
+        )""",
+        "CREATE INDEX events_pending ON events (seq) WHERE delivered_at IS NULL",
+        "CREATE INDEX events_start ON events (start)",
+        "CREATE INDEX events_event_id ON events (event_id)",
+    ),
+)
+"""What leads from schema version i to i + 1; entries are only ever added."""
+
+_INSERT = """INSERT INTO events (seq, event_id, type, label, start, record, recorded_at)
+             VALUES (?, ?, ?, ?, ?, ?, ?)"""
+_OPEN_STARTS = """SELECT record FROM events AS s WHERE type = 'start' AND NOT EXISTS
+    (SELECT 1 FROM events AS e WHERE e.event_id = s.event_id AND e.type = 'end' AND e.seq > s.seq)
+    ORDER BY seq"""
+_QUERY = """SELECT record, recorded_at, delivered_at, delayed FROM events
+    WHERE start >= ? AND start < ? AND (? IS NULL OR label = ?) ORDER BY seq DESC LIMIT ?"""
+
+
+@dataclass(frozen=True)
+class StoredEvent:
+    """A record and what became of it.
+
+    recorded_at, delivered_at : UTC ISO 8601; None while the broker has not acknowledged it
+    delayed : whether it was published late, with ``delayed: true``
+    """
+
+    record: EventRecord
+    recorded_at: str
+    delivered_at: str | None
+    delayed: bool
+
+
+class Outbox:
+    """The events of one listener, in the order of their ``seq``; safe to use from any thread.
+
+    Parameters
+    ----------
+    path : the database; it and its directory are made when absent
+    readonly : look only; the file must be there (for ``sound-monitor events``)
+    utc : clock for ``recorded_at`` and ``delivered_at``, seconds since 1970
+
+    Raises
+    ------
+    OutboxError : also by every method, when the database cannot be read or written
+    """
+
+    def __init__(self, path: Path, *, readonly: bool = False, utc: Callable[[], float] = time.time) -> None:
+        self._path = path
+        self._utc = utc
+        self._lock = threading.Lock()
+        with self._errors():
+            self._connection = _open_readonly(path) if readonly else _open(path)
+
+    def append(self, record: EventRecord) -> None:
+        self.append_all((record,))
+
+    def append_all(self, records: Iterable[EventRecord]) -> None:
+        """Append in one transaction: all of them or none."""
+        now = iso_utc(self._utc())
+        rows = [(r.seq, r.event_id, r.type, r.label, r.start, r.to_json(), now) for r in records]
+        with self._errors(), self._lock, _transaction(self._connection):
+            self._connection.executemany(_INSERT, rows)
+
+    def pending(self, after_seq: int, limit: int) -> list[tuple[int, str]]:
+        """Return (seq, record as JSON) of undelivered rows with a larger seq, in order."""
+        rows = self._select(
+            "SELECT seq, record FROM events WHERE delivered_at IS NULL AND seq > ? ORDER BY seq LIMIT ?",
+            (after_seq, limit),
+        )
+        return [(seq, record) for seq, record in rows]
+
+    def pending_count(self) -> int:
+        return int(self._select("SELECT count(*) FROM events WHERE delivered_at IS NULL")[0][0])
+
+    def mark_delivered(self, seqs: Iterable[int], *, late: Collection[int] = ()) -> None:
+        """Note that the broker has acknowledged these rows; ``late`` are those sent as delayed."""
+        now = iso_utc(self._utc())
+        rows = [(now, seq in late, seq) for seq in seqs]
+        with self._errors(), self._lock, _transaction(self._connection):
+            self._connection.executemany(
+                "UPDATE events SET delivered_at = ?, delayed = ? WHERE seq = ?", rows
+            )
+
+    def last_seq(self) -> int:
+        """The largest seq; 0 when there is none."""
+        return int(self._select("SELECT coalesce(max(seq), 0) FROM events")[0][0])
+
+    def open_starts(self) -> list[EventRecord]:
+        """Return starts without an end, in order: a process was killed before it wrote them."""
+        return [EventRecord.from_json(record) for (record,) in self._select(_OPEN_STARTS)]
+
+    def query(
+        self,
+        *,
+        since: float | None = None,
+        until: float | None = None,
+        label: str | None = None,
+        limit: int = 100,
+    ) -> list[StoredEvent]:
+        """Return events, newest first.
+
+        since, until : their ``start`` lies in [since, until); UTC seconds since 1970
+        """
+        first = "" if since is None else iso_utc(since)
+        beyond = "~" if until is None else iso_utc(until)  # "~" sorts behind every date
+        rows = self._select(_QUERY, (first, beyond, label, label, limit))
+        return [
+            StoredEvent(EventRecord.from_json(record), recorded_at, delivered_at, bool(delayed))
+            for record, recorded_at, delivered_at, delayed in rows
+        ]
+
+    def close(self) -> None:
+        with self._errors(), self._lock:
+            self._connection.close()
+
+    def _select(self, sql: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
+        with self._errors(), self._lock:
+            return self._connection.execute(sql, values).fetchall()
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise OutboxError(
+                f"history {self._path}: {error}; check the disk, or set history.path"
+            ) from error
+
+
+def _open(path: Path) -> sqlite3.Connection:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutboxError(
+            f"history {path}: no directory there ({error.strerror}); set history.path to a writable place"
+        ) from error
+    connection = _connect(str(path), path)
+    try:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+        # Takes the write lock even when there is nothing to migrate, so that a file that
+        # cannot be written is noticed now and not at the first event.
+        with _transaction(connection):
+            _migrate(connection, path)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _open_readonly(path: Path) -> sqlite3.Connection:
+    if not path.is_file():
+        raise OutboxError(f"history {path}: there is none yet; start sound-monitor run, or set history.path")
+    connection = _connect(f"file:{quote(str(path))}?mode=ro", path)
+    try:
+        if _version(connection, path) != len(_MIGRATIONS):
+            raise OutboxError(f"history {path}: an earlier version wrote it; start sound-monitor run once")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _connect(database: str, path: Path) -> sqlite3.Connection:
+    try:
+        return sqlite3.connect(
+            database,
+            timeout=_BUSY_TIMEOUT_S,
+            isolation_level=None,
+            check_same_thread=False,
+            uri=database.startswith("file:"),
+        )
+    except sqlite3.OperationalError as error:
+        raise OutboxError(f"history {path}: {error}; set history.path to a writable place") from error
+
+
+def _migrate(connection: sqlite3.Connection, path: Path) -> None:
+    version = _version(connection, path)
+    if version == len(_MIGRATIONS):
+        return
+    for statements in _MIGRATIONS[version:]:
+        for statement in statements:
+            connection.execute(statement)
+    connection.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
+    connection.execute(f"PRAGMA user_version = {len(_MIGRATIONS)}")
+
+
+def _version(connection: sqlite3.Connection, path: Path) -> int:
+    with closing(connection.cursor()) as cursor:
+        (version,) = cursor.execute("PRAGMA user_version").fetchone()
+        (application,) = cursor.execute("PRAGMA application_id").fetchone()
+        (tables,) = cursor.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    if application != _APPLICATION_ID and (tables or version):
+        raise OutboxError(f"history {path}: made by another program; set history.path to another file")
+    if version > len(_MIGRATIONS):
+        raise OutboxError(
+            f"history {path}: schema {version} is newer than this version's {len(_MIGRATIONS)};"
+            " upgrade sound-monitor, or set history.path to another file"
+        )
+    return int(version)
+
+
+@contextmanager
+def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        connection.execute("COMMIT")
+    except BaseException:
+        # A full disk may have rolled back already.
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
