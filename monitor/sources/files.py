@@ -1,0 +1,169 @@
+"""Recordings on disk: WAV, RF64, FLAC, Ogg and whatever else libsndfile reads, streamed."""
+
+from __future__ import annotations
+
+import stat
+import struct
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from monitor.errors import AudioError
+from monitor.records import AudioBlock
+
+if TYPE_CHECKING:
+    import soundfile
+
+SUFFIXES = frozenset({".wav", ".flac", ".ogg", ".oga"})
+"""What counts as a recording when a directory is searched; a file named outright is always tried."""
+
+_RATES = range(1000, 768001)
+_UNKNOWN = 0x7FFFFFFFFFFFFFFF
+"""libsndfile's number of frames when the file does not tell."""
+_PLACEHOLDER = 0x7FFF0000
+"""Writers that cannot seek back leave a size from here up in the header; it promises nothing."""
+_SIZE_SLACK = 16
+"""Bytes by which common writers get the size in a RIFF header wrong."""
+
+
+class FileSource:
+    """Reads a recording block by block; never holds more than about a second of it.
+
+    Parameters
+    ----------
+    path : any rate from 1 to 768 kHz, any number of channels, any subtype
+
+    Raises
+    ------
+    AudioError : the file is missing, unreadable, not audio, or holds none
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.name = str(path)
+        self._size, modified = _readable(path)
+        self._file = _open(path)
+        self.rate: int = self._file.samplerate
+        self._frames: int = self._file.frames
+        try:
+            if self.rate not in _RATES:
+                raise AudioError(f"{path}: claims {self.rate} samples a second; the header is damaged")
+            if self._frames <= 0:
+                raise AudioError(f"{path}: holds no audio (0 samples); record it again or leave it out")
+        except AudioError:
+            self._file.close()
+            raise
+        self.duration_s = None if self._frames >= _UNKNOWN else self._frames / self.rate
+        """None for a FLAC stream whose writer could not go back to say how long it became."""
+        self.started_utc = modified - (self.duration_s or 0.0)
+        """Seconds since 1970 at which the recording began, if it was written as it was made."""
+
+    def blocks(self) -> Iterator[AudioBlock]:
+        """Yield blocks of a second, each an array of its own.
+
+        Raises
+        ------
+        AudioError : after the last readable block, when the header promised more
+        """
+        import soundfile
+
+        position = 0
+        while position < self._frames:
+            try:
+                samples = self._file.read(self.rate, dtype="float32")
+            except soundfile.LibsndfileError as error:
+                raise self._damaged(position, error.error_string) from error
+            if not len(samples):
+                if self.duration_s is None:
+                    return
+                raise self._damaged(position, "the data ends early")
+            yield AudioBlock(samples, position)
+            position += len(samples)
+        missing = _missing_bytes(self.name, self._size)
+        if missing:
+            raise self._damaged(position, f"{missing} bytes that the header promises are missing")
+
+    def close(self) -> None:
+        self._file.close()
+
+    def _damaged(self, position: int, why: str) -> AudioError:
+        used = f"the first {position / self.rate:.1f} s were used" if position else "nothing could be used"
+        return AudioError(f"{self.name}: damaged ({_reason(why)}); {used}; copy or record it again")
+
+
+def find_audio(paths: Sequence[Path]) -> list[Path]:
+    """Files as given, directories replaced by the recordings in and below them, sorted.
+
+    Hidden files (such as the ``._x.wav`` that macOS leaves) are no recordings.
+
+    Raises
+    ------
+    AudioError : a directory without any recording
+    """
+    found: list[Path] = []
+    for path in paths:
+        if not path.is_dir():
+            found.append(path)
+            continue
+        inside = sorted(
+            file
+            for file in path.rglob("*")
+            if file.suffix.lower() in SUFFIXES and not file.name.startswith(".") and file.is_file()
+        )
+        if not inside:
+            raise AudioError(f"{path}: no audio in this directory; looked for {' '.join(sorted(SUFFIXES))}")
+        found += inside
+    return found
+
+
+def _readable(path: Path) -> tuple[int, float]:
+    """Size in bytes and time of the last change of a file that can be read."""
+    try:
+        status = path.stat()
+        # A pipe would block in open() until somebody writes to it.
+        if not stat.S_ISREG(status.st_mode):
+            raise AudioError(f"{path}: is no regular file; give a recording (WAV, FLAC, Ogg)")
+        with path.open("rb"):
+            pass
+    except OSError as error:
+        raise AudioError(f"{path}: cannot be read ({error.strerror}); check the path") from error
+    if not status.st_size:
+        raise AudioError(f"{path}: holds no audio (the file is empty); record it again or leave it out")
+    return status.st_size, status.st_mtime
+
+
+def _open(path: Path) -> soundfile.SoundFile:
+    import soundfile
+
+    try:
+        file = soundfile.SoundFile(path)
+    except soundfile.LibsndfileError as error:
+        reason = _reason(error.error_string)
+        raise AudioError(f"{path}: cannot be read as audio ({reason}); convert it to WAV or FLAC") from error
+    # soundfile seeks after each read of a seekable file. Read on instead: a third cheaper for Ogg, and
+    # the only right way for MP3, whose frames lean on the ones before.
+    file.seekable = lambda: False
+    return file
+
+
+def _reason(text: str) -> str:
+    """libsndfile's words, fit for the middle of a sentence."""
+    return text.removeprefix("Error : ").rstrip(".")
+
+
+def _missing_bytes(path: str, size: int) -> int:
+    """Bytes by which a WAV or RF64 file of ``size`` bytes is shorter than its header says.
+
+    libsndfile shortens such files in silence.
+    """
+    with open(path, "rb") as file:
+        header = file.read(28).ljust(28, b"\0")
+    if header[:4] == b"RIFF":
+        (promised,) = struct.unpack_from("<I", header, 4)
+        if promised >= _PLACEHOLDER:
+            return 0
+    elif header[:4] == b"RF64" and header[12:16] == b"ds64":
+        (promised,) = struct.unpack_from("<Q", header, 20)
+    else:
+        return 0
+    missing = int(promised) + 8 - size
+    return missing if missing > _SIZE_SLACK else 0
