@@ -1,0 +1,75 @@
+"""Can a class be detected at all with these settings? Asked when the config is read.
+
+Rows come every hop; a row sees the window before its end. A sound of ``d`` seconds is touched by
+the rows that end within ``W + d`` seconds, and at least half of the shorter of sound and
+window lies in the rows that end within ``max(W, d)`` seconds. The best that any model can do is to
+score 1 in all the former and 0 elsewhere; a fair one does so in the latter.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+from monitor.records import SILENCE_DBFS
+from monitor.settings import ClassSettings
+
+_TOLERANCE = 1e-6
+"""Rows by which a ratio of seconds may miss a whole number and still mean it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """``refuse``: no score can switch the class on; ``warn``: only a lucky one."""
+
+    severity: Literal["refuse", "warn"]
+    text: str
+
+
+def check_feasible(
+    label: str, settings: ClassSettings, shortest_s: float, window_s: float, hop_s: float
+) -> Problem | None:
+    """Judge whether a class's shortest sound can last through attack and smoothing.
+
+    shortest_s : seconds of the shortest sound that the class must catch
+
+    ``min_level_dbfs`` is never refused: a square wave reaches 0 dBFS.
+    """
+    attack = math.ceil(settings.attack_s / hop_s - _TOLERANCE)
+    touched = math.ceil((window_s + shortest_s) / hop_s - _TOLERANCE)
+    longest = _longest_attack(touched, settings, hop_s)
+    where = f"{label} (shortest sound {shortest_s:g} s, window {window_s:g} s, hop {hop_s:g} s)"
+    if attack > longest:
+        text = f"{where} can never switch on: {_demand(settings, longest * hop_s)}"
+        return Problem("refuse", text)
+    half_filled = math.floor(max(window_s, shortest_s) / hop_s + _TOLERANCE)
+    longest = _longest_attack(half_filled, settings, hop_s)
+    if attack > longest:
+        return Problem("warn", f"{where} may be missed: {_demand(settings, longest * hop_s)}")
+    # The level gate looks at the newest hop alone, not at the window.
+    longest = math.ceil(shortest_s / hop_s - _TOLERANCE)
+    if settings.min_level_dbfs > SILENCE_DBFS and attack > longest:
+        gate = f"while min_level_dbfs {settings.min_level_dbfs:g} must hold too"
+        return Problem("warn", f"{where} may be missed: {_demand(settings, longest * hop_s)} {gate}")
+    return None
+
+
+def _longest_attack(rows: int, settings: ClassSettings, hop_s: float) -> int:
+    """Hops that the smoothed score spans at or above ``enter`` when ``rows`` rows score 1; −1: never.
+
+    The mean over ``m`` rows reaches ``enter`` once ``q`` of them score 1, so it comes
+    ``q − 1`` rows late and stays ``m − q`` rows longer.
+    """
+    averaged = max(1, math.ceil(settings.smoothing_s / hop_s - _TOLERANCE))
+    required = max(1, math.ceil(settings.enter * averaged - _TOLERANCE))
+    return rows + averaged - 2 * required if rows >= required else -1
+
+
+def _demand(settings: ClassSettings, longest_s: float) -> str:
+    asked = f"attack_s {settings.attack_s:g}"
+    if settings.smoothing_s:
+        asked += f" after smoothing_s {settings.smoothing_s:g}"
+    if longest_s < 0:
+        return f"{asked} asks for more than it can give; lower smoothing_s or enter"
+    return f"{asked} asks for more than it can give; attack_s must be {longest_s:g} or less"

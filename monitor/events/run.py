@@ -1,0 +1,52 @@
+"""What is known of an attack run and of the event that it becomes."""
+
+from __future__ import annotations
+
+import math
+
+from monitor.records import SILENCE_DBFS
+
+
+class Tally:
+    """Running peak and mean of scores, and the loudest level, over some rows."""
+
+    __slots__ = ("level_dbfs", "over_db", "peak", "rows", "total")
+
+    def __init__(self) -> None:
+        self.rows = 0
+        self.total = 0.0
+        self.peak = 0.0
+        self.level_dbfs = SILENCE_DBFS
+        self.over_db = -math.inf
+
+    def add(self, score: float, level_dbfs: float, over_db: float) -> None:
+        self.rows += 1
+        self.total += score
+        self.peak = max(self.peak, score)
+        self.level_dbfs = max(self.level_dbfs, level_dbfs)
+        self.over_db = max(self.over_db, over_db)
+
+    def merge(self, other: Tally) -> None:
+        self.rows += other.rows
+        self.total += other.total
+        self.peak = max(self.peak, other.peak)
+        self.level_dbfs = max(self.level_dbfs, other.level_dbfs)
+        self.over_db = max(self.over_db, other.over_db)
+
+
+class Run:
+    """An attack run, and the event that it becomes when it is confirmed.
+
+    ``heard`` covers the rows from the run's first to the last at or above ``exit``; ``pending``
+    those below since, which join it if the score returns. ``below_pos`` is the first of them.
+    """
+
+    __slots__ = ("below_pos", "heard", "key", "opened_pos", "pending", "start_pos")
+
+    def __init__(self, start_pos: int) -> None:
+        self.start_pos = start_pos
+        self.key = 0
+        self.opened_pos = 0
+        self.below_pos: int | None = None
+        self.heard = Tally()
+        self.pending = Tally()

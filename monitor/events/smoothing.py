@@ -1,0 +1,39 @@
+"""Trailing mean over the newest scores."""
+
+from __future__ import annotations
+
+from collections import deque
+
+
+class TrailingMean:
+    """Mean over the rows whose position is above ``now − span``; span 0 is the row itself.
+
+    span : samples
+
+    The sum is taken anew at each row: windows hold a handful of rows, and a running sum would
+    make scores depend, in the last bits, on everything heard before.
+    """
+
+    __slots__ = ("_positions", "_scores", "_span")
+
+    def __init__(self, span: int) -> None:
+        self._span = span
+        self._positions: deque[int] = deque()
+        self._scores: deque[float] = deque()
+
+    def push(self, position: int, score: float) -> float:
+        """Take one row and return the mean that ends with it."""
+        if not self._span:
+            return score
+        positions, scores = self._positions, self._scores
+        positions.append(position)
+        scores.append(score)
+        oldest = position - self._span
+        while positions[0] <= oldest:
+            positions.popleft()
+            scores.popleft()
+        return sum(scores) / len(scores)
+
+    def reset(self) -> None:
+        self._positions.clear()
+        self._scores.clear()

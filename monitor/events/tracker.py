@@ -1,0 +1,137 @@
+"""From rows of scores to decisions: one state machine per label (see ``machine.py``)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from itertools import count
+
+import numpy as np
+from numpy.typing import NDArray
+
+from monitor.events.loud import LOUD, LoudSettings, loud_score
+from monitor.events.machine import ClassMachine
+from monitor.records import Decision, EndReason, Level
+from monitor.settings import ClassSettings
+
+
+class EventTracker:
+    """Tracks all classes of one stream.
+
+    Parameters
+    ----------
+    labels : the model's, in the order of its scores
+    settings : by label; a label without settings makes no events
+    rate : Hz of all positions
+    hop : samples between rows; when positions step by two hops or more, rows are missing
+    loud : settings of the pseudo-class ``loud``, which comes after all labels; None = off
+
+    Raises
+    ------
+    ValueError : settings for a label that is not there, or a label ``loud`` beside the pseudo-class
+
+    Decisions of one row come ends first, then starts, each in label order. ``overlapping``
+    names the labels on beside the event: at a start those on after the row, at an end those
+    on before it, in label order. Keys count up from 1 and are unique within a stream.
+    """
+
+    def __init__(
+        self,
+        labels: Sequence[str],
+        settings: Mapping[str, ClassSettings],
+        *,
+        rate: int,
+        hop: int,
+        loud: LoudSettings | None = None,
+    ) -> None:
+        unknown = [label for label in settings if label not in labels]
+        if unknown or (loud and LOUD in labels):
+            raise ValueError(f"labels {list(labels)} do not fit settings for {unknown or [LOUD]}")
+        used = {label: settings[label] for label in labels if label in settings}
+        columns = [labels.index(label) for label in used]
+        if loud:
+            used[LOUD] = loud.as_class()
+            columns.append(len(labels))
+        machines = [ClassMachine(label, used[label], rate=rate, next_key=self._next_key) for label in used]
+        self._machines = list(zip(columns, machines, strict=True))
+        self._order = {label: index for index, label in enumerate(used)}
+        self._hop = hop
+        self._loud = loud is not None
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget everything, keys too: the next row begins a new stream."""
+        self._keys = count(1)
+        self._position: int | None = None
+        for _, machine in self._machines:
+            machine.reset()
+
+    @property
+    def active(self) -> tuple[str, ...]:
+        """The labels that are on, in label order, ``loud`` last."""
+        return tuple(machine.label for _, machine in self._machines if machine.on)
+
+    def push(self, position: int, scores: NDArray[np.float32], level: Level) -> tuple[Decision, ...]:
+        """Take the row that ends at ``position``; return what it decides, mostly nothing.
+
+        scores : calibrated, shape (labels,), 0 … 1
+        level : of the newest hop
+
+        Raises
+        ------
+        ValueError : ``position`` is not above the one before
+        """
+        missed = self._missed(position)
+        self._position = position
+        level_dbfs, over_db = level.rms_dbfs, level.rms_dbfs - level.background_dbfs
+        row: list[float] = scores.tolist()
+        if self._loud:
+            row.append(float(np.float32(loud_score(over_db))))
+        decisions = []
+        for column, machine in self._machines:
+            decision = machine.push(position, row[column], level_dbfs, over_db)
+            if decision is not None:
+                decisions.append(decision)
+        return missed + self._joined(decisions)
+
+    def close(self, position: int, reason: EndReason) -> tuple[Decision, ...]:
+        """End every open event at ``position`` and drop attack runs: the stream is over.
+
+        position : where the stream stands, at or after the last row
+        """
+        decisions = [machine.close(position, reason) for _, machine in self._machines]
+        return self._joined([decision for decision in decisions if decision is not None])
+
+    def _next_key(self) -> int:
+        return next(self._keys)
+
+    def _missed(self, position: int) -> tuple[Decision, ...]:
+        """Tell the machines of the rows that never came between the last one and this."""
+        if self._position is None:
+            return ()
+        if position <= self._position:
+            raise ValueError(f"position {position} is not after {self._position}")
+        if position - self._position < 2 * self._hop:
+            return ()
+        lost = range(self._position + self._hop, position - self._hop + 1, self._hop)
+        decisions = [machine.miss(lost) for _, machine in self._machines]
+        return self._joined([decision for decision in decisions if decision is not None])
+
+    def _joined(self, decisions: list[Decision]) -> tuple[Decision, ...]:
+        """Put decisions made together in order, and name what overlaps: the machines have moved on."""
+        if not decisions:
+            return ()
+        active = self.active
+        started = [d.label for d in decisions if d.type == "start"]
+        ended = {d.label: d.decided_pos for d in decisions if d.type == "end"}
+        joined = []
+        for decision in sorted(decisions, key=lambda d: (d.decided_pos, d.type == "start")):
+            beside = set(active)
+            if decision.type == "end":
+                # Rows that are missing may end several events, one after the other.
+                beside -= {*started}
+                beside |= {label for label, at in ended.items() if at >= decision.decided_pos}
+            beside -= {decision.label}
+            overlapping = tuple(sorted(beside, key=self._order.__getitem__))
+            joined.append(replace(decision, overlapping=overlapping))
+        return tuple(joined)
