@@ -73,7 +73,7 @@ class FileSource:
             except soundfile.LibsndfileError as error:
                 raise self._damaged(position, error.error_string) from error
             if not len(samples):
-                if self.duration_s is None:
+                if self.duration_s is None and position:
                     return
                 raise self._damaged(position, "the data ends early")
             yield AudioBlock(samples, position)
