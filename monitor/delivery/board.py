@@ -1,0 +1,141 @@
+"""What the retained topics should say now, and which of it the broker must still be told."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from dataclasses import dataclass
+
+from monitor.delivery.topics import Topics
+from monitor.records import EventRecord
+
+_CHANGES = 1000
+"""State messages kept for a slow connection; beyond it only the truth is sent, not its history."""
+
+
+@dataclass(frozen=True)
+class Message:
+    """One PUBLISH."""
+
+    topic: str
+    payload: str
+    qos: int
+    retain: bool
+
+
+class Board:
+    """The current truth of all retained topics; safe to use from any thread, never blocks for long.
+
+    Between :meth:`connect` and :meth:`disconnect` each change is due once, in order. At a
+    connection all of it is due: the broker may have lost everything, or hold what an
+    earlier run left behind.
+
+    Parameters
+    ----------
+    topics : with the labels that have a state
+    states : whether ON/OFF states and attributes are published
+    status : whether ``online``/``offline`` is
+    discovery : sent first at each connection
+    """
+
+    def __init__(self, topics: Topics, *, states: bool, status: bool, discovery: Message | None) -> None:
+        self._topics = topics
+        self._discovery = discovery
+        self._status = "offline" if status else None
+        self._on: dict[str, bool] = dict.fromkeys(topics.labels, False) if states else {}
+        self._attributes: dict[str, str] = {}
+        self._health: str | None = None
+        self._level: str | None = None
+        self._due: deque[Message] | None = None
+        self._lock = threading.RLock()
+
+    @property
+    def event_topic(self) -> str:
+        return self._topics.event
+
+    def connect(self) -> None:
+        with self._lock:
+            self._due = deque(self._truth())
+
+    def disconnect(self) -> None:
+        with self._lock:
+            self._due = None
+            self._level = None
+
+    def set_state(self, label: str, on: bool, record: EventRecord | None) -> None:
+        if label not in self._on:
+            return
+        with self._lock:
+            if record is not None:
+                self._attributes[label] = record.to_json()
+                self._add(self._attributes_of(label))
+            self._on[label] = on
+            self._add(self._state_of(label))
+
+    def set_online(self, online: bool) -> None:
+        if self._status is None:
+            return
+        with self._lock:
+            self._status = "online" if online else "offline"
+            self._add(Message(self._topics.status, self._status, 1, True))
+
+    def set_health(self, payload: str) -> None:
+        with self._lock:
+            self._health = payload
+            self._add(self._health_of(payload))
+
+    def set_level(self, payload: str) -> None:
+        """Only the newest level is worth sending, and only now."""
+        with self._lock:
+            if self._due is not None:
+                self._level = payload
+
+    def all_off(self) -> None:
+        """Make every state OFF and the status offline: nobody listens any more."""
+        with self._lock:
+            for label in self._on:
+                self.set_state(label, False, None)
+            self.set_online(False)
+
+    def next(self) -> Message | None:
+        """Take the next message that must be sent."""
+        with self._lock:
+            return self._due.popleft() if self._due else None
+
+    def next_level(self) -> Message | None:
+        with self._lock:
+            if self._level is None:
+                return None
+            payload, self._level = self._level, None
+            return Message(self._topics.level, payload, 0, False)
+
+    @property
+    def empty(self) -> bool:
+        return not self._due
+
+    def _add(self, message: Message) -> None:
+        if self._due is None:
+            return
+        if len(self._due) >= _CHANGES:
+            self._due = deque(self._truth())
+        else:
+            self._due.append(message)
+
+    def _truth(self) -> list[Message]:
+        truth = [] if self._discovery is None else [self._discovery]
+        truth += [self._attributes_of(label) for label in self._attributes]
+        truth += [self._state_of(label) for label in self._on]
+        if self._health is not None:
+            truth.append(self._health_of(self._health))
+        if self._status is not None:
+            truth.append(Message(self._topics.status, self._status, 1, True))
+        return truth
+
+    def _state_of(self, label: str) -> Message:
+        return Message(self._topics.state(label), "ON" if self._on[label] else "OFF", 1, True)
+
+    def _attributes_of(self, label: str) -> Message:
+        return Message(self._topics.attributes(label), self._attributes[label], 1, True)
+
+    def _health_of(self, payload: str) -> Message:
+        return Message(self._topics.health, payload, 0, True)

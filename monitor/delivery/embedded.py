@@ -1,0 +1,135 @@
+"""A small MQTT 3.1.1 broker inside this process, for those who have none and for the demo."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import ipaddress
+import logging
+import threading
+from typing import Any
+
+from monitor.errors import ConfigError, PublishError
+
+log = logging.getLogger(__name__)
+
+_START_S = 20.0
+
+
+class EmbeddedBroker:
+    """amqtt in a thread with an event loop of its own, from :meth:`start` to :meth:`stop`.
+
+    It keeps nothing on disk and speaks neither TLS nor MQTT 5.
+
+    Parameters
+    ----------
+    host : address to listen on; other machines are served only with a password
+    username, password : wanted from every client; None lets anybody in
+
+    Raises
+    ------
+    ConfigError : an open address without a password, or amqtt is not installed
+    """
+
+    def __init__(
+        self,
+        port: int,
+        host: str = "127.0.0.1",
+        *,
+        username: str | None = None,
+        password: str | None = None,
+    ) -> None:
+        if not (password or _is_loopback(host)):
+            raise ConfigError(
+                f"the embedded broker would let anybody in at {host};"
+                " set mqtt.username and mqtt.password, or mqtt.host: localhost"
+            )
+        try:
+            import amqtt.broker  # noqa: F401
+        except ImportError as error:
+            raise ConfigError(
+                "mqtt.broker: embedded needs amqtt; pip install 'sound-monitor[broker]'"
+            ) from error
+        self._where = f"{host}:{port}"
+        self._auth = {"username": username, "password": password} if password else None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._stopping = asyncio.Event()
+        self._started = threading.Event()
+        self._error: Exception | None = None
+        self._thread = threading.Thread(
+            target=lambda: asyncio.run(self._serve()), name="embedded-broker", daemon=True
+        )
+
+    def start(self) -> None:
+        """Return when clients can connect.
+
+        Raises
+        ------
+        PublishError : the port is taken, or the address is not this machine's
+        """
+        # The publisher says what concerns the user; amqtt tells every connection and traceback.
+        for name in ("amqtt", "transitions"):
+            logging.getLogger(name).setLevel(logging.CRITICAL)
+        self._thread.start()
+        if not self._started.wait(_START_S):
+            raise PublishError(f"the embedded broker did not start at {self._where} within {_START_S:.0f} s")
+        if self._error is not None:
+            self._thread.join()
+            raise PublishError(_start_failure(self._error, self._where)) from self._error
+
+    def stop(self) -> None:
+        """Disconnect all clients and end the thread."""
+        if self._loop is not None and self._thread.is_alive():
+            self._loop.call_soon_threadsafe(self._stopping.set)
+            self._thread.join(_START_S)
+
+    async def _serve(self) -> None:
+        from amqtt.broker import Broker
+        from amqtt.errors import BrokerError
+
+        self._loop = asyncio.get_running_loop()
+        # amqtt lets a client that does not speak MQTT 3.1.1 end in a traceback.
+        self._loop.set_exception_handler(lambda _, context: log.debug("%s", context["message"]))
+        broker = Broker(self._config(), loop=self._loop)
+        try:
+            await broker.start()
+        except BrokerError as error:
+            self._error = error
+            return
+        finally:
+            self._started.set()
+        await self._stopping.wait()
+        await broker.shutdown()
+        await _end_of_connections()
+
+    def _config(self) -> dict[str, Any]:
+        plugins: dict[str, Any] = {"amqtt.plugins.authentication.AnonymousAuthPlugin": {}}
+        if self._auth:
+            plugins = {"monitor.delivery.embedded_auth.PasswordAuth": self._auth}
+        return {"listeners": {"default": {"type": "tcp", "bind": self._where}}, "plugins": plugins}
+
+
+async def _end_of_connections() -> None:
+    """Cancel what amqtt leaves running; closed transports end in the loop's next round."""
+    leftover = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in leftover:
+        task.cancel()
+    await asyncio.gather(*leftover, return_exceptions=True)
+    await asyncio.sleep(0)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _start_failure(error: Exception, where: str) -> str:
+    cause = error.__cause__
+    if isinstance(cause, OSError) and cause.errno == errno.EADDRINUSE:
+        return (
+            f"the embedded broker cannot listen at {where}: the port is taken;"
+            " set mqtt.port to another one, or mqtt.broker: external to use the broker there"
+        )
+    return f"the embedded broker cannot listen at {where} ({cause or error}); check mqtt.host and mqtt.port"

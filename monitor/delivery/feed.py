@@ -1,0 +1,108 @@
+"""The rows of the outbox on their way to the broker: in order, late ones marked as such."""
+
+from __future__ import annotations
+
+import json
+from collections import deque
+from collections.abc import Callable, Iterable
+
+from monitor.delivery.outbox import Outbox
+from monitor.errors import OutboxError
+
+LATE_S = 5.0
+"""An event sent longer than this after it was recorded says ``delayed: true``."""
+
+_ROWS = 100
+"""Rows read from the outbox at a time."""
+
+
+class Feed:
+    """Hands out each undelivered row once a connection; for one thread.
+
+    Only :meth:`recorded` may be called from another.
+
+    Parameters
+    ----------
+    monotonic : clock, seconds
+    """
+
+    def __init__(self, outbox: Outbox, monotonic: Callable[[], float]) -> None:
+        self._outbox = outbox
+        self._monotonic = monotonic
+        self._recent: deque[tuple[float, int]] = deque()
+        self._late_seq = outbox.last_seq()  # an earlier process recorded these
+        self._sent_late: set[int] = set()
+        self._acknowledged: list[int] = []
+        self._rows: deque[tuple[int, str]] = deque()
+        self._cursor = 0
+        self._more = True
+
+    def recorded(self, seq: int) -> None:
+        """A row was committed just now."""
+        self._recent.append((self._monotonic(), seq))
+        self._more = True
+
+    def rewind(self) -> None:
+        """A new connection: begin again at the first row without an acknowledgement."""
+        self._rows.clear()
+        self._cursor = 0
+        self._more = True
+
+    @property
+    def empty(self) -> bool:
+        """Whether all rows were handed out."""
+        return not (self._rows or self._more)
+
+    def next(self) -> tuple[int, str] | None:
+        """Take the next row to send: seq and payload.
+
+        Raises
+        ------
+        OutboxError : the outbox cannot be read now; nothing is skipped
+        """
+        while not self._rows and self._more:
+            self._fetch()
+        if not self._rows:
+            return None
+        seq, record = self._rows.popleft()
+        if self._is_late(seq):
+            self._sent_late.add(seq)
+            record = json.dumps(json.loads(record) | {"delayed": True}, sort_keys=True, ensure_ascii=False)
+        return seq, record
+
+    def acknowledged(self, seqs: Iterable[int]) -> int:
+        """The broker has these rows: mark them, and those that could not be marked before.
+
+        Returns the number of rows marked.
+
+        Raises
+        ------
+        OutboxError : they stay noted here and are not sent again by this process
+        """
+        self._acknowledged += seqs
+        if not self._acknowledged:
+            return 0
+        self._outbox.mark_delivered(self._acknowledged, late=self._sent_late)
+        count = len(self._acknowledged)
+        self._sent_late.difference_update(self._acknowledged)
+        self._acknowledged.clear()
+        return count
+
+    def _fetch(self) -> None:
+        self._more = False  # before reading: a row that is recorded meanwhile sets it again
+        try:
+            rows = self._outbox.pending(self._cursor, _ROWS)
+        except OutboxError:
+            self._more = True
+            raise
+        if rows:
+            self._cursor = rows[-1][0]
+        if len(rows) == _ROWS:
+            self._more = True
+        self._rows.extend(row for row in rows if row[0] not in self._acknowledged)
+
+    def _is_late(self, seq: int) -> bool:
+        limit = self._monotonic() - LATE_S
+        while self._recent and self._recent[0][0] < limit:
+            self._late_seq = max(self._late_seq, self._recent.popleft()[1])
+        return seq <= self._late_seq

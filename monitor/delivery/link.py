@@ -1,0 +1,288 @@
+"""One connection to a broker; the only file that knows paho.
+
+Why not paho's own reconnecting network thread: it hides why TLS failed, and it keeps
+unacknowledged messages to send them again, as the outbox does too, so every row could
+arrive twice and in another order. A link therefore lives for one connection and one
+thread, has its own paho client, and leaves nothing behind when it breaks.
+"""
+
+from __future__ import annotations
+
+import selectors
+import socket
+import ssl
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+import paho.mqtt.client as paho
+from paho.mqtt.enums import CallbackAPIVersion, LogLevel, MQTTProtocolVersion
+from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
+
+from monitor.delivery.board import Message
+from monitor.delivery.failures import connect_failure, no_answer, refused
+from monitor.errors import ConfigError, PublishError
+
+IN_FLIGHT = 20
+"""Messages sent and not yet acknowledged; what mosquitto allows a client by default."""
+
+_CONNECT_S = 10.0
+_PROTOCOLS = {"3.1.1": MQTTProtocolVersion.MQTTv311, "5": MQTTProtocolVersion.MQTTv5}
+
+
+@dataclass(frozen=True)
+class BrokerSettings:
+    """Where the broker is and how to enter.
+
+    tls : encrypt; ca_file None = the system's CAs
+    cert_file, key_file : our client certificate, PEM
+    keepalive_s : a dead connection is noticed after about one and a half of it
+    """
+
+    host: str
+    port: int
+    client_id: str
+    username: str | None = None
+    password: str | None = field(default=None, repr=False)
+    version: Literal["3.1.1", "5"] = "3.1.1"
+    keepalive_s: int = 30
+    tls: bool = False
+    ca_file: str | None = None
+    cert_file: str | None = None
+    key_file: str | None = None
+
+
+class Connection(Protocol):
+    """What the publisher needs of a link."""
+
+    def connect(self) -> None: ...
+
+    @property
+    def room(self) -> int: ...
+
+    @property
+    def in_flight(self) -> int: ...
+
+    @property
+    def congested(self) -> bool: ...
+
+    def publish(self, message: Message) -> int: ...
+
+    def step(self, timeout_s: float) -> list[int]: ...
+
+    def disconnect(self) -> None: ...
+
+    def close(self) -> None: ...
+
+
+Connect = Callable[[Message | None, socket.socket], Connection]
+"""Makes a connection with a will, that a readable socket wakes from :meth:`Connection.step`."""
+
+
+def connector(settings: BrokerSettings) -> Connect:
+    """Return what makes links to this broker.
+
+    Raises
+    ------
+    ConfigError : a certificate or key file cannot be read
+    """
+    context = _tls_context(settings) if settings.tls else None
+    return lambda will, wake: Link(settings, context, will, wake)
+
+
+class Link:
+    """A connection, from :meth:`connect` until a method raises or :meth:`close`.
+
+    All methods raise PublishError, its text the reason, when the connection is lost.
+    """
+
+    def __init__(
+        self,
+        settings: BrokerSettings,
+        context: ssl.SSLContext | None,
+        will: Message | None,
+        wake: socket.socket,
+    ) -> None:
+        self._settings = settings
+        self._wake = wake
+        self._selector = selectors.DefaultSelector()
+        self._answer: ReasonCode | None = None
+        self._trouble: str | None = None
+        self._lost: str | None = None
+        self._window = IN_FLIGHT
+        self._unacknowledged: set[int] = set()
+        self._acknowledged: list[int] = []
+        client = paho.Client(
+            CallbackAPIVersion.VERSION2,
+            client_id=settings.client_id,
+            protocol=_PROTOCOLS[settings.version],
+            reconnect_on_failure=False,
+        )
+        client.connect_timeout = _CONNECT_S
+        if settings.username is not None:
+            client.username_pw_set(settings.username, settings.password)
+        if context is not None:
+            client.tls_set_context(context)
+        if will is not None:
+            client.will_set(will.topic, will.payload, will.qos, will.retain)
+        client.on_connect = self._on_connect
+        client.on_disconnect = self._on_disconnect
+        client.on_publish = self._on_publish
+        client.on_log = self._on_log
+        self._client = client
+
+    def connect(self) -> None:
+        """Connect and wait for the broker's answer; at most about 20 s."""
+        settings = self._settings
+        try:
+            self._client.connect(settings.host, settings.port, settings.keepalive_s)
+        except (OSError, UnicodeError) as error:
+            raise PublishError(connect_failure(error, settings.host, settings.port)) from error
+        self._selector.register(self._wake, selectors.EVENT_READ)
+        self._selector.register(self._socket(), selectors.EVENT_READ)
+        deadline = time.monotonic() + _CONNECT_S
+        while self._answer is None:
+            if time.monotonic() > deadline:
+                raise PublishError(self._no_answer())
+            self._exchange(0.5)
+        self._check_answer(self._answer)
+
+    @property
+    def in_flight(self) -> int:
+        return len(self._unacknowledged)
+
+    @property
+    def room(self) -> int:
+        """How many more QoS 1 messages may be sent now."""
+        return self._window - len(self._unacknowledged)
+
+    @property
+    def congested(self) -> bool:
+        """Whether the network takes less than was published."""
+        return self._client.want_write()
+
+    def publish(self, message: Message) -> int:
+        """Send a message; returns the number that :meth:`step` will report when it is acknowledged."""
+        info = self._client.publish(message.topic, message.payload, message.qos, message.retain)
+        if message.qos:
+            self._unacknowledged.add(info.mid)
+        return info.mid
+
+    def step(self, timeout_s: float) -> list[int]:
+        """Exchange data, at most for the given time or until woken; returns what was acknowledged."""
+        if not self._acknowledged:
+            self._exchange(timeout_s)
+        acknowledged, self._acknowledged = self._acknowledged, []
+        return acknowledged
+
+    def disconnect(self) -> None:
+        """Say goodbye, so that the broker keeps the will to itself."""
+        self._client.disconnect()
+
+    def close(self) -> None:
+        """Cut the connection if there still is one."""
+        self._selector.close()
+        sock = self._client.socket()
+        if sock is not None:
+            sock.close()
+
+    def _exchange(self, timeout_s: float) -> None:
+        sock = self._socket()
+        want = selectors.EVENT_READ | (selectors.EVENT_WRITE if self._client.want_write() else 0)
+        self._selector.modify(sock, want)
+        # What TLS has already decrypted does not make the socket readable.
+        buffered = isinstance(sock, ssl.SSLSocket) and sock.pending() > 0
+        ready = {key.fileobj: mask for key, mask in self._selector.select(0.0 if buffered else timeout_s)}
+        if self._wake in ready:
+            self._wake.recv(4096)
+        mask = ready.get(sock, 0)
+        if mask & selectors.EVENT_WRITE:
+            self._client.loop_write()
+        if mask & selectors.EVENT_READ or buffered:
+            self._client.loop_read()
+        self._client.loop_misc()
+        self._check()
+
+    def _socket(self) -> Any:
+        self._check()
+        return self._client.socket()
+
+    def _check(self) -> None:
+        """Raise when the connection is over."""
+        if self._answer is not None:
+            self._check_answer(self._answer)
+        if self._client.socket() is not None and self._lost is None:
+            return
+        settings = self._settings
+        if self._answer is None:
+            raise PublishError(self._no_answer())
+        reason = self._trouble or self._lost
+        raise PublishError(f"mqtt {settings.host}:{settings.port}: connection lost ({reason})")
+
+    def _no_answer(self) -> str:
+        settings = self._settings
+        return no_answer(settings.host, settings.port, tls=settings.tls, version=settings.version)
+
+    def _check_answer(self, answer: ReasonCode) -> None:
+        if answer.is_failure:
+            settings = self._settings
+            raise PublishError(refused(settings.host, settings.port, str(answer), username=settings.username))
+
+    def _on_connect(
+        self, _c: Any, _u: Any, _f: Any, answer: ReasonCode, properties: Properties | None
+    ) -> None:
+        self._answer = answer
+        self._window = min(IN_FLIGHT, getattr(properties, "ReceiveMaximum", IN_FLIGHT))
+
+    def _on_disconnect(self, _c: Any, _u: Any, _f: Any, reason: ReasonCode, _p: Any) -> None:
+        text = str(reason).lower()
+        self._lost = "closed by the broker" if text == "unspecified error" else text
+
+    def _on_publish(self, _c: Any, _u: Any, mid: int, reason: ReasonCode, _p: Any) -> None:
+        if mid not in self._unacknowledged:
+            return  # QoS 0 is told here too
+        if reason.is_failure:
+            self._lost = f"the broker does not let us publish: {str(reason).lower()}"
+            return
+        self._unacknowledged.remove(mid)
+        self._acknowledged.append(mid)
+
+    def _on_log(self, _c: Any, _u: Any, level: int, text: str) -> None:
+        if level == LogLevel.MQTT_LOG_ERR:
+            self._trouble = text.removeprefix("failed to receive on socket: ")
+
+
+class _ClosingSocket(ssl.SSLSocket):
+    """Closes itself when the handshake fails; paho would leave it to the garbage collector."""
+
+    def do_handshake(self, block: bool = False) -> None:
+        try:
+            super().do_handshake(block)
+        except BaseException:
+            self.close()
+            raise
+
+
+def _tls_context(settings: BrokerSettings) -> ssl.SSLContext:
+    try:
+        context = ssl.create_default_context(cafile=settings.ca_file)
+    except (OSError, ssl.SSLError) as error:
+        raise ConfigError(f"mqtt.tls.ca_file: cannot read {settings.ca_file} ({_short(error)})") from error
+    if settings.cert_file is not None:
+        try:
+            # A daemon cannot be asked for a passphrase: an encrypted key is an error.
+            context.load_cert_chain(settings.cert_file, settings.key_file, password="")
+        except (OSError, ssl.SSLError) as error:
+            raise ConfigError(
+                f"mqtt.tls.cert_file: cannot use {settings.cert_file} with {settings.key_file}"
+                f" ({_short(error)}); both must be PEM, the key without a passphrase"
+            ) from error
+    context.sslsocket_class = _ClosingSocket
+    return context
+
+
+def _short(error: OSError) -> str:
+    reason = error.reason if isinstance(error, ssl.SSLError) else error.strerror
+    return (reason or str(error)).lower().replace("_", " ")

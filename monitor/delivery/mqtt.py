@@ -1,0 +1,257 @@
+"""Keeps the broker told: events at least once and in order, retained topics always true."""
+
+from __future__ import annotations
+
+import json
+import logging
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+
+from monitor.delivery.board import Board, Message
+from monitor.delivery.feed import Feed
+from monitor.delivery.link import Connect, Connection
+from monitor.delivery.outbox import Outbox
+from monitor.delivery.repeats import Repeats
+from monitor.delivery.topics import Topics
+from monitor.errors import OutboxError, PublishError
+from monitor.records import EventRecord
+
+log = logging.getLogger(__name__)
+
+_STEP_S = 1.0
+_ROWS_SHARE = 0.6
+"""Part of the time for closing in which events may still go out; the rest is for states and status."""
+
+_RETRY_FIRST_S = 1.0
+_RETRY_CAP_S = 30.0
+
+_STABLE_S = 10.0
+"""A connection that lasted this long was a good one: the next attempt comes soon."""
+
+
+@dataclass(frozen=True)
+class Retained:
+    """What besides events is published.
+
+    lwt : the broker says ``offline`` for us when we vanish
+    states : ON/OFF and attributes per label, and the status
+    discovery : Home Assistant's, or None
+    """
+
+    lwt: bool = True
+    states: bool = True
+    discovery: Message | None = None
+
+
+@dataclass(frozen=True)
+class _Leave:
+    """Until when, in monotonic seconds, rows are sent, and until when anything is."""
+
+    rows_until: float
+    end: float
+
+
+class MqttPublisher:
+    """Publishes from a thread of its own; no method but the waiting ones ever blocks.
+
+    Parameters
+    ----------
+    connect : makes connections, see :func:`monitor.delivery.link.connector`
+    topics : with the labels that have a state
+    outbox : its undelivered rows are sent in order; a row is marked at its acknowledgement
+    """
+
+    def __init__(self, connect: Connect, topics: Topics, outbox: Outbox, retained: Retained) -> None:
+        self._connect = connect
+        self._will = Message(topics.status, "offline", 1, True) if retained.lwt else None
+        self._board = Board(
+            topics,
+            states=retained.states,
+            status=retained.lwt or retained.states,
+            discovery=retained.discovery,
+        )
+        self._outbox = outbox
+        self._feed = Feed(outbox, time.monotonic)
+        self._delivered = threading.Condition()
+        self._closing = threading.Event()
+        self._leave: _Leave | None = None
+        self._waker, self._wake = socket.socketpair()
+        self._waker.setblocking(False)
+        self._thread = threading.Thread(target=self._run, name="mqtt", daemon=True)
+        self.connected = False
+        self.last_error: str | None = None
+        """Why there is no connection, in one line; None while there is one."""
+
+    def start(self) -> None:
+        """Connect, and reconnect for ever."""
+        self._thread.start()
+
+    def on_recorded(self, record: EventRecord) -> None:
+        """A record was committed to the outbox: send it."""
+        self._feed.recorded(record.seq)
+        self._wake_up()
+
+    def set_state(self, label: str, on: bool, record: EventRecord | None = None) -> None:
+        """Say whether a label sounds now, with its newest event; labels without a state are ignored."""
+        self._board.set_state(label, on, record)
+        self._wake_up()
+
+    def set_online(self, online: bool) -> None:
+        """Say whether somebody listens: audio flows and the model has run."""
+        self._board.set_online(online)
+        self._wake_up()
+
+    def publish_level(self, level: Mapping[str, object]) -> None:
+        """Send now or never."""
+        self._board.set_level(json.dumps(level))
+        self._wake_up()
+
+    def publish_health(self, health: Mapping[str, object]) -> None:
+        """Send now, and at each connection until there is a newer one."""
+        self._board.set_health(json.dumps(health, ensure_ascii=False))
+        self._wake_up()
+
+    def wait_delivered(self, timeout_s: float) -> bool:
+        """Wait until every row is acknowledged; False once nothing was for the given time."""
+        with self._delivered:
+            while self._outbox.pending_count():
+                if not self._delivered.wait(timeout_s):
+                    return self._outbox.pending_count() == 0
+        return True
+
+    def close(self, timeout_s: float = 5.0) -> bool:
+        """Send what is left, make all states OFF and the status offline, and disconnect.
+
+        Takes at most about ``timeout_s``; returns whether the broker acknowledged all of it.
+        """
+        now = time.monotonic()
+        self._leave = _Leave(now + _ROWS_SHARE * timeout_s, now + timeout_s)
+        self._closing.set()
+        self._wake_up()
+        if self._thread.ident is not None:
+            self._thread.join(timeout_s + _STEP_S)
+        # A thread that hangs in the name server's answer may still use them.
+        if not self._thread.is_alive():
+            self._waker.close()
+            self._wake.close()
+        return self.last_error is None and self._outbox.pending_count() == 0
+
+    def _wake_up(self) -> None:
+        # Full: it will wake anyhow. Closed: nobody is left to be woken.
+        with suppress(OSError):
+            self._waker.send(b"\0")
+
+    def _run(self) -> None:
+        delay_s = _RETRY_FIRST_S
+        failures = Repeats(every=20)
+        while not self._closing.is_set():
+            link = self._connect(self._will, self._wake)
+            began = time.monotonic()
+            try:
+                link.connect()
+                failures.over()
+                self._serve(link)
+                link.disconnect()
+            except PublishError as error:
+                self.last_error = str(error)
+                if failures.due(self.last_error):
+                    log.warning("%s; trying again (attempt %d)", error, failures.count)
+            finally:
+                self.connected = False
+                self._board.disconnect()
+                link.close()
+            if time.monotonic() - began > _STABLE_S:
+                delay_s = _RETRY_FIRST_S
+            self._closing.wait(delay_s)
+            delay_s = min(2 * delay_s, _RETRY_CAP_S)
+
+    def _serve(self, link: Connection) -> None:
+        """Keep a fresh connection busy until it breaks or the publisher closes."""
+        log.info("mqtt: connected")
+        self._board.connect()
+        self._feed.rewind()
+        self.connected, self.last_error = True, None
+        _Session(link, self._board, self._feed, self._on_marked).run(lambda: self._leave)
+
+    def _on_marked(self) -> None:
+        with self._delivered:
+            self._delivered.notify_all()
+
+
+class _Session:
+    """Sends through one connection: what the board says first, then rows, as far as there is room."""
+
+    def __init__(self, link: Connection, board: Board, feed: Feed, on_marked: Callable[[], None]) -> None:
+        self._link = link
+        self._board = board
+        self._feed = feed
+        self._on_marked = on_marked
+        self._rows: dict[int, int] = {}  # number of the message → seq
+        self._disk = Repeats(every=100)
+
+    def run(self, leave: Callable[[], _Leave | None]) -> None:
+        """Return when told to leave and all is acknowledged.
+
+        Raises
+        ------
+        PublishError : the connection broke, or time ran out
+        """
+        last_words = False
+        while True:
+            leaving, now = leave(), time.monotonic()
+            if leaving and not last_words and (self._rows_done or now > leaving.rows_until):
+                last_words = True
+                self._board.all_off()
+            self._send(rows=not last_words)
+            if last_words and self._board.empty and not self._link.in_flight:
+                return
+            left_s = leaving.end - now if leaving else _STEP_S
+            if left_s <= 0:
+                raise PublishError(
+                    f"mqtt: {self._link.in_flight} messages were not acknowledged before the end"
+                )
+            self._acknowledge(self._link.step(min(left_s, _STEP_S)))
+
+    @property
+    def _rows_done(self) -> bool:
+        return self._feed.empty and not self._rows
+
+    def _send(self, *, rows: bool) -> None:
+        link = self._link
+        while link.room > 0:
+            message = self._board.next()
+            if message is not None:
+                link.publish(message)
+                continue
+            row = self._next_row() if rows else None
+            if row is None:
+                break
+            seq, payload = row
+            self._rows[link.publish(Message(self._board.event_topic, payload, 1, False))] = seq
+        level = None if link.congested else self._board.next_level()
+        if level is not None:
+            link.publish(level)
+
+    def _next_row(self) -> tuple[int, str] | None:
+        try:
+            return self._feed.next()
+        except OutboxError as error:
+            self._complain(error)
+            return None
+
+    def _acknowledge(self, numbers: Iterable[int]) -> None:
+        seqs = [self._rows.pop(number) for number in numbers if number in self._rows]
+        try:
+            if self._feed.acknowledged(seqs):
+                self._disk.over()
+                self._on_marked()
+        except OutboxError as error:
+            self._complain(error)
+
+    def _complain(self, error: OutboxError) -> None:
+        if self._disk.due(str(error)):
+            log.error("%s", error)

@@ -1,0 +1,74 @@
+"""Names of topics and ids; pure."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import unicodedata
+from dataclasses import dataclass
+
+from monitor.errors import ConfigError
+
+
+def slug(text: str) -> str:
+    """Return a name of [a-z0-9_-] that is the same for the same text, for ever.
+
+    Text without any letter or digit that ASCII can show becomes ``x`` and a hash.
+    """
+    ascii_text = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode("ascii").lower()
+    words = re.sub(r"[^a-z0-9_-]+", "_", ascii_text).strip("_-")
+    return words or "x" + hashlib.sha256(text.encode()).hexdigest()[:8]
+
+
+@dataclass(frozen=True)
+class Topics:
+    """The topics of one node.
+
+    base : as configured, may have several segments
+    node : becomes one segment
+    labels : that have a state, as the model calls them
+
+    Raises
+    ------
+    ConfigError : two labels would share a topic
+    """
+
+    base: str
+    node: str
+    labels: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        taken: dict[str, str] = {}
+        for label in self.labels:
+            other = taken.setdefault(slug(label), label)
+            if other != label:
+                raise ConfigError(
+                    f"labels {other!r} and {label!r} would share the topic {self.state(label)};"
+                    " give one another name in model.select, or leave it out of events.enabled"
+                )
+
+    @property
+    def status(self) -> str:
+        return f"{self._root}/status"
+
+    @property
+    def event(self) -> str:
+        return f"{self._root}/event"
+
+    @property
+    def level(self) -> str:
+        return f"{self._root}/level"
+
+    @property
+    def health(self) -> str:
+        return f"{self._root}/health"
+
+    def state(self, label: str) -> str:
+        return f"{self._root}/sound/{slug(label)}/state"
+
+    def attributes(self, label: str) -> str:
+        return f"{self._root}/sound/{slug(label)}/attributes"
+
+    @property
+    def _root(self) -> str:
+        return f"{self.base}/{slug(self.node)}"

@@ -1,0 +1,80 @@
+"""The delivery side of a monitor, as the daemon wires it, for tests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from mosquitto import PATIENCE_S
+
+from monitor.delivery.link import BrokerSettings, connector
+from monitor.delivery.mqtt import MqttPublisher, Retained
+from monitor.delivery.outbox import Outbox
+from monitor.delivery.topics import Topics
+from monitor.delivery.writer import EventWriter
+from monitor.records import EventRecord
+
+TOPICS = Topics("sound-monitor", "balcony", ("siren", "dog_bark"))
+
+_RECORD = EventRecord(
+    event_id="",
+    seq=0,
+    type="start",
+    node="balcony",
+    label="siren",
+    start="2026-05-01T22:00:00.000Z",
+    end=None,
+    start_s=12.48,
+    end_s=None,
+    duration_s=None,
+    score=0.91,
+    score_mean=0.85,
+    threshold=0.6,
+    level_dbfs=-23.4,
+    over_background_db=18.2,
+    delay_s=0.48,
+    model="urban-sounds",
+    model_version="0.1.0",
+    clock="synced",
+)
+
+
+def record(seq: int, **changes: object) -> EventRecord:
+    return replace(_RECORD, **{"seq": seq, "event_id": f"event-{seq}", **changes})
+
+
+def broker(port: int, **changes: object) -> BrokerSettings:
+    return BrokerSettings(
+        **{"host": "127.0.0.1", "port": port, "client_id": "monitor", "keepalive_s": 5, **changes}
+    )
+
+
+@dataclass
+class Delivery:
+    outbox: Outbox
+    publisher: MqttPublisher
+    writer: EventWriter
+
+    def put(self, *seqs: int) -> None:
+        for seq in seqs:
+            self.writer.put(record(seq))
+
+    def wait(self) -> None:
+        assert self.writer.flush(PATIENCE_S)
+        assert self.publisher.wait_delivered(PATIENCE_S), self.publisher.last_error
+
+
+@contextmanager
+def delivery(path: Path, settings: BrokerSettings, retained: Retained | None = None) -> Iterator[Delivery]:
+    outbox = Outbox(path)
+    publisher = MqttPublisher(connector(settings), TOPICS, outbox, retained or Retained())
+    publisher.start()
+    writer = EventWriter(outbox, [publisher.on_recorded])
+    try:
+        yield Delivery(outbox, publisher, writer)
+    finally:
+        writer.close()
+        publisher.close()
+        outbox.close()

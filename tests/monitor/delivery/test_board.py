@@ -1,0 +1,135 @@
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+from samples import record
+
+from monitor.delivery.board import Board, Message
+from monitor.delivery.topics import Topics
+
+TOPICS = Topics("b", "n", ("siren", "horn"))
+DISCOVERY = Message("ha/config", "{}", 1, True)
+
+
+def board(**changes: object) -> Board:
+    return Board(TOPICS, **{"states": True, "status": True, "discovery": DISCOVERY, **changes})
+
+
+def due(board: Board) -> list[Message]:
+    return list(iter(board.next, None))
+
+
+ACTIONS = st.one_of(
+    st.tuples(st.just("state"), st.sampled_from(TOPICS.labels), st.booleans()),
+    st.tuples(st.just("online"), st.booleans()),
+    st.tuples(st.just("connect")),
+    st.tuples(st.just("disconnect")),
+    st.tuples(st.just("take"), st.integers(1, 5)),
+)
+
+
+@given(st.lists(ACTIONS, max_size=30))
+def test_whatever_happened_the_broker_ends_up_with_the_truth(actions):
+    under_test = board()
+    truth = {TOPICS.state(label): "OFF" for label in TOPICS.labels} | {TOPICS.status: "offline"}
+    broker: dict[str, str] = {}
+    for seq, (action, *values) in enumerate(actions):
+        if action == "state":
+            under_test.set_state(values[0], values[1], record(seq, label=values[0]))
+            truth[TOPICS.state(values[0])] = "ON" if values[1] else "OFF"
+            truth[TOPICS.attributes(values[0])] = record(seq, label=values[0]).to_json()
+        elif action == "online":
+            under_test.set_online(values[0])
+            truth[TOPICS.status] = "online" if values[0] else "offline"
+        elif action == "take":
+            taken = [under_test.next() for _ in range(values[0])]
+            broker |= {message.topic: message.payload for message in taken if message}
+        else:
+            getattr(under_test, action)()
+            broker = {}
+    under_test.connect()
+    broker |= {message.topic: message.payload for message in due(under_test)}
+    assert broker == truth | {DISCOVERY.topic: DISCOVERY.payload}
+
+
+def test_connected_every_change_is_sent_once_and_in_order():
+    under_test = board()
+    under_test.connect()
+    due(under_test)
+    for on in (True, False, True):
+        under_test.set_state("siren", on, None)
+    assert [message.payload for message in due(under_test)] == ["ON", "OFF", "ON"]
+    assert due(under_test) == []
+
+
+def test_attributes_come_before_the_state_that_they_explain():
+    under_test = board()
+    under_test.connect()
+    due(under_test)
+    under_test.set_state("siren", True, record(1))
+    assert [message.topic for message in due(under_test)] == [
+        TOPICS.attributes("siren"),
+        TOPICS.state("siren"),
+    ]
+
+
+def test_status_comes_last_so_that_online_means_all_is_true():
+    under_test = board()
+    under_test.set_online(True)
+    under_test.connect()
+    assert [m.topic for m in due(under_test)] == [
+        "ha/config",
+        TOPICS.state("siren"),
+        TOPICS.state("horn"),
+        TOPICS.status,
+    ]
+
+
+def test_a_level_is_sent_now_or_never_and_only_the_newest():
+    under_test = board()
+    under_test.set_level("old")
+    under_test.connect()
+    assert under_test.next_level() is None
+    under_test.set_level("1")
+    under_test.set_level("2")
+    assert under_test.next_level() == Message(TOPICS.level, "2", 0, False)
+    assert under_test.next_level() is None
+    under_test.set_level("3")
+    under_test.disconnect()
+    under_test.connect()
+    assert under_test.next_level() is None
+
+
+def test_health_is_sent_again_at_each_connection():
+    under_test = board(states=False, status=False, discovery=None)
+    under_test.set_health("{}")
+    for _ in range(2):
+        under_test.connect()
+        assert due(under_test) == [Message(TOPICS.health, "{}", 0, True)]
+
+
+def test_a_board_without_states_and_status_is_silent():
+    under_test = board(states=False, status=False, discovery=None)
+    under_test.connect()
+    under_test.set_state("siren", True, record(1))
+    under_test.set_online(True)
+    under_test.all_off()
+    assert due(under_test) == []
+
+
+def test_a_flood_of_changes_collapses_to_the_truth():
+    under_test = board(discovery=None)
+    under_test.connect()
+    for number in range(5000):
+        under_test.set_state("siren", number % 2 == 1, None)
+    messages = due(under_test)
+    assert len(messages) <= 1000
+    assert [m.payload for m in messages if m.topic == TOPICS.state("siren")][-1] == "ON"
+
+
+def test_labels_without_a_state_are_ignored():
+    under_test = board(discovery=None)
+    under_test.connect()
+    due(under_test)
+    under_test.set_state("background", True, record(1))
+    assert due(under_test) == []
