@@ -161,7 +161,11 @@ class Microphone:
         return live_blocks(self._ring, self.rate, self._patience, self._stop)
 
     def close(self) -> None:
-        """Give the device back, at once, whatever state it is in."""
+        """Give the device back, at once also when it stalls.
+
+        Known limit: while a sound server hangs (alive, but answers nobody), libpulse makes
+        this wait a minute. Say that the source is lost before closing it.
+        """
         stream, self._stream = self._stream, None
         if stream is not None:
             stream.abort()

@@ -1,0 +1,179 @@
+"""A real PortAudio on a real sound server: what it hears, and how it notices that it hears no more."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pulse import PATIENCE_S, PulseServer, write_tone
+
+from monitor.errors import AudioError
+from monitor.records import AudioBlock
+from monitor.sources.base import SourceLost
+from monitor.sources.microphone import DeviceNotFound, Microphone, list_devices
+
+STALL_S = 1.0
+SILENCE_S = 1.0
+
+
+def open_microphone(
+    device: str | int | None = None, *, silence_s: float = 60.0, stop: threading.Event | None = None
+) -> Microphone:
+    return Microphone(
+        device, buffer_s=5.0, stall_s=STALL_S, silence_s=silence_s, stop=stop or threading.Event()
+    )
+
+
+@pytest.fixture
+def microphone(pulse: PulseServer) -> Iterator[Microphone]:
+    opened = open_microphone()
+    yield opened
+    opened.close()
+
+
+def listen(microphone: Microphone, seconds: float) -> np.ndarray:
+    """The first channel of what comes, checked to be without gaps."""
+    heard: list[np.ndarray] = []
+    expected = 0
+    for block in microphone.blocks():
+        assert block.position == expected
+        assert block.samples.dtype == np.float32
+        expected += len(block.samples)
+        heard.append(block.samples.reshape(len(block.samples), -1)[:, 0])
+        if expected >= seconds * microphone.rate:
+            break
+    return np.concatenate(heard)
+
+
+def wait_until_lost(microphone: Microphone, trouble: Callable[[], None] | None = None) -> tuple[str, float]:
+    """Why it was lost, and seconds since ``trouble``, which is made at the first block."""
+    began = time.monotonic()
+    try:
+        for block in microphone.blocks():
+            assert time.monotonic() - began < PATIENCE_S
+            if trouble and not block.position:
+                trouble()
+                began = time.monotonic()
+    except SourceLost as lost:
+        return str(lost), time.monotonic() - began
+    pytest.fail("blocks() ended without a word")
+
+
+def close_at_once(microphone: Microphone) -> None:
+    began = time.monotonic()
+    microphone.close()
+    assert time.monotonic() - began < 2.0
+
+
+def test_a_played_tone_is_heard_with_its_frequency(
+    pulse: PulseServer, microphone: Microphone, tmp_path: Path
+) -> None:
+    player = pulse.player(write_tone(tmp_path / "tone.wav", hz=440.0, duration_s=3.0))
+    heard = listen(microphone, 2.5)
+    player.kill()
+    player.wait(PATIENCE_S)
+    loud = heard[np.abs(heard) > 0.01]
+    assert len(loud) > 0.5 * microphone.rate
+    spectrum = np.abs(np.fft.rfft(heard * np.hanning(len(heard))))
+    assert np.argmax(spectrum) * microphone.rate / len(heard) == pytest.approx(440.0, abs=2.0)
+    assert np.abs(heard).max() == pytest.approx(0.25, abs=0.02)
+    assert (microphone.dropped, microphone.overflows) == (0, 0)
+
+
+def test_blocks_carry_the_moment_of_their_last_sample(microphone: Microphone) -> None:
+    blocks: list[AudioBlock] = []
+    for block in microphone.blocks():
+        assert block.arrived is not None
+        assert 0 <= time.monotonic() - block.arrived < 1.0
+        blocks.append(block)
+        if block.position > microphone.rate:
+            break
+    first, last = blocks[0], blocks[-1]
+    assert first.arrived is not None
+    assert last.arrived is not None
+    ends = [block.position + len(block.samples) for block in (first, last)]
+    assert last.arrived - first.arrived == pytest.approx((ends[1] - ends[0]) / microphone.rate, abs=0.3)
+
+
+def test_a_killed_server_is_noticed_and_a_new_one_is_heard_by_a_new_microphone(
+    pulse: PulseServer, microphone: Microphone, tmp_path: Path
+) -> None:
+    _, after_s = wait_until_lost(microphone, pulse.kill)
+    assert after_s < 5.0
+    close_at_once(microphone)
+    with pytest.raises(AudioError):
+        open_microphone()
+    pulse.start()
+    again = open_microphone()
+    player = pulse.player(write_tone(tmp_path / "tone.wav", hz=880.0, duration_s=2.0))
+    assert np.abs(listen(again, 1.5)).max() > 0.1
+    player.wait(PATIENCE_S)
+    close_at_once(again)
+
+
+def test_a_muted_microphone_is_lost_to_digital_silence(pulse: PulseServer, tmp_path: Path) -> None:
+    pulse.mute(True)
+    player = pulse.player(write_tone(tmp_path / "tone.wav", hz=440.0, duration_s=3.0))
+    microphone = open_microphone(silence_s=SILENCE_S)
+    reason, _ = wait_until_lost(microphone)
+    assert reason == "digital silence for 1 s"
+    close_at_once(microphone)
+    player.kill()
+    player.wait(PATIENCE_S)
+
+
+def test_a_source_that_never_delivers_is_lost_by_age_and_closes_at_once(pulse: PulseServer) -> None:
+    pulse.add_mute_source()
+    microphone = open_microphone()
+    reason, after_s = wait_until_lost(microphone)
+    assert reason == "no audio for 5 s"
+    assert after_s < 10.0
+    close_at_once(microphone)
+
+
+def test_a_source_that_stops_delivering_is_lost_by_age(pulse: PulseServer, microphone: Microphone) -> None:
+    reason, after_s = wait_until_lost(microphone, pulse.freeze)
+    pulse.thaw()
+    assert reason == "no audio for 1 s"
+    assert STALL_S <= after_s < 5.0
+    close_at_once(microphone)
+
+
+def test_stop_ends_the_blocks(pulse: PulseServer) -> None:
+    stop = threading.Event()
+    microphone = open_microphone(stop=stop)
+    for count, _ in enumerate(microphone.blocks()):
+        if count == 3:
+            stop.set()
+        assert count <= 3
+    assert stop.is_set()
+    close_at_once(microphone)
+    microphone.close()
+
+
+def test_devices_are_found_by_part_of_the_name_and_by_index(pulse: PulseServer) -> None:
+    open_microphone().close()  # PortAudio of this process now knows this server
+    devices = list_devices()
+    assert [device.name for device in devices if device.is_default] == ["default"]
+    pulse_device = next(device for device in devices if device.name == "pulse")
+    for wanted in ("PULSE", "puls", pulse_device.index):
+        microphone = open_microphone(wanted)
+        assert microphone.name == "pulse"
+        assert microphone.rate == round(pulse_device.default_rate)
+        microphone.close()
+
+
+def test_an_unknown_device_is_answered_with_the_names_that_exist(pulse: PulseServer) -> None:
+    with pytest.raises(DeviceNotFound, match=r"'Blue Yeti': not there.*'pulse'.*'default'"):
+        open_microphone("Blue Yeti")
+
+
+def test_without_any_device_the_message_says_what_to_do(pulse: PulseServer) -> None:
+    (Path(pulse.changes["HOME"]) / ".asoundrc").unlink()
+    pulse.kill()
+    with pytest.raises(DeviceNotFound, match="arecord -l"):
+        open_microphone()
