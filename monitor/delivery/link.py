@@ -172,8 +172,12 @@ class Link:
 
     def step(self, timeout_s: float) -> list[int]:
         """Exchange data, at most for the given time or until woken; returns what was acknowledged."""
-        if not self._acknowledged:
+        try:
             self._exchange(timeout_s)
+        except PublishError:
+            # What was acknowledged before the end need not be sent again; the next step raises.
+            if not self._acknowledged:
+                raise
         acknowledged, self._acknowledged = self._acknowledged, []
         return acknowledged
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -15,10 +14,12 @@ from monitor.delivery.board import Board, Message
 from monitor.delivery.feed import Feed
 from monitor.delivery.link import Connect, Connection
 from monitor.delivery.outbox import Outbox
+from monitor.delivery.payloads import Health, level_payload
 from monitor.delivery.repeats import Repeats
 from monitor.delivery.topics import Topics
 from monitor.errors import OutboxError, PublishError
-from monitor.records import EventRecord
+from monitor.health.liveness import Backoff
+from monitor.records import EventRecord, Level
 
 log = logging.getLogger(__name__)
 
@@ -105,14 +106,14 @@ class MqttPublisher:
         self._board.set_online(online)
         self._wake_up()
 
-    def publish_level(self, level: Mapping[str, object]) -> None:
+    def publish_level(self, level: Level) -> None:
         """Send now or never."""
-        self._board.set_level(json.dumps(level))
+        self._board.set_level(level_payload(level))
         self._wake_up()
 
-    def publish_health(self, health: Mapping[str, object]) -> None:
+    def publish_health(self, health: Health) -> None:
         """Send now, and at each connection until there is a newer one."""
-        self._board.set_health(json.dumps(health, ensure_ascii=False))
+        self._board.set_health(health.to_json())
         self._wake_up()
 
     def wait_delivered(self, timeout_s: float) -> bool:
@@ -146,7 +147,7 @@ class MqttPublisher:
             self._waker.send(b"\0")
 
     def _run(self) -> None:
-        delay_s = _RETRY_FIRST_S
+        backoff = Backoff(first_s=_RETRY_FIRST_S, cap_s=_RETRY_CAP_S)
         failures = Repeats(every=20)
         while not self._closing.is_set():
             link = self._connect(self._will, self._wake)
@@ -165,9 +166,8 @@ class MqttPublisher:
                 self._board.disconnect()
                 link.close()
             if time.monotonic() - began > _STABLE_S:
-                delay_s = _RETRY_FIRST_S
-            self._closing.wait(delay_s)
-            delay_s = min(2 * delay_s, _RETRY_CAP_S)
+                backoff.reset()
+            self._closing.wait(backoff.next_s())
 
     def _serve(self, link: Connection) -> None:
         """Keep a fresh connection busy until it breaks or the publisher closes."""

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from monitor.delivery.outbox import Outbox
 from monitor.delivery.repeats import Repeats
 from monitor.errors import OutboxError
+from monitor.health.liveness import Backoff
 from monitor.records import EventRecord
 
 log = logging.getLogger(__name__)
@@ -134,15 +135,14 @@ class EventWriter:
     def _write(self, batch: list[EventRecord]) -> bool:
         """Commit; False when given up."""
         repeats = Repeats(every=100)
-        delay_s = _RETRY_FIRST_S
+        backoff = Backoff(first_s=_RETRY_FIRST_S, cap_s=_RETRY_CAP_S)
         while True:
             try:
                 self._outbox.append_all(batch)
             except OutboxError as error:
                 if repeats.due(str(error)):
                     log.error("%s (attempt %d)", error, repeats.count)
-                if not self._give_up(error, delay_s):
-                    delay_s = min(2 * delay_s, _RETRY_CAP_S)
+                if not self._give_up(error, backoff):
                     continue
                 return False
             if repeats.over():
@@ -150,7 +150,7 @@ class EventWriter:
             self._error = None
             return True
 
-    def _give_up(self, error: OutboxError, delay_s: float) -> bool:
+    def _give_up(self, error: OutboxError, backoff: Backoff) -> bool:
         """Show the error, wait before the next attempt; True when there should be none."""
         with self._changed:
             self._error = error
@@ -158,4 +158,4 @@ class EventWriter:
             if self._wait:
                 return True
             # close() sets the count to zero when its time is over.
-            return self._changed.wait_for(lambda: not self._unwritten, delay_s)
+            return self._changed.wait_for(lambda: not self._unwritten, backoff.next_s())

@@ -12,11 +12,14 @@ from mosquitto import PATIENCE_S
 from monitor.delivery.link import BrokerSettings, connector
 from monitor.delivery.mqtt import MqttPublisher, Retained
 from monitor.delivery.outbox import Outbox
+from monitor.delivery.payloads import Health
 from monitor.delivery.topics import Topics
 from monitor.delivery.writer import EventWriter
 from monitor.records import EventRecord
 
 TOPICS = Topics("sound-monitor", "balcony", ("siren", "dog_bark"))
+
+HEALTH = Health("listening", "0.1.0", "urban-sounds", "0.1.0", uptime_s=60.0)
 
 _RECORD = EventRecord(
     event_id="",

@@ -121,6 +121,12 @@ class Listener:
 
         return self.wait_for(found)
 
+    def wait_retained(self) -> None:
+        """Wait until all retained messages are here: what is published later comes behind them."""
+        marker = f"marker/{id(self)}"
+        self._client.publish(marker, "", qos=1)
+        self.wait_message(marker)
+
     def on(self, topic: str) -> list[Heard]:
         with self._changed:
             return [message for message in self.heard if message.topic == topic]
@@ -160,11 +166,8 @@ def retained(mosquitto: Mosquitto) -> Callable[[], dict[str, str]]:
     """What a newcomer is told: topic → retained payload."""
 
     def ask() -> dict[str, str]:
-        # mosquitto sends retained messages before the answer to a later subscription's own message.
         newcomer = Listener(mosquitto.port)
-        marker = f"marker/{id(newcomer)}"
-        newcomer._client.publish(marker, "x", qos=1)
-        newcomer.wait_message(marker)
+        newcomer.wait_retained()
         newcomer.close()
         return {message.topic: message.payload for message in newcomer.heard if message.retain}
 

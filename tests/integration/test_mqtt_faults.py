@@ -14,7 +14,7 @@ from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
-from delivering import TOPICS, broker, delivery, record
+from delivering import HEALTH, TOPICS, broker, delivery, record
 from mosquitto import PATIENCE_S, Listener, Mosquitto
 
 from monitor.delivery.outbox import Outbox
@@ -212,7 +212,7 @@ def test_a_cut_connection_lets_the_will_speak_and_the_truth_follow(
         publisher = sending.publisher
         publisher.set_online(True)
         publisher.set_state("siren", True, siren)
-        publisher.publish_health({"microphone": "listening"})
+        publisher.publish_health(HEALTH)
         listener.wait_message(TOPICS.state("siren"), "ON")
         listener.wait_message(TOPICS.status, "online")
         before = len(listener.heard)
@@ -227,7 +227,7 @@ def test_a_cut_connection_lets_the_will_speak_and_the_truth_follow(
         assert told[TOPICS.state("siren")] == "OFF"
         assert told[TOPICS.state("dog_bark")] == "ON"
         assert json.loads(told[TOPICS.attributes("siren")])["type"] == "end"
-        assert json.loads(told[TOPICS.health]) == {"microphone": "listening"}
+        assert told[TOPICS.health] == HEALTH.to_json()
     told = retained()
     assert told[TOPICS.status] == "offline"
     assert told[TOPICS.state("dog_bark")] == "OFF"

@@ -1,0 +1,51 @@
+"""The JSON of the level and the health topics; pure. That of events is in records.py."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from typing import Literal
+
+from monitor.records import Level
+
+
+@dataclass(frozen=True)
+class Health:
+    """How the monitor is.
+
+    microphone : of any live source; ``starting`` until its first audio
+    reason : why it is lost
+    dropped_s : audio lost since the start because the machine was too slow, seconds
+    inference_ms, delay_s : of late; the model's time a hop, and the age of the audio decided on
+    queue : events without an acknowledgement by the broker
+    dropped_events : refused because the disk was too slow
+    expired : given up undelivered
+    history, broker : why the disk or the broker cannot be used; None when all is well
+    """
+
+    microphone: Literal["starting", "listening", "lost"]
+    version: str
+    model: str
+    model_version: str
+    uptime_s: float
+    reason: str | None = None
+    dropped_s: float = 0.0
+    inference_ms: float | None = None
+    delay_s: float | None = None
+    queue: int = 0
+    dropped_events: int = 0
+    expired: int = 0
+    history: str | None = None
+    broker: str | None = None
+
+    def to_json(self) -> str:
+        values = asdict(self)
+        for key, digits in (("uptime_s", 0), ("dropped_s", 3), ("inference_ms", 3), ("delay_s", 3)):
+            if values[key] is not None:
+                values[key] = round(values[key], digits)
+        return json.dumps(values, ensure_ascii=False)
+
+
+def level_payload(level: Level) -> str:
+    values = asdict(level)
+    return json.dumps({key: value if key == "clipped" else round(value, 1) for key, value in values.items()})
