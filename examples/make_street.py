@@ -85,12 +85,12 @@ def street_echo(sound: Sound, rng: Random, *, wet: float, decay_s: float) -> Sou
     return convolved(sound, tail)
 
 
-def harmonics(f0: Sound, amplitude: Callable[[int, Sound], Sound]) -> Sound:
-    """Sum the harmonics of the moving pitch ``f0`` (Hz), each at ``amplitude(number, its Hz)``."""
+def harmonics(f0: Sound, amplitude: Callable[[int, Sound], Sound], top_hz: float = TOP_HZ) -> Sound:
+    """Sum the harmonics of the moving pitch ``f0`` (Hz), each at ``amplitude(number, Hz)``, to ``top_hz``."""
     phase = 2 * np.pi * np.cumsum(f0) / RATE
     out = np.zeros(len(f0))
-    for number in range(1, int(TOP_HZ / f0.min()) + 1):
-        heard = number * f0 < TOP_HZ  # silent while it would alias
+    for number in range(1, int(top_hz / f0.min()) + 1):
+        heard = number * f0 < top_hz
         out += heard * amplitude(number, number * f0) * np.sin(number * phase)
     return out
 
@@ -105,12 +105,13 @@ def car(rng: Random, *, pitch_hz: float, side_s: float) -> Sound:
     t = times(12.0) - 6.0
     nearness = 1.0 / (1.0 + (t / side_s) ** 2)
     hiss = rng.standard_normal(len(t))
-    tyres = shaped(hiss, lambda f: bump(f, 900.0, 0.7) + 0.5 * bump(f, 150.0, 1.0))
+    tyres = shaped(hiss, lambda f: bump(f, 900.0, 0.7) + bump(f, 150.0, 1.0))
     air = shaped(hiss, lambda f: bump(f, 2_500.0, 0.7))
     drift = 1.0 + 2.5e-5 * np.cumsum(rng.standard_normal(len(t)))
     engine = harmonics(
         pitch_hz * drift * (1.0 - 0.04 * t / np.hypot(t, side_s)),
-        lambda number, f: (1.0 + 0.5 * (number % 2)) * (f / 60.0) ** -1.3 * (f < 2_500.0),
+        lambda number, f: (1.0 + 0.5 * (number % 2)) * (f / 60.0) ** -1.3,
+        top_hz=2_000.0,
     )
     passing = unit(tyres) + 0.4 * nearness * unit(air) + 0.4 * unit(engine)
     return faded(nearness * passing, 1.0, 1.0)
@@ -119,10 +120,10 @@ def car(rng: Random, *, pitch_hz: float, side_s: float) -> Sound:
 def traffic(rng: Random) -> Sound:
     """Return the background: the roar of a city, dulled by distance, and cars passing near."""
     noise = rng.standard_normal(len(times(DURATION_S)))
-    out = unit(shaped(noise, lambda f: (f > 25.0) / (1.0 + (f / 300.0) ** 2)))
+    out = unit(shaped(noise, lambda f: (f > 60.0) / (1.0 + (f / 400.0) ** 2) + 0.012))
     for middle_s in (2.0, 6.5, 10.0, 13.2, 17.8, 22.5, 25.2, 30.5, 34.0, 37.6, 42.0):
-        passing = car(rng, pitch_hz=rng.uniform(38.0, 60.0), side_s=rng.uniform(0.9, 1.4))
-        add(out, passing * rng.uniform(2.0, 3.0), middle_s - 6.0)
+        passing = car(rng, pitch_hz=rng.uniform(38.0, 60.0), side_s=rng.uniform(1.1, 1.7))
+        add(out, passing * rng.uniform(1.3, 2.2), middle_s - 6.0)
     return out
 
 
@@ -134,10 +135,10 @@ def siren(rng: Random) -> Sound:
     resonance at 1.5 kHz); the pass at 5 s drops the pitch by some 6 %.
     """
     t = times(7.5)
-    wail = np.interp(t % 4.6, [0.0, 1.9, 4.6], [0.0, 1.0, 0.0])
+    wail = np.interp((t + 0.4) % 4.6, [0.0, 1.9, 4.6], [0.0, 1.0, 0.0])
     yelp = np.interp(t % 0.36, [0.0, 0.20, 0.36], [0.0, 1.0, 0.0])
-    sweep = np.where(t < 4.6, wail, yelp)
-    bent = (1.0 - np.exp(-1.6 * sweep)) / (1.0 - np.exp(-1.6))
+    sweep = np.where(t < 4.2, wail, yelp)
+    bent = (1.0 - np.exp(-2.3 * sweep)) / (1.0 - np.exp(-2.3))
     doppler = 1.0 - 0.03 * (t - 5.0) / np.hypot(t - 5.0, 1.0)
     f0 = 560.0 * (1500.0 / 560.0) ** bent * doppler
 
@@ -146,7 +147,7 @@ def siren(rng: Random) -> Sound:
         return drive * (f / 450.0) ** 2 / (1.0 + (f / 450.0) ** 2) * (0.3 + bump(f, 1_500.0, 0.9))
 
     near = 0.45 + 0.55 / (1.0 + ((t - 5.0) / 2.5) ** 2)
-    return street_echo(faded(harmonics(f0, horn) * near, 0.25, 0.3), rng, wet=0.35, decay_s=0.9)
+    return street_echo(faded(harmonics(f0, horn) * near, 0.5, 0.3), rng, wet=0.35, decay_s=0.9)
 
 
 def car_horn(rng: Random) -> Sound:
@@ -219,7 +220,7 @@ def jackhammer(rng: Random, seconds: float) -> Sound:
             blow += 0.3 * np.sin(2 * np.pi * f * t) * np.exp(-t / 0.03)
         add(out, faded(blow, 0.001, 0.03) * rng.uniform(0.75, 1.15), at_s)
         at_s += (1.0 + 0.08 * rng.standard_normal()) / 18.0
-    compressor = harmonics(np.full(len(out), 33.0), lambda number, f: bump(f, 130.0, 1.0))
+    compressor = harmonics(np.full(len(out), 33.0), lambda number, f: bump(f, 130.0, 1.0), 2_000.0)
     exhaust = shaped(rng.standard_normal(len(out)), lambda f: 0.12 + 1.0 / np.hypot(1.0, f / 600.0))
     out += 0.15 * np.std(out) * (unit(compressor) + unit(exhaust))
     return street_echo(faded(out, 0.25, 0.5), rng, wet=0.12, decay_s=0.5)
@@ -241,7 +242,7 @@ def dog_bark(rng: Random) -> Sound:
 
         breath = shaped(rng.standard_normal(len(t)), lambda f: bump(f, 1_600.0, 0.8))
         voice = harmonics(f0, mouth)
-        bark = (voice + 0.5 * np.std(voice) * unit(breath)) * opening**1.5
+        bark = (voice + 0.2 * np.std(voice) * unit(breath)) * opening**1.5
         add(out, faded(bark, 0.008, 0.03), at_s)
     return street_echo(out, rng, wet=0.25, decay_s=0.8)
 
