@@ -1,0 +1,183 @@
+"""Recordings and their labels: UrbanSound8K, ESC-50/ESC-10 and backgrounds.
+
+All corpora come from Freesound, so ``recording`` is a Freesound id whichever the corpus,
+and what must not straddle training and test is the recording. A background has no such
+id: there the source file is the unit.
+"""
+
+from __future__ import annotations
+
+import csv
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from training.errors import DataError
+
+CLASSES = (
+    "air_conditioner",
+    "car_horn",
+    "children_playing",
+    "dog_bark",
+    "drilling",
+    "engine_idling",
+    "gun_shot",
+    "jackhammer",
+    "siren",
+    "street_music",
+)
+BACKGROUND = "background"
+LABELS = (*CLASSES, BACKGROUND)
+
+SUFFIXES = (".wav", ".flac", ".ogg")
+DATA_VARIABLE = "SOUND_DATA"
+
+_URBAN_COLUMNS = {"slice_file_name", "fsID", "start", "end", "salience", "fold", "classID", "class"}
+_ESC_COLUMNS = {"filename", "fold", "category"}
+
+
+@dataclass(frozen=True)
+class Clip:
+    """One labelled stretch of one recording.
+
+    ``label`` is the corpus's own name; ``fold`` is 0 where the corpus has none;
+    ``salience`` is 1 (foreground) or 2 (background); ``start_s`` and ``end_s`` say where
+    in its recording the clip was cut.
+    """
+
+    path: Path
+    corpus: str
+    recording: str
+    label: str
+    fold: int
+    salience: int = 1
+    start_s: float = 0.0
+    end_s: float = 0.0
+
+
+@dataclass(frozen=True)
+class Corpora:
+    """Everything found under a data folder, and what a table names but no file holds."""
+
+    urban: tuple[Clip, ...]
+    esc: tuple[Clip, ...]
+    backgrounds: tuple[Clip, ...]
+    missing: tuple[str, ...]
+    urban_folds: Mapping[str, frozenset[int]]
+    """UrbanSound8K's folds per Freesound id, from the whole table: also of clips that are not here."""
+
+
+def data_root(option: Path | None) -> Path:
+    """Return the data folder: the option, else the environment's ``SOUND_DATA``."""
+    if option is None and not os.environ.get(DATA_VARIABLE):
+        raise DataError(f"no data folder given; use --data FOLDER or set {DATA_VARIABLE}")
+    root = option or Path(os.environ[DATA_VARIABLE])
+    if not root.is_dir():
+        raise DataError(f"{root}: no such folder; --data must hold UrbanSound8K, ESC-50 or background folders")
+    return root
+
+
+def load(root: Path) -> Corpora:
+    """Find every known corpus in ``root`` or one level below it.
+
+    Raises
+    ------
+    DataError : nothing known is there, or a table lacks columns or holds a bad value
+    """
+    urban: list[Clip] = []
+    esc: list[Clip] = []
+    backgrounds: list[Clip] = []
+    missing: list[str] = []
+    folds: dict[str, set[int]] = {}
+    for folder in (root, *sorted(child for child in root.iterdir() if child.is_dir())):
+        if (table := folder / "metadata" / "UrbanSound8K.csv").is_file():
+            found = read_urbansound8k(table, folder / "audio", folds)
+            _keep(found, urban, missing)
+        esc_tables = (folder / "meta" / "esc50.csv", folder / "meta.csv")
+        if table := next((t for t in esc_tables if t.is_file()), None):
+            _keep(read_esc(table, folder / "audio"), esc, missing)
+        if folder.name == "background":
+            backgrounds += find_backgrounds(folder)
+    if not urban and not esc and not backgrounds:
+        raise DataError(f"{root}: neither UrbanSound8K, ESC-50/ESC-10 nor background/<kind>/ is in it")
+    unique_esc = {clip.path.stem: clip for clip in esc}
+    folds_of = {recording: frozenset(values) for recording, values in folds.items()}
+    return Corpora(tuple(urban), tuple(unique_esc.values()), tuple(backgrounds), tuple(missing), folds_of)
+
+
+def _keep(found: Iterable[tuple[Clip, bool]], clips: list[Clip], missing: list[str]) -> None:
+    for clip, present in found:
+        if present:
+            clips.append(clip)
+        else:
+            missing.append(f"{clip.corpus} fold {clip.fold}: {clip.path.stem}")
+
+
+def read_urbansound8k(
+    table: Path, audio: Path, folds: dict[str, set[int]] | None = None
+) -> list[tuple[Clip, bool]]:
+    """Return every row of the official table and whether its file is there; ``folds`` collects ids."""
+    clips = []
+    index = {fold: _by_stem(audio / f"fold{fold}") for fold in range(1, 11)}
+    for line, row in _rows(table, _URBAN_COLUMNS):
+        try:
+            fold, salience = int(row["fold"]), int(row["salience"])
+            start, end = float(row["start"]), float(row["end"])
+            known = index[fold]
+        except (ValueError, KeyError) as error:
+            raise DataError(f"{table}:{line}: bad value ({error}); take the official table") from error
+        if row["class"] not in CLASSES:
+            raise DataError(f"{table}:{line}: unknown class {row['class']!r}")
+        if folds is not None:
+            folds.setdefault(row["fsID"], set()).add(fold)
+        stem = Path(row["slice_file_name"]).stem
+        path = known.get(stem, audio / f"fold{fold}" / stem)
+        clip = Clip(path, "UrbanSound8K", row["fsID"], row["class"], fold, salience, start, end)
+        clips.append((clip, stem in known))
+    return clips
+
+
+def read_esc(table: Path, audio: Path) -> list[tuple[Clip, bool]]:
+    """Return every row of an ESC-50 or ESC-10 table and whether its file is there."""
+    known = _by_stem(audio)
+    clips = []
+    for line, row in _rows(table, _ESC_COLUMNS):
+        stem = Path(row["filename"]).stem
+        parts = stem.split("-")
+        if len(parts) < 3 or not row["fold"].isdigit():
+            raise DataError(f"{table}:{line}: {row['filename']!r} is not named fold-id-take[-target]")
+        clip = Clip(known.get(stem, audio / stem), "ESC", parts[1], row["category"], int(row["fold"]))
+        clips.append((clip, stem in known))
+    return clips
+
+
+def find_backgrounds(folder: Path) -> list[Clip]:
+    """Return the recordings of ``folder/<kind>/``; the kind is the label, the file the recording."""
+    clips = []
+    for kind in sorted(child for child in folder.iterdir() if child.is_dir()):
+        for path in sorted(_by_stem(kind).values()):
+            clips.append(Clip(path, "background", f"{kind.name}/{path.stem}", kind.name, 0))
+    return clips
+
+
+def _by_stem(folder: Path) -> dict[str, Path]:
+    """Map stem → file; data sets are re-encoded by those who share them."""
+    if not folder.is_dir():
+        return {}
+    return {p.stem: p for p in sorted(folder.iterdir()) if p.suffix.lower() in SUFFIXES}
+
+
+def _rows(table: Path, columns: set[str]) -> Iterator[tuple[int, dict[str, str]]]:
+    try:
+        with table.open(newline="", encoding="utf-8") as lines:
+            reader = csv.DictReader(lines)
+            absent = columns - set(reader.fieldnames or ())
+            if absent:
+                raise DataError(f"{table}: columns {', '.join(sorted(absent))} are missing; take the official table")
+            for number, row in enumerate(reader, start=2):
+                if any(row[column] is None for column in columns):
+                    raise DataError(f"{table}:{number}: the row is cut short")
+                yield number, row
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"{table}: cannot read the table ({error})") from error

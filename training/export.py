@@ -1,0 +1,104 @@
+"""From a trained Keras model to the bytes of a TFLite model that computes the same."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from training.errors import ExportError
+from training.mixing import Floats
+from training.windows import predict
+
+Weights = Literal["float32", "float16"]
+
+TOLERANCE: dict[Weights, float] = {"float32": 1e-5, "float16": 2e-2}
+"""Largest difference of a logit to Keras, relative to the largest logit where that is above 1."""
+
+_FORBIDDEN = ("Flex", "VAR_HANDLE", "READ_VARIABLE")
+"""Operators that the light runtimes lack, or that load and return NaN."""
+
+
+def to_tflite(model: Any, weights: Weights = "float32") -> bytes:
+    """Convert in a child process, since the converter may crash the interpreter.
+
+    Raises
+    ------
+    ExportError : the conversion failed; the message ends with its last line
+    """
+    root = Path(__file__).resolve().parent.parent
+    path = os.pathsep.join([str(root), *filter(None, [os.environ.get("PYTHONPATH")])])
+    with tempfile.TemporaryDirectory() as name:
+        source, target = Path(name, "model.keras"), Path(name, "model.tflite")
+        model.save(source)
+        child = subprocess.run(
+            [sys.executable, "-m", "training.convert", str(source), str(target), weights],
+            capture_output=True,
+            text=True,
+            env={**os.environ, "PYTHONPATH": path, "TF_CPP_MIN_LOG_LEVEL": "3"},
+        )
+        if child.returncode or not target.is_file():
+            last = (child.stderr.strip().splitlines() or ["no message"])[-1]
+            raise ExportError(f"TFLite conversion ended with code {child.returncode}: {last}")
+        return target.read_bytes()
+
+
+def check_parity(model: Any, flatbuffer: bytes, windows: Floats, weights: Weights = "float32") -> float:
+    """Return the largest difference to Keras over ``windows``, shape (n, frames, n_mels).
+
+    Raises
+    ------
+    ExportError : an operator that the light runtimes lack, a value that is not finite, or a
+        difference above :data:`TOLERANCE`
+    """
+    operators = operator_names(flatbuffer)
+    bad = [name for name in operators if name.startswith(_FORBIDDEN)]
+    if bad:
+        raise ExportError(f"the converted model needs {', '.join(sorted(bad))}; light runtimes lack them")
+    ours = run_tflite(flatbuffer, windows)
+    if not np.isfinite(ours).all():
+        raise ExportError("the converted model gives values that are not finite; convert it again")
+    keras = predict(model, windows, batch=1)
+    difference = float(np.max(np.abs(ours - keras) / np.maximum(1.0, np.abs(keras).max())))
+    if difference > TOLERANCE[weights]:
+        raise ExportError(f"TFLite differs from Keras by {difference:.2g}, more than {TOLERANCE[weights]:g}")
+    return difference
+
+
+class Invoker:
+    """A converted model as a function: a window in, its outputs, shape (outputs,), out; one thread."""
+
+    def __init__(self, flatbuffer: bytes) -> None:
+        self._interpreter = _interpreter(flatbuffer)
+        self._given = self._interpreter.get_input_details()[0]["index"]
+        self._wanted = self._interpreter.get_output_details()[0]["index"]
+
+    def __call__(self, window: Floats) -> Floats:
+        self._interpreter.set_tensor(self._given, window[None].astype(np.float32))
+        self._interpreter.invoke()
+        outputs: Floats = self._interpreter.get_tensor(self._wanted)[0]
+        return outputs
+
+
+def run_tflite(flatbuffer: bytes, windows: Floats) -> Floats:
+    """Return the outputs of each window, shape (n, outputs)."""
+    invoke = Invoker(flatbuffer)
+    return np.stack([invoke(window) for window in windows])
+
+
+def operator_names(flatbuffer: bytes) -> set[str]:
+    """Return the names of the operators in a converted model."""
+    return {detail["op_name"] for detail in _interpreter(flatbuffer)._get_ops_details()}
+
+
+def _interpreter(flatbuffer: bytes) -> Any:
+    from ai_edge_litert.interpreter import Interpreter
+
+    interpreter = Interpreter(model_content=flatbuffer, num_threads=1)
+    interpreter.allocate_tensors()
+    return interpreter

@@ -1,0 +1,68 @@
+"""The card of a trained model, and its package."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from monitor.features.spec import LogMelSpec, Normalisation
+from monitor.model.card import Card, ClassCard, Quality
+from monitor.settings import ClassSettings
+from training.data import BACKGROUND, CLASSES
+from training.fit import Scaling
+from training.prepare import HOP, RATE, FrontEnd
+
+NAME = "urban-sounds"
+LICENCE = (
+    "CC BY-NC 3.0: the weights were trained on UrbanSound8K and ESC, whose licences allow non-commercial use only"
+)
+DATA_LICENCES = (
+    "UrbanSound8K (Salamon, Jacoby, Bello 2014): CC BY-NC 3.0",
+    "ESC-50 (Piczak 2015): CC BY-NC 3.0; its subset ESC-10: CC BY 3.0",
+    "backgrounds: free sound collections (CC0 / Pixabay licence), spoken words from GPL games",
+)
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What training learned besides the weights."""
+
+    version: str
+    created: str
+    temperature: float
+    classes: Mapping[str, ClassCard]
+    quality: Sequence[Quality]
+
+
+def undecided() -> Facts:
+    """Facts of a model whose thresholds are yet to be fitted: temperature 1, default settings."""
+    card = ClassCard(shortest_s=1.0, profiles={"quiet": ClassSettings()})
+    return Facts("0", "", 1.0, {label: card for label in CLASSES}, ())
+
+
+def make_card(front_end: FrontEnd, scaling: Scaling, facts: Facts) -> Card:
+    """Return the card of a model; see :class:`monitor.model.card.Card`."""
+    return Card(
+        schema=1,
+        name=NAME,
+        version=facts.version,
+        created=facts.created,
+        licence=LICENCE,
+        data_licences=DATA_LICENCES,
+        sample_rate=RATE,
+        window=front_end.window,
+        hop=HOP,
+        front_end=normalised(front_end.spec, scaling),
+        output="logits",
+        temperature=facts.temperature,
+        classes=dict(facts.classes),
+        negative_labels=(BACKGROUND,),
+        warmup="repeat",
+        quality=tuple(facts.quality),
+    )
+
+
+def normalised(spec: LogMelSpec, scaling: Scaling) -> LogMelSpec:
+    """The front end with the normalisation of training in it."""
+    mean = tuple(float(value) for value in scaling.mean)
+    return spec.model_copy(update={"normalisation": Normalisation(mean=mean, std=(scaling.std,))})

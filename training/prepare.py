@@ -1,0 +1,78 @@
+"""From a part of the data to what a run needs: mel power, samplers, a mixer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from monitor.features.logmel import matrix_sha256, mel_matrix
+from monitor.features.spec import LogMelSpec
+from training.audio import Bank, band_widths, bank
+from training.data import BACKGROUND, LABELS, Clip
+from training.mixing import Floats, Mixer, Recipe, Sampler
+from training.splits import Part
+
+RATE = 16_000
+HOP = 8_000
+"""Samples between model windows."""
+
+Tick = Callable[[int], None]
+
+
+@dataclass(frozen=True)
+class FrontEnd:
+    """The front end before its normalisation is known, and where its cache lies."""
+
+    spec: LogMelSpec
+    cache: Path
+
+    @property
+    def window(self) -> int:
+        return self.spec.frames * self.spec.hop
+
+    @property
+    def hop_frames(self) -> int:
+        return HOP // self.spec.hop
+
+    def bank(self, clips: Sequence[Clip], tick: Tick) -> Bank:
+        return bank(clips, self.spec, RATE, self.cache, tick)
+
+
+def default_front_end(cache: Path) -> FrontEnd:
+    """16 kHz, 32 ms Hann every 20 ms, 64 bands 50–8000 Hz, windows of 2 s."""
+    spec = LogMelSpec(n_fft=512, win_length=512, hop=320, frames=100, n_mels=64, fmin=50.0, fmax=8000.0)
+    hashed = spec.model_copy(update={"matrix_sha256": matrix_sha256(mel_matrix(spec, RATE))})
+    return FrontEnd(hashed, cache)
+
+
+def targets_of(part: Part, recipe: Recipe) -> Floats:
+    """Return the targets of a part's events, then of its other sounds, shape (clips, labels)."""
+    others = len(part.negatives) + len(part.backgrounds)
+    targets = np.zeros((len(part.events) + others, len(LABELS)), np.float32)
+    for row, (clip, label) in enumerate(part.events):
+        targets[row, LABELS.index(label)] = recipe.faint_label if clip.salience == 2 else 1.0
+    targets[len(part.events) :, LABELS.index(BACKGROUND)] = 1.0
+    return targets
+
+
+def make_mixer(part: Part, front_end: FrontEnd, recipe: Recipe, tick: Tick) -> Mixer:
+    """Load the part's mel power and return its source of batches.
+
+    Other sounds are drawn evenly from the kinds of background and the folds of ESC.
+    """
+    events = [clip for clip, _ in part.events]
+    others = [*part.negatives, *part.backgrounds]
+    kinds = [c.label if c.corpus == "background" else f"ESC fold {c.fold}" for c in others]
+    return Mixer(
+        front_end.bank([*events, *others], tick),
+        targets_of(part, recipe),
+        Sampler([label for _, label in part.events], [clip.recording for clip in events]),
+        Sampler(kinds, [clip.recording for clip in others], offset=len(events)),
+        band_widths(front_end.spec, RATE),
+        front_end.spec.frames,
+        front_end.spec.floor,
+        recipe,
+    )
