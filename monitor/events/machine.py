@@ -128,7 +128,7 @@ class ClassMachine:
         ended = None
         for position in positions:
             if self._state is State.IDLE:
-                break
+                break  # whatever is still missing changes nothing
             if self._advance(position, _MISSING, SILENCE_DBFS) is Signal.EXPIRE:
                 ended = self._end(position, "released")
         return ended

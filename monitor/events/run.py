@@ -27,9 +27,9 @@ class Tally:
         self.over_db = max(self.over_db, over_db)
 
     def merge(self, other: Tally) -> None:
+        """Add the rows of a gap; their scores are below `exit`, so the peak stays."""
         self.rows += other.rows
         self.total += other.total
-        self.peak = max(self.peak, other.peak)
         self.level_dbfs = max(self.level_dbfs, other.level_dbfs)
         self.over_db = max(self.over_db, other.over_db)
 

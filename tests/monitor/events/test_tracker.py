@@ -114,6 +114,18 @@ def test_peak_mean_and_levels_cover_the_run_up_to_the_last_row_at_or_above_exit(
     assert end.threshold == 0.5
 
 
+def test_every_gap_that_joins_counts_once_in_the_mean() -> None:
+    tracker = tracker_of(with_(release_s=0.5))
+    end = feed(tracker, [1.0, 0.0, 1.0, 0.0, 1.0, 0.0, 0.0, 0.0])[1]
+    assert end.score_mean == pytest.approx(3 / 5)
+
+
+def test_close_ends_an_event_that_had_a_gap_where_the_stream_ends() -> None:
+    tracker = tracker_of(with_(release_s=0.5))
+    feed(tracker, [0.6, 0.1, 0.6, 0.6])
+    assert [d.end_pos for d in tracker.close(4 * HOP, "stopped")] == [4 * HOP]
+
+
 def test_level_over_background_is_the_largest_not_that_of_the_loudest_row() -> None:
     levels = [Level(-20, 0, -30, 0), Level(-40, 0, -70, 0), QUIET]
     end = feed(tracker_of(PLAIN), [0.6, 0.6, 0.1], levels=levels)[1]
