@@ -1,0 +1,139 @@
+"""Anything that ffmpeg can hear: cameras (RTSP), radio streams, files of odd formats."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import threading
+from collections.abc import Iterator
+from typing import IO
+
+from monitor.errors import AudioError
+from monitor.records import AudioBlock
+from monitor.sources.base import SourceLost
+from monitor.sources.live import Patience, live_blocks
+from monitor.sources.pcm import PcmFormat, PcmReader
+
+_START_S = 20.0
+"""A camera that sleeps, and ffmpeg's look at the first five seconds, take their time."""
+_END_S = 2.0
+"""For ffmpeg's last words after its audio ended."""
+
+
+def without_password(text: str) -> str:
+    """Replace ``user:password@`` in every URL of a text."""
+    return re.sub(r"://[^/\s]*@", "://***@", text)
+
+
+def ffmpeg_command(url: str, rate: int) -> tuple[str, ...]:
+    """The command that turns a URL into s16le, mono, on its standard output."""
+    # TCP: over UDP most cameras lose packets. Audio alone: a camera's picture is a hundred times as much.
+    rtsp = (
+        ("-rtsp_transport", "tcp", "-allowed_media_types", "audio")
+        if _scheme(url) in ("rtsp", "rtsps")
+        else ()
+    )
+    # No "-fflags nobuffer": it throws away the seconds that ffmpeg looks at first. Nor does the delay
+    # need it: what waited then is read at once, and later packets are handed on as they come.
+    quiet = ("ffmpeg", "-nostdin", "-hide_banner", "-loglevel", "error")
+    output = ("-map", "0:a:0", "-ac", "1", "-ar", str(rate), "-f", "s16le", "-flush_packets", "1", "pipe:1")
+    return (*quiet, *rtsp, "-i", url, *output)
+
+
+class FfmpegSource:
+    """A URL through an ffmpeg process; a :class:`~monitor.sources.base.LiveSource`.
+
+    A password in the URL is never logged; while ffmpeg runs, other users of this machine can
+    see it in the list of processes.
+
+    Parameters
+    ----------
+    url : whatever follows ``ffmpeg -i``
+    rate : Hz to deliver; ffmpeg resamples and mixes down to mono
+    buffer_s : seconds kept while nobody reads; then the oldest go
+    stall_s, silence_s : seconds without audio, and of exact zeros, after which it is lost
+    stop : ends :meth:`blocks` within a tenth of a second
+
+    Raises
+    ------
+    AudioError : ffmpeg is not installed
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        rate: int,
+        buffer_s: float,
+        stall_s: float,
+        silence_s: float,
+        stop: threading.Event,
+    ) -> None:
+        self.name = without_password(url)
+        self.rate = rate
+        self.overflows = 0
+        """Always 0: ffmpeg does not tell."""
+        self._patience = Patience(stall_s, silence_s, _START_S)
+        self._stop = stop
+        self._last_words = ""
+        try:
+            # A session of its own: Ctrl-C is for the monitor, which ends the events first.
+            self._process = subprocess.Popen(
+                ffmpeg_command(url, rate),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                start_new_session=True,
+            )
+        except FileNotFoundError as error:
+            raise AudioError(
+                f"{self.name}: needs ffmpeg, which is missing; install it with: sudo apt install ffmpeg"
+            ) from error
+        self._audio, errors = _pipes(self._process)
+        self._reader = PcmReader(self._audio.fileno(), PcmFormat(rate, 1, "s16le"), buffer_s)
+        # Read all the time: ffmpeg would wait for ever on a full pipe.
+        self._listener = threading.Thread(target=self._read_errors, args=(errors,), daemon=True)
+        self._listener.start()
+
+    @property
+    def dropped(self) -> int:
+        """Samples that were lost because nobody read in time."""
+        return self._reader.ring.dropped
+
+    def blocks(self) -> Iterator[AudioBlock]:
+        """Yield audio as it comes, until ``stop`` is set.
+
+        Raises
+        ------
+        SourceLost : ffmpeg ended, stalls or delivers digital silence; with its last words
+        """
+        try:
+            yield from live_blocks(self._reader.ring, self.rate, self._patience, self._stop)
+        except SourceLost as lost:
+            if self._reader.ring.ended is not None:
+                self._listener.join(_END_S)
+            words = f": {self._last_words}" if self._last_words else ""
+            raise SourceLost(f"{lost}{words}") from lost
+
+    def close(self) -> None:
+        """Kill ffmpeg and wait for its end."""
+        self._process.kill()
+        self._process.wait()
+        self._reader.close()
+        self._listener.join()
+        self._audio.close()
+
+    def _read_errors(self, errors: IO[bytes]) -> None:
+        with errors:
+            for line in errors:
+                self._last_words = without_password(line.decode(errors="replace").strip()) or self._last_words
+
+
+def _scheme(url: str) -> str:
+    return url.partition(":")[0].lower()
+
+
+def _pipes(process: subprocess.Popen[bytes]) -> tuple[IO[bytes], IO[bytes]]:
+    assert process.stdout is not None
+    assert process.stderr is not None
+    return process.stdout, process.stderr
