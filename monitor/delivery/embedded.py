@@ -50,7 +50,7 @@ class EmbeddedBroker:
             raise ConfigError(
                 "mqtt.broker: embedded needs amqtt; pip install 'sound-monitor[broker]'"
             ) from error
-        self._where = f"{host}:{port}"
+        self._where = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         self._auth = {"username": username, "password": password} if password else None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopping = asyncio.Event()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable
 
@@ -29,7 +30,8 @@ class Feed:
     def __init__(self, outbox: Outbox, monotonic: Callable[[], float]) -> None:
         self._outbox = outbox
         self._monotonic = monotonic
-        self._recent: deque[tuple[float, int]] = deque()
+        self._age_lock = threading.Lock()
+        self._recent: deque[tuple[float, int]] = deque()  # of the last LATE_S seconds
         self._late_seq = outbox.last_seq()  # an earlier process recorded these
         self._sent_late: set[int] = set()
         self._acknowledged: list[int] = []
@@ -39,7 +41,9 @@ class Feed:
 
     def recorded(self, seq: int) -> None:
         """A row was committed just now."""
-        self._recent.append((self._monotonic(), seq))
+        with self._age_lock:
+            self._recent.append((self._monotonic(), seq))
+            self._forget_old()
         self._more = True
 
     def rewind(self) -> None:
@@ -102,7 +106,11 @@ class Feed:
         self._rows.extend(row for row in rows if row[0] not in self._acknowledged)
 
     def _is_late(self, seq: int) -> bool:
+        with self._age_lock:
+            self._forget_old()
+            return seq <= self._late_seq
+
+    def _forget_old(self) -> None:
         limit = self._monotonic() - LATE_S
         while self._recent and self._recent[0][0] < limit:
-            self._late_seq = max(self._late_seq, self._recent.popleft()[1])
-        return seq <= self._late_seq
+            self._late_seq = self._recent.popleft()[1]

@@ -8,6 +8,7 @@ thread, has its own paho client, and leaves nothing behind when it breaks.
 
 from __future__ import annotations
 
+import logging
 import selectors
 import socket
 import ssl
@@ -24,6 +25,8 @@ from paho.mqtt.reasoncodes import ReasonCode
 from monitor.delivery.board import Message
 from monitor.delivery.failures import connect_failure, no_answer, refused
 from monitor.errors import ConfigError, PublishError
+
+log = logging.getLogger(__name__)
 
 IN_FLIGHT = 20
 """Messages sent and not yet acknowledged; what mosquitto allows a client by default."""
@@ -148,6 +151,7 @@ class Link:
                 raise PublishError(self._no_answer())
             self._exchange(0.5)
         self._check_answer(self._answer)
+        log.info("mqtt %s:%d: connected", settings.host, settings.port)
 
     @property
     def in_flight(self) -> int:

@@ -171,7 +171,6 @@ class MqttPublisher:
 
     def _serve(self, link: Connection) -> None:
         """Keep a fresh connection busy until it breaks or the publisher closes."""
-        log.info("mqtt: connected")
         self._board.connect()
         self._feed.rewind()
         self.connected, self.last_error = True, None
