@@ -59,7 +59,9 @@ class Bank:
     level: NDArray[np.float32]
 
 
-def bank(clips: Sequence[Clip], spec: LogMelSpec, rate: int, cache: Path, tick: Callable[[int], None]) -> Bank:
+def bank(
+    clips: Sequence[Clip], spec: LogMelSpec, rate: int, cache: Path, tick: Callable[[int], None]
+) -> Bank:
     """Compute or load the mel power of ``clips``; ``tick`` is told of each clip done."""
     plain = spec.model_copy(update={"normalisation": type(spec.normalisation)()})
     path = cache / f"mel-{_key(clips, plain, rate)}.npz"

@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from monitor.model.card import ClassCard, ProfileName
 from monitor.settings import ClassSettings
-from training.data import CLASSES
 from training.mixing import Floats
 from training.streams import Scored
 
@@ -101,10 +100,10 @@ def _fit_profile(
         own = np.array([peak for s, peak in zip(scenes, strength, strict=True) if s.label == label])
         other = np.array([peak for s, peak in zip(scenes, strength, strict=True) if s.label != label])
         enter = _least_enter(column, beds, smoothing_s, attack_s, budget)
-        for candidate in ENTERS[ENTERS >= enter]:
+        for candidate in _from(enter):
             value = _f_beta((own >= candidate).mean(), (other >= candidate).mean() * 9, budget.beta)
             if value > best_value + 1e-9:
-                best_value, best = value, (smoothing_s, attack_s, float(candidate))
+                best_value, best = value, (smoothing_s, attack_s, candidate)
     smoothing_s, attack_s, enter = best or (temper.smoothings_s[-1], temper.attacks_s[-1], float(ENTERS[-1]))
     shifts = _shifts(label, column, scenes, smoothing_s, enter)
     return ClassSettings(
@@ -117,6 +116,11 @@ def _fit_profile(
         onset_shift_s=shifts[0],
         offset_shift_s=shifts[1],
     )
+
+
+def _from(enter: float) -> list[float]:
+    """The candidate thresholds at or above ``enter``."""
+    return [float(candidate) for candidate in ENTERS if candidate >= enter]
 
 
 def _f_beta(recall: float, false_per_true: float, beta: float) -> float:
@@ -187,5 +191,3 @@ def _shifts(
     if not onset:
         return 1.0, 1.0
     return round(float(np.median(onset)), 2), round(float(np.median(offset)), 2) if offset else 1.0
-
-

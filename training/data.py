@@ -74,7 +74,7 @@ def data_root(option: Path | None) -> Path:
         raise DataError(f"no data folder given; use --data FOLDER or set {DATA_VARIABLE}")
     root = option or Path(os.environ[DATA_VARIABLE])
     if not root.is_dir():
-        raise DataError(f"{root}: no such folder; --data must hold UrbanSound8K, ESC-50 or background folders")
+        raise DataError(f"{root}: no such folder; --data must hold UrbanSound8K, ESC-50 or background/")
     return root
 
 
@@ -174,7 +174,8 @@ def _rows(table: Path, columns: set[str]) -> Iterator[tuple[int, dict[str, str]]
             reader = csv.DictReader(lines)
             absent = columns - set(reader.fieldnames or ())
             if absent:
-                raise DataError(f"{table}: columns {', '.join(sorted(absent))} are missing; take the official table")
+                names = ", ".join(sorted(absent))
+                raise DataError(f"{table}: columns {names} are missing; take the official table")
             for number, row in enumerate(reader, start=2):
                 if any(row[column] is None for column in columns):
                     raise DataError(f"{table}:{number}: the row is cut short")

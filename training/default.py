@@ -148,9 +148,7 @@ def _calibrate(
         streamer = Streamer(card, trained.flatbuffer())
         scenes += streamer.scenes(held, DEVELOPMENT_SNR_DB, plan.run.seed + number)
         beds += [*streamer.beds(held.backgrounds), *streamer.joined(held.negatives, f"ESC {number}")]
-    return temperature, {
-        label: fit_class(label, LABELS.index(label), scenes, beds) for label in CLASSES
-    }
+    return temperature, {label: fit_class(label, LABELS.index(label), scenes, beds) for label in CLASSES}
 
 
 def _some_windows(part: Part, run: RunSpec, trained: Trained) -> Floats:

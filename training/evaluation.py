@@ -44,7 +44,9 @@ def clip_figures(logits: Floats, truth: NDArray[np.int64]) -> ClipFigures:
     precision = right / np.maximum(confusion.sum(axis=0), 1)
     f1 = 2 * right / np.maximum(confusion.sum(axis=0) + confusion.sum(axis=1), 1)
     present = confusion.sum(axis=1) > 0
-    return ClipFigures(float(right.sum() / len(truth)), float(f1[present].mean()), recall, precision, confusion)
+    return ClipFigures(
+        float(right.sum() / len(truth)), float(f1[present].mean()), recall, precision, confusion
+    )
 
 
 class Streamer:
@@ -113,7 +115,7 @@ def alert_figures(
     scenes: Sequence[Scored], beds: Sequence[Scored], settings: Mapping[str, ClassSettings]
 ) -> list[AlertFigures]:
     """Run the daemon's event logic over scenes and backgrounds; one row per class."""
-    total, heard, wrong, false = ({label: 0 for label in CLASSES} for _ in range(4))
+    total, heard, wrong, false = (dict.fromkeys(CLASSES, 0) for _ in range(4))
     delays: dict[str, list[float]] = {label: [] for label in CLASSES}
     for item in scenes:
         total[item.label] += 1
@@ -133,7 +135,9 @@ def alert_figures(
     ]
 
 
-def false_alarm_table(beds: Sequence[Scored], settings: Mapping[str, ClassSettings]) -> list[tuple[str, float, str]]:
+def false_alarm_table(
+    beds: Sequence[Scored], settings: Mapping[str, ClassSettings]
+) -> list[tuple[str, float, str]]:
     """Return (background, minutes, alerts as ``label ×n``) of every background, the quiet ones too."""
     rows = []
     for bed in beds:
@@ -141,4 +145,3 @@ def false_alarm_table(beds: Sequence[Scored], settings: Mapping[str, ClassSettin
         text = ", ".join(f"{name} ×{names.count(name)}" for name in dict.fromkeys(names))
         rows.append((bed.name, bed.seconds / 60, text))
     return rows
-

@@ -14,7 +14,8 @@ from training.prepare import HOP, RATE, FrontEnd
 
 NAME = "urban-sounds"
 LICENCE = (
-    "CC BY-NC 3.0: the weights were trained on UrbanSound8K and ESC, whose licences allow non-commercial use only"
+    "CC BY-NC 3.0: the weights were trained on UrbanSound8K and ESC-50, "
+    "whose licences allow non-commercial use only"
 )
 DATA_LICENCES = (
     "UrbanSound8K (Salamon, Jacoby, Bello 2014): CC BY-NC 3.0",
@@ -37,7 +38,7 @@ class Facts:
 def undecided() -> Facts:
     """Facts of a model whose thresholds are yet to be fitted: temperature 1, default settings."""
     card = ClassCard(shortest_s=1.0, profiles={"quiet": ClassSettings()})
-    return Facts("0", "", 1.0, {label: card for label in CLASSES}, ())
+    return Facts("0", "", 1.0, dict.fromkeys(CLASSES, card), ())
 
 
 def make_card(front_end: FrontEnd, scaling: Scaling, facts: Facts) -> Card:

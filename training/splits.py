@@ -26,7 +26,9 @@ from training.errors import DataError
 ESC_LABELS = {"dog_bark": "dog_bark", "dog": "dog_bark", "siren": "siren", "car_horn": "car_horn"}
 """ESC categories that are one of our classes."""
 
-ESC_UNCLEAR = frozenset({"engine", "chainsaw", "helicopter", "fireworks", "laughing", "crying_baby", "baby_cry"})
+ESC_UNCLEAR = frozenset(
+    {"engine", "chainsaw", "helicopter", "fireworks", "laughing", "crying_baby", "baby_cry"}
+)
 """Neither a class of ours nor surely none: in no set."""
 
 _TEST_FILES = (False, True, False, False, True)
@@ -72,7 +74,9 @@ def split(corpora: Corpora, train_folds: Sequence[int], test_folds: Sequence[int
     learn = [c for c in corpora.urban if c.fold in usable and not corpora.urban_folds[c.recording] & tested]
     test = tuple((c, c.label) for c in corpora.urban if c.fold in tested)
     if not learn or not test:
-        raise DataError(f"no UrbanSound8K clips of folds {sorted(usable)} or {sorted(tested)} in the data folder")
+        raise DataError(
+            f"the data folder has no UrbanSound8K clips of folds {sorted(usable)} or {sorted(tested)}"
+        )
     esc = [c for c in corpora.esc if corpora.urban_folds.get(c.recording, usable) <= usable]
     events = [(c, c.label) for c in learn]
     events += [(c, ESC_LABELS[c.label]) for c in esc if c.label in ESC_LABELS]
