@@ -1,0 +1,130 @@
+"""From settings to parts: the model, and a fresh pipeline for each stream."""
+
+from __future__ import annotations
+
+import logging
+import socket
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from monitor.clock import Clock
+from monitor.config.classes import resolve_classes
+from monitor.config.load import Config
+from monitor.errors import ConfigError
+from monitor.events.background import BackgroundLevel
+from monitor.events.feasible import check_feasible
+from monitor.events.loud import LoudSettings
+from monitor.events.tracker import EventTracker
+from monitor.model.load import LoadedModel, ThirdParty, load_model
+from monitor.pipeline import Pipeline, StreamParts
+from monitor.recorder import Recorder
+from monitor.settings import ClassSettings
+
+log = logging.getLogger(__name__)
+
+SHIPPED_MODEL = Path(__file__).parent / "shipped" / "urban-sounds.tflite"
+
+
+@dataclass(frozen=True)
+class Assembly:
+    """The model and the settings of its classes; makes what a stream needs."""
+
+    model: LoadedModel
+    classes: dict[str, ClassSettings]
+    loud: LoudSettings | None
+
+    @property
+    def window_s(self) -> float:
+        return self.model.card.window / self.model.card.sample_rate
+
+    @property
+    def hop_s(self) -> float:
+        return self.model.card.hop / self.model.card.sample_rate
+
+    @property
+    def event_labels(self) -> tuple[str, ...]:
+        """All labels that can make events, in the model's order."""
+        return (*self.classes, *(("loud",) if self.loud else ()))
+
+    def new_pipeline(self, source_rate: int) -> Pipeline:
+        """The pipeline of a new stream, its source sampled at ``source_rate`` Hz."""
+        card = self.model.card
+        tracker = EventTracker(
+            self.model.labels, self.classes, rate=card.sample_rate, hop=card.hop, loud=self.loud
+        )
+        parts = StreamParts(self.model.classifier(), tracker, BackgroundLevel(self.hop_s))
+        return Pipeline(parts, source_rate=source_rate, rate=card.sample_rate, hop=card.hop)
+
+    def recorder(
+        self,
+        *,
+        node: str,
+        clock: Clock,
+        numbers: Iterator[int],
+        new_id: Callable[[], str],
+        file: str | None = None,
+    ) -> Recorder:
+        card = self.model.card
+        return Recorder(
+            node=node,
+            model=card.name,
+            model_version=card.version,
+            rate=card.sample_rate,
+            clock=clock,
+            numbers=numbers,
+            new_id=new_id,
+            file=file,
+        )
+
+
+def assemble(config: Config) -> Assembly:
+    """Load the model and check every class's settings against it.
+
+    Raises
+    ------
+    PackageError, ConfigError : see :func:`load_model`, :func:`resolve_classes`; settings
+        that make a class undetectable are refused, doubtful ones are logged
+    """
+    model = load_configured_model(config)
+    classes = resolve_classes(config, model.card)
+    loud = config.settings.events.loud
+    settings = LoudSettings(**loud.model_dump(exclude={"enabled"})) if loud.enabled else None
+    assembly = Assembly(model, classes, settings)
+    for label, class_settings in classes.items():
+        shortest_s = model.card.classes[label].shortest_s
+        problem = check_feasible(label, class_settings, shortest_s, assembly.window_s, assembly.hop_s)
+        if problem and problem.severity == "refuse":
+            raise ConfigError(f"{config.where('events', 'classes', label)}: {problem.text}")
+        if problem:
+            log.warning("%s", problem.text)
+    return assembly
+
+
+def load_configured_model(config: Config) -> LoadedModel:
+    settings = config.settings.model
+    path = SHIPPED_MODEL if settings.path is None else Path(settings.path).expanduser()
+    third_party = ThirdParty(
+        sample_rate=settings.sample_rate,
+        hop_s=settings.hop_s,
+        output=settings.output,
+        labels=_labels(settings.labels),
+        select=settings.select,
+    )
+    model = load_model(path, third_party, threads=settings.threads, prefer=settings.runtime)
+    log.info("model %s %s on %s", model.card.name, model.card.version, model.runtime)
+    return model
+
+
+def node_name(config: Config) -> str:
+    """The configured node, else the host's name."""
+    return config.settings.node or socket.gethostname().split(".")[0] or "monitor"
+
+
+def _labels(labels: str | list[str] | None) -> tuple[str, ...]:
+    if isinstance(labels, str):
+        try:
+            labels = Path(labels).expanduser().read_text(encoding="utf-8").splitlines()
+        except OSError as error:
+            raise ConfigError(f"model.labels: cannot read {labels} ({error.strerror})") from error
+    return tuple(label.strip() for label in labels or () if label.strip())

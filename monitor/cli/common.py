@@ -1,0 +1,63 @@
+"""What the commands share: options, logging, a stop on Ctrl-C."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from monitor.config.load import Config, load_config
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def common_options(command: Command) -> Command:
+    """``--config``, ``--set`` and ``--debug``, the same for every command."""
+    for option in (
+        click.option("--debug", is_flag=True, help="Show debug messages, and tracebacks of errors."),
+        click.option(
+            "--set",
+            "overrides",
+            multiple=True,
+            metavar="KEY=VALUE",
+            help="Override one setting: section.key=value.",
+        ),
+        click.option(
+            "--config",
+            "config_file",
+            type=click.Path(path_type=Path),
+            help="Read this file instead of config.yaml.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def read_config(config_file: Path | None, overrides: tuple[str, ...], debug: bool) -> Config:
+    """Set up logging to stderr, then read the config."""
+    logging.basicConfig(
+        stream=sys.stderr,
+        level=logging.DEBUG if debug else logging.INFO,
+        format="%(asctime)s %(levelname)s %(name)s: %(message)s" if debug else "%(asctime)s %(message)s",
+        datefmt="%H:%M:%S",
+    )
+    return load_config(config_file, overrides)
+
+
+def stop_on_signals() -> threading.Event:
+    """An event that the first SIGINT or SIGTERM sets; a second one ends the process at once."""
+    stop = threading.Event()
+
+    def handle(number: int, _: object) -> None:
+        stop.set()
+        signal.signal(number, signal.SIG_DFL)
+
+    signal.signal(signal.SIGINT, handle)
+    signal.signal(signal.SIGTERM, handle)
+    return stop

@@ -1,0 +1,64 @@
+"""``sound-monitor config``: the settings in force, and what they mean for the model in use."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from monitor.assembly import Assembly, assemble, node_name
+from monitor.cli.common import common_options, read_config
+from monitor.config.load import Config
+from monitor.config.sections import Settings
+
+
+@click.command(epilog="Example: sound-monitor config --set events.profile=sensitive")
+@common_options
+@click.option("--schema", is_flag=True, help="Print the JSON schema of config.yaml instead.")
+@click.option("--json", "as_json", is_flag=True, help="Print the effective values as JSON.")
+def config(
+    config_file: Path | None, overrides: tuple[str, ...], debug: bool, schema: bool, as_json: bool
+) -> None:
+    """Show the settings in force.
+
+    Below them: what window, hop and persistence mean in seconds for the model in use.
+    """
+    if schema:
+        click.echo(json.dumps(Settings.model_json_schema(), indent=2))
+        return
+    loaded = read_config(config_file, overrides, debug)
+    assembly = assemble(loaded)
+    values = _masked(loaded)
+    if as_json:
+        classes = {label: settings.model_dump() for label, settings in assembly.classes.items()}
+        click.echo(json.dumps({"file": str(loaded.file), "settings": values, "classes": classes}, indent=2))
+        return
+    _print_text(loaded, assembly, values)
+
+
+def _masked(loaded: Config) -> dict[str, object]:
+    values = loaded.settings.model_dump(mode="json")
+    values["node"] = node_name(loaded)
+    values["history"]["path"] = str(loaded.settings.history_path)
+    if values["mqtt"]["password"] is not None:
+        values["mqtt"]["password"] = "***"
+    return values
+
+
+def _print_text(loaded: Config, assembly: Assembly, values: dict[str, object]) -> None:
+    import yaml
+
+    card = assembly.model.card
+    click.echo(f"# read from {loaded.file}")
+    click.echo(yaml.safe_dump(values, sort_keys=False, allow_unicode=True), nl=False)
+    click.echo(f"\n# model {card.name} {card.version} ({assembly.model.runtime}), licence: {card.licence}")
+    click.echo(
+        f"# {card.sample_rate} Hz, window {assembly.window_s:g} s, hop {assembly.hop_s:g} s; profile "
+        f"{loaded.settings.events.profile}, in seconds; hops in brackets"
+    )
+    click.echo("# class              enter  exit  attack       release      smoothing    cooldown")
+    for label, settings in assembly.classes.items():
+        times = (settings.attack_s, settings.release_s, settings.smoothing_s, settings.cooldown_s)
+        columns = "  ".join(f"{time_s:5g} ({-(-time_s // assembly.hop_s):3.0f})" for time_s in times)
+        click.echo(f"# {label:18} {settings.enter:5.2f} {settings.exit:5.2f}  {columns}")

@@ -1,0 +1,71 @@
+"""``sound-monitor model``: what a package holds, and whether it can be trusted here."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+
+from monitor.assembly import SHIPPED_MODEL, load_configured_model
+from monitor.cli.common import common_options, read_config
+from monitor.config.load import Config
+from monitor.model.load import LoadedModel
+
+
+@click.group(epilog="Example: sound-monitor model show models/urban-sounds.tflite")
+def model() -> None:
+    """Show or check a model package."""
+
+
+def _arguments(command: Callable[..., None]) -> Callable[..., None]:
+    path = click.argument("path", required=False, type=click.Path(path_type=Path))
+    return common_options(path(command))
+
+
+def _load(
+    path: Path | None, config_file: Path | None, overrides: tuple[str, ...], debug: bool
+) -> LoadedModel:
+    extra = () if path is None else (f"model.path={json.dumps(str(path))}",)
+    loaded: Config = read_config(config_file, (*overrides, *extra), debug)
+    return load_configured_model(loaded)
+
+
+@model.command(epilog="Example: sound-monitor model show --json | jq .quality")
+@_arguments
+@click.option("--json", "as_json", is_flag=True, help="Print the card as JSON.")
+def show(
+    path: Path | None, config_file: Path | None, overrides: tuple[str, ...], debug: bool, as_json: bool
+) -> None:
+    """Print the card of PATH (default: the configured model)."""
+    loaded = _load(path, config_file, overrides, debug)
+    card = loaded.card
+    if as_json:
+        click.echo(json.dumps(card.model_dump(mode="json", by_alias=True), indent=2))
+        return
+    rate = card.sample_rate
+    click.echo(f"{card.name} {card.version}   {loaded.package.path}")
+    click.echo(f"licence   {card.licence}")
+    for licence in card.data_licences:
+        click.echo(f"data      {licence}")
+    click.echo(
+        f"input     {card.front_end.kind}, {rate} Hz, window {card.window / rate:g} s, hop {card.hop / rate:g} s"
+    )
+    click.echo(f"output    {card.output}, temperature {card.temperature:g}, runtime {loaded.runtime}")
+    click.echo(f"classes   {', '.join(card.classes)}")
+    click.echo(f"negative  {', '.join(card.negative_labels) or 'none'}")
+    for figure in card.quality:
+        kind = "recipe, cross-validated" if figure.recipe_cv else "these weights"
+        click.echo(
+            f"quality   {figure.measure} = {figure.value:g}   ({figure.data}, {figure.fold}, seed {figure.seed}; {kind})"
+        )
+
+
+@model.command(epilog="Example: sound-monitor model check my-model.tflite")
+@_arguments
+def check(path: Path | None, config_file: Path | None, overrides: tuple[str, ...], debug: bool) -> None:
+    """Read PATH, compare it with its card and run it on silence and noise; exit 3 if anything is wrong."""
+    loaded = _load(path, config_file, overrides, debug)
+    where = loaded.package.path if loaded.package.path != SHIPPED_MODEL else "the shipped model"
+    click.echo(f"{where}: good: {len(loaded.labels)} labels, {loaded.card.output}, runs on {loaded.runtime}")

@@ -1,0 +1,127 @@
+"""Stream position → UTC, for live streams and for files.
+
+All logic runs on sample positions; UTC is added when a record is made. A live clock maps
+position → monotonic → UTC. Both maps are kept up to date while audio flows: sound cards
+drift by minutes a month, and a board without a battery clock boots in the past.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from datetime import datetime, timezone
+from typing import Protocol
+
+from monitor.records import AudioBlock, ClockState
+
+log = logging.getLogger(__name__)
+
+REFIT_S = 60.0
+"""How often the map from position to monotonic time is fitted anew."""
+
+STEP_S = 0.5
+"""A jump of UTC against the monotonic clock larger than this is a step, not drift."""
+
+_PLAUSIBLE_FROM = datetime(2025, 1, 1, tzinfo=timezone.utc).timestamp()
+
+
+class Clock(Protocol):
+    """Says when, in UTC seconds since 1970, a position of the stream was heard."""
+
+    def utc_at(self, seconds: float) -> float: ...
+
+    @property
+    def state(self) -> ClockState: ...
+
+
+class FileClock:
+    """The clock of a recording that began at a known time."""
+
+    def __init__(self, start_utc: float, state: ClockState = "file") -> None:
+        self._start = start_utc
+        self.state: ClockState = state
+
+    def utc_at(self, seconds: float) -> float:
+        return self._start + seconds
+
+
+class LiveClock:
+    """The clock of one live stream.
+
+    Parameters
+    ----------
+    rate : Hz, of the positions that :meth:`observe` sees
+    monotonic, utc : the clocks, seconds
+    """
+
+    def __init__(
+        self,
+        rate: int,
+        *,
+        monotonic: Callable[[], float] = time.monotonic,
+        utc: Callable[[], float] = time.time,
+    ) -> None:
+        self._rate = rate
+        self._monotonic = monotonic
+        self._utc = utc
+        self._utc_offset = utc() - monotonic()
+        self._stream_offset: float | None = None
+        self._fit_offset = float("inf")
+        self._fit_until = 0.0
+
+    def observe(self, block: AudioBlock) -> None:
+        """Learn from a block's arrival when its last sample was heard.
+
+        Arrival can only be late, so the earliest arrival of each minute is the best
+        estimate; the minute just begun may only improve on it.
+        """
+        if block.arrived is None:
+            return
+        end_s = (block.position + len(block.samples)) / self._rate
+        offset = block.arrived - end_s
+        if self._stream_offset is None:
+            self._stream_offset = offset
+            self._fit_until = block.arrived + REFIT_S
+        self._fit_offset = min(self._fit_offset, offset)
+        self._stream_offset = min(self._stream_offset, offset)
+        if block.arrived >= self._fit_until:
+            self._stream_offset, self._fit_offset = self._fit_offset, float("inf")
+            self._fit_until = block.arrived + REFIT_S
+        self._follow_utc()
+
+    def utc_at(self, seconds: float) -> float:
+        stream_offset = self._stream_offset
+        if stream_offset is None:
+            return self._utc()
+        return seconds + stream_offset + self._utc_offset
+
+    @property
+    def state(self) -> ClockState:
+        return "synced" if self._utc() >= _PLAUSIBLE_FROM else "unsynced"
+
+    def _follow_utc(self) -> None:
+        offset = self._utc() - self._monotonic()
+        step = offset - self._utc_offset
+        if abs(step) > STEP_S:
+            log.warning("the system clock was set by %+.1f s; event times follow it", step)
+        self._utc_offset = offset
+
+
+def iso_utc(seconds: float) -> str:
+    """``2026-01-31T12:00:00.000Z``: UTC with milliseconds, from seconds since 1970."""
+    moment = datetime.fromtimestamp(round(seconds * 1000) / 1000, tz=timezone.utc)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def parse_utc(text: str) -> float:
+    """Seconds since 1970 of an ISO 8601 time; without an offset it is UTC.
+
+    Raises
+    ------
+    ValueError : not ISO 8601
+    """
+    moment = datetime.fromisoformat(text.replace("Z", "+00:00"))
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=timezone.utc)
+    return moment.timestamp()

@@ -1,0 +1,109 @@
+"""The route from audio to decisions, the same for every source: blocks in, hops out.
+
+``AudioBlock → mono → resample → hops → (level, scores) → tracker → HopResult``
+
+Pure: no file, no clock, no thread. Positions count samples at the model's rate.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from monitor.events.background import BackgroundLevel
+from monitor.events.level import measure
+from monitor.events.tracker import EventTracker
+from monitor.features.resample import Resampler, mono
+from monitor.model.classifier import Classifier
+from monitor.records import AudioBlock, Decision, EndReason, HopResult, Level, Samples
+
+
+@dataclass(frozen=True)
+class StreamParts:
+    """What one stream needs afresh: nothing of one recording may colour the next."""
+
+    classifier: Classifier
+    tracker: EventTracker
+    background: BackgroundLevel
+
+
+class Pipeline:
+    """Runs one stream.
+
+    Parameters
+    ----------
+    parts : fresh parts of this stream
+    source_rate : Hz of the blocks
+    rate, hop : the model's, Hz and samples
+    """
+
+    def __init__(self, parts: StreamParts, *, source_rate: int, rate: int, hop: int) -> None:
+        self._parts = parts
+        self._rates = (source_rate, rate)
+        self._hop = hop
+        self._resampler = Resampler(source_rate, rate)
+        self._expected = 0
+        self._position = 0
+        self._pending = np.zeros(hop, np.float32)
+        self._filled = 0
+        self.lost_samples = 0
+        """Samples, at the source's rate, that never came (see :class:`AudioBlock`)."""
+
+    @property
+    def active(self) -> tuple[str, ...]:
+        return self._parts.tracker.active
+
+    def push(self, block: AudioBlock) -> Iterator[HopResult]:
+        """Yield a result for every hop that the block completes."""
+        if block.position != self._expected:
+            self._skip_to(block.position)
+        self._expected = block.position + len(block.samples)
+        yield from self._hops(self._resampler.push(mono(block.samples)))
+
+    def flush(self) -> Iterator[HopResult]:
+        """Yield what the filter still holds and one last hop for the tail; the stream is over.
+
+        Silence fills the tail's hop for the model; its position and its level are those of
+        the audio that was really there.
+        """
+        yield from self._hops(self._resampler.flush())
+        if self._filled:
+            audio = self._pending[: self._filled].copy()
+            self._pending[self._filled :] = 0.0
+            yield self._analyse(self._pending, audio)
+
+    def close(self, reason: EndReason) -> tuple[Decision, ...]:
+        """End every open event where the stream stands."""
+        return self._parts.tracker.close(self._position, reason)
+
+    def _skip_to(self, position: int) -> None:
+        """Audio was lost: go on at the next hop's boundary, as at the start of a stream."""
+        self.lost_samples += position - self._expected
+        source_rate, rate = self._rates
+        self._resampler = Resampler(source_rate, rate)
+        self._parts.classifier.reset()
+        self._position = round(position * rate / source_rate)
+        self._filled = 0
+
+    def _hops(self, samples: Samples) -> Iterator[HopResult]:
+        start = 0
+        while start < len(samples):
+            take = min(self._hop - self._filled, len(samples) - start)
+            self._pending[self._filled : self._filled + take] = samples[start : start + take]
+            self._filled += take
+            start += take
+            if self._filled == self._hop:
+                yield self._analyse(self._pending, self._pending)
+
+    def _analyse(self, hop: Samples, audio: Samples) -> HopResult:
+        parts = self._parts
+        self._position += len(audio)
+        self._filled = 0
+        rms_dbfs, peak_dbfs, clipped = measure(audio)
+        level = Level(rms_dbfs, peak_dbfs, parts.background.push(rms_dbfs), clipped)
+        scores = parts.classifier.push(hop)
+        judged = np.zeros_like(scores) if parts.classifier.rejects(scores) else scores
+        decisions = parts.tracker.push(self._position, judged, level)
+        return HopResult(self._position, self._position / self._rates[1], scores, level, decisions)

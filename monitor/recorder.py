@@ -1,0 +1,100 @@
+"""Makes event records of decisions: ids, sequence numbers, seconds and UTC."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from itertools import count
+
+from monitor.clock import Clock, iso_utc
+from monitor.records import Decision, EventRecord
+
+
+class Recorder:
+    """Turns one stream's decisions into records.
+
+    Parameters
+    ----------
+    node, model, model_version : as the record carries them
+    rate : Hz of the decisions' positions
+    clock : the stream's
+    numbers : sequence numbers, shared by all streams of a process
+    new_id : makes event ids
+    file : the recording's name, in a replay
+    """
+
+    def __init__(
+        self,
+        *,
+        node: str,
+        model: str,
+        model_version: str,
+        rate: int,
+        clock: Clock,
+        numbers: Iterator[int],
+        new_id: Callable[[], str],
+        file: str | None = None,
+    ) -> None:
+        self._node = node
+        self._model = (model, model_version)
+        self._rate = rate
+        self._clock = clock
+        self._numbers = numbers
+        self._new_id = new_id
+        self._file = file
+        self._open: dict[int, tuple[str, float]] = {}
+
+    def record(self, decision: Decision) -> EventRecord:
+        """Return the record of a start, or of an end with its start's id and detection delay."""
+        start_s = decision.start_pos / self._rate
+        if decision.type == "start":
+            event_id, delay_s = self._new_id(), decision.decided_pos / self._rate - start_s
+            self._open[decision.key] = event_id, delay_s
+        else:
+            event_id, delay_s = self._open.pop(decision.key)
+        end_s = None if decision.end_pos is None else decision.end_pos / self._rate
+        return EventRecord(
+            event_id=event_id,
+            seq=next(self._numbers),
+            type=decision.type,
+            node=self._node,
+            label=decision.label,
+            start=iso_utc(self._clock.utc_at(start_s)),
+            end=None if end_s is None else iso_utc(self._clock.utc_at(end_s)),
+            start_s=round(start_s, 3),
+            end_s=None if end_s is None else round(end_s, 3),
+            duration_s=None if end_s is None else round(end_s - start_s, 3),
+            score=round(decision.score, 4),
+            score_mean=round(decision.score_mean, 4),
+            threshold=round(decision.threshold, 4),
+            level_dbfs=round(decision.level_dbfs, 1),
+            over_background_db=round(decision.over_background_db, 1),
+            delay_s=round(delay_s, 3),
+            model=self._model[0],
+            model_version=self._model[1],
+            clock=self._clock.state,
+            overlapping=decision.overlapping,
+            file=self._file,
+            reason=decision.reason,
+        )
+
+
+def uuid7(unix_ms: int, random: bytes) -> str:
+    """A UUID version 7: 48 bits of time, then 74 of the 80 given random bits (RFC 9562, 5.7)."""
+    value = (unix_ms & (1 << 48) - 1) << 80 | int.from_bytes(random[:10], "big")
+    value = value & ~(0xF << 76) | 0x7 << 76
+    value = value & ~(0x3 << 62) | 0x2 << 62
+    text = f"{value:032x}"
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+
+
+def random_ids() -> Callable[[], str]:
+    """Ids that sort by the time they were made."""
+    return lambda: uuid7(time.time_ns() // 1_000_000, os.urandom(10))
+
+
+def counted_ids() -> Callable[[], str]:
+    """Ids that are the same in every run: time zero and a counter."""
+    numbers = count(1)
+    return lambda: uuid7(0, next(numbers).to_bytes(10, "big"))

@@ -1,0 +1,137 @@
+"""Replays recordings through the live path: each file is a stream of its own."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+from typing import Protocol
+
+from monitor.assembly import Assembly
+from monitor.clock import FileClock
+from monitor.errors import AudioError
+from monitor.recorder import Recorder, counted_ids, random_ids
+from monitor.records import AudioBlock, Decision, EventRecord, HopResult
+from monitor.sources.files import FileSource
+
+log = logging.getLogger(__name__)
+
+_PACE_S = 0.05
+"""Length of the pieces that a replay in real time hands on, as a microphone would."""
+
+
+class Listener(Protocol):
+    """Takes what the route brings; must not block for long."""
+
+    def on_hop(self, file: str, hop: HopResult) -> None: ...
+
+    def on_record(self, record: EventRecord) -> None: ...
+
+
+@dataclass(frozen=True)
+class ReplayOptions:
+    """How files are replayed.
+
+    start_utc : seconds since 1970 at which the first file began; None = each file's own time
+    deterministic : time zero and counted ids, so that two replays give the same bytes
+    realtime : at the recording's own pace
+    first_seq : number of the first record
+    """
+
+    node: str
+    start_utc: float | None = None
+    deterministic: bool = False
+    realtime: bool = False
+    first_seq: int = 1
+
+
+class Replay:
+    """Sends files one after the other through fresh pipelines to the listeners."""
+
+    def __init__(
+        self, assembly: Assembly, options: ReplayOptions, listeners: Sequence[Listener], stop: threading.Event
+    ) -> None:
+        self._assembly = assembly
+        self._options = options
+        self._listeners = listeners
+        self._stop = stop
+        self._numbers = count(options.first_seq)
+        self._new_id = counted_ids() if options.deterministic else random_ids()
+
+    def run(self, files: Iterable[Path], report: Callable[[AudioError], None]) -> int:
+        """Replay all files; a bad one is reported and the others still run. Returns the number of bad ones."""
+        bad = 0
+        for file in files:
+            if self._stop.is_set():
+                break
+            try:
+                self._replay_file(file)
+            except AudioError as error:
+                bad += 1
+                report(error)
+        return bad
+
+    def _replay_file(self, file: Path) -> None:
+        source = FileSource(file)
+        try:
+            self._replay_source(source, str(file))
+        finally:
+            source.close()
+
+    def _replay_source(self, source: FileSource, name: str) -> None:
+        pipeline = self._assembly.new_pipeline(source.rate)
+        recorder = self._recorder(source, name)
+        damage: AudioError | None = None
+
+        def hops() -> Iterator[HopResult]:
+            nonlocal damage
+            blocks = source.blocks()
+            try:
+                for block in paced(blocks, source.rate, self._stop) if self._options.realtime else blocks:
+                    yield from pipeline.push(block)
+                    if self._stop.is_set():
+                        return
+            except AudioError as error:
+                damage = error
+            yield from pipeline.flush()
+
+        for hop in hops():
+            for listener in self._listeners:
+                listener.on_hop(name, hop)
+            self._record(recorder, hop.decisions)
+        self._record(recorder, pipeline.close("stopped"))
+        if damage is not None:
+            raise damage
+
+    def _recorder(self, source: FileSource, name: str) -> Recorder:
+        options = self._options
+        if options.deterministic:
+            clock = FileClock(0.0, "deterministic")
+        else:
+            clock = FileClock(source.started_utc if options.start_utc is None else options.start_utc)
+        return self._assembly.recorder(
+            node=options.node, clock=clock, numbers=self._numbers, new_id=self._new_id, file=name
+        )
+
+    def _record(self, recorder: Recorder, decisions: Iterable[Decision]) -> None:
+        for decision in decisions:
+            record = recorder.record(decision)
+            for listener in self._listeners:
+                listener.on_record(record)
+
+
+def paced(blocks: Iterable[AudioBlock], rate: int, stop: threading.Event) -> Iterator[AudioBlock]:
+    """Hand blocks on at the pace at which they were recorded, in pieces of 50 ms."""
+    began = time.monotonic()
+    step = max(1, round(_PACE_S * rate))
+    for block in blocks:
+        for start in range(0, len(block.samples), step):
+            piece = block.samples[start : start + step]
+            end_s = (block.position + start + len(piece)) / rate
+            if stop.wait(max(0.0, began + end_s - time.monotonic())):
+                return
+            yield AudioBlock(piece, block.position + start, time.monotonic())
