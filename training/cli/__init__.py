@@ -1,0 +1,55 @@
+"""``sound-training``: the study and the models that ship; each command's module is imported when called."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+import click
+
+from monitor.errors import MonitorError
+
+_EXIT_INTERRUPTED = 130
+
+_COMMANDS = {
+    "data": ("training.cli.data", "data", "Check and fetch the recordings."),
+    "default": ("training.cli.default", "default", "Train, calibrate and package the model that ships."),
+}
+"""Name → module, attribute, summary: in the order in which a study calls them."""
+
+
+class _Group(click.Group):
+    """Imports late; expected errors are one line on stderr and an exit code; Ctrl-C says how to go on."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        module, name, _ = _COMMANDS[cmd_name]
+        command: click.Command = getattr(importlib.import_module(module), name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, _, text) in _COMMANDS.items()])
+
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except MonitorError as error:
+            click.echo(f"error: {error}", err=True)
+            sys.exit(error.exit_code)
+        except KeyboardInterrupt:
+            click.echo("interrupted; the same command goes on where it stopped", err=True)
+            sys.exit(_EXIT_INTERRUPTED)
+
+
+@click.group(
+    cls=_Group,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Exit codes: 0 done, 1 failed or differs, 2 usage, 3 input (recordings, tables, records).",
+)
+def main() -> None:
+    """Study the recordings; train, calibrate and export the models of sound-monitor."""

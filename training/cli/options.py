@@ -1,0 +1,33 @@
+"""Options and printing that the commands share."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import click
+
+data_option = click.option(
+    "--data", type=click.Path(path_type=Path), help="Data folder; otherwise the environment's SOUND_DATA."
+)
+
+
+def parse_folds(_: click.Context, __: click.Parameter, text: str) -> tuple[int, ...]:
+    """Callback of options such as ``--train 1,3``."""
+    try:
+        folds = tuple(int(part) for part in text.split(","))
+    except ValueError as error:
+        raise click.BadParameter(f"{text!r} is no list of folds; write 1,3") from error
+    if not all(1 <= fold <= 10 for fold in folds):
+        raise click.BadParameter(f"{text!r}: folds are 1 to 10")
+    return folds
+
+
+class Clock:
+    """Prints each step with the time since the start."""
+
+    def __init__(self) -> None:
+        self._begin = time.monotonic()
+
+    def __call__(self, text: str) -> None:
+        click.echo(f"{time.monotonic() - self._begin:6.0f} s  {text}", err=True)
