@@ -70,5 +70,10 @@ class Topics:
         return f"{self._root}/sound/{slug(label)}/attributes"
 
     @property
+    def all(self) -> str:
+        """A filter for everything of the node."""
+        return f"{self._root}/#"
+
+    @property
     def _root(self) -> str:
         return f"{self.base}/{slug(self.node)}"

@@ -1,0 +1,108 @@
+"""From settings to delivery: the broker, its topics, and what is announced; shared by run and replay."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from monitor import __version__
+from monitor.assembly import node_name
+from monitor.config.load import Config, read_secret
+from monitor.delivery.board import Message
+from monitor.delivery.homeassistant import discovery
+from monitor.delivery.link import BrokerSettings
+from monitor.delivery.topics import Topics, slug
+from monitor.errors import ConfigError
+
+
+def client_id(config: Config) -> str:
+    """The configured client id, else one made of the node: one process at a time may use it."""
+    return config.settings.mqtt.client_id or f"sound-monitor-{slug(node_name(config))}"
+
+
+def broker_settings(config: Config, client: str) -> BrokerSettings:
+    """Where the broker is and how to enter, for the MQTT client id ``client``.
+
+    Raises
+    ------
+    ConfigError : the password's file cannot be read
+    """
+    mqtt = config.settings.mqtt
+    return BrokerSettings(
+        host=mqtt.host,
+        port=mqtt.port,
+        client_id=client,
+        username=mqtt.username,
+        password=_password(config),
+        version=mqtt.version,
+        keepalive_s=mqtt.keepalive_s,
+        tls=mqtt.tls.enabled,
+        ca_file=mqtt.tls.ca_file,
+        cert_file=mqtt.tls.cert_file,
+        key_file=mqtt.tls.key_file,
+    )
+
+
+def topics(config: Config, node: str, labels: tuple[str, ...]) -> Topics:
+    """The topics of a node; ``labels`` are those that make events.
+
+    Raises
+    ------
+    ConfigError : two labels would share a topic
+    """
+    return Topics(config.settings.mqtt.base_topic, node, labels)
+
+
+def announcement(config: Config, topics: Topics) -> Message | None:
+    """Home Assistant's discovery message; None where config wants none."""
+    mqtt = config.settings.mqtt
+    if not mqtt.discovery:
+        return None
+    level = mqtt.level_interval_s > 0
+    return discovery(topics, prefix=mqtt.discovery_prefix, version=__version__, level=level)
+
+
+@contextmanager
+def embedded_broker(config: Config) -> Iterator[None]:
+    """Run the embedded broker meanwhile if config asks for it.
+
+    Raises
+    ------
+    ConfigError : it would be open to everybody, cannot do what config asks, or amqtt is missing
+    PublishError : the port is taken, or the address is not this machine's
+    """
+    mqtt = config.settings.mqtt
+    if mqtt.broker != "embedded":
+        yield
+        return
+    if mqtt.tls.enabled or mqtt.version != "3.1.1":
+        key = ("mqtt", "tls", "enabled") if mqtt.tls.enabled else ("mqtt", "version")
+        raise ConfigError(
+            f"{config.where(*key)}: the embedded broker speaks MQTT 3.1.1 without TLS;"
+            " take it back, or set mqtt.broker: external"
+        )
+    from monitor.delivery.embedded import EmbeddedBroker
+
+    broker = EmbeddedBroker(mqtt.port, mqtt.host, username=mqtt.username, password=_password(config))
+    broker.start()
+    try:
+        yield
+    finally:
+        broker.stop()
+
+
+def subscribe_command(config: Config, topics: Topics) -> str:
+    """The shell line with which another terminal sees everything of the node."""
+    mqtt = config.settings.mqtt
+    words = ["mosquitto_sub", "-h", mqtt.host, "-p", str(mqtt.port)]
+    if mqtt.username is not None:
+        words += ["-u", mqtt.username, "-P", "PASSWORD"]
+    if mqtt.tls.enabled:
+        words += ["--cafile", mqtt.tls.ca_file] if mqtt.tls.ca_file else ["--tls-use-os-certs"]
+    return f"{shlex.join(words)} -t {shlex.quote(topics.all)} -v"
+
+
+def _password(config: Config) -> str | None:
+    mqtt = config.settings.mqtt
+    return read_secret(mqtt.password, mqtt.password_file, "mqtt.password_file")
