@@ -17,7 +17,7 @@ class ClassSettings(BaseModel):
     ``attack_s``, and off when it stays below ``exit`` for ``release_s``.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     enter: Score = Field(0.5, description="smoothed score at or above which the class may switch on, 0…1")
     exit: Score = Field(0.3, description="smoothed score below which it may switch off, 0…1, ≤ enter")

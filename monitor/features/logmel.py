@@ -110,7 +110,7 @@ def mel_matrix(spec: LogMelSpec, sample_rate: int) -> NDArray[np.float64]:
     if spec.fmax > sample_rate / 2:
         raise ValueError(f"fmax {spec.fmax:g} Hz is above half the sample rate {sample_rate} Hz")
     to_mel, to_hz = _SCALES[spec.scale]
-    bins_hz = np.linspace(0.0, sample_rate / 2, spec.n_fft // 2 + 1)
+    bins_hz = np.fft.rfftfreq(spec.n_fft, 1.0 / sample_rate)
     edges_hz = to_hz(np.linspace(to_mel(np.array(spec.fmin)), to_mel(np.array(spec.fmax)), spec.n_mels + 2))
     widths = np.diff(edges_hz)
     ramps = edges_hz[:, None] - bins_hz[None, :]

@@ -12,12 +12,11 @@ _LOUDEST = 4.0
 
 
 def mono(samples: Samples) -> Samples:
-    """Mix channels down to one and replace what is not a number; shape (n,)."""
-    mixed = samples if samples.ndim == 1 else samples.mean(axis=1, dtype=np.float32)
-    peak = np.abs(mixed).max(initial=0.0)
-    if peak <= _LOUDEST:
-        return mixed
-    return np.nan_to_num(mixed, nan=0.0, posinf=0.0, neginf=0.0).clip(-_LOUDEST, _LOUDEST)
+    """Mix channels down to one and replace what is not a number by zero; shape (n,)."""
+    # Not a number compares false, so it takes the second way too.
+    if not np.abs(samples).max(initial=0.0) <= _LOUDEST:
+        samples = np.nan_to_num(samples, nan=0.0, posinf=0.0, neginf=0.0).clip(-_LOUDEST, _LOUDEST)
+    return samples if samples.ndim == 1 else samples.mean(axis=1, dtype=np.float32)
 
 
 class Resampler:

@@ -8,9 +8,9 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, m
 
 
 class Frozen(BaseModel):
-    """Base of card and config sections: unknown keys are refused, values cannot change."""
+    """Base of card and config sections: unknown keys are refused, values are finite and cannot change."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Normalisation(Frozen):

@@ -33,7 +33,7 @@ class SlidingWindow:
         self._heard = 0
 
     def push(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Append rows, shape (n, *row_shape) with n ≤ length, and return the window.
+        """Append rows, shape (n, *row_shape) with 1 ≤ n ≤ length, and return the window.
 
         The window is a view, valid until the next push.
         """
