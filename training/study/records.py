@@ -223,6 +223,6 @@ def _unpack(columns: Mapping[str, str], labels: int, temperature: float) -> Outc
         salience,
         truth,
         prediction,
-        thousandths.astype(np.float32) / _STEPS,
+        (thousandths / _STEPS).astype(np.float32),
         temperature,
     )
