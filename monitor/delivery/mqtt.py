@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 
 from monitor.delivery.board import Board, Message
 from monitor.delivery.feed import Feed
@@ -77,7 +78,7 @@ class MqttPublisher:
         )
         self._outbox = outbox
         self._feed = Feed(outbox, time.monotonic)
-        self._delivered = threading.Condition()
+        self._changed = threading.Condition()  # rows were acknowledged, or an attempt to connect ended
         self._closing = threading.Event()
         self._leave: _Leave | None = None
         self._waker, self._wake = socket.socketpair()
@@ -116,12 +117,18 @@ class MqttPublisher:
         self._board.set_health(health.to_json())
         self._wake_up()
 
+    def wait_answered(self, timeout_s: float) -> bool:
+        """Wait until an attempt to connect succeeded or failed; whether there is a connection."""
+        with self._changed:
+            self._changed.wait_for(lambda: self.connected or self.last_error, timeout_s)
+        return self.connected
+
     def wait_delivered(self, timeout_s: float) -> bool:
         """Wait until every row is acknowledged; False once nothing was for the given time."""
-        with self._delivered:
-            while self._outbox.pending_count():
-                if not self._delivered.wait(timeout_s):
-                    return self._outbox.pending_count() == 0
+        with self._changed:
+            while left := self._outbox.pending_count():
+                if not self._changed.wait_for(partial(self._fewer_than, left), timeout_s):
+                    return False
         return True
 
     def close(self, timeout_s: float = 5.0) -> bool:
@@ -159,6 +166,7 @@ class MqttPublisher:
                 link.disconnect()
             except PublishError as error:
                 self.last_error = str(error)
+                self._notify()
                 if failures.due(self.last_error):
                     log.warning("%s; trying again (attempt %d)", error, failures.count)
             finally:
@@ -174,11 +182,15 @@ class MqttPublisher:
         self._board.connect()
         self._feed.rewind()
         self.connected, self.last_error = True, None
-        _Session(link, self._board, self._feed, self._on_marked).run(lambda: self._leave)
+        self._notify()
+        _Session(link, self._board, self._feed, self._notify).run(lambda: self._leave)
 
-    def _on_marked(self) -> None:
-        with self._delivered:
-            self._delivered.notify_all()
+    def _fewer_than(self, rows: int) -> bool:
+        return self._outbox.pending_count() < rows
+
+    def _notify(self) -> None:
+        with self._changed:
+            self._changed.notify_all()
 
 
 class _Session:
