@@ -5,8 +5,13 @@ What PortAudio does when a device goes away, and what is done about it:
 - A stream that ends calls ``finished_callback``; no exception is raised anywhere.
 - A stream that stalls says nothing, and ``stop()`` on it hangs: so age is watched
   (:mod:`monitor.health.liveness`) and streams are aborted, never stopped.
+- ``abort()`` may hang too: when a PulseAudio server dies while PortAudio's thread holds a piece
+  of its shared memory, libpulse waits for the piece with the lock in hand that is needed to
+  give it back. So a stream is closed in a thread, and left behind when that takes too long.
 - The list of devices is frozen when PortAudio starts: every :class:`Microphone` starts it
-  anew, so that a device that came back is seen. Hence one at a time in a process.
+  anew, so that a device that came back is seen. Hence one at a time in a process. PortAudio
+  cannot end before a stream that was left behind; until then the old list must do, which is
+  right for the devices of a sound server; else only a new process helps: :class:`DriverStuck`.
 
 PortAudio's own "Expression … failed" on stderr is left alone: it comes from C at the very
 moment that something is wrong, and to silence it would mean to silence the whole process.
@@ -14,6 +19,8 @@ moment that something is wrong, and to silence it would mean to silence the whol
 
 from __future__ import annotations
 
+import atexit
+import logging
 import sys
 import threading
 import time
@@ -27,14 +34,21 @@ from monitor.records import AudioBlock
 from monitor.sources.live import Patience, live_blocks
 from monitor.sources.ring import CaptureRing
 
+log = logging.getLogger(__name__)
+
 _RATES = (48000, 44100, 16000, 32000, 22050, 96000, 8000)
 """Tried in this order when a device refuses the rate that it calls its own, Hz."""
 _CALLBACK_S = 0.02
 """Length of the pieces asked of the driver; left to itself it may call a thousand times a second."""
 _START_S = 5.0
 """A sound server that wakes up a sleeping device takes up to two seconds."""
+_CLOSE_S = 2.0
+"""A stream that can be closed at all takes some milliseconds."""
 _NOTHING_TO_TRY = (-9997, -9998)
 """PortAudio's paInvalidSampleRate and paInvalidChannelCount: another form may be accepted."""
+
+_left_behind: list[threading.Thread] = []
+"""Those in which the closing of a stream hangs; like PortAudio itself, one list a process."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +68,10 @@ class Device:
 
 class DeviceNotFound(AudioError):  # noqa: N818 — a state that a daemon may wait out
     """No device of that name or index is there now."""
+
+
+class DriverStuck(AudioError):  # noqa: N818 — a state that only a new process ends
+    """The device cannot be opened, and PortAudio cannot be started anew to look for it again."""
 
 
 def list_devices() -> tuple[Device, ...]:
@@ -121,6 +139,7 @@ class Microphone:
     ------
     DeviceNotFound : see :func:`choose_device`
     AudioError : PortAudio is missing, or the device cannot be opened
+    DriverStuck : it cannot be opened while an earlier stream hangs in PortAudio
     """
 
     def __init__(
@@ -161,15 +180,17 @@ class Microphone:
         return live_blocks(self._ring, self.rate, self._patience, self._stop)
 
     def close(self) -> None:
-        """Give the device back, at once also when it stalls.
-
-        Known limit: while a sound server hangs (alive, but answers nobody), libpulse makes
-        this wait a minute. Say that the source is lost before closing it.
-        """
+        """Give the device back; a stream that cannot be closed within two seconds is left behind."""
         stream, self._stream = self._stream, None
-        if stream is not None:
-            stream.abort()
-            stream.close()
+        if stream is None:
+            return
+        # The thread keeps the stream alive: PortAudio may still call back into it.
+        closing = threading.Thread(target=_close, args=(stream,), name="portaudio close", daemon=True)
+        closing.start()
+        closing.join(_CLOSE_S)
+        if closing.is_alive():
+            log.warning("microphone %r: PortAudio hangs in closing it; it is left behind", self.name)
+            _left_behind.append(closing)
 
     def _open(self, portaudio: Any, device: Device, buffer_s: float) -> Any:
         """Open in the first form that the device accepts: its own rate, two channels at most."""
@@ -214,7 +235,9 @@ def _portaudio(*, fresh: bool = False) -> Any:
         raise AudioError(
             "the PortAudio library is missing; install it with: sudo apt install libportaudio2"
         ) from error
-    if fresh and known:
+    # Our streams are closed; at exit Pa_Terminate would wait for one that was left behind.
+    atexit.unregister(sounddevice._exit_handler)
+    if fresh and known and not _is_stuck():
         # There is no public way (python-sounddevice issues 382, 493).
         while sounddevice._initialized:
             sounddevice._terminate()
@@ -223,6 +246,17 @@ def _portaudio(*, fresh: bool = False) -> Any:
         except sounddevice.PortAudioError as error:
             raise AudioError(f"PortAudio does not start ({error}); is the sound server all right?") from error
     return sounddevice
+
+
+def _close(stream: Any) -> None:
+    stream.abort()
+    stream.close()
+
+
+def _is_stuck() -> bool:
+    """Whether a stream that was left behind still hangs; a sound server that woke up frees it."""
+    _left_behind[:] = [closing for closing in _left_behind if closing.is_alive()]
+    return bool(_left_behind)
 
 
 def _inputs(portaudio: Any) -> tuple[Device, ...]:
@@ -247,6 +281,11 @@ def _inputs(portaudio: Any) -> tuple[Device, ...]:
 
 def _refused(device: Device, error: Any) -> AudioError:
     reason = error.args[0] if error.args else error
+    if _is_stuck():
+        return DriverStuck(
+            f"microphone {device.name!r}: cannot be opened ({reason}), and PortAudio still hangs in closing "
+            "an earlier stream; start sound-monitor again"
+        )
     return AudioError(
         f"microphone {device.name!r}: cannot be opened ({reason}); does another program hold it? "
         "choose another with audio.device (sound-monitor devices lists them)"
