@@ -105,6 +105,7 @@ def load_configured_model(config: Config) -> LoadedModel:
     settings = config.settings.model
     path = SHIPPED_MODEL if settings.path is None else Path(settings.path).expanduser()
     third_party = ThirdParty(
+        input=settings.input,
         sample_rate=settings.sample_rate,
         hop_s=settings.hop_s,
         output=settings.output,

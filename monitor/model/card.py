@@ -92,4 +92,6 @@ class Card(Frozen):
         both = set(self.classes) & set(self.negative_labels)
         if both:
             raise ValueError(f"{sorted(both)} stand both in classes and in negative_labels")
+        if self.reject is not None and not self.negative_labels:
+            raise ValueError("a reject rule needs negative_labels")
         return self

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
-
-import numpy as np
-from numpy.typing import NDArray
 
 from monitor.errors import ConfigError, PackageError
 from monitor.features.spec import LogMelSpec, WaveformSpec
@@ -20,12 +18,14 @@ from monitor.model.runtime import Runtime
 from monitor.settings import ClassSettings
 
 _THIRD_PARTY_SHORTEST_S = 0.5
+_NOT_WITH_A_CARD = "remove model.input, sample_rate, hop_s, output, labels and select"
 
 
 @dataclass(frozen=True)
 class ThirdParty:
     """What config says about a model that has no card."""
 
+    input: Literal["waveform"] | None = None
     sample_rate: int | None = None
     hop_s: float | None = None
     output: Literal["logits", "sigmoid", "softmax"] = "sigmoid"
@@ -54,6 +54,8 @@ def load_model(path: Path, third_party: ThirdParty, *, threads: int = 1, prefer:
         label it does not have
     """
     package = read_package(path)
+    if package.card is not None and third_party != ThirdParty():
+        raise ConfigError(f"{path}: the model has a card, which says all about it; {_NOT_WITH_A_CARD}")
     outputs = third_party.labels or package.labels
     runtime = Runtime(package.flatbuffer, path, outputs=len(outputs), threads=threads, prefer=prefer)
     if not outputs:
@@ -68,10 +70,10 @@ def load_model(path: Path, third_party: ThirdParty, *, threads: int = 1, prefer:
 
 
 def _third_party_card(path: Path, config: ThirdParty, window: int) -> Card:
-    if config.sample_rate is None or not config.select:
+    if config.input is None or config.sample_rate is None or not config.select:
         raise ConfigError(
-            f"{path}: the model has no card; config must give model.sample_rate and model.select "
-            "(your label: [its labels])"
+            f"{path}: the model has no card; config must give model.input: waveform, model.sample_rate "
+            "and model.select (your label: [its labels])"
         )
     hop = window // 2 if config.hop_s is None else round(config.hop_s * config.sample_rate)
     if not 0 < hop <= window:
@@ -81,7 +83,7 @@ def _third_party_card(path: Path, config: ThirdParty, window: int) -> Card:
     shape = ClassCard(shortest_s=_THIRD_PARTY_SHORTEST_S, profiles={"quiet": ClassSettings()})
     return Card(
         schema=1,
-        name=path.stem.replace(" ", "-"),
+        name=re.sub(r"[^A-Za-z0-9._-]+", "-", path.stem),
         version="0",
         created="",
         licence="unknown",
@@ -118,10 +120,3 @@ def _groups(
                 raise ConfigError(f"model.select.{label}: {path.name} has no label {name!r}{hint}")
         groups[label] = tuple(index[name] for name in names)
     return groups
-
-
-def score_vector(model: LoadedModel, seed: int, hops: int) -> NDArray[np.float32]:
-    """Return the scores, shape (hops, labels), of seeded noise: a fingerprint that runtimes must share."""
-    noise = np.random.default_rng(seed).normal(0.0, 0.1, (hops, model.card.hop)).astype(np.float32)
-    classifier = model.classifier()
-    return np.stack([classifier.push(hop) for hop in noise])

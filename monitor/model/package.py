@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import json
 import zipfile
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,15 @@ CARD_FILE = "card.json"
 _MAX_MODEL_BYTES = 512 << 20
 _MAX_ENTRY_BYTES = 1 << 20
 _MAX_ENTRIES = 16
+_DAMAGE = (
+    zipfile.BadZipFile,
+    zlib.error,
+    EOFError,
+    UnicodeDecodeError,
+    NotImplementedError,
+    RuntimeError,
+)
+"""What reading an entry raises: a broken archive, a method or a password of other people's."""
 
 
 @dataclass(frozen=True)
@@ -45,24 +55,31 @@ def read_package(path: Path) -> ModelPackage:
         that contradict the card
     """
     data = _read_model(path)
-    entries = _read_entries(path, data)
+    end, entries = _read_entries(path, data)
     card = _parse_card(path, entries[CARD_FILE]) if CARD_FILE in entries else None
     labels = _labels(path, entries)
     if card is not None:
         _check_labels(path, labels, card)
         _check_front_end(path, card)
-    return ModelPackage(path, data, labels, card)
+    return ModelPackage(path, data[:end], labels, card)
 
 
 def write_package(path: Path, flatbuffer: bytes, labels: Sequence[str], card: Card) -> None:
-    """Write a package; the same input gives the same bytes."""
-    _check_labels(path, tuple(labels), card)
-    content = io.BytesIO(flatbuffer)
+    """Write a package; the same input gives the same bytes.
+
+    Raises
+    ------
+    PackageError : labels that contradict the card, or that a list of lines cannot carry
+    """
     files = {
         LABELS_FILE: "".join(f"{label}\n" for label in labels),
         CARD_FILE: json.dumps(card.model_dump(mode="json", by_alias=True), indent=1, ensure_ascii=False)
         + "\n",
     }
+    if _labels(path, files) != tuple(labels):
+        raise PackageError(f"{path}: a label must be one line of text, without space around it")
+    _check_labels(path, tuple(labels), card)
+    content = io.BytesIO(flatbuffer)
     with zipfile.ZipFile(content, "a", zipfile.ZIP_STORED) as archive:
         for name, text in files.items():
             archive.writestr(zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0)), text)
@@ -73,6 +90,9 @@ def write_package(path: Path, flatbuffer: bytes, labels: Sequence[str], card: Ca
 
 def _read_model(path: Path) -> bytes:
     try:
+        # A pipe would block until somebody writes to it.
+        if path.exists() and not path.is_file():
+            raise PackageError(f"{path}: is no regular file; model.path must name a .tflite file")
         if path.stat().st_size > _MAX_MODEL_BYTES:
             raise PackageError(f"{path}: larger than {_MAX_MODEL_BYTES >> 20} MiB; is it a TFLite model?")
         data = path.read_bytes()
@@ -83,10 +103,10 @@ def _read_model(path: Path) -> bytes:
     return data
 
 
-def _read_entries(path: Path, data: bytes) -> dict[str, str]:
-    """Return the appended text files; {} where nothing is appended."""
+def _read_entries(path: Path, data: bytes) -> tuple[int, dict[str, str]]:
+    """Return where the flatbuffer ends, and the appended text files by name."""
     if not zipfile.is_zipfile(io.BytesIO(data)):
-        return {}
+        return len(data), {}
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             infos = archive.infolist()
@@ -95,15 +115,19 @@ def _read_entries(path: Path, data: bytes) -> dict[str, str]:
                     f"{path}: its archive holds more than {_MAX_ENTRIES} files or one over "
                     f"{_MAX_ENTRY_BYTES >> 20} MiB; not a package of ours"
                 )
-            return {info.filename: archive.read(info).decode("utf-8") for info in infos}
-    except (zipfile.BadZipFile, UnicodeDecodeError, NotImplementedError, RuntimeError) as error:
+            texts = [info for info in infos if info.filename.endswith((".txt", ".json"))]
+            if len({info.filename for info in texts}) != len(texts):
+                raise PackageError(f"{path}: its archive holds a file twice; package it again")
+            end = min((info.header_offset for info in infos), default=len(data))
+            return end, {info.filename: archive.read(info).decode("utf-8-sig") for info in texts}
+    except _DAMAGE as error:
         raise PackageError(f"{path}: the archive with labels and card is damaged ({error})") from error
 
 
 def _parse_card(path: Path, text: str) -> Card:
     try:
         values = json.loads(text)
-    except json.JSONDecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise PackageError(f"{path}: {CARD_FILE} is no JSON ({error})") from error
     schema = values.get("schema") if isinstance(values, dict) else None
     if schema != CARD_SCHEMA:

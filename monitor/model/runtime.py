@@ -62,16 +62,16 @@ class Runtime:
         inputs: list[dict[str, Any]] = self._interpreter.get_input_details()
         if len(inputs) != 1:
             raise PackageError(f"{path}: the model has {len(inputs)} inputs; one is supported")
-        return inputs[0]
+        return _numeric(path, "input", inputs[0])
 
     def _find_output(self, path: Path, size: int) -> dict[str, Any]:
         details: list[dict[str, Any]] = self._interpreter.get_output_details()
         sizes = [int(np.prod(detail["shape"])) for detail in details]
         if size == 0:
-            return details[0]
+            return _numeric(path, "output", details[0])
         if size not in sizes:
             raise PackageError(f"{path}: {size} labels, but the model's outputs have sizes {sizes}")
-        return details[sizes.index(size)]
+        return _numeric(path, "output", details[sizes.index(size)])
 
 
 def _load(prefer: str) -> tuple[str, Callable[..., Any]]:
@@ -83,6 +83,14 @@ def _load(prefer: str) -> tuple[str, Callable[..., Any]]:
         return name, module.Interpreter
     wanted = "a TFLite runtime" if prefer == "auto" else f"the runtime {prefer}"
     raise PackageError(f"{wanted} is not installed; run: pip install ai-edge-litert")
+
+
+def _numeric(path: Path, what: str, detail: dict[str, Any]) -> dict[str, Any]:
+    """The tensor, if its values are floats or integers that stand for floats."""
+    dtype = np.dtype(detail["dtype"])
+    if dtype.kind != "f" and not detail["quantization"][0]:
+        raise PackageError(f"{path}: the model's {what} is {dtype.name}; float or quantised is supported")
+    return detail
 
 
 def _quantise(value: NDArray[np.float32], detail: dict[str, Any]) -> NDArray[Any]:

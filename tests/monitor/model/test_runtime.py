@@ -1,0 +1,67 @@
+"""What the interpreter takes and gives, and what it refuses."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tiny import WEIGHTS, WINDOW, dense_model
+
+from monitor.errors import PackageError
+from monitor.model.runtime import Runtime
+
+PATH = Path("tiny.tflite")
+WINDOW_VALUES = np.linspace(-1.0, 1.0, WINDOW, dtype=np.float32)
+BIAS = (0.1, -1.0, 0.0)
+
+
+def expected() -> np.ndarray:
+    return 1.0 / (1.0 + np.exp(-(WEIGHTS @ WINDOW_VALUES + BIAS)))
+
+
+def test_scores_are_the_models() -> None:
+    runtime = Runtime(dense_model(WEIGHTS, BIAS), PATH, outputs=3)
+    assert (runtime.name, runtime.input_size, runtime.output_size) == ("ai_edge_litert", WINDOW, 3)
+    scores = runtime.run(WINDOW_VALUES)
+    assert scores.dtype == np.float32
+    np.testing.assert_allclose(scores, expected(), atol=1e-6)
+
+
+def test_scores_already_given_do_not_change_later() -> None:
+    runtime = Runtime(dense_model(WEIGHTS, BIAS), PATH, outputs=3)
+    first = runtime.run(WINDOW_VALUES)
+    kept = first.copy()
+    runtime.run(-WINDOW_VALUES)
+    np.testing.assert_array_equal(first, kept)
+
+
+def test_quantised_models_take_and_give_floats_within_a_step() -> None:
+    runtime = Runtime(dense_model(WEIGHTS, BIAS, values="int8"), PATH, outputs=3)
+    np.testing.assert_allclose(runtime.run(WINDOW_VALUES), expected(), atol=1 / 256 + WINDOW / 64 / 4)
+    # What int8 cannot hold ends at its limits instead of wrapping round.
+    np.testing.assert_array_equal(
+        runtime.run(np.full(WINDOW, 100.0, np.float32)), runtime.run(np.full(WINDOW, 2.0, np.float32))
+    )
+
+
+@pytest.mark.parametrize(
+    ("model", "outputs", "message"),
+    [
+        (dense_model(WEIGHTS, inputs=2), 3, "the model has 2 inputs; one is supported"),
+        (dense_model(WEIGHTS), 4, r"4 labels, but the model's outputs have sizes \[3, 3\]"),
+        (dense_model(WEIGHTS, values="int32"), 3, "the model's input is int32; float or quantised"),
+        (b"\x1c\x00\x00\x00TFL3", 3, r"cannot load the model \(.+\)"),
+        (dense_model(WEIGHTS)[:-40], 3, r"cannot load the model \(.+\)"),
+        (dense_model(WEIGHTS)[:200], 3, r"cannot load the model \(.+\)"),
+    ],
+)
+def test_a_model_that_does_not_fit_is_refused_in_one_line(model: bytes, outputs: int, message: str) -> None:
+    with pytest.raises(PackageError, match=f"^tiny.tflite: .*{message}") as caught:
+        Runtime(model, PATH, outputs=outputs)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_runtime_that_is_not_installed_is_named_with_the_remedy() -> None:
+    with pytest.raises(PackageError, match="the runtime tensorflow is not installed; run: pip install"):
+        Runtime(dense_model(WEIGHTS), PATH, outputs=3, prefer="tensorflow")
