@@ -47,14 +47,18 @@ class Assembly:
         """All labels that can make events, in the model's order."""
         return (*self.classes, *(("loud",) if self.loud else ()))
 
-    def new_pipeline(self, source_rate: int) -> Pipeline:
-        """The pipeline of a new stream, its source sampled at ``source_rate`` Hz."""
+    def new_parts(self) -> StreamParts:
+        """The stateful parts of a new stream."""
         card = self.model.card
         tracker = EventTracker(
             self.model.labels, self.classes, rate=card.sample_rate, hop=card.hop, loud=self.loud
         )
-        parts = StreamParts(self.model.classifier(), tracker, BackgroundLevel(self.hop_s))
-        return Pipeline(parts, source_rate=source_rate, rate=card.sample_rate, hop=card.hop)
+        return StreamParts(self.model.classifier(), tracker, BackgroundLevel(self.hop_s))
+
+    def new_pipeline(self, source_rate: int) -> Pipeline:
+        """The pipeline of a new stream, its source sampled at ``source_rate`` Hz."""
+        card = self.model.card
+        return Pipeline(self.new_parts(), source_rate=source_rate, rate=card.sample_rate, hop=card.hop)
 
     def recorder(
         self,

@@ -45,19 +45,25 @@ class Classifier:
     card : the model's facts
     invoke : window of the card's size → raw outputs, shape (outputs,)
     groups : label → indices of the outputs it stands for; a label scores their maximum
+
+    ``front_end``, ``window``, ``invoke`` and :meth:`calibrated` are the steps of :meth:`push`, for
+    whoever measures them one by one.
     """
 
     def __init__(self, card: Card, invoke: Invoke, groups: Mapping[str, Sequence[int]]) -> None:
         self.labels = tuple(groups)
         self._card = card
-        self._invoke = invoke
-        self._front_end, self._window = _front_end(card)
+        self.invoke = invoke
+        self.front_end, self.window = _front_end(card)
         self._groups = None if _is_identity(groups) else [np.array(group) for group in groups.values()]
         self._negative = [i for i, label in enumerate(self.labels) if label in card.negative_labels]
 
     def push(self, hop: Samples) -> Scores:
         """Return the calibrated scores, shape (labels,), 0…1, after ``card.hop`` more samples."""
-        raw = self._invoke(self._window.push(self._front_end.push(hop)))
+        return self.calibrated(self.invoke(self.window.push(self.front_end.push(hop))))
+
+    def calibrated(self, raw: NDArray[np.float32]) -> Scores:
+        """Return the scores of raw outputs, each label's the highest of its group."""
         scores = calibrate(raw, self._card.output, self._card.temperature)
         if self._groups is None:
             return scores
@@ -70,8 +76,8 @@ class Classifier:
 
     def reset(self) -> None:
         """Begin a stream."""
-        self._front_end.reset()
-        self._window.reset()
+        self.front_end.reset()
+        self.window.reset()
 
 
 def calibrate(raw: NDArray[np.float32], output: str, temperature: float) -> Scores:
