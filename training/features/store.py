@@ -1,0 +1,171 @@
+"""Features of many clips: computed once by all cores, kept on disk, mapped into memory.
+
+For each settings there is one folder with ``values.f16`` (one row of ``spec.shape`` per clip, in the order
+of computing) and ``rows.txt`` (a line per row: what the row is of). A row is written before its line, so
+an interrupted run loses at most the shards in flight and the next one goes on; what was computed for one
+list of clips serves every other list. 16-bit floats err by 0.05 %: a hundredth of a column's deviation.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from monitor.records import Samples
+from training.audio import read
+from training.data import Clip
+from training.features.extract import extract
+from training.features.spec import FeatureSpec
+
+Values = NDArray[np.float16]
+
+_VERSION = 1
+_SHARD = 16
+"""Clips that a worker takes at once: about a second of work."""
+
+
+class Alteration(Protocol):
+    """A change of the waveform before the analysis; its ``repr`` says all that it depends on."""
+
+    def __call__(self, samples: Samples, rate: int) -> Samples: ...
+
+
+Item = tuple[Path, Alteration | None]
+
+
+@dataclass(frozen=True)
+class FeatureArray:
+    """``values``, shape (clips, frames, columns), in the order of the clips asked for; read-only."""
+
+    values: Values
+    spec: FeatureSpec
+
+
+def load_features(
+    clips: Sequence[Clip],
+    spec: FeatureSpec,
+    cache: Path,
+    tick: Callable[[int], None] = lambda done: None,
+    workers: int = 2,
+) -> FeatureArray:
+    """Return the features of ``clips``, computing what ``cache`` does not hold yet.
+
+    Ask once for all clips of a study and index by fold: rows that lie on disk in the order asked for are
+    mapped, others are copied into memory. ``tick`` is told how many clips are newly at hand.
+
+    Raises
+    ------
+    DataError : a file cannot be decoded
+    """
+    return load_items([(clip.path, None) for clip in clips], spec, cache, tick, workers)
+
+
+def load_items(
+    items: Sequence[Item], spec: FeatureSpec, cache: Path, tick: Callable[[int], None], workers: int
+) -> FeatureArray:
+    """:func:`load_features` of files each with its change of the waveform."""
+    folder = cache / f"{spec.kind}-{hashlib.sha256(f'{_VERSION} {spec!r}'.encode()).hexdigest()[:12]}"
+    folder.mkdir(parents=True, exist_ok=True)
+    keys = [_key(item) for item in items]
+    with _held(folder / "lock"):
+        table = _Table(folder, spec)
+        missing = {k: item for k, item in zip(keys, items, strict=True) if k not in table.rows}
+        tick(len(items) - len(missing))
+        for shard, values in _computed(list(missing.items()), spec, workers):
+            table.append(shard, values)
+            tick(len(shard))
+    return FeatureArray(table.gather(keys), spec)
+
+
+class _Table:
+    """The two files of a folder: rows of values and what each is of."""
+
+    def __init__(self, folder: Path, spec: FeatureSpec) -> None:
+        self._values, self._names, self._shape = folder / "values.f16", folder / "rows.txt", spec.shape
+        text = self._names.read_text() if self._names.exists() else ""
+        # A line without its end was being written when the run was stopped.
+        names = text[: text.rfind("\n") + 1].splitlines()
+        self.rows = {name: row for row, name in enumerate(names)}
+        row_bytes = int(np.prod(spec.shape)) * 2
+        if self._values.exists():
+            names_held = min(len(names), self._values.stat().st_size // row_bytes)
+            self.rows = {name: row for name, row in self.rows.items() if row < names_held}
+        else:
+            self.rows = {}
+        self._names.write_text("".join(f"{name}\n" for name in self.rows))
+        with self._values.open("ab") as file:
+            file.truncate(len(self.rows) * row_bytes)
+
+    def append(self, names: Iterable[str], values: Values) -> None:
+        with self._values.open("ab") as file:
+            file.write(values.tobytes())
+        with self._names.open("a") as file:
+            for name in names:
+                self.rows[name] = len(self.rows)
+                file.write(f"{name}\n")
+
+    def gather(self, names: Sequence[str]) -> Values:
+        rows = np.array([self.rows[name] for name in names], np.int64)
+        if not len(rows):
+            return np.empty((0, *self._shape), np.float16)
+        mapped: Values = np.memmap(self._values, np.float16, "r", shape=(len(self.rows), *self._shape))
+        if np.array_equal(rows, rows[0] + np.arange(len(rows))):
+            return mapped[rows[0] : rows[0] + len(rows)]
+        picked = mapped[rows]
+        picked.flags.writeable = False
+        return picked
+
+
+def _key(item: Item) -> str:
+    path, alteration = item
+    stat = path.stat()
+    name = f"{path.parent.name}/{path.name} {stat.st_size} {stat.st_mtime_ns}"
+    return hashlib.sha256(f"{name} {alteration!r}".encode()).hexdigest()[:24]
+
+
+def _computed(
+    missing: Sequence[tuple[str, Item]], spec: FeatureSpec, workers: int
+) -> Iterator[tuple[list[str], Values]]:
+    """Yield (keys, values) shard by shard, in order."""
+    shards = [missing[i : i + _SHARD] for i in range(0, len(missing), _SHARD)]
+    names = [[key for key, _ in shard] for shard in shards]
+    if workers == 1 or len(shards) < 2:
+        yield from zip(names, (_shard([item for _, item in shard], spec) for shard in shards), strict=True)
+        return
+    from joblib import Parallel, delayed, parallel_config
+
+    # One BLAS thread each: the matrices are small and two threads on a busy core take twenty times as long.
+    with parallel_config("loky", inner_max_num_threads=1):
+        results = Parallel(n_jobs=workers, return_as="generator")(
+            delayed(_shard)([item for _, item in shard], spec) for shard in shards
+        )
+        yield from zip(names, results, strict=True)
+
+
+def _shard(items: Iterable[Item], spec: FeatureSpec) -> Values:
+    return np.stack([features_of(item, spec) for item in items]).astype(np.float16)
+
+
+def features_of(item: Item, spec: FeatureSpec) -> NDArray[np.float32]:
+    """Decode, change and analyse one file; shape ``spec.shape``."""
+    path, alteration = item
+    samples = read(path, spec.rate)
+    if alteration is not None:
+        samples = alteration(samples, spec.rate)
+    return extract(samples, spec)
+
+
+@contextmanager
+def _held(path: Path) -> Iterator[None]:
+    """Let one process at a time write; another waits and then finds the rows."""
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
