@@ -9,7 +9,7 @@
     └── PublishError    exit 4   the broker refused, or did not acknowledge in time
 
 Exit code 1 is not an error of this tree: the command ran and its answer is "no"
-(``--expect`` differs), or a bug stopped it.
+(``--expect`` differs), or a bug stopped it. 130: Ctrl-C broke it off.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ EXIT_FAILED = 1
 EXIT_USAGE = 2
 EXIT_INPUT = 3
 EXIT_DELIVERY = 4
+EXIT_INTERRUPTED = 130
 
 
 class MonitorError(Exception):

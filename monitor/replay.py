@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
-from typing import Protocol
 
 from monitor.assembly import Assembly
 from monitor.clock import FileClock
@@ -24,20 +23,25 @@ _PACE_S = 0.05
 """Length of the pieces that a replay in real time hands on, as a microphone would."""
 
 
-class Listener(Protocol):
-    """Takes what the route brings; must not block for long."""
+class Listener:
+    """Takes what the route brings; must not block for long. What is not overridden is ignored."""
 
-    def on_hop(self, file: str, hop: HopResult) -> None: ...
+    def on_file(self, file: str, duration_s: float | None) -> None:
+        """A recording begins; None: it does not tell how long it is."""
 
-    def on_record(self, record: EventRecord) -> None: ...
+    def on_hop(self, file: str, hop: HopResult) -> None:
+        """A hop was analysed; the records of its decisions come next."""
+
+    def on_record(self, record: EventRecord) -> None:
+        """An event began or ended."""
 
 
 @dataclass(frozen=True)
 class ReplayOptions:
     """How files are replayed.
 
-    start_utc : seconds since 1970 at which the first file began; None = each file's own time
-    deterministic : time zero and counted ids, so that two replays give the same bytes
+    start_utc : seconds since 1970 at which every file began; None = each file's own time
+    deterministic : counted ids, and time zero where no start is given: two replays give the same bytes
     realtime : at the recording's own pace
     first_seq : number of the first record
     """
@@ -63,7 +67,10 @@ class Replay:
         self._new_id = counted_ids() if options.deterministic else random_ids()
 
     def run(self, files: Iterable[Path], report: Callable[[AudioError], None]) -> int:
-        """Replay all files; a bad one is reported and the others still run. Returns the number of bad ones."""
+        """Replay all files; a bad one is reported and the others still run.
+
+        Returns the number of bad ones.
+        """
         bad = 0
         for file in files:
             if self._stop.is_set():
@@ -85,6 +92,8 @@ class Replay:
     def _replay_source(self, source: FileSource, name: str) -> None:
         pipeline = self._assembly.new_pipeline(source.rate)
         recorder = self._recorder(source, name)
+        for listener in self._listeners:
+            listener.on_file(name, source.duration_s)
         damage: AudioError | None = None
 
         def hops() -> Iterator[HopResult]:
@@ -110,7 +119,7 @@ class Replay:
     def _recorder(self, source: FileSource, name: str) -> Recorder:
         options = self._options
         if options.deterministic:
-            clock = FileClock(0.0, "deterministic")
+            clock = FileClock(options.start_utc or 0.0, "deterministic")
         else:
             clock = FileClock(source.started_utc if options.start_utc is None else options.start_utc)
         return self._assembly.recorder(

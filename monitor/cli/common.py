@@ -39,10 +39,20 @@ def common_options(command: Command) -> Command:
     return command
 
 
+class _Stderr(logging.Handler):
+    """Writes to what ``sys.stderr`` is at the time: the live view puts its own in place."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            sys.stderr.write(f"{self.format(record)}\n")
+        except (OSError, ValueError):
+            self.handleError(record)
+
+
 def read_config(config_file: Path | None, overrides: tuple[str, ...], debug: bool) -> Config:
     """Set up logging to stderr, then read the config."""
     logging.basicConfig(
-        stream=sys.stderr,
+        handlers=[_Stderr()],
         level=logging.DEBUG if debug else logging.INFO,
         format="%(asctime)s %(levelname)s %(name)s: %(message)s" if debug else "%(asctime)s %(message)s",
         datefmt="%H:%M:%S",

@@ -2,26 +2,42 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
-from dataclasses import dataclass
+import signal
+import sys
+import threading
+from collections.abc import Sequence
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from monitor.assembly import Assembly, assemble, node_name
 from monitor.cli.common import common_options, read_config, stop_on_signals
-from monitor.cli.outputs import JsonLines, RecordList, scores_writer
+from monitor.cli.outputs import JsonLines, LastWord, RecordList, Talk
+from monitor.cli.scores import scores_writer
+from monitor.cli.text import count_text
 from monitor.clock import parse_utc
 from monitor.config.load import Config
-from monitor.errors import EXIT_FAILED, EXIT_INPUT, AudioError, UsageError
+from monitor.errors import EXIT_FAILED, EXIT_INPUT, EXIT_INTERRUPTED, AudioError, UsageError
 from monitor.expect import Tolerance, differences, read_expected
+from monitor.records import EventRecord, HopResult
 from monitor.replay import Listener, Replay, ReplayOptions
 from monitor.sources.files import find_audio
 
-_EXAMPLES = """Examples:
-sound-monitor replay examples/street.wav --json;
-sound-monitor replay recordings/ --scores scores.csv;
-sound-monitor replay street.wav --realtime --mqtt --view"""
+if TYPE_CHECKING:
+    from monitor.cli.deliver import Delivery
+    from monitor.cli.view import View
+
+_EXAMPLES = """\b
+Examples:
+  sound-monitor replay examples/street.wav
+  sound-monitor replay recordings/ --json --scores scores.csv
+  sound-monitor replay street.wav --json --deterministic >street.jsonl
+  sound-monitor replay street.wav --expect street.jsonl
+  sound-monitor replay street.wav --realtime --mqtt --states --view
+"""
 
 
 @dataclass(frozen=True)
@@ -39,7 +55,6 @@ class _Outputs:
 
 @click.command(epilog=_EXAMPLES)
 @click.argument("paths", nargs=-1, required=True, metavar="FILE|DIR ...", type=click.Path(path_type=Path))
-@common_options
 @click.option("--json", "json", is_flag=True, help="Print each event record as a line of JSON.")
 @click.option(
     "--scores", type=click.Path(path_type=Path), help="Write every window's scores to a .csv or .npz."
@@ -49,24 +64,34 @@ class _Outputs:
     type=click.Path(path_type=Path),
     help="Compare with a list that --json wrote; exit 1 if they differ.",
 )
-@click.option("--time-tolerance", type=float, metavar="S", help="For --expect: seconds; default one hop.")
-@click.option("--score-tolerance", type=float, default=0.02, show_default=True, help="For --expect.")
-@click.option("--mqtt", is_flag=True, help="Publish the events as <node>-replay; exit 4 if not acknowledged.")
-@click.option("--states", is_flag=True, help="With --mqtt: publish retained states and discovery too.")
+@click.option(
+    "--time-tolerance",
+    type=click.FloatRange(min=0),
+    metavar="S",
+    help="For --expect: seconds; default one hop.",
+)
+@click.option(
+    "--score-tolerance", type=click.FloatRange(min=0), default=0.02, show_default=True, help="For --expect."
+)
+@click.option("--mqtt", is_flag=True, help="Publish the events; exit 4 if they are not acknowledged.")
+@click.option(
+    "--states", is_flag=True, help="With --mqtt: publish states, status, health, level and discovery too."
+)
 @click.option(
     "--history",
     type=click.Path(path_type=Path),
-    help="With --mqtt: keep the database here, not in a temporary one.",
+    help="Keep the events in this database, not in a temporary one.",
 )
 @click.option("--node", help="Node in the records and topics; default <node>-replay.")
 @click.option("--realtime", is_flag=True, help="At the recording's own pace.")
-@click.option("--view", is_flag=True, help="Show levels, scores and alerts while it runs.")
+@click.option("--view", is_flag=True, help="Show level, scores and alerts while it runs.")
 @click.option(
     "--deterministic", is_flag=True, help="Time zero and counted ids: two replays give the same bytes."
 )
 @click.option(
-    "--start-time", metavar="ISO", help="When the recording began, UTC; default the file's own time."
+    "--start-time", metavar="ISO", help="When each recording began, UTC; default the file's own time."
 )
+@common_options
 def replay(
     paths: tuple[Path, ...],
     config_file: Path | None,
@@ -79,8 +104,10 @@ def replay(
     **outputs: object,
 ) -> int:
     """Send recordings (WAV, FLAC, Ogg; directories with them) through the very path that listens live."""
-    loaded = read_config(config_file, overrides, debug)
     wanted = _Outputs(**outputs)  # type: ignore[arg-type]
+    if wanted.states and not wanted.mqtt:
+        raise UsageError("--states tells the broker; give --mqtt too")
+    loaded = read_config(config_file, overrides, debug)
     expected = read_expected(wanted.expect) if wanted.expect else None
     files = find_audio(paths)
     options = ReplayOptions(
@@ -89,42 +116,108 @@ def replay(
         deterministic=deterministic,
         realtime=realtime,
     )
-    assembly = assemble(loaded)
-    records = RecordList()
-    bad = _run(loaded, assembly, files, options, wanted, records)
-    if expected is not None:
-        tolerance = Tolerance(
-            assembly.hop_s if wanted.time_tolerance is None else wanted.time_tolerance, wanted.score_tolerance
-        )
-        lines = differences(expected, records.records, tolerance)
-        for line in lines:
-            click.echo(line, err=True)
-        if lines:
-            return EXIT_FAILED
-        click.echo(f"as expected: {len(expected)} records", err=True)
-    return EXIT_INPUT if bad else 0
+    session = _Session(loaded, assemble(loaded), options, wanted, stop_on_signals())
+    return session.run(files, expected)
 
 
-def _run(
-    loaded: Config,
-    assembly: Assembly,
-    files: list[Path],
-    options: ReplayOptions,
-    wanted: _Outputs,
-    records: RecordList,
-) -> int:
-    stop = stop_on_signals()
-    listeners: list[Listener] = [records] if wanted.expect else []
-    with ExitStack() as stack:
+@dataclass(frozen=True)
+class _Session:
+    """One call of the command."""
+
+    config: Config
+    assembly: Assembly
+    options: ReplayOptions
+    wanted: _Outputs
+    stop: threading.Event
+
+    def run(self, files: Sequence[Path], expected: Sequence[EventRecord] | None) -> int:
+        """Replay, compare, deliver; returns the exit code."""
+        records, last_word = RecordList(), LastWord()
+        with ExitStack() as way:
+            delivery, listeners = self._delivery(way)
+            with ExitStack() as shown:
+                listeners += [last_word, *([records] if expected is not None else [])]
+                listeners += self._listeners(shown, files, delivery)
+                options = replace(self.options, first_seq=delivery.first_seq if delivery else 1)
+                bad = Replay(self.assembly, options, listeners, self.stop).run(files, _report)
+            click.echo(str(last_word), err=True)
+            code = EXIT_INPUT if bad else 0
+            if self.stop.is_set():
+                code = EXIT_INTERRUPTED
+            elif expected is not None and not self._compare(expected, records.records):
+                code = code or EXIT_FAILED
+            if delivery:
+                # From here on only waiting is broken off.
+                signal.signal(signal.SIGINT, signal.default_int_handler)
+                delivery.finish(self.config.settings.mqtt.timeout_s)
+        return code
+
+    def _delivery(self, stack: ExitStack) -> tuple[Delivery | None, list[Listener]]:
+        wanted = self.wanted
+        if not (wanted.mqtt or wanted.history):
+            return None, []
+        from monitor.cli.deliver import DeliveryOptions, replay_delivery
+
+        options = DeliveryOptions(self.options.node, wanted.history, wanted.mqtt, wanted.states)
+        delivery, listeners = stack.enter_context(replay_delivery(self.config, self.assembly, options))
+        if self.options.deterministic and delivery.first_seq > 1:
+            raise UsageError(f"--deterministic: {wanted.history} holds events already; give a new --history")
+        return delivery, listeners
+
+    def _listeners(
+        self, stack: ExitStack, files: Sequence[Path], delivery: Delivery | None
+    ) -> list[Listener]:
+        """What shows and writes the results."""
+        wanted = self.wanted
+        listeners: list[Listener] = []
+        if wanted.scores:
+            scores = stack.enter_context(closing(scores_writer(wanted.scores, self.assembly.model.labels)))
+            listeners.append(scores)
+        if wanted.view:
+            listeners += self._view(stack, delivery)
+        elif sys.stderr.isatty() and not (wanted.json and sys.stdout.isatty()):
+            from monitor.cli.progress import ProgressBar
+
+            listeners.append(stack.enter_context(ProgressBar(files)))
         if wanted.json:
             listeners.append(JsonLines())
-        if wanted.scores:
-            scores = scores_writer(wanted.scores, assembly.model.labels)
-            stack.callback(scores.close)
-            listeners.append(scores)
-        if not (listeners or wanted.view or wanted.mqtt):
-            listeners.append(_Talk())
-        return Replay(assembly, options, listeners, stop).run(files, _report)
+        elif not (wanted.view or wanted.scores or wanted.expect):
+            listeners.append(Talk())
+        return listeners
+
+    def _view(self, stack: ExitStack, delivery: Delivery | None) -> list[Listener]:
+        from monitor.cli.view import ViewFacts, open_view
+
+        command = None
+        if self.wanted.mqtt:
+            from monitor.publishing import subscribe_command, topics
+
+            command = subscribe_command(self.config, topics(self.config, self.options.node, ()))
+        view = stack.enter_context(open_view(ViewFacts.of(self.assembly, self.options.node, command)))
+        if delivery is None:
+            view.on_status("replay, not published")
+            return [view]
+        return [view, _Status(delivery, view)]
+
+    def _compare(self, expected: Sequence[EventRecord], found: Sequence[EventRecord]) -> bool:
+        """Say what differs; whether nothing does."""
+        wanted = self.wanted
+        time_s = self.assembly.hop_s if wanted.time_tolerance is None else wanted.time_tolerance
+        lines = differences(expected, found, Tolerance(time_s, wanted.score_tolerance))
+        for line in lines or [f"as expected: {count_text(len(expected), 'record')}"]:
+            click.echo(line, err=wanted.json)
+        return not lines
+
+
+class _Status(Listener):
+    """Shows how the connection is."""
+
+    def __init__(self, delivery: Delivery, view: View) -> None:
+        self._delivery = delivery
+        self._view = view
+
+    def on_hop(self, file: str, hop: HopResult) -> None:
+        self._view.on_status(self._delivery.status)
 
 
 def _report(error: AudioError) -> None:

@@ -78,7 +78,7 @@ class MqttPublisher:
         )
         self._outbox = outbox
         self._feed = Feed(outbox, time.monotonic)
-        self._changed = threading.Condition()  # rows were acknowledged, or an attempt to connect ended
+        self._changed = threading.Condition()  # a connection came, or rows were acknowledged
         self._closing = threading.Event()
         self._leave: _Leave | None = None
         self._waker, self._wake = socket.socketpair()
@@ -117,11 +117,10 @@ class MqttPublisher:
         self._board.set_health(health.to_json())
         self._wake_up()
 
-    def wait_answered(self, timeout_s: float) -> bool:
-        """Wait until an attempt to connect succeeded or failed; whether there is a connection."""
+    def wait_connected(self, timeout_s: float) -> bool:
+        """Wait until there is a connection; False when there was none within the time."""
         with self._changed:
-            self._changed.wait_for(lambda: self.connected or self.last_error, timeout_s)
-        return self.connected
+            return self._changed.wait_for(lambda: self.connected, timeout_s)
 
     def wait_delivered(self, timeout_s: float) -> bool:
         """Wait until every row is acknowledged; False once nothing was for the given time."""
@@ -166,7 +165,6 @@ class MqttPublisher:
                 link.disconnect()
             except PublishError as error:
                 self.last_error = str(error)
-                self._notify()
                 if failures.due(self.last_error):
                     log.warning("%s; trying again (attempt %d)", error, failures.count)
             finally:

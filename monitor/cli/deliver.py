@@ -1,0 +1,193 @@
+"""A replay's records on their way to a history of its own and, if wanted, to the broker."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from secrets import token_hex
+
+from monitor import __version__
+from monitor.assembly import Assembly
+from monitor.cli.text import count_text
+from monitor.config.load import Config
+from monitor.delivery.link import connector
+from monitor.delivery.lock import ProcessLock
+from monitor.delivery.mqtt import MqttPublisher, Retained
+from monitor.delivery.outbox import Outbox
+from monitor.delivery.payloads import Health
+from monitor.delivery.writer import EventWriter
+from monitor.errors import OutboxError, PublishError
+from monitor.publishing import announcement, broker_settings, client_id, embedded_broker, topics
+from monitor.records import EventRecord, HopResult
+from monitor.replay import Listener
+
+_GREETING_S = 2.0
+"""How long a replay waits for the broker before its first hop."""
+
+_DISK_S = 60.0
+"""How long the disk may take for the last records."""
+
+_GIVE_UP_S = 1.0
+"""How long leaving may take when delivery has failed or was broken off."""
+
+
+@dataclass(frozen=True)
+class DeliveryOptions:
+    """What a replay keeps and publishes.
+
+    history : the database; None = a temporary one
+    mqtt : publish the events
+    states : publish what is retained too: ON/OFF, attributes, status, health, discovery; and the level
+    """
+
+    node: str
+    history: Path | None
+    mqtt: bool
+    states: bool
+
+
+class Delivery(Listener):
+    """Records to the disk, and on to the broker; the reader waits when the disk is slow.
+
+    where : the broker, for people
+    """
+
+    def __init__(self, outbox: Outbox, publisher: MqttPublisher | None, where: str = "") -> None:
+        self._outbox = outbox
+        self._publisher = publisher
+        self._where = where
+        listeners = [] if publisher is None else [publisher.on_recorded]
+        self._writer = EventWriter(outbox, listeners, wait=True)
+        self.first_seq = outbox.last_seq() + 1
+        """Number for the first new record of this history."""
+
+    def on_record(self, record: EventRecord) -> None:
+        self._writer.put(record)
+
+    @property
+    def status(self) -> str:
+        """How the connection is, in one line."""
+        if self._publisher is None:
+            return "kept in the history, not published"
+        if self._publisher.connected:
+            return f"{self._where}: connected"
+        return self._publisher.last_error or f"{self._where}: connecting"
+
+    def finish(self, timeout_s: float) -> None:
+        """Return when all is on the disk and acknowledged by the broker.
+
+        Raises
+        ------
+        OutboxError : the disk does not take the records
+        PublishError : the broker acknowledged nothing for ``timeout_s``
+        """
+        if not self._writer.flush(_DISK_S):
+            raise OutboxError(f"history: the disk did not take the events within {_DISK_S:.0f} s")
+        publisher = self._publisher
+        if publisher is None or (
+            publisher.wait_delivered(timeout_s)
+            and publisher.wait_connected(timeout_s)
+            and publisher.close(timeout_s)
+        ):
+            return
+        reason = publisher.last_error or "mqtt: the broker is silent"
+        left = count_text(self._outbox.pending_count(), "record")
+        raise PublishError(f"{reason} ({left} without an acknowledgement after {timeout_s:g} s)")
+
+    def close(self) -> None:
+        """Give up what is not delivered yet."""
+        self._writer.close()
+        if self._publisher is not None:
+            self._publisher.close(_GIVE_UP_S)
+
+
+class Present(Listener):
+    """Tells the broker what an ordinary run tells of the present: states, status, health, level.
+
+    level_interval_s : between levels; 0 = none
+    """
+
+    def __init__(self, publisher: MqttPublisher, health: Health, level_interval_s: float) -> None:
+        self._publisher = publisher
+        self._health = health
+        self._level_interval_s = level_interval_s
+        self._level_due = 0.0
+        self._online = False
+
+    def on_hop(self, file: str, hop: HopResult) -> None:
+        if not self._online:
+            self._online = True
+            self._publisher.publish_health(self._health)
+            self._publisher.set_online(True)
+        now = time.monotonic()
+        if self._level_interval_s and now >= self._level_due:
+            self._level_due = now + self._level_interval_s
+            self._publisher.publish_level(hop.level)
+
+    def on_record(self, record: EventRecord) -> None:
+        self._publisher.set_state(record.label, record.type == "start", record)
+
+
+@contextmanager
+def replay_delivery(
+    config: Config, assembly: Assembly, options: DeliveryOptions
+) -> Iterator[tuple[Delivery, list[Listener]]]:
+    """Open the history and, with ``mqtt``, the way to the broker.
+
+    Yields the delivery, and all that must listen to the replay for it.
+
+    Raises
+    ------
+    UsageError : another process uses the history
+    OutboxError, ConfigError, PublishError : the history, the settings or the embedded broker are unusable
+    """
+    with ExitStack() as stack:
+        outbox = stack.enter_context(_opened(options.history))
+        if not options.mqtt:
+            only = stack.enter_context(closing(Delivery(outbox, None)))
+            yield only, [only]
+            return
+        stack.enter_context(embedded_broker(config))
+        publisher = _publisher(config, assembly, options, outbox)
+        publisher.start()
+        mqtt = config.settings.mqtt
+        where = f"mqtt {mqtt.host}:{mqtt.port}"
+        delivery = stack.enter_context(closing(Delivery(outbox, publisher, where)))
+        # States change fast here: those that change before the first connection are never heard of.
+        publisher.wait_connected(min(_GREETING_S, mqtt.timeout_s))
+        listeners: list[Listener] = [delivery]
+        if options.states:
+            listeners.append(Present(publisher, _health(assembly), mqtt.level_interval_s))
+        yield delivery, listeners
+
+
+@contextmanager
+def _opened(history: Path | None) -> Iterator[Outbox]:
+    with ExitStack() as stack:
+        if history is None:
+            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="sound-monitor-"))
+            history = Path(folder) / "history.db"
+        else:
+            stack.enter_context(ProcessLock(history))
+        yield stack.enter_context(closing(Outbox(history)))
+
+
+def _publisher(config: Config, assembly: Assembly, options: DeliveryOptions, outbox: Outbox) -> MqttPublisher:
+    # Beside a monitor that runs, and beside another replay: an id of its own.
+    settings = broker_settings(config, f"{client_id(config)}-replay-{token_hex(4)}")
+    names = topics(config, options.node, assembly.event_labels)
+    retained = Retained(
+        lwt=False,
+        states=options.states,
+        discovery=announcement(config, names) if options.states else None,
+    )
+    return MqttPublisher(connector(settings), names, outbox, retained)
+
+
+def _health(assembly: Assembly) -> Health:
+    card = assembly.model.card
+    return Health("listening", __version__, card.name, card.version, uptime_s=0.0)

@@ -1,0 +1,225 @@
+"""The live view: level, top classes as bars, alerts as they come, and how to see them elsewhere.
+
+The audio path only leaves its newest results here; a thread of the view's own draws them
+five times a second. Where the output is no terminal, alerts come as plain lines instead.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from rich import box
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from monitor.assembly import Assembly
+from monitor.cli.text import clock_text, describe, moment
+from monitor.records import SILENCE_DBFS, EventRecord, HopResult, Level
+from monitor.replay import Listener
+
+_REFRESH_PER_S = 5
+_WIDEST = 100
+_METER_DBFS = -90.0
+"""Left end of the level meter; the right end is full scale."""
+
+_FADE = 0.85
+"""What a hop leaves of a class's bar in the order of the bars, so that they do not dance."""
+
+_ALERTS = 50
+"""Alerts kept; more than any terminal shows."""
+
+_EIGHTHS = " ▏▎▍▌▋▊▉█"
+
+
+@dataclass(frozen=True)
+class ViewFacts:
+    """What does not change while the view is open.
+
+    title : in the frame
+    labels : of the scores, in their order
+    thresholds : of the labels that make events, 0…1
+    subscribe : the command that shows the same elsewhere; None = nothing is published
+    """
+
+    title: str
+    labels: Sequence[str]
+    thresholds: Mapping[str, float]
+    subscribe: str | None
+
+    @classmethod
+    def of(cls, assembly: Assembly, node: str, subscribe: str | None) -> ViewFacts:
+        card = assembly.model.card
+        thresholds = {label: settings.enter for label, settings in assembly.classes.items()}
+        return cls(f"{node} · {card.name} {card.version}", assembly.model.labels, thresholds, subscribe)
+
+
+class View(Listener):
+    """What both kinds of view take."""
+
+    def on_status(self, text: str) -> None:
+        """How microphone and broker are, in one line."""
+
+
+@contextmanager
+def open_view(facts: ViewFacts, console: Console | None = None) -> Iterator[View]:
+    """The live view on a terminal, else :class:`PlainView`; both on stderr, unless told otherwise."""
+    console = console or Console(stderr=True, highlight=False)
+    if not console.is_terminal or console.is_dumb_terminal:
+        yield PlainView(facts, console)
+        return
+    view = LiveView(facts, console)
+    with Live(console=console, get_renderable=view.render, refresh_per_second=_REFRESH_PER_S):
+        yield view
+
+
+class PlainView(View):
+    """A line for each alert and for each change of the status."""
+
+    def __init__(self, facts: ViewFacts, console: Console) -> None:
+        self._console = console
+        self._status = ""
+        self._print(facts.title)
+        if facts.subscribe:
+            self._print(f"see it elsewhere: {facts.subscribe}")
+
+    def on_record(self, record: EventRecord) -> None:
+        self._print(describe(record))
+
+    def on_status(self, text: str) -> None:
+        if text != self._status:
+            self._status = text
+            self._print(text)
+
+    def _print(self, text: str) -> None:
+        self._console.print(text, markup=False, soft_wrap=True)
+
+
+class LiveView(View):
+    """Draws what it was last told.
+
+    The listener's methods only keep references, so that the audio path never waits.
+    """
+
+    def __init__(self, facts: ViewFacts, console: Console) -> None:
+        self._facts = facts
+        self._console = console
+        self._blocks = " #" if console.options.ascii_only else _EIGHTHS
+        self._file = ""
+        self._duration_s: float | None = None
+        self._hop: HopResult | None = None
+        self._held = np.zeros(len(facts.labels), np.float32)
+        self._alerts: tuple[EventRecord, ...] = ()
+        self._status = "starting"
+
+    def on_file(self, file: str, duration_s: float | None) -> None:
+        self._file, self._duration_s, self._hop = Path(file).name, duration_s, None
+
+    def on_hop(self, file: str, hop: HopResult) -> None:
+        self._held = np.maximum(hop.scores, _FADE * self._held)
+        self._hop = hop
+
+    def on_record(self, record: EventRecord) -> None:
+        others = [alert for alert in self._alerts if alert.event_id != record.event_id]
+        self._alerts = (*others[-_ALERTS:], record)
+
+    def on_status(self, text: str) -> None:
+        self._status = text
+
+    def render(self) -> RenderableType:
+        width = min(self._console.width, _WIDEST)
+        room = max(8, self._console.height - 11)
+        classes = min(len(self._facts.labels), room * 3 // 5)
+        body = Group(
+            self._meter(width - 4),
+            Text(),
+            self._bars(width - 4, classes),
+            Text(),
+            self._alert_list(min(8, room - classes)),
+        )
+        title = Text(f" {self._facts.title} ", "bold")
+        panel = Panel(body, title=title, subtitle=self._progress(), box=box.ROUNDED, width=width)
+        lines: list[RenderableType] = [panel, Text(self._status, no_wrap=True, overflow="ellipsis")]
+        if self._facts.subscribe:
+            # Not inside the frame: a line that wraps there cannot be copied.
+            lines.append(Text.assemble(("see it elsewhere: ", "dim"), (self._facts.subscribe, "cyan")))
+        return Group(*lines)
+
+    def _progress(self) -> Text:
+        if self._hop is None:
+            return Text(self._file)
+        now = clock_text(self._hop.time_s)
+        total = f" / {clock_text(self._duration_s)}" if self._duration_s else ""
+        return Text(f" {self._file} {now}{total} ".replace("  ", " "))
+
+    def _meter(self, width: int) -> RenderableType:
+        level = self._hop.level if self._hop else Level(SILENCE_DBFS, SILENCE_DBFS, SILENCE_DBFS, 0)
+        style = "red" if level.clipped else "yellow" if level.peak_dbfs > -6.0 else "green"
+        bar = self._bar(_on_meter(level.rms_dbfs), _on_meter(level.background_dbfs), width - 36, style)
+        figures = f"{level.rms_dbfs:6.1f} dBFS  background {level.background_dbfs:4.0f}"
+        return Text.assemble(f"{'level':6}", bar, " ", figures, no_wrap=True)
+
+    def _bars(self, width: int, count: int) -> RenderableType:
+        scores = np.zeros(len(self._facts.labels)) if self._hop is None else self._hop.scores
+        held = self._held
+        order = sorted(range(len(scores)), key=lambda i: (-round(float(held[i]), 1), i))
+        on = {alert.label for alert in self._alerts if alert.type == "start"}
+        lines = [self._class_line(i, float(scores[i]), on, width) for i in order[:count]]
+        return Text("\n").join(lines)
+
+    def _class_line(self, index: int, score: float, on: set[str], width: int) -> Text:
+        label = self._facts.labels[index]
+        threshold = self._facts.thresholds.get(label)
+        sounds = label in on
+        style = "dim" if threshold is None else "bold red" if sounds else "blue"
+        name = f"{label[:18]:19}"
+        mark = "● on" if sounds else ""
+        return Text.assemble(
+            (name, style if sounds or threshold is None else ""),
+            self._bar(score, threshold, width - 31, style),
+            f" {score:.2f}  ",
+            (mark, style),
+            no_wrap=True,
+        )
+
+    def _alert_list(self, count: int) -> RenderableType:
+        table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim", expand=False)
+        for name in ("alert", "", "score", "level", "over background", ""):
+            table.add_column(name, no_wrap=True, justify="right" if name not in ("alert", "") else "left")
+        shown = self._alerts[-count:]
+        for alert in shown:
+            lasted = "on" if alert.duration_s is None else f"{alert.duration_s:.1f} s"
+            table.add_row(
+                moment(alert, alert.start_s, alert.start),
+                alert.label,
+                f"{alert.score:.2f}",
+                f"{alert.level_dbfs:.0f} dBFS",
+                f"{alert.over_background_db:+.0f} dB",
+                lasted,
+                style="bold red" if alert.duration_s is None else "",
+            )
+        for _ in range(count - len(shown)):
+            table.add_row("")
+        return table
+
+    def _bar(self, part: float, mark: float | None, width: int, style: str) -> Text:
+        """A bar that fills ``part`` of the width, with a thin line across it at ``mark``."""
+        steps = len(self._blocks) - 1
+        filled, rest = divmod(round(part * width * steps), steps)
+        cells = self._blocks[-1] * filled + (self._blocks[rest] if filled < width else "")
+        bar = Text(f"{cells:{width}}", style)
+        if mark is not None:
+            at = min(width - 1, int(mark * width))
+            line = "|" if self._blocks[-1] == "#" else "│"
+            bar = bar[:at] + Text(line, "white") + bar[at + 1 :]
+        return bar
+
+
+def _on_meter(dbfs: float) -> float:
+    return min(1.0, max(0.0, 1.0 - dbfs / _METER_DBFS))
