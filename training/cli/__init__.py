@@ -13,6 +13,7 @@ _EXIT_INTERRUPTED = 130
 
 _COMMANDS = {
     "data": ("training.cli.data", "data", "Check and fetch the recordings."),
+    "compare": ("training.cli.compare", "compare", "Put all models side by side, from their records."),
     "default": ("training.cli.default", "default", "Train, calibrate and package the model that ships."),
 }
 """Name → module, attribute, summary: in the order in which a study calls them."""

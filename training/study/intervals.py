@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,6 +49,9 @@ class Interval:
     high: float
     clips: int
     recordings: int
+
+    def __neg__(self) -> Interval:
+        return Interval(-self.value, -self.high, -self.low, self.clips, self.recordings)
 
     @property
     def excludes_zero(self) -> bool:
@@ -102,9 +106,15 @@ def _by_recording(scored: Rows, names: NDArray[np.str_]) -> Numbers:
 def _drawn(matrices: Numbers, draws: int, seed: int) -> Numbers:
     """Confusion matrices of ``draws`` samples of as many recordings, with replacement."""
     count, labels, _ = matrices.shape
-    times = np.random.default_rng(seed).multinomial(count, np.full(count, 1 / count), size=draws)
-    drawn: Numbers = (times @ matrices.reshape(count, -1)).reshape(draws, labels, labels)
+    drawn: Numbers = (_times(count, draws, seed) @ matrices.reshape(count, -1)).reshape(draws, labels, labels)
     return drawn
+
+
+@lru_cache(maxsize=8)
+def _times(count: int, draws: int, seed: int) -> Numbers:
+    """How often each of ``count`` recordings is in each sample; kept, since many pairs share it."""
+    drawn = np.random.default_rng(seed).multinomial(count, np.full(count, 1 / count), size=draws)
+    return drawn.astype(float)
 
 
 def _interval(value: float, sampled: Numbers, scored: Rows) -> Interval:

@@ -1,0 +1,181 @@
+"""From records to what the comparison says: an entry per protocol and model, and their differences."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import combinations
+
+import numpy as np
+
+from training.errors import DataError
+from training.networks import Cost
+from training.study import stats
+from training.study.intervals import Interval, difference, interval, macro_f1
+from training.study.records import Epoch, JobRecord
+
+
+@dataclass(frozen=True)
+class Entry:
+    """Every record of one model under one protocol, and what they score together."""
+
+    protocol: str
+    model: str
+    records: tuple[JobRecord, ...]
+
+    @cached_property
+    def rows(self) -> stats.Rows:
+        return stats.rows(self.records)
+
+    @cached_property
+    def figures(self) -> stats.Figures:
+        return stats.figures(self.rows)
+
+    @cached_property
+    def accuracy(self) -> Interval:
+        return interval(self.rows)
+
+    @cached_property
+    def classes(self) -> tuple[stats.ClassFigures, ...]:
+        return stats.class_figures(self.rows)
+
+    @property
+    def name(self) -> str:
+        return f"{self.protocol}/{self.model}"
+
+    @property
+    def folds(self) -> tuple[int, ...]:
+        return tuple(sorted({record.job.test_fold for record in self.records}))
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        return tuple(sorted({record.job.seed for record in self.records}))
+
+    @property
+    def cost(self) -> Cost:
+        return self.records[0].cost
+
+    @property
+    def seconds(self) -> float:
+        """Of training and testing, per job."""
+        return float(np.mean([record.making.seconds for record in self.records]))
+
+    def fold_accuracy(self) -> stats.Spread:
+        return stats.over_folds(self.records, lambda record: record.clips.accuracy)
+
+    def fold_f1(self) -> stats.Spread:
+        return stats.over_folds(self.records, lambda record: stats.figures(stats.rows([record])).macro_f1)
+
+
+@dataclass(frozen=True)
+class TestCurve:
+    """Test figures along training, under the protocol that looks at the test fold every epoch.
+
+    ``mean_…`` over all epochs and folds is what the seed study published for its recurrent nets;
+    ``last_…`` is the last epoch's mean over folds.
+    """
+
+    mean_accuracy: float
+    mean_f1: float
+    last_accuracy: float
+    last_f1: float
+
+
+def curve_on_test(records: Iterable[JobRecord]) -> TestCurve | None:
+    """Return the figures of the test curves; None where no record has one."""
+    curves = [watched for record in records if (watched := [e for e in record.epochs if _watched(e)])]
+    if not curves:
+        return None
+    every, last = (
+        np.array([(e.test_accuracy, e.test_f1) for e in epochs], float).mean(axis=0)
+        for epochs in ([e for curve in curves for e in curve], [curve[-1] for curve in curves])
+    )
+    return TestCurve(*map(float, (*every, *last)))
+
+
+def _watched(epoch: Epoch) -> bool:
+    return epoch.test_accuracy is not None and epoch.test_f1 is not None
+
+
+@dataclass(frozen=True)
+class Pair:
+    """``first`` minus ``second`` on the clips that both scored; ``f1`` is the macro F1's."""
+
+    first: str
+    second: str
+    accuracy: Interval
+    f1: Interval
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """All entries, best first within a protocol; ``pairs`` takes the better one first."""
+
+    entries: tuple[Entry, ...]
+    pairs: tuple[Pair, ...]
+    labels: tuple[str, ...]
+    not_run: tuple[str, ...]
+
+    def of(self, protocol: str) -> tuple[Entry, ...]:
+        return tuple(entry for entry in self.entries if entry.protocol == protocol)
+
+    def find(self, name: str) -> Entry | None:
+        """Return the entry ``protocol/model``, None where there is none."""
+        return next((entry for entry in self.entries if entry.name == name), None)
+
+    def against(self, reference: str) -> tuple[Pair, ...]:
+        """Every other entry minus the reference, largest difference first."""
+        turned = [
+            pair if pair.second == reference else _turned(pair)
+            for pair in self.pairs
+            if reference in (pair.first, pair.second)
+        ]
+        return tuple(sorted(turned, key=lambda pair: -pair.accuracy.value))
+
+
+def gather(records: Sequence[JobRecord]) -> Comparison:
+    """Return the comparison of the records, whichever of the jobs have been run.
+
+    Raises
+    ------
+    DataError : there are no records, or they are of different corpora
+    """
+    if not records:
+        raise DataError("no records to compare; make some first: sound-training cv")
+    labels = {record.data.labels for record in records}
+    if len(labels) > 1:
+        raise DataError("these records have different labels; compare one corpus at a time: --records FOLDER")
+    named = sorted({(record.job.protocol, record.job.model) for record in records})
+    entries = [
+        Entry(
+            protocol, model, tuple(r for r in records if (r.job.protocol, r.job.model) == (protocol, model))
+        )
+        for protocol, model in named
+    ]
+    entries.sort(key=lambda entry: (entry.protocol, -entry.figures.accuracy, entry.model))
+    pairs = tuple(_pair(a, b) for a, b in combinations(entries, 2) if set(a.folds) & set(b.folds))
+    return Comparison(tuple(entries), pairs, labels.pop(), tuple(_missing(entries)))
+
+
+def _pair(first: Entry, second: Entry) -> Pair:
+    measured = (difference(first.rows, second.rows), difference(first.rows, second.rows, macro_f1))
+    return Pair(first.name, second.name, *measured)
+
+
+def _turned(pair: Pair) -> Pair:
+    return Pair(pair.second, pair.first, -pair.accuracy, -pair.f1)
+
+
+def _missing(entries: Sequence[Entry]) -> Iterable[str]:
+    """What the records' own grid lacks: folds that others were tested on, seeds that others had."""
+    for entry in entries:
+        peers = [e for e in entries if e.protocol == entry.protocol]
+        folds = sorted({fold for peer in peers for fold in peer.folds} - set(entry.folds))
+        if folds:
+            yield f"{entry.name}: fold {', '.join(map(str, folds))}"
+        have = {(record.job.test_fold, record.job.seed) for record in entry.records}
+        for fold in entry.folds:
+            seeds = [seed for seed in entry.seeds if (fold, seed) not in have]
+            if seeds:
+                yield f"{entry.name}: fold {fold}, seed {', '.join(map(str, seeds))}"

@@ -1,0 +1,238 @@
+"""The comparison as one page, in Markdown beside its pictures and tables, and as self-contained HTML."""
+
+from __future__ import annotations
+
+import base64
+import html
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from training.data import CLASSES
+from training.study.compare import pictures, tables
+from training.study.compare.gather import Comparison, Entry
+from training.study.compare.published import FOLD_CLIPS, SEED_TABLE
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_DPI = 80
+_WORDS = {"seed": "The published study's protocol", "honest": "The honest protocol"}
+_MEANING = {
+    "seed": "The test fold is looked at after every epoch and there is no third set, as in the published "
+    "study. These figures are optimistic by construction and stand here to be compared with it.",
+    "honest": "Stopping, temperature and scaling are decided on recordings of the training folds; the test "
+    "fold is opened once, at the end.",
+}
+
+
+@dataclass(frozen=True)
+class Report:
+    """A page in Markdown, the pictures it names by file, and the tables that go with it."""
+
+    markdown: str
+    pictures: Mapping[str, Figure]
+    tables: Mapping[str, tables.Table]
+
+
+def compose(comparison: Comparison, reference: str) -> Report:
+    """Return the whole report; ``reference`` names the entry that all others are subtracted from."""
+    drawn: dict[str, Figure] = {}
+    parts = [_opening(comparison), _beside(comparison)]
+    for protocol in ("honest", "seed"):
+        if entries := comparison.of(protocol):
+            parts.append(_protocol(comparison, entries, protocol, reference, drawn))
+    parts += [_differences(comparison, reference, drawn), _costs(comparison, drawn)]
+    parts += [_not_run(comparison), _making(comparison)]
+    files = {
+        "figures.csv": tables.all_figures(comparison),
+        "jobs.csv": tables.all_jobs(comparison),
+        "classes.csv": tables.all_classes(comparison),
+        "differences.csv": tables.all_pairs(comparison),
+        "confusion.csv": tables.all_confusions(comparison),
+    }
+    return Report("\n\n".join(parts) + "\n", drawn, files)
+
+
+def write(report: Report, folder: Path) -> Path:
+    """Write page, pictures and tables into ``folder``; return the HTML page."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "README.md").write_text(report.markdown, encoding="utf-8")
+    for name, table in report.tables.items():
+        (folder / name).write_text(table.csv(), encoding="utf-8")
+    for name, figure in report.pictures.items():
+        # The software's name in the file would change with every release of matplotlib.
+        figure.savefig(folder / name, dpi=_DPI, metadata={"Software": None})
+    page = folder / "index.html"
+    page.write_text(to_html(report.markdown, folder), encoding="utf-8")
+    return page
+
+
+def to_html(markdown: str, folder: Path) -> str:
+    """Return a page that needs nothing else: pictures of ``folder`` are inside it."""
+    from markdown_it import MarkdownIt
+
+    body = MarkdownIt().enable("table").render(markdown)
+
+    def inside(match: re.Match[str]) -> str:
+        data = base64.b64encode((folder / match[1]).read_bytes()).decode()
+        return f'src="data:image/png;base64,{data}"'
+
+    body = re.sub(r'src="([\w-]+\.png)"', inside, body)
+    body = body.replace("<table>", '<div class="wide"><table>').replace("</table>", "</table></div>")
+    title = html.escape(markdown.split("\n", 1)[0].lstrip("# "))
+    return _HTML.format(title=title, body=body)
+
+
+_HTML = """<!DOCTYPE html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
+<title>{title}</title><style>
+body {{ font: 15px/1.5 system-ui, sans-serif; max-width: 75rem; margin: 2rem auto; padding: 0 1rem; }}
+.wide {{ overflow-x: auto; }}
+table {{ border-collapse: collapse; font-size: 13px; margin: 1rem 0; }}
+td, th {{ border-bottom: 1px solid #ccc; padding: .25rem .6rem; text-align: left; white-space: nowrap; }}
+img {{ max-width: 100%; }}
+code {{ background: #f3f3f3; padding: 0 .2rem; }}
+</style></head><body>
+{body}</body></html>
+"""
+
+
+def _opening(comparison: Comparison) -> str:
+    records = [record for entry in comparison.entries for record in entry.records]
+    clips = {(r.job.test_fold, clip) for r in records for clip in r.clips.clip}
+    recordings = {name for r in records for name in r.clips.recording}
+    return "\n".join([
+        "# The comparison",
+        "",
+        f"Made from {len(records)} records of {len(comparison.entries)} models; every figure below is "
+        "computed from the predictions that they keep, and the page can be made again from them alone. "
+        f"Tested: {len(clips)} clips of {len(recordings)} recordings, {_coverage(comparison)}.",
+        "",
+        "Read differences, not ranks: intervals hold 95 % of draws of whole recordings, because slices of "
+        "one recording are right or wrong together. A single fold carries 7 to 14 points of luck.",
+    ])  # fmt: skip
+
+
+def _coverage(comparison: Comparison) -> str:
+    clips: dict[int, set[str]] = {}
+    for entry in comparison.entries:
+        for record in entry.records:
+            clips.setdefault(record.job.test_fold, set()).update(record.clips.clip)
+    if comparison.labels != CLASSES:
+        return "folds " + ", ".join(map(str, sorted(clips)))
+    return "of UrbanSound8K " + ", ".join(
+        f"fold {fold} ({len(found)} of {FOLD_CLIPS[fold]})" for fold, found in sorted(clips.items())
+    )
+
+
+def _beside(comparison: Comparison) -> str:
+    table = tables.beside_published(comparison)
+    return "\n".join([
+        "## Beside the published study",
+        "",
+        "The published figures are means over ten folds with nine folds to learn from, for the recurrent "
+        "nets also over all epochs; ours learn from what the records name, so levels differ by the amount "
+        "of data as well. F1 is weighted by class where it stands beside the published one.",
+        "",
+        table.markdown(),
+    ])  # fmt: skip
+
+
+def _protocol(
+    comparison: Comparison, entries: Sequence[Entry], protocol: str, reference: str, drawn: dict[str, Figure]
+) -> str:
+    best = entries[0]
+    against = comparison.find(reference)
+    names = {
+        kind: f"{protocol}-{kind}.png"
+        for kind in ("accuracy", "classes", "confusion", "confusions", "curves")
+    }
+    drawn[names["accuracy"]] = pictures.accuracies(entries)
+    drawn[names["classes"]] = pictures.class_bars(
+        best, None if against is best else against, comparison.labels
+    )
+    drawn[names["confusion"]] = pictures.confusion_of(best, comparison.labels)
+    drawn[names["confusions"]] = pictures.confusions(entries, comparison.labels)
+    drawn[names["curves"]] = pictures.curves(entries)
+    return "\n\n".join([
+        f"## {_WORDS[protocol]}",
+        _MEANING[protocol],
+        tables.figures(entries).markdown(),
+        f"![Accuracy of each model]({names['accuracy']})",
+        f"### Classes of {best.model}",
+        tables.classes(best, comparison.labels).markdown(),
+        f"![Recall and precision of each class]({names['classes']})",
+        f"![Confusion of {best.model}]({names['confusion']})",
+        "### All confusions",
+        f"![Confusions of all models]({names['confusions']})",
+        "### Curves",
+        f"![Curves of all models]({names['curves']})",
+    ])  # fmt: skip
+
+
+def _differences(comparison: Comparison, reference: str, drawn: dict[str, Figure]) -> str:
+    title = "## Paired differences"
+    if comparison.find(reference) is None:
+        return (
+            f"{title}\n\nNo record of the reference `{reference}`; all other pairs are in `differences.csv`."
+        )
+    against = comparison.against(reference)
+    if not against:
+        return f"{title}\n\nNothing else was tested on the clips of `{reference}`."
+    drawn["differences.png"] = pictures.forest(against)
+    return "\n\n".join([
+        title,
+        f"Each model minus `{reference}`, clip by clip on the clips that both were tested on. "
+        "*Sure* means that the interval excludes zero. All other pairs: `differences.csv`.",
+        tables.pairs(against).markdown(),
+        "![Differences with intervals](differences.png)",
+    ])  # fmt: skip
+
+
+def _costs(comparison: Comparison, drawn: dict[str, Figure]) -> str:
+    drawn["cost.png"] = pictures.costs(comparison)
+    return "\n\n".join([
+        "## Cost against accuracy",
+        "Multiply-adds are of one window of the network, whatever its length.",
+        "![Accuracy over parameters and multiply-adds](cost.png)",
+    ])  # fmt: skip
+
+
+def _not_run(comparison: Comparison) -> str:
+    lines = []
+    if comparison.labels == CLASSES:
+        tested = {fold for entry in comparison.entries for fold in entry.folds}
+        if absent := sorted(set(FOLD_CLIPS) - tested):
+            lines.append(f"- folds {', '.join(map(str, absent))} of the ten: no model")
+        for protocol in ("seed", "honest"):
+            have = {entry.model for entry in comparison.of(protocol)}
+            if nets := [name for name in SEED_TABLE if name not in have]:
+                lines.append(f"- {protocol} protocol: {', '.join(nets)}")
+    lines += [f"- {text}" for text in comparison.not_run]
+    single = [entry.name for entry in comparison.entries if len(entry.seeds) == 1]
+    if single:
+        lines.append(f"- more than one seed (seeds differ by up to 4.5 points): {', '.join(single)}")
+    return "## What was not run\n\n" + ("\n".join(lines) or "Nothing is missing.")
+
+
+def _making(comparison: Comparison) -> str:
+    records = [record for entry in comparison.entries for record in entry.records]
+    versions = {", ".join(f"{k} {v}" for k, v in record.making.versions.items()) for record in records}
+    hours = sum(record.making.seconds for record in records) / 3600
+    return "\n".join([
+        "## How it was made",
+        "",
+        f"{hours:.1f} hours of jobs in all.",
+        "",
+        *_list("machines", {record.making.machine for record in records}),
+        *_list("commands", {f"`{record.making.command}`" for record in records}),
+        *_list("versions", versions),
+        *_list("validation", {f"{r.job.protocol}: {r.data.validation}" for r in records}),
+    ])  # fmt: skip
+
+
+def _list(name: str, values: Iterable[str]) -> list[str]:
+    return [f"- {name}: {'; '.join(sorted(values))}"]

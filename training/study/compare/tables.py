@@ -1,0 +1,198 @@
+"""The comparison as tables: the same cells for Markdown and CSV."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from training.study.compare.gather import Comparison, Entry, Pair, curve_on_test
+from training.study.compare.published import SEED_TABLE
+from training.study.intervals import Interval
+from training.study.stats import Spread, confusion
+
+Cell = str | int | float | None
+
+
+@dataclass(frozen=True)
+class Table:
+    """Named columns and rows; ``None`` is a value that does not exist, nan one that cannot."""
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+
+    def markdown(self) -> str:
+        """Return a pipe table."""
+        lines = [_row(self.columns), "|" + "---|" * len(self.columns)]
+        return "\n".join(lines + [_row(_text(cell) for cell in row) for row in self.rows])
+
+    def csv(self) -> str:
+        """Return the table with floats to four places."""
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(self.columns)
+        writer.writerows([f"{c:.4f}" if isinstance(c, float) else c for c in row] for row in self.rows)
+        return text.getvalue()
+
+
+def _row(cells: Iterable[str]) -> str:
+    return "| " + " | ".join(cells) + " |"
+
+
+def _text(cell: Cell) -> str:
+    if cell is None or cell != cell:
+        return "–"
+    return f"{cell:.3f}" if isinstance(cell, float) else str(cell)
+
+
+def percent(value: Interval) -> str:
+    """Return points with their interval: ``+12.3 (+8.1 … +16.0)``."""
+    return f"{100 * value.value:+.1f} ({100 * value.low:+.1f} … {100 * value.high:+.1f})"
+
+
+def _between(value: Interval) -> str:
+    return f"{value.value:.3f} ({value.low:.3f} … {value.high:.3f})"
+
+
+def _spread(value: Spread) -> str:
+    return f"{value.mean:.3f}" if value.folds == 1 else f"{value.mean:.3f} ± {value.deviation:.3f}"
+
+
+def _numbers(values: Sequence[int]) -> str:
+    return ", ".join(map(str, values))
+
+
+def beside_published(comparison: Comparison) -> Table:
+    """The published table, the same nets retrained under its protocol, and under the honest one."""
+    columns = (
+        "net", "published accuracy / F1 / recall", "mean over epochs: accuracy / F1",
+        "last epoch: accuracy / F1", "weights kept: accuracy / F1", "honest: accuracy", "honest: macro F1",
+    )  # fmt: skip
+    return Table(columns, tuple(_beside(comparison, model) for model in SEED_TABLE))
+
+
+def _beside(comparison: Comparison, model: str) -> tuple[Cell, ...]:
+    published = SEED_TABLE[model]
+    known = f"{published.accuracy:.2f} / {published.f1:.2f} / {published.recall:.2f}"
+    seed, honest = (comparison.find(f"{protocol}/{model}") for protocol in ("seed", "honest"))
+    curve = curve_on_test(seed.records) if seed else None
+    return (
+        model,
+        known,
+        f"{curve.mean_accuracy:.3f} / {curve.mean_f1:.3f}" if curve else None,
+        f"{curve.last_accuracy:.3f} / {curve.last_f1:.3f}" if curve else None,
+        f"{seed.figures.accuracy:.3f} / {seed.figures.weighted_f1:.3f}" if seed else None,
+        honest.figures.accuracy if honest else None,
+        honest.figures.macro_f1 if honest else None,
+    )
+
+
+def figures(entries: Sequence[Entry]) -> Table:
+    """One row per model: what it scores over all its clips, over folds, and what it costs."""
+    columns = (
+        "model", "accuracy (95 %)", "macro F1", "macro recall", "weighted F1", "accuracy over folds",
+        "macro F1 over folds", "foreground", "background", "NLL", "ECE", "parameters", "multiply-adds",
+        "folds", "seeds", "clips", "recordings", "minutes a job",
+    )  # fmt: skip
+    return Table(columns, tuple(_figures(entry) for entry in entries))
+
+
+def _figures(entry: Entry) -> tuple[Cell, ...]:
+    got = entry.figures
+    return (
+        entry.model, _between(entry.accuracy), got.macro_f1, got.macro_recall, got.weighted_f1,
+        _spread(entry.fold_accuracy()), _spread(entry.fold_f1()), got.foreground, got.background, got.nll,
+        got.ece, entry.cost.parameters, entry.cost.multiply_adds, _numbers(entry.folds),
+        len(entry.seeds), got.clips, got.recordings, f"{entry.seconds / 60:.1f}",
+    )  # fmt: skip
+
+
+def pairs(pairs: Sequence[Pair]) -> Table:
+    """Paired differences in points."""
+    columns = ("model", "minus", "accuracy, points (95 %)", "macro F1, points (95 %)", "sure", "clips",
+               "recordings")  # fmt: skip
+    rows = tuple(
+        (p.first, p.second, percent(p.accuracy), percent(p.f1), "yes" if p.accuracy.excludes_zero else "no",
+         p.accuracy.clips, p.accuracy.recordings)
+        for p in pairs
+    )  # fmt: skip
+    return Table(columns, rows)
+
+
+def classes(entry: Entry, labels: Sequence[str]) -> Table:
+    """Precision, recall and F1 of every class."""
+    rows = tuple(
+        (label, c.clips, c.recordings, c.precision, c.recall, c.f1)
+        for label, c in zip(labels, entry.classes, strict=True)
+    )
+    return Table(("class", "clips", "recordings", "precision", "recall", "F1"), rows)
+
+
+def all_figures(comparison: Comparison) -> Table:
+    """Every pooled figure as numbers, for programs."""
+    columns = (
+        "protocol", "model", "accuracy", "low", "high", "macro_f1", "macro_recall", "weighted_f1",
+        "fold_accuracy_mean", "fold_accuracy_std", "foreground", "background", "nll", "ece", "parameters",
+        "multiply_adds", "folds", "seeds", "clips", "recordings", "seconds_a_job",
+    )  # fmt: skip
+    rows = []
+    for entry in comparison.entries:
+        got, spread = entry.figures, entry.fold_accuracy()
+        rows.append((
+            entry.protocol, entry.model, got.accuracy, entry.accuracy.low, entry.accuracy.high, got.macro_f1,
+            got.macro_recall, got.weighted_f1, spread.mean, spread.deviation, got.foreground, got.background,
+            got.nll, got.ece, entry.cost.parameters, entry.cost.multiply_adds,
+            " ".join(map(str, entry.folds)), " ".join(map(str, entry.seeds)), got.clips, got.recordings,
+            entry.seconds,
+        ))  # fmt: skip
+    return Table(columns, tuple(rows))
+
+
+def all_jobs(comparison: Comparison) -> Table:
+    """A row per job."""
+    columns = ("protocol", "model", "fold", "seed", "accuracy", "epochs", "best_epoch", "clips", "seconds")
+    rows = (
+        (entry.protocol, entry.model, record.job.test_fold, record.job.seed, record.clips.accuracy,
+         len(record.epochs), record.best_epoch, len(record.clips.clip), record.making.seconds)
+        for entry in comparison.entries
+        for record in entry.records
+    )  # fmt: skip
+    return Table(columns, tuple(rows))
+
+
+def all_classes(comparison: Comparison) -> Table:
+    """Every class of every entry."""
+    rows = (
+        (entry.protocol, entry.model, *row)
+        for entry in comparison.entries
+        for row in classes(entry, comparison.labels).rows
+    )
+    return Table(
+        ("protocol", "model", *classes(comparison.entries[0], comparison.labels).columns), tuple(rows)
+    )
+
+
+def all_pairs(comparison: Comparison) -> Table:
+    """Every paired difference as numbers."""
+    columns = ("model", "minus", "accuracy", "accuracy_low", "accuracy_high", "macro_f1", "macro_f1_low",
+               "macro_f1_high", "clips", "recordings")  # fmt: skip
+    rows = (
+        (p.first, p.second, p.accuracy.value, p.accuracy.low, p.accuracy.high, p.f1.value, p.f1.low,
+         p.f1.high, p.accuracy.clips, p.accuracy.recordings)
+        for p in comparison.pairs
+    )  # fmt: skip
+    return Table(columns, tuple(rows))
+
+
+def all_confusions(comparison: Comparison) -> Table:
+    """Clips of each class taken for each, where there are any, means over seeds."""
+    rows = (
+        (entry.protocol, entry.model, comparison.labels[i], comparison.labels[j], float(count))
+        for entry in comparison.entries
+        for (i, j), count in np.ndenumerate(confusion(entry.rows))
+        if count
+    )
+    return Table(("protocol", "model", "true", "taken for", "clips"), tuple(rows))
