@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import click
 
 # The arrays here are small: a second BLAS thread costs more than it brings, and memory.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -15,21 +19,33 @@ def main() -> None:
     import click
 
     from monitor.cli.commands import cli
-    from monitor.errors import EXIT_FAILED, MonitorError
+    from monitor.errors import EXIT_FAILED, EXIT_INTERRUPTED, MonitorError
 
     try:
         sys.exit(cli.main(standalone_mode=False) or 0)
-    except click.ClickException as error:
-        error.show()
-        sys.exit(error.exit_code)
-    except MonitorError as error:
-        if "--debug" in sys.argv:
-            raise
-        click.echo(f"sound-monitor: {error}", err=True)
+    except click.UsageError as error:
+        click.echo(_usage(error), err=True)
         sys.exit(error.exit_code)
     except (click.Abort, KeyboardInterrupt):
-        sys.exit(130)
+        sys.exit(EXIT_INTERRUPTED)
     except BrokenPipeError:
         # The reader (head, less) has gone; Python would complain again when it flushes stdout.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(EXIT_FAILED)
+    except Exception as error:
+        if "--debug" in sys.argv:
+            raise
+        if isinstance(error, MonitorError):
+            click.echo(f"sound-monitor: {error}", err=True)
+            sys.exit(error.exit_code)
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        click.echo(f"sound-monitor: unexpected {reason}; --debug shows where", err=True)
+        sys.exit(EXIT_FAILED)
+
+
+def _usage(error: click.UsageError) -> str:
+    """What is wrong with the command line and where to read on; in one line, or the help itself."""
+    message = error.format_message()
+    if error.ctx is None or "\n" in message:
+        return message
+    return f"sound-monitor: {message.rstrip('.')}; see {error.ctx.command_path} --help"

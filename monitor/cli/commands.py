@@ -16,6 +16,17 @@ _COMMANDS = {
     "bench": ("monitor.cli.bench", "bench", "Measure what the monitor costs here."),
 }
 
+_EPILOG = """\b
+Examples:
+  sound-monitor replay examples/street.wav
+  sound-monitor run --set mqtt.host=broker.lan
+  sound-monitor COMMAND --help
+
+\b
+Exit codes: 0 done, 1 failed or differs, 2 usage or config, 3 input (file, model, device),
+4 delivery, 130 broken off.
+"""
+
 
 class _LateGroup(click.Group):
     """Imports a command's module only when it is needed: start-up time counts."""
@@ -46,8 +57,15 @@ def _print_version(ctx: click.Context, _: click.Parameter, value: bool) -> None:
 @click.group(
     cls=_LateGroup,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="Exit codes: 0 done, 1 failed or differs, 2 usage or config, 3 input (file, model, device), 4 delivery.",
+    epilog=_EPILOG,
 )
-@click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_print_version)
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_print_version,
+    help="Show the version and exit.",
+)
 def cli() -> None:
     """Listens, recognises urban sounds and publishes them as events over MQTT."""

@@ -14,7 +14,7 @@ from monitor.config.load import Config
 from monitor.model.load import LoadedModel
 
 
-@click.group(epilog="Example: sound-monitor model show models/urban-sounds.tflite")
+@click.group(epilog="Example: sound-monitor model check my-model.tflite")
 def model() -> None:
     """Show or check a model package."""
 
@@ -49,17 +49,15 @@ def show(
     click.echo(f"licence   {card.licence}")
     for licence in card.data_licences:
         click.echo(f"data      {licence}")
-    click.echo(
-        f"input     {card.front_end.kind}, {rate} Hz, window {card.window / rate:g} s, hop {card.hop / rate:g} s"
-    )
+    times = f"window {card.window / rate:g} s, hop {card.hop / rate:g} s"
+    click.echo(f"input     {card.front_end.kind}, {rate} Hz, {times}")
     click.echo(f"output    {card.output}, temperature {card.temperature:g}, runtime {loaded.runtime}")
     click.echo(f"classes   {', '.join(card.classes)}")
     click.echo(f"negative  {', '.join(card.negative_labels) or 'none'}")
     for figure in card.quality:
         kind = "recipe, cross-validated" if figure.recipe_cv else "these weights"
-        click.echo(
-            f"quality   {figure.measure} = {figure.value:g}   ({figure.data}, {figure.fold}, seed {figure.seed}; {kind})"
-        )
+        origin = f"{figure.data}, {figure.fold}, seed {figure.seed}; {kind}"
+        click.echo(f"quality   {figure.measure} = {figure.value:g}   ({origin})")
 
 
 @model.command(epilog="Example: sound-monitor model check my-model.tflite")
