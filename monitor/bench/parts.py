@@ -1,0 +1,202 @@
+"""What each part of the route costs, and the least that its library asks for the same work.
+
+The parts run one after another over a minute of audio at a time, so that no clock is read
+between two hops. What they do together beyond their sum shows as the rest of a whole replay.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from monitor.assembly import Assembly
+from monitor.bench.reference import Reference
+from monitor.events.level import measure
+from monitor.features.logmel import mel_matrix
+from monitor.features.resample import Resampler, mono
+from monitor.features.spec import LogMelSpec
+from monitor.pipeline import StreamParts
+from monitor.records import Level, Samples
+from monitor.sources.files import FileSource
+
+STREAM, READING, RESAMPLING, LEVEL = "a new stream", "reading", "resampling", "level"
+FRONT_END, INFERENCE, EVENTS = "front end", "inference", "events"
+PARTS = (STREAM, READING, RESAMPLING, LEVEL, FRONT_END, INFERENCE, EVENTS)
+_BATCH_S = 60
+
+
+class Costs:
+    """CPU seconds by part, of the monitor and of the libraries alone."""
+
+    def __init__(self) -> None:
+        self.cpu_s: defaultdict[str, float] = defaultdict(float)
+        self.floor_s: defaultdict[str, float] = defaultdict(float)
+        self.audio_s = 0.0
+
+    def part(self, name: str) -> AbstractContextManager[None]:
+        return _timed(self.cpu_s, name)
+
+    def floor(self, name: str) -> AbstractContextManager[None]:
+        return _timed(self.floor_s, name)
+
+
+@contextmanager
+def _timed(seconds: defaultdict[str, float], name: str) -> Iterator[None]:
+    began = time.process_time()
+    yield
+    seconds[name] += time.process_time() - began
+
+
+def measure_parts(assembly: Assembly, files: Sequence[Path], reference: Reference | None) -> Costs:
+    """Run every part over the recordings, as one stream each; the reference on the same audio.
+
+    Raises
+    ------
+    AudioError : a recording cannot be read to its end
+    """
+    costs = Costs()
+    for file in files:
+        _measure_file(assembly, file, costs, reference)
+    return costs
+
+
+def _measure_file(assembly: Assembly, file: Path, costs: Costs, reference: Reference | None) -> None:
+    card = assembly.model.card
+    with costs.part(STREAM):
+        source = FileSource(file)
+        stream = _Stream(assembly, costs)
+        resampler = Resampler(source.rate, card.sample_rate)
+    if reference is not None:
+        reference.begin(source.rate)
+    blocks = source.blocks()
+    library = _Library(file, costs)
+    try:
+        while True:
+            with costs.part(READING):
+                batch = [block.samples for block in islice(blocks, _BATCH_S)]
+            if not batch:
+                break
+            with costs.part(RESAMPLING):
+                resampled = [resampler.push(mono(samples)) for samples in batch]
+            audio = np.concatenate([mono(samples) for samples in batch])
+            costs.audio_s += len(audio) / source.rate
+            library.read(len(audio))
+            library.resample(audio, source.rate, card.sample_rate)
+            stream.push(np.concatenate(resampled))
+            if reference is not None:
+                reference.push(audio)
+        stream.push(resampler.flush())
+        stream.finish()
+    finally:
+        source.close()
+        library.close()
+
+
+class _Stream:
+    """From samples at the model's rate to decisions, part by part."""
+
+    def __init__(self, assembly: Assembly, costs: Costs) -> None:
+        self._card = assembly.model.card
+        self._costs = costs
+        self._parts: StreamParts = assembly.new_parts()
+        self._rest = np.empty(0, np.float32)
+        self._position = 0
+        spec = self._card.front_end
+        self._log_mel = None
+        if isinstance(spec, LogMelSpec):
+            self._log_mel = _LogMelFloor(spec, self._card.sample_rate, self._card.hop)
+
+    def push(self, samples: Samples) -> None:
+        hop = self._card.hop
+        samples = np.concatenate([self._rest, samples])
+        whole = len(samples) - len(samples) % hop
+        self._rest = samples[whole:]
+        if whole:
+            self._analyse(samples[:whole].reshape(-1, hop))
+
+    def finish(self) -> None:
+        """The last hop, filled with silence."""
+        if len(self._rest):
+            last = np.zeros((1, self._card.hop), np.float32)
+            last[0, : len(self._rest)] = self._rest
+            self._analyse(last)
+
+    def _analyse(self, hops: NDArray[np.float32]) -> None:
+        costs, classifier = self._costs, self._parts.classifier
+        with costs.part(LEVEL):
+            levels = [self._level(hop) for hop in hops]
+        with costs.part(FRONT_END):
+            rows = [classifier.front_end.push(hop) for hop in hops]
+        raw = []
+        with costs.part(INFERENCE):
+            for row in rows:
+                window = classifier.window.push(row)
+                raw.append(classifier.invoke(window))
+        with costs.part(EVENTS):
+            for outputs, level in zip(raw, levels, strict=True):
+                self._decide(outputs, level)
+        if self._log_mel is not None:
+            with costs.floor(FRONT_END):
+                self._log_mel.run(len(hops))
+        # The window stays in the caches; it is moved into the interpreter, and the outputs out of it.
+        with costs.floor(INFERENCE):
+            for _ in rows:
+                classifier.invoke(window)
+
+    def _level(self, hop: Samples) -> Level:
+        rms_dbfs, peak_dbfs, clipped = measure(hop)
+        return Level(rms_dbfs, peak_dbfs, self._parts.background.push(rms_dbfs), clipped)
+
+    def _decide(self, outputs: NDArray[np.float32], level: Level) -> None:
+        classifier = self._parts.classifier
+        scores = classifier.calibrated(outputs)
+        judged = np.zeros_like(scores) if classifier.rejects(scores) else scores
+        self._position += self._card.hop
+        self._parts.tracker.push(self._position, judged, level)
+
+
+class _Library:
+    """The same reading and resampling by the libraries alone, a minute at a time."""
+
+    def __init__(self, file: Path, costs: Costs) -> None:
+        import soundfile
+
+        self._file = soundfile.SoundFile(file)
+        self._costs = costs
+
+    def read(self, frames: int) -> None:
+        out = np.empty((frames, self._file.channels), np.float32)
+        with self._costs.floor(READING):
+            self._file.buffer_read_into(out, "float32")
+
+    def resample(self, audio: Samples, source_rate: int, rate: int) -> None:
+        import soxr
+
+        if source_rate != rate:
+            with self._costs.floor(RESAMPLING):
+                soxr.resample(audio, source_rate, rate)
+
+    def close(self) -> None:
+        self._file.close()
+
+
+class _LogMelFloor:
+    """The FFT of a hop's frames and the product with the mel matrix; nothing around them."""
+
+    def __init__(self, spec: LogMelSpec, rate: int, hop: int) -> None:
+        rng = np.random.default_rng(0)
+        self._frames = rng.standard_normal((hop // spec.hop, spec.n_fft), dtype=np.float32)
+        self._mel = np.ascontiguousarray(mel_matrix(spec, rate).T, np.float32)
+        self._power = np.square(np.abs(np.fft.rfft(self._frames, axis=1))).astype(np.float32)
+
+    def run(self, hops: int) -> None:
+        for _ in range(hops):
+            np.fft.rfft(self._frames, axis=1)
+            self._power @ self._mel
