@@ -1,0 +1,96 @@
+"""A model with some of its settings changed, named so that the name says all of it.
+
+``compact~recipe.mask=0~rate=0.002`` is the model ``compact`` with two settings replaced. Such a
+name is all that travels: to another machine, into a record, into the folder where an interrupted
+job goes on. Ablation and search are jobs like any other, with names like these.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass, replace
+from typing import Any, TypeVar
+
+from training.errors import DataError
+
+Settings = TypeVar("Settings")
+
+_CHANGE = "~"
+_DIGITS = 3
+"""Significant digits of a number in a name: settings that differ less are the same job."""
+
+
+def base_of(model: str) -> str:
+    """Return the name without its changes."""
+    return model.split(_CHANGE)[0]
+
+
+def changed(model: str, changes: Mapping[str, Any]) -> str:
+    """Return the name of ``model`` with ``changes``, in the order of their keys.
+
+    A dotted key reaches into nested settings; values are numbers, texts, booleans, or lists of these.
+    """
+    return _CHANGE.join([model, *(f"{key}={_write(changes[key])}" for key in sorted(changes))])
+
+
+def settings_of(model: str, table: Mapping[str, Settings]) -> Settings:
+    """Return the settings that a name stands for: the base's from ``table``, with the changes.
+
+    Raises
+    ------
+    DataError : the base, a key or a value is none
+    """
+    base, *changes = model.split(_CHANGE)
+    if base not in table:
+        raise DataError(f"no model {base!r}; there are {', '.join(sorted(table))}")
+    settings: Any = table[base]
+    for change in changes:
+        key, equals, text = change.partition("=")
+        if not equals:
+            raise DataError(f"{model}: {change!r} is no key=value")
+        settings = _replaced(model, settings, key, _read(text))
+    return settings
+
+
+def _replaced(model: str, settings: Any, key: str, value: Any) -> Any:
+    name, dot, rest = key.partition(".")
+    known = [field.name for field in fields(settings)]
+    if name not in known:
+        raise DataError(f"{model}: no setting {name!r}; there are {', '.join(known)}")
+    old = getattr(settings, name)
+    if dot:
+        if not is_dataclass(old):
+            raise DataError(f"{model}: {name} has no settings of its own")
+        return replace(settings, **{name: _replaced(model, old, rest, value)})
+    if not _fits(value, old):
+        raise DataError(f"{model}: {key} cannot be {value!r}; it is {old!r} in {base_of(model)}")
+    try:
+        return replace(settings, **{name: value})
+    except ValueError as error:
+        raise DataError(f"{model}: {error}") from error
+
+
+def _fits(value: Any, old: Any) -> bool:
+    """Whether ``value`` is of the kind of ``old``; a whole number may stand for a real one."""
+    if isinstance(old, tuple):
+        return isinstance(value, tuple) and len(value) == len(old)
+    if isinstance(old, float):
+        return isinstance(value, int | float) and not isinstance(value, bool)
+    return type(value) is type(old)
+
+
+def _write(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.{_DIGITS}g}"
+    if isinstance(value, tuple | list):
+        return "[" + ",".join(_write(item) for item in value) + "]"
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def _read(text: str) -> Any:
+    try:
+        value = json.loads(text)
+    except json.JSONDecodeError:
+        return text
+    return tuple(value) if isinstance(value, list) else value
