@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from monitor.clock import Clock
-from monitor.config.classes import resolve_classes
+from monitor.config.classes import card_settings, resolve_classes
 from monitor.config.load import Config
 from monitor.errors import ConfigError
 from monitor.events.background import BackgroundLevel
@@ -88,7 +88,7 @@ def assemble(config: Config) -> Assembly:
     Raises
     ------
     PackageError, ConfigError : see :func:`load_model`, :func:`resolve_classes`; settings
-        that make a class undetectable are refused, doubtful ones are logged
+        that make a class undetectable are refused, doubtful ones of the user's are logged
     """
     model = load_configured_model(config)
     classes = resolve_classes(config, model.card)
@@ -100,9 +100,15 @@ def assemble(config: Config) -> Assembly:
         problem = check_feasible(label, class_settings, shortest_s, assembly.window_s, assembly.hop_s)
         if problem and problem.severity == "refuse":
             raise ConfigError(f"{config.where('events', 'classes', label)}: {problem.text}")
-        if problem:
+        if problem and _asks_more(class_settings, card_settings(config, model.card, label)):
             log.warning("%s", problem.text)
     return assembly
+
+
+def _asks_more(settings: ClassSettings, card: ClassSettings) -> bool:
+    """Whether config changed what decides if a class can be missed; a card answers for itself."""
+    names = ("enter", "attack_s", "smoothing_s", "min_level_dbfs")
+    return any(getattr(settings, name) != getattr(card, name) for name in names)
 
 
 def load_configured_model(config: Config) -> LoadedModel:

@@ -27,10 +27,15 @@ def resolve_classes(config: Config, card: Card) -> dict[str, ClassSettings]:
     return {label: _resolve(config, card, label) for label in card.classes if label in enabled}
 
 
+def card_settings(config: Config, card: Card, label: str) -> ClassSettings:
+    """What the card says of a label in the profile in force; a profile it lacks is ``quiet``."""
+    profiles = card.classes[label].profiles
+    return profiles.get(config.settings.events.profile, profiles["quiet"])
+
+
 def _resolve(config: Config, card: Card, label: str) -> ClassSettings:
     events = config.settings.events
-    profiles = card.classes[label].profiles
-    base = profiles.get(events.profile, profiles["quiet"])
+    base = card_settings(config, card, label)
     overrides = [events.defaults, events.classes.get(label, events.defaults)]
     changes = {k: v for part in overrides for k, v in part.model_dump().items() if v is not None}
     # A lowered `enter` alone must not stumble over the card's `exit`.

@@ -1,0 +1,40 @@
+"""A user is warned of settings that the user wrote, not of those that came with the model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from monitor.assembly import SHIPPED_MODEL, assemble
+from monitor.config.load import load_config
+from monitor.model.card import Card
+from monitor.model.package import read_package, write_package
+
+DOUBTFUL = {"enter": 0.9, "exit": 0.5, "attack_s": 0.5, "smoothing_s": 2.0}
+
+
+@pytest.fixture
+def doubtful_model(tmp_path: Path) -> Path:
+    """The shipped model, its card asking more of a siren than half a second can give."""
+    package = read_package(SHIPPED_MODEL)
+    assert package.card is not None
+    values = package.card.model_dump(mode="json", by_alias=True)
+    values["classes"]["siren"] = {"shortest_s": 2.0, "profiles": {"quiet": DOUBTFUL}}
+    path = tmp_path / "doubtful.tflite"
+    write_package(path, package.flatbuffer, package.labels, Card.model_validate(values))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("written", "warned"),
+    [
+        ([], False),
+        (["events.classes.siren.cooldown_s=60"], False),
+        (["events.classes.siren.attack_s=0.6"], True),
+        (["events.defaults.smoothing_s=2.5"], True),
+    ],
+)
+def test_a_warning_is_for_what_the_user_wrote(doubtful_model, caplog, written, warned):
+    assemble(load_config(None, (f"model.path={doubtful_model}", "events.enabled=[siren]", *written)))
+    assert ("siren" in caplog.text and "may be missed" in caplog.text) == warned
