@@ -31,8 +31,8 @@ def extract(samples: Samples, spec: FeatureSpec) -> Features:
     if spec.fill == "pad":
         samples = np.pad(samples, (0, max(0, spec.frames * spec.hop - len(samples))))
     with warnings.catch_warnings():
-        # librosa says so of every clip under 0.1 s; zeros around it are what the seed had too.
-        warnings.filterwarnings("ignore", message="n_fft=.* is too large", category=UserWarning)
+        # librosa says so of clips under 0.1 s; zeros around them and empty bands are what the seed had too.
+        warnings.filterwarnings("ignore", message="n_fft=.* is too large|Empty filters", category=UserWarning)
         blocks = _BLOCKS[spec.kind](samples, spec)
     return np.concatenate([fill_frames(block, spec.frames) for block in blocks], axis=1)
 

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from monitor.records import Samples
 from training.audio import read
 from training.data import Clip
+from training.errors import DataError
 from training.features.extract import extract
 from training.features.spec import FeatureSpec
 
@@ -63,7 +64,7 @@ def load_features(
 
     Raises
     ------
-    DataError : a file cannot be decoded
+    DataError : files cannot be decoded; the first is named, and all others are kept
     """
     return load_items([(clip.path, None) for clip in clips], spec, cache, tick, workers)
 
@@ -78,11 +79,26 @@ def load_items(
     with _held(folder / "lock"):
         table = _Table(folder, spec)
         missing = {k: item for k, item in zip(keys, items, strict=True) if k not in table.rows}
-        tick(len(items) - len(missing))
-        for shard, values in _computed(list(missing.items()), spec, workers):
-            table.append(shard, values)
-            tick(len(shard))
+        if len(missing) < len(items):
+            tick(len(items) - len(missing))
+        damaged: list[DataError] = []
+        for shard in _computed(list(missing.items()), spec, workers):
+            table.append(shard.names, shard.values)
+            damaged += shard.damaged
+            tick(len(shard.names))
+    if damaged:
+        others = f" (and {len(damaged) - 1} more; see sound-training data check)" if damaged[1:] else ""
+        raise DataError(f"{damaged[0]}{others}")
     return FeatureArray(table.gather(keys), spec)
+
+
+@dataclass(frozen=True)
+class _Shard:
+    """What a worker returns: rows, what they are of, and the files that gave none."""
+
+    names: list[str]
+    values: Values
+    damaged: list[DataError]
 
 
 class _Table:
@@ -93,14 +109,12 @@ class _Table:
         text = self._names.read_text() if self._names.exists() else ""
         # A line without its end was being written when the run was stopped.
         names = text[: text.rfind("\n") + 1].splitlines()
-        self.rows = {name: row for row, name in enumerate(names)}
         row_bytes = int(np.prod(spec.shape)) * 2
-        if self._values.exists():
-            names_held = min(len(names), self._values.stat().st_size // row_bytes)
-            self.rows = {name: row for name, row in self.rows.items() if row < names_held}
-        else:
-            self.rows = {}
-        self._names.write_text("".join(f"{name}\n" for name in self.rows))
+        held = self._values.stat().st_size // row_bytes if self._values.exists() else 0
+        self.rows = {name: row for row, name in enumerate(names[:held])}
+        whole = "".join(f"{name}\n" for name in self.rows)
+        if whole != text:
+            self._names.write_text(whole)
         with self._values.open("ab") as file:
             file.truncate(len(self.rows) * row_bytes)
 
@@ -131,27 +145,29 @@ def _key(item: Item) -> str:
     return hashlib.sha256(f"{name} {alteration!r}".encode()).hexdigest()[:24]
 
 
-def _computed(
-    missing: Sequence[tuple[str, Item]], spec: FeatureSpec, workers: int
-) -> Iterator[tuple[list[str], Values]]:
-    """Yield (keys, values) shard by shard, in order."""
+def _computed(missing: Sequence[tuple[str, Item]], spec: FeatureSpec, workers: int) -> Iterator[_Shard]:
     shards = [missing[i : i + _SHARD] for i in range(0, len(missing), _SHARD)]
-    names = [[key for key, _ in shard] for shard in shards]
     if workers == 1 or len(shards) < 2:
-        yield from zip(names, (_shard([item for _, item in shard], spec) for shard in shards), strict=True)
+        yield from (_compute(shard, spec) for shard in shards)
         return
     from joblib import Parallel, delayed, parallel_config
 
     # One BLAS thread each: the matrices are small and two threads on a busy core take twenty times as long.
     with parallel_config("loky", inner_max_num_threads=1):
-        results = Parallel(n_jobs=workers, return_as="generator")(
-            delayed(_shard)([item for _, item in shard], spec) for shard in shards
-        )
-        yield from zip(names, results, strict=True)
+        pool = Parallel(n_jobs=workers, return_as="generator")
+        yield from pool(delayed(_compute)(shard, spec) for shard in shards)
 
 
-def _shard(items: Iterable[Item], spec: FeatureSpec) -> Values:
-    return np.stack([features_of(item, spec) for item in items]).astype(np.float16)
+def _compute(shard: Sequence[tuple[str, Item]], spec: FeatureSpec) -> _Shard:
+    done: dict[str, NDArray[np.float16]] = {}
+    damaged = []
+    for name, item in shard:
+        try:
+            done[name] = features_of(item, spec).astype(np.float16)
+        except DataError as error:
+            damaged.append(error)
+    values = np.stack([*done.values()]) if done else np.empty((0, *spec.shape), np.float16)
+    return _Shard([*done], values, damaged)
 
 
 def features_of(item: Item, spec: FeatureSpec) -> NDArray[np.float32]:
