@@ -12,8 +12,9 @@ from scored import random_record
 
 from training.cli.compare import compare
 from training.errors import DataError
+from training.report import write
 from training.study.compare.gather import curve_on_test, gather
-from training.study.compare.page import compose, write
+from training.study.compare.page import compose
 from training.study.compare.published import FOLD_CLIPS
 from training.study.records import JobRecord, read_all
 

@@ -30,8 +30,9 @@ def compare(records: Path, out: Path, reference: str) -> None:
     Example:
       sound-training compare --reference seed/cnn
     """
+    from training.report import write
     from training.study.compare.gather import gather
-    from training.study.compare.page import compose, write
+    from training.study.compare.page import compose
     from training.study.records import read_all
 
     click.echo(str(write(compose(gather(read_all(records)), reference), out)))

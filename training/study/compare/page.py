@@ -1,16 +1,12 @@
-"""The comparison as one page, in Markdown beside its pictures and tables, and as self-contained HTML."""
+"""The comparison as one page: what stands where, and in which words."""
 
 from __future__ import annotations
 
-import base64
-import html
-import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from training.data import CLASSES
+from training.report import Report
 from training.study.compare import pictures, tables
 from training.study.compare.gather import Comparison, Entry
 from training.study.compare.published import FOLD_CLIPS, SEED_TABLE
@@ -18,7 +14,6 @@ from training.study.compare.published import FOLD_CLIPS, SEED_TABLE
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-_DPI = 80
 _WORDS = {"seed": "The published study's protocol", "honest": "The honest protocol"}
 _MEANING = {
     "seed": "The test fold is looked at after every epoch and there is no third set, as in the published "
@@ -26,15 +21,6 @@ _MEANING = {
     "honest": "Stopping, temperature and scaling are decided on recordings of the training folds; the test "
     "fold is opened once, at the end.",
 }
-
-
-@dataclass(frozen=True)
-class Report:
-    """A page in Markdown, the pictures it names by file, and the tables that go with it."""
-
-    markdown: str
-    pictures: Mapping[str, Figure]
-    tables: Mapping[str, tables.Table]
 
 
 def compose(comparison: Comparison, reference: str) -> Report:
@@ -54,50 +40,6 @@ def compose(comparison: Comparison, reference: str) -> Report:
         "confusion.csv": tables.all_confusions(comparison),
     }
     return Report("\n\n".join(parts) + "\n", drawn, files)
-
-
-def write(report: Report, folder: Path) -> Path:
-    """Write page, pictures and tables into ``folder``; return the HTML page."""
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "README.md").write_text(report.markdown, encoding="utf-8")
-    for name, table in report.tables.items():
-        (folder / name).write_text(table.csv(), encoding="utf-8")
-    for name, figure in report.pictures.items():
-        # The software's name in the file would change with every release of matplotlib.
-        figure.savefig(folder / name, dpi=_DPI, metadata={"Software": None})
-    page = folder / "index.html"
-    page.write_text(to_html(report.markdown, folder), encoding="utf-8")
-    return page
-
-
-def to_html(markdown: str, folder: Path) -> str:
-    """Return a page that needs nothing else: pictures of ``folder`` are inside it."""
-    from markdown_it import MarkdownIt
-
-    body = MarkdownIt().enable("table").render(markdown)
-
-    def inside(match: re.Match[str]) -> str:
-        data = base64.b64encode((folder / match[1]).read_bytes()).decode()
-        return f'src="data:image/png;base64,{data}"'
-
-    body = re.sub(r'src="([\w-]+\.png)"', inside, body)
-    body = body.replace("<table>", '<div class="wide"><table>').replace("</table>", "</table></div>")
-    title = html.escape(markdown.split("\n", 1)[0].lstrip("# "))
-    return _HTML.format(title=title, body=body)
-
-
-_HTML = """<!DOCTYPE html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<title>{title}</title><style>
-body {{ font: 15px/1.5 system-ui, sans-serif; max-width: 75rem; margin: 2rem auto; padding: 0 1rem; }}
-.wide {{ overflow-x: auto; }}
-table {{ border-collapse: collapse; font-size: 13px; margin: 1rem 0; }}
-td, th {{ border-bottom: 1px solid #ccc; padding: .25rem .6rem; text-align: left; white-space: nowrap; }}
-img {{ max-width: 100%; }}
-code {{ background: #f3f3f3; padding: 0 .2rem; }}
-</style></head><body>
-{body}</body></html>
-"""
 
 
 def _opening(comparison: Comparison) -> str:

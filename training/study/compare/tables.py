@@ -2,50 +2,15 @@
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 import numpy as np
 
+from training.report import Cell, Table
 from training.study.compare.gather import Comparison, Entry, Pair, curve_on_test
 from training.study.compare.published import SEED_TABLE
 from training.study.intervals import Interval
 from training.study.stats import Spread, confusion
-
-Cell = str | int | float | None
-
-
-@dataclass(frozen=True)
-class Table:
-    """Named columns and rows; ``None`` is a value that does not exist, nan one that cannot."""
-
-    columns: tuple[str, ...]
-    rows: tuple[tuple[Cell, ...], ...]
-
-    def markdown(self) -> str:
-        """Return a pipe table."""
-        lines = [_row(self.columns), "|" + "---|" * len(self.columns)]
-        return "\n".join(lines + [_row(_text(cell) for cell in row) for row in self.rows])
-
-    def csv(self) -> str:
-        """Return the table with floats to four places."""
-        text = io.StringIO()
-        writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(self.columns)
-        writer.writerows([f"{c:.4f}" if isinstance(c, float) else c for c in row] for row in self.rows)
-        return text.getvalue()
-
-
-def _row(cells: Iterable[str]) -> str:
-    return "| " + " | ".join(cells) + " |"
-
-
-def _text(cell: Cell) -> str:
-    if cell is None or cell != cell:
-        return "–"
-    return f"{cell:.3f}" if isinstance(cell, float) else str(cell)
 
 
 def percent(value: Interval) -> str:
