@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from itertools import count
 
-from monitor.clock import Clock, iso_utc
+from monitor.clock import Clock, iso_utc, parse_utc
 from monitor.records import Decision, EventRecord
 
 
@@ -78,6 +79,23 @@ class Recorder:
             file=self._file,
             reason=decision.reason,
         )
+
+
+def cut_off(start: EventRecord, seq: int) -> EventRecord:
+    """The end of an event whose process was killed.
+
+    Nobody knows when the sound ended: the last that is known is the moment of its start's decision.
+    """
+    end_s = start.start_s + start.delay_s
+    return replace(
+        start,
+        seq=seq,
+        type="end",
+        end=iso_utc(parse_utc(start.start) + start.delay_s),
+        end_s=round(end_s, 3),
+        duration_s=start.delay_s,
+        reason="stopped",
+    )
 
 
 def uuid7(unix_ms: int, random: bytes) -> str:

@@ -43,10 +43,14 @@ class Liveness:
         if not all_zero or self._sounded is None:
             self._sounded = now
 
-    def check(self, now: float) -> str | None:
-        """Return why the source is lost, in a few words, or None while it lives."""
+    def stalled(self, now: float) -> str | None:
+        """Return for how long nothing came, in a few words, once that is too long."""
         if now - self._heard >= self._limit_s:
             return f"no audio for {self._limit_s:g} s"
+        return None
+
+    def silent(self, now: float) -> str | None:
+        """Return for how long only zeros came, once that is too long."""
         if self._sounded is not None and now - self._sounded >= self._silence_s:
             return f"digital silence for {self._silence_s:g} s"
         return None

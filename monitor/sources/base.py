@@ -53,3 +53,11 @@ class LiveSource(Source, Protocol):
 
 class SourceLost(AudioError):  # noqa: N818 — the name of a state, not of a mistake
     """A live source gives no more audio; the text is the reason in a few words."""
+
+
+class SourceSilent(SourceLost):
+    """It delivers, but exact zeros only."""
+
+
+class DriverStuck(AudioError):  # noqa: N818 — a state that only a new process ends
+    """The source cannot be opened, and its driver cannot be started anew to look for it again."""

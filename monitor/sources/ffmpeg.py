@@ -113,7 +113,7 @@ class FfmpegSource:
             if self._reader.ring.ended is not None:
                 self._listener.join(_END_S)
             words = f": {self._last_words}" if self._last_words else ""
-            raise SourceLost(f"{lost}{words}") from lost
+            raise type(lost)(f"{lost}{words}") from lost
 
     def close(self) -> None:
         """Kill ffmpeg and wait for its end."""

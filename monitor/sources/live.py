@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from monitor.health.liveness import Liveness
 from monitor.records import AudioBlock
-from monitor.sources.base import SourceLost
+from monitor.sources.base import SourceLost, SourceSilent
 from monitor.sources.ring import CaptureRing
 
 _POLL_S = 0.1
@@ -39,7 +39,8 @@ def live_blocks(
 
     Raises
     ------
-    SourceLost : the writer ended (what it wrote is yielded first), stalls or writes zeros only
+    SourceLost : the writer ended (what it wrote is yielded first) or stalls
+    SourceSilent : it writes zeros only
     """
     liveness = Liveness(
         stall_s=patience.stall_s,
@@ -58,6 +59,7 @@ def live_blocks(
             yield block
         elif ended is not None:
             raise SourceLost(ended)
-        reason = liveness.check(now)
-        if reason:
+        if reason := liveness.stalled(now):
             raise SourceLost(reason)
+        if reason := liveness.silent(now):
+            raise SourceSilent(reason)

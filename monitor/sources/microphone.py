@@ -31,6 +31,7 @@ from typing import Any
 
 from monitor.errors import AudioError
 from monitor.records import AudioBlock
+from monitor.sources.base import DriverStuck
 from monitor.sources.live import Patience, live_blocks
 from monitor.sources.ring import CaptureRing
 
@@ -68,10 +69,6 @@ class Device:
 
 class DeviceNotFound(AudioError):  # noqa: N818 — a state that a daemon may wait out
     """No device of that name or index is there now."""
-
-
-class DriverStuck(AudioError):  # noqa: N818 — a state that only a new process ends
-    """The device cannot be opened, and PortAudio cannot be started anew to look for it again."""
 
 
 def list_devices() -> tuple[Device, ...]:

@@ -13,8 +13,8 @@ from pulse import PATIENCE_S, PulseServer, write_tone
 
 from monitor.errors import AudioError
 from monitor.records import AudioBlock
-from monitor.sources.base import SourceLost
-from monitor.sources.microphone import DeviceNotFound, DriverStuck, Microphone, list_devices
+from monitor.sources.base import DriverStuck, SourceLost
+from monitor.sources.microphone import DeviceNotFound, Microphone, list_devices
 
 STALL_S = 1.0
 SILENCE_S = 1.0

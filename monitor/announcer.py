@@ -1,0 +1,91 @@
+"""Keeps the retained topics true: who is on now, whether somebody listens, how loud it is."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Protocol
+
+from monitor.delivery.feed import LATE_S
+from monitor.records import EventRecord, HopResult, Level
+from monitor.replay import Listener
+
+
+class Board(Protocol):
+    """What is told here; see :class:`monitor.delivery.mqtt.MqttPublisher`."""
+
+    def set_state(self, label: str, on: bool, record: EventRecord | None = None) -> None: ...
+
+    def set_online(self, online: bool) -> None: ...
+
+    def publish_level(self, level: Level) -> None: ...
+
+
+class Announcer(Listener):
+    """Tells a state once its event is on the disk; a late event tells nothing.
+
+    When the disk takes records late or not at all, states follow what is heard without
+    them, some seconds later (:meth:`catch_up`). Safe to use from any thread; never blocks.
+
+    Parameters
+    ----------
+    level_interval_s : at least so long between levels, seconds; 0 = none
+    monotonic : clock, seconds
+    """
+
+    def __init__(
+        self, board: Board, level_interval_s: float, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._board = board
+        self._level_interval_s = level_interval_s
+        self._level_due = -float("inf")
+        self._monotonic = monotonic
+        self._online = False
+        self._lock = threading.Lock()
+        self._recent: deque[tuple[float, int]] = deque()  # of the last LATE_S seconds
+        self._late_seq = 0
+        self._heard: dict[str, tuple[bool, float]] = {}
+        self._told: dict[str, bool] = {}
+
+    def on_hop(self, file: str, hop: HopResult) -> None:
+        """Audio flows and the model has run."""
+        if not self._online:
+            self._online = True
+            self._board.set_online(True)
+        now = self._monotonic()
+        if self._level_interval_s and now >= self._level_due:
+            self._level_due = now + self._level_interval_s
+            self._board.publish_level(hop.level)
+
+    def on_record(self, record: EventRecord) -> None:
+        """It was heard; it is not on the disk yet."""
+        with self._lock:
+            now = self._monotonic()
+            self._recent.append((now, record.seq))
+            self._forget_old(now)
+            self._heard[record.label] = record.type == "start", now
+
+    def on_committed(self, record: EventRecord) -> None:
+        """It is on the disk."""
+        with self._lock:
+            self._forget_old(self._monotonic())
+            if record.seq > self._late_seq:
+                self._tell(record.label, record.type == "start", record)
+
+    def catch_up(self) -> None:
+        """Make states true whose events did not reach the disk in time."""
+        with self._lock:
+            now = self._monotonic()
+            for label, (on, since) in self._heard.items():
+                if now - since > LATE_S and self._told.get(label, False) != on:
+                    self._tell(label, on, None)
+
+    def _tell(self, label: str, on: bool, record: EventRecord | None) -> None:
+        self._told[label] = on
+        self._board.set_state(label, on, record)
+
+    def _forget_old(self, now: float) -> None:
+        while self._recent and self._recent[0][0] < now - LATE_S:
+            self._late_seq = self._recent.popleft()[1]

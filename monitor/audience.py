@@ -1,0 +1,96 @@
+"""Those who watch a live monitor: a terminal, a pipe. They may block; the audio path may not."""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+from collections.abc import Callable, Sequence
+
+from monitor.records import EventRecord, HopResult
+from monitor.replay import Listener
+
+log = logging.getLogger(__name__)
+
+_CAPACITY = 1000
+
+
+class Audience(Listener):
+    """Hands everything on in a thread of its own, in order.
+
+    Hops are given up when half of the queue is taken; records and words only when all of it
+    is, counted. Records are in the history all the same.
+
+    Parameters
+    ----------
+    listeners : may block
+    tellers : called with a line for people when microphone or broker change; may block
+    capacity : of the queue
+    """
+
+    def __init__(
+        self,
+        listeners: Sequence[Listener],
+        tellers: Sequence[Callable[[str], None]] = (),
+        *,
+        capacity: int = _CAPACITY,
+    ) -> None:
+        self._listeners = tuple(listeners)
+        self._tellers = tuple(tellers)
+        self._capacity = capacity
+        self._queue: queue.Queue[Callable[[], None] | None] = queue.Queue(capacity)
+        self.missed = 0
+        """Records and words that nobody took in time."""
+        self._error: Exception | None = None
+        self._thread = threading.Thread(target=self._run, name="audience", daemon=True)
+        self._thread.start()
+
+    def on_hop(self, file: str, hop: HopResult) -> None:
+        def tell() -> None:
+            for listener in self._listeners:
+                listener.on_hop(file, hop)
+
+        if self._listeners and self._queue.qsize() < self._capacity // 2:
+            self._put(tell)
+
+    def on_record(self, record: EventRecord) -> None:
+        def tell() -> None:
+            for listener in self._listeners:
+                listener.on_record(record)
+
+        self._put(tell)
+
+    def on_status(self, text: str) -> None:
+        def tell() -> None:
+            for teller in self._tellers:
+                teller(text)
+
+        self._put(tell)
+
+    def check(self) -> None:
+        """Raise what a listener raised; after it nobody is told anything more."""
+        if self._error is not None:
+            raise self._error
+
+    def close(self, timeout_s: float = 2.0) -> None:
+        """Hand on what waits, within the time."""
+        self._put(None)
+        self._thread.join(timeout_s)
+
+    def _put(self, tell: Callable[[], None] | None) -> None:
+        if self._error is not None:
+            return
+        try:
+            self._queue.put_nowait(tell)
+        except queue.Full:
+            self.missed += 1
+            if self.missed == 1 or self.missed % 100 == 0:
+                log.warning("nobody reads the output: %d records not shown so far", self.missed)
+
+    def _run(self) -> None:
+        while (tell := self._queue.get()) is not None:
+            try:
+                tell()
+            except Exception as error:
+                self._error = error
+                return

@@ -1,0 +1,60 @@
+"""``sound-monitor run``: listen live, keep and publish events."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+
+import click
+
+from monitor.assembly import assemble, node_name
+from monitor.cli.common import common_options, read_config, stop_on_signals
+
+_EXAMPLES = """Examples:
+sound-monitor run;
+sound-monitor run --set audio.device=USB --set mqtt.host=broker.lan;
+sound-monitor run --source rtsp://camera.lan/stream --view;
+arecord -t raw -f S16_LE -r 16000 | sound-monitor run --source - --json"""
+
+
+@click.command(epilog=_EXAMPLES)
+@common_options
+@click.option("--source", help="microphone, - (raw PCM on stdin) or a URL; short for --set audio.source=…")
+@click.option("--json", "as_json", is_flag=True, help="Print each event record as a line of JSON.")
+@click.option("--view", is_flag=True, help="Show levels, scores and alerts.")
+def run(
+    config_file: Path | None,
+    overrides: tuple[str, ...],
+    debug: bool,
+    source: str | None,
+    as_json: bool,
+    view: bool,
+) -> None:
+    """Listen to the microphone (or another live source), keep events and publish them over MQTT.
+
+    Goes on until Ctrl-C or SIGTERM, whatever happens to microphone, broker and disk meanwhile.
+    """
+    from monitor.cli.outputs import JsonLines
+    from monitor.daemon import run as run_daemon
+    from monitor.replay import Listener
+
+    shorthand = () if source is None else (f"audio.source={json.dumps(source)}",)
+    config = read_config(config_file, (*overrides, *shorthand), debug)
+    assembly = assemble(config)
+    stop = stop_on_signals()
+    listeners: list[Listener] = [JsonLines()] if as_json else []
+    tellers: list[Callable[[str], None]] = []
+    with ExitStack() as stack:
+        if view:
+            from monitor.cli.view import ViewFacts, open_view
+            from monitor.publishing import subscribe_command, topics
+
+            node = node_name(config)
+            names = topics(config, node, assembly.event_labels)
+            subscribe = subscribe_command(config, names) if config.settings.mqtt.enabled else None
+            shown = stack.enter_context(open_view(ViewFacts.of(assembly, node, subscribe)))
+            listeners.append(shown)
+            tellers.append(shown.on_status)
+        run_daemon(config, assembly, stop, listeners, tellers)

@@ -1,0 +1,187 @@
+"""The audio path of a live monitor: one source after the other, each a stream of its own.
+
+Runs in a thread of its own. Between the ring and an event nothing waits for disk, network
+or a viewer: what is told leaves through listeners that queue it.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Protocol
+
+from monitor.clock import LiveClock
+from monitor.delivery.repeats import Repeats
+from monitor.errors import AudioError
+from monitor.health.liveness import Backoff
+from monitor.health.vitals import Hearing, Vitals
+from monitor.pipeline import Pipeline
+from monitor.recorder import Recorder
+from monitor.records import AudioBlock, Decision, HopResult
+from monitor.replay import Listener
+from monitor.sources.base import DriverStuck, LiveSource, SourceLost, SourceSilent
+
+log = logging.getLogger(__name__)
+
+_RETRY_CAP_S = 10.0
+"""Attempts to open begin at most so far apart: a microphone that is plugged in is soon heard."""
+_STABLE_S = 10.0
+"""A source that was heard for so long was a good one: the next attempt comes at once."""
+_STUCK_S = 60.0
+"""How long a driver is tried that only a new process frees: a sound server may come back before."""
+_STEP_S = 1.0
+"""Longest sleep between two signs of life."""
+
+
+class Streams(Protocol):
+    """Makes what each stream needs afresh."""
+
+    def pipeline(self, source_rate: int) -> Pipeline: ...
+
+    def recorder(self, clock: LiveClock) -> Recorder: ...
+
+
+class Listening:
+    """Listens until ``stop`` is set or the source ends by itself (standard input).
+
+    Parameters
+    ----------
+    open_source : raises AudioError when there is none now
+    listeners : called in this thread, must not block
+    vitals : written here alone
+    waits : for a source that could never be opened yet
+    """
+
+    def __init__(
+        self,
+        open_source: Callable[[], LiveSource],
+        streams: Streams,
+        listeners: Sequence[Listener],
+        vitals: Vitals,
+        stop: threading.Event,
+        *,
+        waits: bool,
+    ) -> None:
+        self._open_source = open_source
+        self._streams = streams
+        self._listeners = listeners
+        self._vitals = vitals
+        self._stop = stop
+        self._waits = waits
+        self._opened = False
+        self._closed_at = 0.0
+        self._silent = False
+        self._losses = Repeats(every=20)
+
+    def run(self) -> None:
+        """Listen.
+
+        Raises
+        ------
+        AudioError : the source could never be opened
+        DriverStuck : it cannot be opened again, for a minute by now
+        """
+        backoff = Backoff(cap_s=_RETRY_CAP_S)
+        while not self._stop.is_set():
+            began = time.monotonic()
+            self._vitals.beat()
+            try:
+                self._listen()
+                return
+            except AudioError as error:
+                if self._gives_up(error):
+                    raise
+                self._lose(error)
+            now = time.monotonic()
+            if now - began > _STABLE_S:
+                backoff.reset()
+            self._sleep_until(began + backoff.next_s())
+
+    def _gives_up(self, error: AudioError) -> bool:
+        if not self._opened:
+            return not self._waits
+        return isinstance(error, DriverStuck) and time.monotonic() - self._closed_at > _STUCK_S
+
+    def _listen(self) -> None:
+        """Hear one source to its end, or until it is lost."""
+        source = self._open_source()
+        self._opened = True
+        log.info("%s: opened at %d Hz", source.name, source.rate)
+        stream = _Stream(source, self._streams, self._vitals)
+        try:
+            for block in source.blocks():
+                for hop in stream.push(block):
+                    self._heard(block)
+                    self._tell_hop(source.name, hop, stream.recorder)
+            if not self._stop.is_set():
+                for hop in stream.pipeline.flush():
+                    self._tell_hop(source.name, hop, stream.recorder)
+            self._tell(stream.pipeline.close("stopped"), stream.recorder)
+        except SourceLost as lost:
+            self._silent = isinstance(lost, SourceSilent)
+            self._lose(lost)  # said before the source is closed: that may take time
+            self._tell(stream.pipeline.close("source_lost"), stream.recorder)
+            raise
+        finally:
+            self._closed_at = time.monotonic()
+            source.close()
+
+    def _heard(self, block: AudioBlock) -> None:
+        # Zeros alone do not bring back a microphone that was lost because of them.
+        if self._vitals.hearing.microphone != "listening" and (not self._silent or block.samples.any()):
+            self._silent = False
+            self._losses.over()
+            self._vitals.hearing = Hearing("listening")
+
+    def _tell_hop(self, name: str, hop: HopResult, recorder: Recorder) -> None:
+        for listener in self._listeners:
+            listener.on_hop(name, hop)
+        self._tell(hop.decisions, recorder)
+
+    def _tell(self, decisions: Iterable[Decision], recorder: Recorder) -> None:
+        for decision in decisions:
+            record = recorder.record(decision)
+            for listener in self._listeners:
+                listener.on_record(record)
+
+    def _lose(self, error: AudioError) -> None:
+        reason = str(error)
+        if self._vitals.hearing == Hearing("lost", reason):
+            return
+        self._vitals.hearing = Hearing("lost", reason)
+        if self._losses.due(reason):
+            log.warning("%s; waiting for it", reason)
+
+    def _sleep_until(self, moment: float) -> None:
+        while (left_s := moment - time.monotonic()) > 0 and not self._stop.wait(min(left_s, _STEP_S)):
+            self._vitals.beat()
+
+
+class _Stream:
+    """One opened source on the route, with its figures."""
+
+    def __init__(self, source: LiveSource, streams: Streams, vitals: Vitals) -> None:
+        self.pipeline = streams.pipeline(source.rate)
+        self._clock = LiveClock(source.rate)
+        self.recorder = streams.recorder(self._clock)
+        self._source = source
+        self._vitals = vitals
+        self._dropped_before_s = vitals.dropped_s
+        self._overflows = Repeats(every=100)
+        self._overflows_seen = 0
+
+    def push(self, block: AudioBlock) -> Iterator[HopResult]:
+        source, vitals = self._source, self._vitals
+        self._clock.observe(block)
+        end_s = (block.position + len(block.samples)) / source.rate
+        origin = (time.monotonic() if block.arrived is None else block.arrived) - end_s
+        for hop in self.pipeline.push(block):
+            vitals.on_hop(time.monotonic() - origin - hop.time_s)
+            yield hop
+        vitals.dropped_s = self._dropped_before_s + source.dropped / source.rate
+        if source.overflows > self._overflows_seen:
+            self._overflows_seen = source.overflows
+            if self._overflows.due("overflow"):
+                log.warning("%s: the driver lost audio (%d times)", source.name, source.overflows)

@@ -1,0 +1,163 @@
+"""Watches over a live monitor from its main thread, and tells others how it is."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from monitor import __version__
+from monitor.delivery.mqtt import MqttPublisher
+from monitor.delivery.outbox import Outbox
+from monitor.delivery.payloads import Health
+from monitor.delivery.writer import EventWriter
+from monitor.errors import AudioError, OutboxError
+from monitor.health.systemd import Systemd
+from monitor.health.vitals import Hearing, Vitals
+
+log = logging.getLogger(__name__)
+
+_HEALTH_S = 60.0
+"""Health is sent at every change, and at least so often."""
+_DROPPED_S = 5.0
+"""So often while audio is being lost."""
+_HANGS_S = 60.0
+"""No sign of life of the audio path for so long, and for the stall that is allowed: it hangs."""
+
+
+@dataclass(frozen=True)
+class Watched:
+    """What is watched; publisher : None when nothing is published."""
+
+    model: str
+    model_version: str
+    vitals: Vitals
+    outbox: Outbox
+    writer: EventWriter
+    publisher: MqttPublisher | None
+    stall_s: float
+
+
+@dataclass(frozen=True)
+class _Condition:
+    """Of which each change is told."""
+
+    hearing: Hearing
+    history: str | None
+    connected: bool
+    broker: str | None
+
+
+class Supervisor:
+    """Everything happens in :meth:`check`, which the main thread calls a few times a second.
+
+    Parameters
+    ----------
+    on_status : takes a line for people when microphone or broker change
+    monotonic : clock, seconds
+    """
+
+    def __init__(
+        self,
+        watched: Watched,
+        systemd: Systemd,
+        on_status: Callable[[str], None],
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._watched = watched
+        self._systemd = systemd
+        self._on_status = on_status
+        self._monotonic = monotonic
+        self._told: _Condition | None = None
+        self._told_at = self._watchdog_at = -float("inf")
+        self._told_dropped_s = 0.0
+        self._ready = False
+
+    def check(self) -> None:
+        """Tell what changed or is due.
+
+        Raises
+        ------
+        AudioError : the audio path hangs
+        """
+        vitals, now = self._watched.vitals, self._monotonic()
+        limit_s = self._watched.stall_s + _HANGS_S
+        if vitals.idle_s > limit_s:
+            raise AudioError(f"the audio path has hung for {limit_s:.0f} s; start sound-monitor again")
+        condition = self._condition()
+        if condition != self._told:
+            self._tell(condition)
+        dropping = vitals.dropped_s > self._told_dropped_s
+        if condition != self._told or now - self._told_at >= (_DROPPED_S if dropping else _HEALTH_S):
+            self._publish(condition, now)
+        self._told = condition
+        if self._systemd.watchdog_s is not None and now - self._watchdog_at >= self._systemd.watchdog_s / 3:
+            self._watchdog_at = now
+            self._systemd.tell("WATCHDOG=1")
+
+    def stopping(self) -> None:
+        self._systemd.tell("STOPPING=1")
+
+    def _condition(self) -> _Condition:
+        watched = self._watched
+        publisher = watched.publisher
+        return _Condition(
+            hearing=watched.vitals.hearing,
+            history=watched.writer.failed,
+            connected=publisher is not None and publisher.connected,
+            broker=None if publisher is None else publisher.last_error,
+        )
+
+    def _tell(self, condition: _Condition) -> None:
+        """Tell people and the service manager."""
+        text = _in_words(condition, published=self._watched.publisher is not None)
+        self._on_status(text)
+        lines = [f"STATUS={text}"]
+        # Ready: the first attempt to open the source has succeeded or failed.
+        if not self._ready and condition.hearing.microphone != "starting":
+            self._ready = True
+            lines.append("READY=1")
+        self._systemd.tell(*lines)
+
+    def _publish(self, condition: _Condition, now: float) -> None:
+        watched, vitals = self._watched, self._watched.vitals
+        if vitals.dropped_s > self._told_dropped_s:
+            log.warning("this machine is too slow: %.1f s of audio lost so far", vitals.dropped_s)
+        self._told_at, self._told_dropped_s = now, vitals.dropped_s
+        if watched.publisher is None:
+            return
+        watched.publisher.publish_health(
+            Health(
+                microphone=condition.hearing.microphone,
+                reason=condition.hearing.reason,
+                version=__version__,
+                model=watched.model,
+                model_version=watched.model_version,
+                uptime_s=vitals.uptime_s,
+                dropped_s=vitals.dropped_s,
+                inference_ms=None if vitals.inference_s is None else 1000 * vitals.inference_s,
+                delay_s=vitals.delay_s,
+                queue=_pending(watched.outbox),
+                dropped_events=watched.writer.dropped,
+                history=condition.history,
+                broker=condition.broker,
+            )
+        )
+
+
+def _pending(outbox: Outbox) -> int:
+    try:
+        return outbox.pending_count()
+    except OutboxError:
+        return 0  # `history` says why nothing can be counted
+
+
+def _in_words(condition: _Condition, *, published: bool) -> str:
+    hearing = condition.hearing
+    words = [f"{hearing.microphone} ({hearing.reason})" if hearing.reason else hearing.microphone]
+    if published:
+        words.append("mqtt: connected" if condition.connected else condition.broker or "mqtt: connecting")
+    if condition.history:
+        words.append(condition.history)
+    return "; ".join(words)
