@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import csv
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from training.errors import DataError
 
@@ -33,8 +34,8 @@ LABELS = (*CLASSES, BACKGROUND)
 SUFFIXES = (".wav", ".flac", ".ogg")
 DATA_VARIABLE = "SOUND_DATA"
 
-_URBAN_COLUMNS = {"slice_file_name", "fsID", "start", "end", "salience", "fold", "classID", "class"}
-_ESC_COLUMNS = {"filename", "fold", "category"}
+URBAN_COLUMNS = {"slice_file_name", "fsID", "start", "end", "salience", "fold", "classID", "class"}
+ESC_COLUMNS = {"filename", "fold", "category"}
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,20 @@ class Clip:
     salience: int = 1
     start_s: float = 0.0
     end_s: float = 0.0
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a corpus lies: its table and the folder of its audio."""
+
+    corpus: Literal["UrbanSound8K", "ESC"]
+    table: Path
+    audio: Path
+
+    def read(self) -> list[tuple[Clip, bool]]:
+        """Return every row of the table and whether its file is there."""
+        reader = read_urbansound8k if self.corpus == "UrbanSound8K" else read_esc
+        return reader(self.table, self.audio)
 
 
 @dataclass(frozen=True)
@@ -87,40 +102,49 @@ def load(root: Path) -> Corpora:
     """
     urban: list[Clip] = []
     esc: list[Clip] = []
-    backgrounds: list[Clip] = []
     missing: list[str] = []
     folds: dict[str, set[int]] = {}
-    for folder in (root, *sorted(child for child in root.iterdir() if child.is_dir())):
-        if (table := folder / "metadata" / "UrbanSound8K.csv").is_file():
-            found = read_urbansound8k(table, folder / "audio", folds)
-            _keep(found, urban, missing)
-        esc_tables = (folder / "meta" / "esc50.csv", folder / "meta.csv")
-        if table := next((t for t in esc_tables if t.is_file()), None):
-            _keep(read_esc(table, folder / "audio"), esc, missing)
-        if folder.name == "background":
-            backgrounds += find_backgrounds(folder)
+    for place in places(root):
+        for clip, present in place.read():
+            if place.corpus == "UrbanSound8K":
+                folds.setdefault(clip.recording, set()).add(clip.fold)
+            if present:
+                (urban if place.corpus == "UrbanSound8K" else esc).append(clip)
+            else:
+                missing.append(f"{clip.corpus} fold {clip.fold}: {clip.path.stem}")
+    beds = [folder for folder in _folders(root) if folder.name == "background"]
+    backgrounds = [clip for folder in beds for clip in find_backgrounds(folder)]
     if not urban and not esc and not backgrounds:
-        raise DataError(f"{root}: neither UrbanSound8K, ESC-50/ESC-10 nor background/<kind>/ is in it")
+        raise DataError(
+            f"{root}: neither UrbanSound8K, ESC-50/ESC-10 nor background/<kind>/ with audio is in it; "
+            f"see sound-training data fetch --help"
+        )
     unique_esc = {clip.path.stem: clip for clip in esc}
     folds_of = {recording: frozenset(values) for recording, values in folds.items()}
     return Corpora(tuple(urban), tuple(unique_esc.values()), tuple(backgrounds), tuple(missing), folds_of)
 
 
-def _keep(found: Iterable[tuple[Clip, bool]], clips: list[Clip], missing: list[str]) -> None:
-    for clip, present in found:
-        if present:
-            clips.append(clip)
-        else:
-            missing.append(f"{clip.corpus} fold {clip.fold}: {clip.path.stem}")
+def places(root: Path) -> list[Place]:
+    """Return the corpora in ``root`` or one level below it that have a table."""
+    found = []
+    for folder in _folders(root):
+        if (table := folder / "metadata" / "UrbanSound8K.csv").is_file():
+            found.append(Place("UrbanSound8K", table, folder / "audio"))
+        esc_tables = (folder / "meta" / "esc50.csv", folder / "meta.csv")
+        if esc := next((table for table in esc_tables if table.is_file()), None):
+            found.append(Place("ESC", esc, folder / "audio"))
+    return found
 
 
-def read_urbansound8k(
-    table: Path, audio: Path, folds: dict[str, set[int]] | None = None
-) -> list[tuple[Clip, bool]]:
-    """Return every row of the official table and whether its file is there; ``folds`` collects ids."""
+def _folders(root: Path) -> list[Path]:
+    return [root, *sorted(child for child in root.iterdir() if child.is_dir())]
+
+
+def read_urbansound8k(table: Path, audio: Path) -> list[tuple[Clip, bool]]:
+    """Return every row of the official table and whether its file is there."""
     clips = []
-    index = {fold: _by_stem(audio / f"fold{fold}") for fold in range(1, 11)}
-    for line, row in _rows(table, _URBAN_COLUMNS):
+    index = {fold: by_stem(audio / f"fold{fold}") for fold in range(1, 11)}
+    for line, row in rows(table, URBAN_COLUMNS):
         try:
             fold, salience = int(row["fold"]), int(row["salience"])
             start, end = float(row["start"]), float(row["end"])
@@ -129,8 +153,6 @@ def read_urbansound8k(
             raise DataError(f"{table}:{line}: bad value ({error}); take the official table") from error
         if row["class"] not in CLASSES:
             raise DataError(f"{table}:{line}: unknown class {row['class']!r}")
-        if folds is not None:
-            folds.setdefault(row["fsID"], set()).add(fold)
         stem = Path(row["slice_file_name"]).stem
         path = known.get(stem, audio / f"fold{fold}" / stem)
         clip = Clip(path, "UrbanSound8K", row["fsID"], row["class"], fold, salience, start, end)
@@ -140,9 +162,9 @@ def read_urbansound8k(
 
 def read_esc(table: Path, audio: Path) -> list[tuple[Clip, bool]]:
     """Return every row of an ESC-50 or ESC-10 table and whether its file is there."""
-    known = _by_stem(audio)
+    known = by_stem(audio)
     clips = []
-    for line, row in _rows(table, _ESC_COLUMNS):
+    for line, row in rows(table, ESC_COLUMNS):
         stem = Path(row["filename"]).stem
         parts = stem.split("-")
         if len(parts) < 3 or not row["fold"].isdigit():
@@ -153,22 +175,28 @@ def read_esc(table: Path, audio: Path) -> list[tuple[Clip, bool]]:
 
 
 def find_backgrounds(folder: Path) -> list[Clip]:
-    """Return the recordings of ``folder/<kind>/``; the kind is the label, the file the recording."""
+    """Return the recordings of ``background/<kind>/``; the kind is the label, the file the recording."""
     clips = []
     for kind in sorted(child for child in folder.iterdir() if child.is_dir()):
-        for path in sorted(_by_stem(kind).values()):
+        for path in sorted(by_stem(kind).values()):
             clips.append(Clip(path, "background", f"{kind.name}/{path.stem}", kind.name, 0))
     return clips
 
 
-def _by_stem(folder: Path) -> dict[str, Path]:
+def by_stem(folder: Path) -> dict[str, Path]:
     """Map stem → file; data sets are re-encoded by those who share them."""
     if not folder.is_dir():
         return {}
     return {p.stem: p for p in sorted(folder.iterdir()) if p.suffix.lower() in SUFFIXES}
 
 
-def _rows(table: Path, columns: set[str]) -> Iterator[tuple[int, dict[str, str]]]:
+def rows(table: Path, columns: set[str]) -> Iterator[tuple[int, dict[str, str]]]:
+    """Yield each row of a table with its line number.
+
+    Raises
+    ------
+    DataError : the table cannot be read, lacks a column, or has a row that is cut short
+    """
     try:
         with table.open(newline="", encoding="utf-8") as lines:
             reader = csv.DictReader(lines)

@@ -2,43 +2,116 @@
 
 from __future__ import annotations
 
-from collections import Counter
+import dataclasses
+import json
+import sys
+from collections import defaultdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from training.cli.options import data_option
+from monitor.errors import EXIT_FAILED
+from training.cli.options import data_option, progress
+
+if TYPE_CHECKING:
+    from training.check import CheckReport, FoldReport
+
+_LISTED = 20
+"""Findings of one kind that are printed; --json has them all."""
 
 
 @click.group()
 def data() -> None:
-    """Look at the recordings."""
+    """Check and fetch the recordings."""
 
 
-@data.command("check")
+@data.command()
 @data_option
-def data_check(data: Path | None) -> None:
-    """Say what is there, what is missing and what must be kept apart.
+@click.option("--quick", is_flag=True, help="Only look up the files; decode nothing.")
+@click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
+def check(data: Path | None, quick: bool, as_json: bool) -> None:
+    """Say what is here, missing, damaged, mislabelled, and what must be kept apart.
+
+    Exit code 1 when a file is damaged, a label contradicts itself or a recording would stand in
+    training and test; a part of a corpus is fine and is called what it is.
 
     \b
     Example:
       sound-training data check --data ~/sounds
+      sound-training data check --data ~/sounds --quick --json | jq .findings
     """
+    from training.check import check as check_data
     from training.data import data_root, load
 
-    corpora = load(data_root(data))
-    per_fold = Counter(clip.fold for clip in corpora.urban)
-    for fold in sorted(per_fold):
-        click.echo(f"UrbanSound8K fold {fold}: {per_fold[fold]} clips")
-    click.echo(f"ESC: {len(corpora.esc)} clips")
-    shared = sum(clip.recording in corpora.urban_folds for clip in corpora.esc)
-    click.echo(f"ESC clips from recordings of UrbanSound8K: {shared}; they follow that recording's fold")
-    twice = sorted(r for r, folds in corpora.urban_folds.items() if len(folds) > 1)
-    click.echo(
-        f"Freesound ids in two folds: {', '.join(twice) or 'none'}; not trained on when either is tested"
-    )
-    for kind, count in sorted(Counter(clip.label for clip in corpora.backgrounds).items()):
-        click.echo(f"background {kind}: {count} files")
-    absent = Counter(name.split(":")[0] for name in corpora.missing)
-    for where, count in sorted(absent.items()):
-        click.echo(f"not here: {count} clips of {where}")
+    root = data_root(data)
+    corpora = load(root)
+    total = len({clip.path for clip in (*corpora.urban, *corpora.esc, *corpora.backgrounds)})
+    with progress(total, "looking up" if quick else "decoding") as tick:
+        report = check_data(root, decode=not quick, tick=tick)
+    if as_json:
+        click.echo(json.dumps(dataclasses.asdict(report) | {"sound": report.is_sound()}, indent=1))
+    else:
+        for line in _lines(report, quick):
+            click.echo(line)
+    sys.exit(0 if report.is_sound() else EXIT_FAILED)
+
+
+def _lines(report: CheckReport, quick: bool) -> list[str]:
+    lines = [*_corpus_lines(report.folds)]
+    if report.backgrounds:
+        minutes = f", {sum(row.seconds for row in report.backgrounds) / 60:.0f} min" if not quick else ""
+        kinds = ", ".join(f"{row.corpus} {row.present}" for row in report.backgrounds)
+        lines.append(
+            f"backgrounds: {sum(row.present for row in report.backgrounds)} files{minutes} ({kinds})"
+        )
+    return [*lines, *_apart_lines(report), *_finding_lines(report, quick)]
+
+
+def _corpus_lines(folds: tuple[FoldReport, ...]) -> list[str]:
+    lines = []
+    by_corpus: dict[str, list[FoldReport]] = defaultdict(list)
+    for row in folds:
+        by_corpus[row.corpus].append(row)
+    for corpus, rows in by_corpus.items():
+        present, listed = sum(row.present for row in rows), sum(row.listed for row in rows)
+        partial = present < listed
+        lines.append(f"{corpus}: {present} of {listed} clips" + (", a part of the corpus" if partial else ""))
+        for row in rows:
+            state = "complete" if row.present == row.listed else f"{row.listed - row.present} missing"
+            length = f", {row.seconds / 60:.1f} min" if row.seconds else ""
+            lines.append(f"  fold {row.fold:2}: {row.present:4} of {row.listed:4}  {state}{length}")
+        if partial:
+            lines.append("  figures from it are figures of these clips, not of the corpus")
+    return lines
+
+
+def _apart_lines(report: CheckReport) -> list[str]:
+    from training.check import ESC_RULE, TWICE_RULE
+
+    lines = []
+    if report.twice:
+        clips = sum(count for _, _, count in report.twice)
+        lines.append(f"Freesound ids that the table has in two folds: {len(report.twice)} ({clips} clips)")
+        for recording, folds, count in report.twice:
+            lines.append(f"  {recording}: folds {' and '.join(map(str, folds))}, {count} clips")
+        lines.append(f"  choice: {TWICE_RULE}")
+    if report.esc_shared:
+        lines.append(f"ESC clips from recordings of UrbanSound8K: {report.esc_shared}; {ESC_RULE}")
+    for row in report.disjoint:
+        shared = ", ".join(row.shared_recordings)
+        verdict = f"SHARED RECORDINGS {shared}" if shared else "no recording on both sides"
+        lines.append(
+            f"test fold {row.fold}: {row.test_clips} clips against {row.train_clips} for training: {verdict}"
+        )
+    return lines
+
+
+def _finding_lines(report: CheckReport, quick: bool) -> list[str]:
+    wrong = report.wrong()
+    lines = [f"{f.kind}: {f.corpus} fold {f.fold}: {f.name} {f.why}" for f in wrong[:_LISTED]]
+    if len(wrong) > _LISTED:
+        lines.append(f"… and {len(wrong) - _LISTED} more (--json lists all)")
+    looked = "looked up, not decoded" if quick else "decoded"
+    verdict = f"{len(wrong)} files or rows are wrong" if wrong else "nothing is damaged or mislabelled"
+    return [*lines, f"{verdict} (files were {looked})"]

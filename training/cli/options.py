@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
@@ -31,3 +33,16 @@ class Clock:
 
     def __call__(self, text: str) -> None:
         click.echo(f"{time.monotonic() - self._begin:6.0f} s  {text}", err=True)
+
+
+@contextmanager
+def progress(total: int, what: str) -> Iterator[Callable[[int], None]]:
+    """Show a bar with an estimate on a terminal; yields what to call with the number just done."""
+    from tqdm import tqdm
+
+    with tqdm(total=total, desc=what, unit="", disable=None, dynamic_ncols=True) as bar:
+
+        def tick(done: int) -> None:
+            bar.update(done)
+
+        yield tick
