@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import tempfile
 import time
 from collections.abc import Iterator
@@ -25,8 +26,13 @@ from monitor.publishing import announcement, broker_settings, client_id, embedde
 from monitor.records import EventRecord, HopResult
 from monitor.replay import Listener
 
+log = logging.getLogger(__name__)
+
 _GREETING_S = 2.0
 """How long a replay waits for the broker before its first hop."""
+
+_SOON_S = 1.0
+"""When waiting for the broker is worth a word."""
 
 _DISK_S = 60.0
 """How long the disk may take for the last records."""
@@ -88,6 +94,8 @@ class Delivery(Listener):
         if not self._writer.flush(_DISK_S):
             raise OutboxError(f"history: the disk did not take the events within {_DISK_S:.0f} s")
         publisher = self._publisher
+        if publisher and not publisher.wait_delivered(min(_SOON_S, timeout_s)):
+            log.info("waiting for the broker, at most %g s; Ctrl-C gives up", timeout_s)
         if publisher is None or (
             publisher.wait_delivered(timeout_s)
             and publisher.wait_connected(timeout_s)

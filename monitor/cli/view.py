@@ -87,7 +87,7 @@ class PlainView(View):
         self._status = ""
         self._print(facts.title)
         if facts.subscribe:
-            self._print(f"see it elsewhere: {facts.subscribe}")
+            self._print(f"$ {facts.subscribe}")
 
     def on_record(self, record: EventRecord) -> None:
         self._print(describe(record))
@@ -148,7 +148,7 @@ class LiveView(View):
         lines: list[RenderableType] = [panel, Text(self._status, no_wrap=True, overflow="ellipsis")]
         if self._facts.subscribe:
             # Not inside the frame: a line that wraps there cannot be copied.
-            lines.append(Text.assemble(("see it elsewhere: ", "dim"), (self._facts.subscribe, "cyan")))
+            lines.append(Text.assemble(("$ ", "dim"), (self._facts.subscribe, "cyan")))
         return Group(*lines)
 
     def _progress(self) -> Text:

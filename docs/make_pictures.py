@@ -1,0 +1,72 @@
+"""Makes the pictures of the README: python docs/make_pictures.py
+
+Replays the example street with its own embedded broker and draws the live view as it is
+at one moment. Needs the extra ``broker``.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import threading
+from pathlib import Path
+
+from rich.console import Console
+
+from monitor.assembly import assemble
+from monitor.cli.deliver import DeliveryOptions, replay_delivery
+from monitor.cli.view import LiveView, ViewFacts
+from monitor.config.load import load_config
+from monitor.publishing import subscribe_command, topics
+from monitor.records import HopResult
+from monitor.replay import Listener, Replay, ReplayOptions
+
+ROOT = Path(__file__).parent.parent
+NODE = "balcony-replay"
+AT_S = 21.0
+"""Seconds into the street: two alerts are over, one is on."""
+
+
+class Camera(Listener):
+    """Prints the view once, at a moment of the recording, and ends the replay."""
+
+    def __init__(self, view: LiveView, console: Console, stop: threading.Event) -> None:
+        self._view = view
+        self._console = console
+        self._stop = stop
+
+    def on_hop(self, file: str, hop: HopResult) -> None:
+        if hop.time_s >= AT_S and not self._stop.is_set():
+            self._console.print(self._view.render())
+            self._stop.set()
+
+
+def main() -> None:
+    config = load_config(ROOT / "config.yaml", ("mqtt.broker=embedded", "mqtt.port=18830"))
+    assembly = assemble(config)
+    console = Console(record=True, force_terminal=True, width=100, height=26, file=io.StringIO())
+    command = subscribe_command(config, topics(config, NODE, ()))
+    view = LiveView(ViewFacts.of(assembly, NODE, command), console)
+    stop = threading.Event()
+    options = DeliveryOptions(NODE, history=None, mqtt=True, states=False)
+    with replay_delivery(config, assembly, options) as (delivery, listeners):
+        view.on_status(delivery.status)
+        listeners += [view, Camera(view, console, stop)]
+        replay = Replay(assembly, ReplayOptions(NODE, deterministic=True), listeners, stop)
+        replay.run([ROOT / "examples" / "street.wav"], report=_fail)
+        delivery.finish(config.settings.mqtt.timeout_s)
+    picture = ROOT / "docs" / "images" / "live-view.svg"
+    picture.parent.mkdir(exist_ok=True)
+    svg = console.export_svg(
+        title="sound-monitor replay examples/street.wav --realtime --mqtt --view", unique_id="view"
+    )
+    # Fonts from elsewhere are not loaded in a picture; the reader's own will do.
+    picture.write_text(re.sub(r"@font-face\s*\{[^}]*\}\s*", "", svg), encoding="utf-8")
+
+
+def _fail(error: Exception) -> None:
+    raise error
+
+
+if __name__ == "__main__":
+    main()
