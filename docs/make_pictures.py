@@ -49,9 +49,9 @@ def main() -> None:
     view = LiveView(ViewFacts.of(assembly, NODE, command), console)
     stop = threading.Event()
     options = DeliveryOptions(NODE, history=None, mqtt=True, states=False)
-    with replay_delivery(config, assembly, options) as (delivery, listeners):
+    with replay_delivery(config, assembly, options) as delivery:
         view.on_status(delivery.status)
-        listeners += [view, Camera(view, console, stop)]
+        listeners = [delivery, view, Camera(view, console, stop)]
         replay = Replay(assembly, ReplayOptions(NODE, deterministic=True), listeners, stop)
         replay.run([ROOT / "examples" / "street.wav"], report=_fail)
         delivery.finish(config.settings.mqtt.timeout_s)

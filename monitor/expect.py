@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 
 from monitor.errors import UsageError
@@ -47,29 +48,50 @@ def read_expected(path: Path) -> list[EventRecord]:
 
 
 def differences(
-    expected: Iterable[EventRecord], actual: Iterable[EventRecord], tolerance: Tolerance
+    expected: Sequence[EventRecord], actual: Sequence[EventRecord], tolerance: Tolerance
 ) -> list[str]:
     """Return a line for each record that is missing, extra or shifted; [] when all match.
 
-    Records match one to one by file name, label and type; each expected one takes the
-    nearest in time that is left. Ids, sequence numbers and wall time are ignored.
+    Records match one to one by file name, label and type, those nearest in time first; one
+    that is ten tolerances away is another. Ids, sequence numbers and wall time are ignored.
     """
-    left = list(actual)
+    pairs = _pairs(expected, actual, reach_s=10 * max(tolerance.time_s, 0.1))
     lines = []
-    for wanted in expected:
-        candidates = [found for found in left if _kind(found) == _kind(wanted)]
-        if not candidates:
+    for i, wanted in enumerate(expected):
+        if i not in pairs:
             lines.append(f"missing  {_describe(wanted)}")
             continue
-        nearest = min(candidates, key=lambda found: abs(_time(found) - _time(wanted)))
-        if abs(_time(nearest) - _time(wanted)) > 10 * max(tolerance.time_s, 0.1):
-            lines.append(f"missing  {_describe(wanted)}")
-            continue
-        left.remove(nearest)
-        shifts = _shifts(wanted, nearest, tolerance)
+        shifts = _shifts(wanted, actual[pairs[i]], tolerance)
         if shifts:
             lines.append(f"shifted  {_describe(wanted)}: {', '.join(shifts)}")
-    return lines + [f"extra    {_describe(found)}" for found in left]
+    extra = sorted(set(range(len(actual))) - set(pairs.values()))
+    return lines + [f"extra    {_describe(actual[j])}" for j in extra]
+
+
+def _pairs(expected: Sequence[EventRecord], actual: Sequence[EventRecord], reach_s: float) -> dict[int, int]:
+    """Which actual record stands for which expected one, by index."""
+    of_kind: dict[tuple[str, str, str], list[int]] = {}
+    for j, found in enumerate(actual):
+        of_kind.setdefault(_kind(found), []).append(j)
+    candidates = []
+    for i, wanted in enumerate(expected):
+        for j in of_kind.get(_kind(wanted), ()):
+            distance_s = abs(_time(actual[j]) - _time(wanted))
+            if distance_s <= reach_s:
+                candidates.append((-_common_folders(wanted, actual[j]), distance_s, i, j))
+    pairs: dict[int, int] = {}
+    taken: set[int] = set()
+    for _, _, i, j in sorted(candidates):
+        if i not in pairs and j not in taken:
+            pairs[i] = j
+            taken.add(j)
+    return pairs
+
+
+def _common_folders(one: EventRecord, other: EventRecord) -> int:
+    """How many folders above the two files have the same names: lists travel, trees seldom do."""
+    parents = zip(reversed(Path(one.file or "").parts), reversed(Path(other.file or "").parts), strict=False)
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], parents))
 
 
 def _kind(record: EventRecord) -> tuple[str, str, str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
@@ -12,9 +11,11 @@ from pathlib import Path
 from secrets import token_hex
 
 from monitor import __version__
+from monitor.announcer import Announcer
 from monitor.assembly import Assembly
 from monitor.cli.text import count_text
 from monitor.config.load import Config
+from monitor.daemon import end_what_was_cut_off
 from monitor.delivery.link import connector
 from monitor.delivery.lock import ProcessLock
 from monitor.delivery.mqtt import MqttPublisher, Retained
@@ -59,19 +60,34 @@ class DeliveryOptions:
 class Delivery(Listener):
     """Records to the disk, and on to the broker; the reader waits when the disk is slow.
 
+    announcer : tells states, once their events are on the disk; None = nothing is retained
     where : the broker, for people
     """
 
-    def __init__(self, outbox: Outbox, publisher: MqttPublisher | None, where: str = "") -> None:
+    def __init__(
+        self,
+        outbox: Outbox,
+        publisher: MqttPublisher | None = None,
+        announcer: Announcer | None = None,
+        where: str = "",
+    ) -> None:
         self._outbox = outbox
         self._publisher = publisher
+        self._announcer = announcer
         self._where = where
-        listeners = [] if publisher is None else [publisher.on_recorded]
-        self._writer = EventWriter(outbox, listeners, wait=True)
+        told = [] if announcer is None else [announcer.on_committed]
+        sent = [] if publisher is None else [publisher.on_recorded]
+        self._writer = EventWriter(outbox, [*told, *sent], wait=True)
         self.first_seq = outbox.last_seq() + 1
         """Number for the first new record of this history."""
 
+    def on_hop(self, file: str, hop: HopResult) -> None:
+        if self._announcer is not None:
+            self._announcer.on_hop(file, hop)
+
     def on_record(self, record: EventRecord) -> None:
+        if self._announcer is not None:
+            self._announcer.on_record(record)
         self._writer.put(record)
 
     @property
@@ -113,64 +129,34 @@ class Delivery(Listener):
             self._publisher.close(_GIVE_UP_S)
 
 
-class Present(Listener):
-    """Tells the broker what an ordinary run tells of the present: states, status, health, level.
-
-    level_interval_s : between levels; 0 = none
-    """
-
-    def __init__(self, publisher: MqttPublisher, health: Health, level_interval_s: float) -> None:
-        self._publisher = publisher
-        self._health = health
-        self._level_interval_s = level_interval_s
-        self._level_due = 0.0
-        self._online = False
-
-    def on_hop(self, file: str, hop: HopResult) -> None:
-        if not self._online:
-            self._online = True
-            self._publisher.publish_health(self._health)
-            self._publisher.set_online(True)
-        now = time.monotonic()
-        if self._level_interval_s and now >= self._level_due:
-            self._level_due = now + self._level_interval_s
-            self._publisher.publish_level(hop.level)
-
-    def on_record(self, record: EventRecord) -> None:
-        self._publisher.set_state(record.label, record.type == "start", record)
-
-
 @contextmanager
-def replay_delivery(
-    config: Config, assembly: Assembly, options: DeliveryOptions
-) -> Iterator[tuple[Delivery, list[Listener]]]:
+def replay_delivery(config: Config, assembly: Assembly, options: DeliveryOptions) -> Iterator[Delivery]:
     """Open the history and, with ``mqtt``, the way to the broker.
-
-    Yields the delivery, and all that must listen to the replay for it.
 
     Raises
     ------
     UsageError : another process uses the history
     OutboxError, ConfigError, PublishError : the history, the settings or the embedded broker are unusable
     """
+    mqtt = config.settings.mqtt
     with ExitStack() as stack:
         outbox = stack.enter_context(_opened(options.history))
         if not options.mqtt:
-            only = stack.enter_context(closing(Delivery(outbox, None)))
-            yield only, [only]
+            yield stack.enter_context(closing(Delivery(outbox)))
             return
         stack.enter_context(embedded_broker(config))
         publisher = _publisher(config, assembly, options, outbox)
         publisher.start()
-        mqtt = config.settings.mqtt
+        announcer = None
+        if options.states:
+            card = assembly.model.card
+            publisher.publish_health(Health("listening", __version__, card.name, card.version, uptime_s=0.0))
+            announcer = Announcer(publisher, mqtt.level_interval_s)
         where = f"mqtt {mqtt.host}:{mqtt.port}"
-        delivery = stack.enter_context(closing(Delivery(outbox, publisher, where)))
+        delivery = stack.enter_context(closing(Delivery(outbox, publisher, announcer, where)))
         # States change fast here: those that change before the first connection are never heard of.
         publisher.wait_connected(min(_GREETING_S, mqtt.timeout_s))
-        listeners: list[Listener] = [delivery]
-        if options.states:
-            listeners.append(Present(publisher, _health(assembly), mqtt.level_interval_s))
-        yield delivery, listeners
+        yield delivery
 
 
 @contextmanager
@@ -181,7 +167,9 @@ def _opened(history: Path | None) -> Iterator[Outbox]:
             history = Path(folder) / "history.db"
         else:
             stack.enter_context(ProcessLock(history))
-        yield stack.enter_context(closing(Outbox(history)))
+        outbox = stack.enter_context(closing(Outbox(history)))
+        end_what_was_cut_off(outbox)
+        yield outbox
 
 
 def _publisher(config: Config, assembly: Assembly, options: DeliveryOptions, outbox: Outbox) -> MqttPublisher:
@@ -194,8 +182,3 @@ def _publisher(config: Config, assembly: Assembly, options: DeliveryOptions, out
         discovery=announcement(config, names) if options.states else None,
     )
     return MqttPublisher(connector(settings), names, outbox, retained)
-
-
-def _health(assembly: Assembly) -> Health:
-    card = assembly.model.card
-    return Health("listening", __version__, card.name, card.version, uptime_s=0.0)

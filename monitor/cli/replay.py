@@ -134,9 +134,11 @@ class _Session:
         """Replay, compare, deliver; returns the exit code."""
         records, last_word = RecordList(), LastWord()
         with ExitStack() as way:
-            delivery, listeners = self._delivery(way)
+            delivery = self._delivery(way)
             with ExitStack() as shown:
-                listeners += [last_word, *([records] if expected is not None else [])]
+                # What is kept comes before what is shown.
+                listeners: list[Listener] = [delivery] if delivery else []
+                listeners += [last_word] if expected is None else [last_word, records]
                 listeners += self._listeners(shown, files, delivery)
                 options = replace(self.options, first_seq=delivery.first_seq if delivery else 1)
                 bad = Replay(self.assembly, options, listeners, self.stop).run(files, _report)
@@ -152,17 +154,17 @@ class _Session:
                 delivery.finish(self.config.settings.mqtt.timeout_s)
         return code
 
-    def _delivery(self, stack: ExitStack) -> tuple[Delivery | None, list[Listener]]:
+    def _delivery(self, stack: ExitStack) -> Delivery | None:
         wanted = self.wanted
         if not (wanted.mqtt or wanted.history):
-            return None, []
+            return None
         from monitor.cli.deliver import DeliveryOptions, replay_delivery
 
         options = DeliveryOptions(self.options.node, wanted.history, wanted.mqtt, wanted.states)
-        delivery, listeners = stack.enter_context(replay_delivery(self.config, self.assembly, options))
+        delivery = stack.enter_context(replay_delivery(self.config, self.assembly, options))
         if self.options.deterministic and delivery.first_seq > 1:
             raise UsageError(f"--deterministic: {wanted.history} holds events already; give a new --history")
-        return delivery, listeners
+        return delivery
 
     def _listeners(
         self, stack: ExitStack, files: Sequence[Path], delivery: Delivery | None

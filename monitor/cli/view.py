@@ -122,6 +122,7 @@ class LiveView(View):
         self._file, self._duration_s, self._hop = Path(file).name, duration_s, None
 
     def on_hop(self, file: str, hop: HopResult) -> None:
+        self._file = self._file or file  # a live source does not begin as a recording does
         self._held = np.maximum(hop.scores, _FADE * self._held)
         self._hop = hop
 
