@@ -1,0 +1,78 @@
+# make demo: the example street through everything, broker included; make run: the same with the microphone.
+# make test: what CI runs. Each environment is made once and again when setup.cfg changes.
+
+PYTHON ?= python3
+VENV := .venv
+TEST_VENV := .venv-test
+# A local name would hide a broker that already listens at 1883.
+DEMO_PORT ?= 18830
+DEMO := --view --set mqtt.broker=embedded --set mqtt.port=$(DEMO_PORT)
+PYTEST ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help demo run install service no-service test check tests system-packages lock study clean
+
+help:
+	@echo "make demo         play the example street: live view, alerts, an MQTT broker inside"
+	@echo "make run          the same with the microphone"
+	@echo "make install      the environment $(VENV) alone: $(VENV)/bin/sound-monitor --help"
+	@echo "make service      start at boot, restart when it fails (systemd); make no-service ends that"
+	@echo "make test         lint, types and all tests, as CI runs them"
+	@echo "make study        the small version of the study, unattended (SOUND_DATA names the recordings)"
+	@echo "make lock         renew the versions that CI installs"
+	@echo "make clean        delete what was made here"
+
+demo: $(VENV)/installed
+	$(VENV)/bin/sound-monitor replay examples/street.wav --realtime --mqtt --states $(DEMO) --node street
+
+run: $(VENV)/installed .system-audio
+	$(VENV)/bin/sound-monitor run --set audio.wait=true $(DEMO)
+
+install: $(VENV)/installed
+
+service: $(VENV)/installed .system-audio
+	examples/install-service $(CURDIR)/$(VENV)/bin/sound-monitor
+
+no-service:
+	examples/install-service --remove
+
+test: system-packages check tests
+
+check: $(TEST_VENV)/installed
+	$(TEST_VENV)/bin/ruff check .
+	$(TEST_VENV)/bin/ruff format --check .
+	$(TEST_VENV)/bin/mypy
+
+tests: $(TEST_VENV)/installed
+	$(TEST_VENV)/bin/pytest $(PYTEST)
+
+# mosquitto, a sound server with a virtual microphone, ffmpeg: the tests use the real ones.
+system-packages:
+	.ci/system-packages mosquitto mosquitto-clients pulseaudio pulseaudio-utils libportaudio2 libasound2-plugins ffmpeg
+
+.system-audio:
+	.ci/system-packages libportaudio2
+
+$(VENV)/installed: setup.cfg pyproject.toml
+	@$(PYTHON) -c 'import ensurepip, sys; assert sys.version_info >= (3, 10)' 2>/dev/null || \
+	  { echo "needs Python 3.10 or newer with venv: sudo apt install python3-venv, or PYTHON=python3.x make …" >&2; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check -e '.[broker]'
+	touch $@
+
+# The lock is for one version of Python; others take the newest that fit setup.cfg.
+$(TEST_VENV)/installed: setup.cfg pyproject.toml $(wildcard .ci/lock-*.txt)
+	$(PYTHON) -m venv $(TEST_VENV)
+	lock=.ci/lock-$$($(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])').txt; \
+	$(TEST_VENV)/bin/pip install --quiet --disable-pip-version-check \
+	  $$(test -f $$lock && echo "-c $$lock") -e '.[broker,training,test]'
+	touch $@
+
+lock:
+	.ci/make-lock $(PYTHON)
+
+study: $(TEST_VENV)/installed
+	PATH=$(CURDIR)/$(TEST_VENV)/bin:$$PATH training/study.sh
+
+clean:
+	rm -rf $(VENV) $(TEST_VENV) .cache .pytest_cache .mypy_cache .ruff_cache .hypothesis build *.egg-info
