@@ -12,6 +12,7 @@ from typing import Any
 
 import yaml
 from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
 
 from monitor.config.sections import Settings
 from monitor.errors import ConfigError
@@ -79,6 +80,7 @@ def _read_yaml(path: Path, lines: dict[KeyPath, str]) -> dict[str, Any]:
     try:
         text = path.read_text(encoding="utf-8")
         node = yaml.compose(text, yaml.SafeLoader)
+        _collect_lines(node, (), lines, path)
         values = yaml.safe_load(text)
     except OSError as error:
         raise ConfigError(f"{path}: cannot read the config ({error.strerror})") from error
@@ -88,12 +90,14 @@ def _read_yaml(path: Path, lines: dict[KeyPath, str]) -> dict[str, Any]:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise ConfigError(f"{path}:{line}: not valid YAML ({error.problem})") from error
     except yaml.YAMLError as error:
-        raise ConfigError(f"{path}: not valid YAML ({error})") from error
+        raise ConfigError(f"{path}: not valid YAML ({_one_line(error)})") from error
+    # What looks like a date or a number may be none; what refers to itself never ends.
+    except (ValueError, RecursionError) as error:
+        raise ConfigError(f"{path}: not valid YAML ({_one_line(error)})") from error
     if values is None:
         return {}
     if not isinstance(values, dict):
         raise ConfigError(f"{path}: the config must be a mapping of sections")
-    _collect_lines(node, (), lines, path)
     return values
 
 
@@ -116,15 +120,28 @@ def _apply(values: dict[str, Any], lines: dict[KeyPath, str], override: str) -> 
         raise ConfigError(f"--set {override}: write section.key=value, for example mqtt.host=broker.lan")
     try:
         value = yaml.safe_load(text) if text.strip() else None
-    except yaml.YAMLError as error:
-        raise ConfigError(f"--set {override}: the value is not valid YAML") from error
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise ConfigError(
+            f"--set {name}: the value is not valid YAML ({_one_line(error)}); put text in quotes"
+        ) from error
     section = values
     for part in key[:-1]:
         if not isinstance(section.get(part), dict):
             section[part] = {}
         section = section[part]
     section[key[-1]] = value
+    for replaced in [known for known in lines if known[: len(key)] == key]:
+        del lines[replaced]
+    for length in range(1, len(key)):
+        lines.setdefault(key[:length], "--set")
+    _mark_set(value, key, lines)
+
+
+def _mark_set(value: Any, key: KeyPath, lines: dict[KeyPath, str]) -> None:
     lines[key] = "--set"
+    if isinstance(value, dict):
+        for name, item in value.items():
+            _mark_set(item, (*key, str(name)), lines)
 
 
 def _substitute(value: Any, key: KeyPath, lines: dict[KeyPath, str], path: Path) -> Any:
@@ -153,18 +170,46 @@ def _where(key: KeyPath, lines: dict[KeyPath, str], path: Path) -> str:
 
 
 def _explain(error: ValidationError, lines: dict[KeyPath, str], path: Path) -> str:
-    first = error.errors()[0]
-    key = tuple(str(part) for part in first["loc"])
+    errors = error.errors(include_url=False)
+    first = errors[0]
+    loc = tuple(str(part) for part in first["loc"])
     if first["type"] == "extra_forbidden":
-        return f"{_where(key, lines, path)} is no known key{nearest(key[-1], _siblings(key))}"
-    # Unions put their branch names behind the key: keep only what was really written.
-    while len(key) > 1 and key not in lines:
-        key = key[:-1]
-    message = first["msg"].removeprefix("Value error, ")
-    shown = "" if isinstance(first["input"], dict | Settings) else f" is {first['input']!r}"
-    if "password" in key[-1]:
-        shown = ""
-    return f"{_where(key, lines, path)}{shown}: {message[0].lower()}{message[1:]}"
+        return f"{_where(loc, lines, path)} is no known key{nearest(loc[-1], _siblings(loc))}"
+    key = _written(loc, lines)
+    # Each branch of a union says what it would take.
+    branches = [e for e in errors if _written(tuple(map(str, e["loc"])), lines) == key]
+    message = " or ".join(dict.fromkeys(_message(branch) for branch in branches))
+    hidden = isinstance(first["input"], dict | Settings) or "password" in key[-1]
+    shown = "" if hidden else f" is {first['input']!r}"
+    return f"{_where(key, lines, path)}{shown}: {message}"
+
+
+def _written(loc: KeyPath, lines: dict[KeyPath, str]) -> KeyPath:
+    """The key as it was written: unions put the names of their branches behind it."""
+    while len(loc) > 1 and loc not in lines:
+        loc = loc[:-1]
+    return loc
+
+
+_WORDS = {
+    "string_type": "must be text, in quotes if it looks like a number or a date",
+    "model_type": "must be a mapping of keys to values",
+    "dict_type": "must be a mapping of keys to values",
+    "list_type": "must be a list",
+    "too_short": "must not be empty",
+}
+"""In the place of pydantic's words, which speak of Python."""
+
+
+def _message(details: ErrorDetails) -> str:
+    if details["type"] in _WORDS:
+        return _WORDS[details["type"]]
+    message = details["msg"].removeprefix("Value error, ").replace("Input should", "must", 1)
+    return message[0].lower() + message[1:]
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())
 
 
 def nearest(word: str, known: Sequence[str], describe: Callable[[str], str] = str) -> str:

@@ -4,20 +4,34 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from monitor.settings import Score, Seconds
 
-Topic = Annotated[str, Field(pattern=r"^[^+#\s/][^+#\s]*[^+#\s/]$|^[^+#\s/]$")]
+
+def _topic(text: str) -> str:
+    if any(
+        not level or set(level) & set("+#\0") or level != "".join(level.split()) for level in text.split("/")
+    ):
+        raise ValueError("must be topic levels joined by /; none empty, without +, # and spaces")
+    return text
+
+
+Topic = Annotated[str, AfterValidator(_topic)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 
 
 class Section(BaseModel):
-    """Base of all sections: frozen, and an unknown key is an error."""
+    """Base of all sections: frozen, an unknown key is an error, and an empty section keeps its defaults."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _empty(cls, values: Any) -> Any:
+        return {} if values is None else values
 
 
 class Audio(Section):
@@ -61,7 +75,7 @@ class Model(Section):
     labels: str | list[str] | None = Field(
         None, description="labels in output order, or a text file of them; null = those in the model"
     )
-    select: dict[str, list[str]] = Field(
+    select: dict[str, Annotated[list[str], Field(min_length=1)]] = Field(
         default_factory=dict, description="your label: [labels of the model]; empty = all as they are"
     )
 
@@ -142,6 +156,11 @@ class Mqtt(Section):
     discovery: bool = Field(True, description="announce the entities to Home Assistant")
     discovery_prefix: Topic = "homeassistant"
     tls: Tls = Tls()
+
+    @field_validator("version", mode="before")
+    @classmethod
+    def _without_quotes(cls, value: Any) -> Any:
+        return str(value) if type(value) is int else value
 
     @field_validator("level_interval_s")
     @classmethod
