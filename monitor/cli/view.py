@@ -211,6 +211,7 @@ class LiveView(View):
 
     def _bar(self, part: float, mark: float | None, width: int, style: str) -> Text:
         """A bar that fills ``part`` of the width, with a thin line across it at ``mark``."""
+        width = max(1, width)
         steps = len(self._blocks) - 1
         filled, rest = divmod(round(part * width * steps), steps)
         cells = self._blocks[-1] * filled + (self._blocks[rest] if filled < width else "")
