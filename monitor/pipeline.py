@@ -66,9 +66,12 @@ class Pipeline:
         """Yield what the filter still holds and one last hop for the tail; the stream is over.
 
         Silence fills the tail's hop for the model; its position and its level are those of
-        the audio that was really there.
+        the audio that was really there. A stream with any audio yields a row, even if it is
+        shorter than a sample at the model's rate.
         """
         yield from self._hops(self._resampler.flush())
+        if not self._position and self._expected:
+            self._filled = max(1, self._filled)
         if self._filled:
             audio = self._pending[: self._filled].copy()
             self._pending[self._filled :] = 0.0
