@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from typing import Protocol
 
 from monitor.records import AudioBlock, ClockState
@@ -23,6 +23,7 @@ REFIT_S = 60.0
 STEP_S = 0.5
 """A jump of UTC against the monotonic clock larger than this is a step, not drift."""
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _PLAUSIBLE_FROM = datetime(2025, 1, 1, tzinfo=timezone.utc).timestamp()
 
 
@@ -110,7 +111,8 @@ class LiveClock:
 
 def iso_utc(seconds: float) -> str:
     """``2026-01-31T12:00:00.000Z``: UTC with milliseconds, from seconds since 1970."""
-    moment = datetime.fromtimestamp(round(seconds * 1000) / 1000, tz=timezone.utc)
+    # Whole milliseconds: a float of seconds may lie just below them and be cut off.
+    moment = _EPOCH + timedelta(milliseconds=round(seconds * 1000))
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
@@ -119,9 +121,11 @@ def parse_utc(text: str) -> float:
 
     Raises
     ------
-    ValueError : not ISO 8601
+    ValueError : not ISO 8601, or outside the years 1970 to 9998, in which all arithmetic works
     """
     moment = datetime.fromisoformat(text.replace("Z", "+00:00"))
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=timezone.utc)
+    if not 1970 <= moment.year <= 9998:
+        raise ValueError(f"the year {moment.year} is outside 1970…9998")
     return moment.timestamp()
