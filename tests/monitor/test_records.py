@@ -14,9 +14,9 @@ from monitor.records import SCHEMA, EventRecord
 RECORD = EventRecord(
     event_id="01890a5d-ac96-7b2a-8f00-000000000001", seq=3, type="end", node="Küche", label="dog_bark",
     start="2026-05-01T22:00:00.000Z", end="2026-05-01T22:00:01.500Z", start_s=12.5, end_s=14.0,
-    duration_s=1.5, score=0.91, score_mean=0.8, threshold=0.6, level_dbfs=-23.4, over_background_db=18.2, delay_s=0.5,
-    model="urban-sounds", model_version="0.1.0", clock="synced", overlapping=("siren", "car_horn"),
-    reason="released",
+    duration_s=1.5, score=0.91, score_mean=0.8, threshold=0.6, level_dbfs=-23.4, over_background_db=18.2,
+    delay_s=0.5, model="urban-sounds", model_version="0.1.0", clock="synced",
+    overlapping=("siren", "car_horn"), reason="released",
 )  # fmt: skip
 
 FROZEN = (
