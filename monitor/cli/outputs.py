@@ -1,10 +1,12 @@
-"""What a replay prints: records as JSON lines or for people, and a last word."""
+"""What a replay prints: records as JSON lines or for people, and a last word.
+
+With print, not click.echo: that one looks for the terminal behind what the progress bar and
+the live view put in place of the standard streams, and writes across them.
+"""
 
 from __future__ import annotations
 
 import time
-
-import click
 
 from monitor.cli.text import clock_text, count_text, describe
 from monitor.records import EventRecord, HopResult
@@ -27,8 +29,8 @@ class Talk(Listener):
     def on_record(self, record: EventRecord) -> None:
         if record.file is not None and record.file != self._file:
             self._file = record.file
-            click.echo(record.file)
-        click.echo(describe(record))
+            print(record.file)
+        print(describe(record), flush=True)
 
 
 class RecordList(Listener):

@@ -223,7 +223,7 @@ class _Status(Listener):
 
 
 def _report(error: AudioError) -> None:
-    click.echo(f"sound-monitor: {error}", err=True)
+    print(f"sound-monitor: {error}", file=sys.stderr)
 
 
 def _start_utc(text: str | None) -> float | None:
