@@ -13,3 +13,9 @@ class DataError(MonitorError):
 
 class ExportError(MonitorError):
     """The converted model is not the trained one; exit 1."""
+
+
+class StorageError(MonitorError):
+    """The storage of a search that cannot be used, or a study that is another one; exit 3."""
+
+    exit_code = EXIT_INPUT
