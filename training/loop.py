@@ -54,8 +54,9 @@ class Course:
         return 1 + int(np.argmin(values))
 
     def finished(self, history: Sequence[Row]) -> bool:
-        tired = self.patience is not None and len(history) - self.best(history) >= self.patience
-        return len(history) >= self.epochs or (bool(history) and tired)
+        if not history or self.patience is None:
+            return len(history) >= self.epochs
+        return len(history) >= self.epochs or len(history) - self.best(history) >= self.patience
 
 
 def optimise(
@@ -66,16 +67,14 @@ def optimise(
     course: Course,
     folder: Path,
     report: Report,
-    *,
-    compiled: bool = False,
 ) -> list[Row]:
     """Train ``model`` in place, going on from what ``folder`` holds; return the history.
 
-    ``batches`` makes an epoch's (inputs, targets); ``compiled`` lets XLA compile the step.
+    ``batches`` makes an epoch's (inputs, targets).
     """
     optimizer.build(model.trainable_variables)
     history = _restore(folder, model, optimizer)
-    step = _step(model, optimizer, loss, compiled)
+    step = _step(model, optimizer, loss)
     while not course.finished(history):
         begun, sums, count = time.monotonic(), dict[str, float](), 0
         for inputs, targets in batches(len(history)):
@@ -109,10 +108,10 @@ def one_cycle(peak: float, epochs: int, steps: int) -> Rate:
     return rate
 
 
-def _step(model: Any, optimizer: Any, loss: Loss, compiled: bool) -> Any:
+def _step(model: Any, optimizer: Any, loss: Loss) -> Any:
     import tensorflow as tf
 
-    @tf.function(jit_compile=compiled)
+    @tf.function
     def step(inputs: Any, targets: Any) -> Any:
         with tf.GradientTape() as tape:
             objective, measures = loss(targets, model(inputs, training=True))

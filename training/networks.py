@@ -62,19 +62,43 @@ def _convolve(x: Any, channels: int, size: int, stride: int, *, activation: bool
 
 @dataclass(frozen=True)
 class Cost:
-    """Parameters at inference (batch norm folded) and multiply-adds of a window."""
+    """Parameters as Keras counts them and multiply-adds of one input."""
 
     parameters: int
     multiply_adds: int
 
 
 def cost(model: Any) -> Cost:
-    """Count a network's cost from its layers."""
+    """Count a network's cost from its layers: products with weights, and those within attention."""
+    return Cost(int(model.count_params()), int(sum(_multiply_adds(layer) for layer in model.layers)))
+
+
+def _multiply_adds(layer: Any) -> int:
     from keras import layers
 
-    counters: dict[type, Callable[[Any], int]] = {
-        layers.Conv2D: lambda layer: prod(layer.output.shape[1:3]) * prod(layer.kernel.shape),
-        layers.Dense: lambda layer: prod(layer.kernel.shape),
+    if isinstance(layer, layers.Bidirectional):
+        steps = layer.input.shape[1]
+        return steps * (_a_step(layer.forward_layer) + _a_step(layer.backward_layer))
+    if isinstance(layer, layers.RNN):
+        return int(layer.input.shape[1]) * _a_step(layer)
+    if isinstance(layer, layers.MultiHeadAttention):
+        return _attention(layer)
+    per_position: dict[type, Callable[[Any], int]] = {
+        layers.Conv1D: lambda conv: conv.output.shape[1] * prod(conv.kernel.shape),
+        layers.Conv2D: lambda conv: prod(conv.output.shape[1:3]) * prod(conv.kernel.shape),
+        layers.Dense: lambda dense: prod(dense.output.shape[1:-1]) * prod(dense.kernel.shape),
+        layers.EinsumDense: lambda dense: dense.output.shape[1] * prod(dense.kernel.shape),
     }
-    multiply_adds = sum(counters[type(layer)](layer) for layer in model.layers if type(layer) in counters)
-    return Cost(int(model.count_params()), int(multiply_adds))
+    return per_position[type(layer)](layer) if type(layer) in per_position else 0
+
+
+def _a_step(recurrent: Any) -> int:
+    """Both kernels of a recurrent layer, once."""
+    return prod(recurrent.cell.kernel.shape) + prod(recurrent.cell.recurrent_kernel.shape)
+
+
+def _attention(layer: Any) -> int:
+    """Four projections of every position, then each position with each for weights and for values."""
+    positions, width = layer.output.shape[1:]
+    inner = layer.num_heads * layer.key_dim
+    return int(positions * 4 * width * inner + 2 * positions**2 * inner)

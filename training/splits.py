@@ -92,7 +92,7 @@ def deal_backgrounds(clips: Iterable[Clip]) -> tuple[tuple[Clip, ...], tuple[Cli
         by_kind[clip.label].append(clip)
     parts: tuple[list[Clip], list[Clip]] = ([], [])
     for kind in sorted(by_kind):
-        for place, clip in enumerate(sorted(by_kind[kind], key=lambda c: _rank(c.recording))):
+        for place, clip in enumerate(sorted(by_kind[kind], key=lambda c: rank(c.recording))):
             parts[_TEST_FILES[place % len(_TEST_FILES)]].append(clip)
     return tuple(parts[0]), tuple(parts[1])
 
@@ -111,7 +111,7 @@ def cross_fit(part: Part, count: int) -> list[tuple[Part, Part]]:
     for sizes in by_label.values():
         loads = [sum(sizes[r] for r in group if r in sizes) for group in groups]
         free = [r for r in sizes if not any(r in group for group in groups)]
-        for recording in sorted(free, key=lambda r: (-sizes[r], _rank(r))):
+        for recording in sorted(free, key=lambda r: (-sizes[r], rank(r))):
             least = min(range(count), key=lambda g: (loads[g], len(groups[g])))
             groups[least].add(recording)
             loads[least] += sizes[recording]
@@ -119,6 +119,6 @@ def cross_fit(part: Part, count: int) -> list[tuple[Part, Part]]:
     return [(part.restricted_to(everything - held), part.restricted_to(held)) for held in groups]
 
 
-def _rank(recording: str) -> str:
+def rank(recording: str) -> str:
     """An order that depends on the name alone: the same in every run and on every machine."""
     return hashlib.sha256(recording.encode()).hexdigest()

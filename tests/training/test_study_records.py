@@ -54,13 +54,13 @@ def test_a_record_comes_back_as_it_was_written(tmp_path: Path) -> None:
     assert again.clips.recording == written.clips.recording
     for name in ("salience", "truth", "prediction"):
         np.testing.assert_array_equal(getattr(again.clips, name), getattr(written.clips, name))
-    np.testing.assert_allclose(again.clips.probability, written.clips.probability, atol=5.1e-4)
+    np.testing.assert_allclose(again.clips.probability, written.clips.probability, atol=2.1e-3)
     assert again.clips.temperature == 1.25
     assert again.to_json() == written.to_json()
 
 
 def test_a_record_of_a_whole_fold_is_small() -> None:
-    assert len(record().to_json()) < 20_000
+    assert len(record().to_json()) < 15_000
 
 
 def test_records_are_read_in_the_order_of_their_jobs(tmp_path: Path) -> None:

@@ -96,9 +96,7 @@ def transformer(
     x = layers.Reshape((-1, long * high))(layers.Permute((1, 3, 2, 4))(x))
     # A bias per patch is its learned position.
     positions = keras.initializers.RandomNormal(stddev=0.02)
-    x = layers.EinsumDense(
-        "bpi,io->bpo", (x.shape[1], width), bias_axes="po", bias_initializer=positions
-    )(x)
+    x = layers.EinsumDense("bpi,io->bpo", (x.shape[1], width), bias_axes="po", bias_initializer=positions)(x)
     for _ in range(depth):
         y = layers.LayerNormalization()(x)
         y = layers.MultiHeadAttention(4, width // 4, dropout=0.1)(y, y)

@@ -13,6 +13,8 @@ _EXIT_INTERRUPTED = 130
 
 _COMMANDS = {
     "data": ("training.cli.data", "data", "Check and fetch the recordings."),
+    "architectures": ("training.cli.architectures", "architectures", "Measure what each network costs."),
+    "cv": ("training.cli.cv", "cv", "Cross-validate models over the folds, job by job."),
     "compare": ("training.cli.compare", "compare", "Put all models side by side, from their records."),
     "default": ("training.cli.default", "default", "Train, calibrate and package the model that ships."),
 }

@@ -23,8 +23,8 @@ from training.networks import Cost
 
 SCHEMA = 1
 Protocol = Literal["seed", "honest"]
-_STEPS = 1000
-"""Probabilities are kept in thousandths."""
+_STEPS = 250
+"""Probabilities are kept in steps of 0.004, a byte each."""
 
 
 @dataclass(frozen=True, order=True)
@@ -78,6 +78,7 @@ class Epoch:
     loss: float
     seconds: float
     accuracy: float | None = None
+    val_loss: float | None = None
     val_accuracy: float | None = None
     test_accuracy: float | None = None
     test_f1: float | None = None
@@ -92,7 +93,7 @@ class Outcome:
     clip : file stems; recording : Freesound ids; salience : 1 foreground, 2 background
     truth : index into the labels; prediction is the largest probability's
     probability : shape (clips, labels), after division of the logits by ``temperature``,
-        in thousandths
+        kept in steps of 0.004
     temperature : fitted on the validation clips; 1 where nothing was fitted
     """
 
@@ -198,22 +199,21 @@ def _without_none(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _pack(clips: Outcome) -> dict[str, str]:
-    """Columns as base64 of zlib of: names line by line, numbers as little-endian integers."""
-    thousandths = np.rint(clips.probability * _STEPS).astype("<i2")
+    """Columns as base64 of zlib of: names line by line, numbers as bytes."""
     columns = {
         "clip": "\n".join(clips.clip).encode(),
         "recording": "\n".join(clips.recording).encode(),
         "salience": clips.salience.astype("u1").tobytes(),
         "truth": clips.truth.astype("u1").tobytes(),
         "prediction": clips.prediction.astype("u1").tobytes(),
-        "probability_thousandths_int16": thousandths.tobytes(),
+        "probability_250ths": np.rint(clips.probability * _STEPS).astype("u1").tobytes(),
     }
     return {name: base64.b64encode(zlib.compress(raw, 9)).decode() for name, raw in columns.items()}
 
 
 def _unpack(columns: Mapping[str, str], labels: int, temperature: float) -> Outcome:
     raw = {name: zlib.decompress(base64.b64decode(text)) for name, text in columns.items()}
-    thousandths = np.frombuffer(raw["probability_thousandths_int16"], "<i2").reshape(-1, labels)
+    steps = np.frombuffer(raw["probability_250ths"], "u1").reshape(-1, labels)
     salience, truth, prediction = (
         np.frombuffer(raw[name], "u1").astype(np.int64) for name in ("salience", "truth", "prediction")
     )
@@ -223,6 +223,6 @@ def _unpack(columns: Mapping[str, str], labels: int, temperature: float) -> Outc
         salience,
         truth,
         prediction,
-        (thousandths / _STEPS).astype(np.float32),
+        (steps / _STEPS).astype(np.float32),
         temperature,
     )

@@ -1,0 +1,137 @@
+"""Networks of our log-mel windows, trained on batches mixed in the mel-power domain.
+
+A clip's logits are the mean over its windows; ``background`` is a label in training and does
+not compete among the classes of the corpus.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from training.architectures import proper
+from training.audio import Bank, band_widths
+from training.fit import RunSpec, Scaling, measure_scaling
+from training.fit import fit as fit_windows
+from training.loop import Course, Row, one_cycle
+from training.mixing import PLAIN, Floats, Mixer, Recipe, Sampler
+from training.networks import NetworkSpec, build, cost
+from training.prepare import RATE, FrontEnd, default_front_end
+from training.study.task import BATCH, Fitted, Task, in_float32
+from training.study.variants import settings_of
+from training.windows import clip_logits
+
+_PEAK_RATE = 3e-3
+_WINDOWS_PER_CLIP = 2
+
+
+@dataclass(frozen=True)
+class Windowed:
+    """A network of windows and how it is trained; an epoch is two windows of 2 s per clip of 4 s."""
+
+    network: Callable[[int], Any]
+    recipe: Recipe = field(default_factory=Recipe)
+    epochs: int = 60
+    rate: float = _PEAK_RATE
+    decay: float = 0.05
+
+
+_SHIPPED = NetworkSpec()
+_WIDE = NetworkSpec(blocks=(24, 56, 120), top=192)
+
+SETTINGS = {
+    "rnn-proper": Windowed(proper.rnn),
+    "lstm-proper": Windowed(proper.lstm),
+    "gru-proper": Windowed(proper.gru),
+    "clstm-proper": Windowed(proper.clstm),
+    "cnn-proper": Windowed(proper.cnn, rate=1e-3),
+    "crnn": Windowed(proper.crnn),
+    "transformer": Windowed(proper.transformer, rate=1e-3),
+    "compact": Windowed(lambda outputs: build(_SHIPPED, outputs)),
+    "compact-wide": Windowed(lambda outputs: build(_WIDE, outputs)),
+    "compact-plain": Windowed(lambda outputs: build(_SHIPPED, outputs), PLAIN),
+}
+
+
+def fit(task: Task) -> Fitted:
+    """Train one network of windows; the last epoch is kept, since the rate has come down to nothing."""
+    import tensorflow as tf
+
+    settings = settings_of(task.job.model, SETTINGS)
+    front = default_front_end(task.options.cache)
+    whole = front.bank([*task.corpus.clips, *task.backgrounds], lambda done: None)
+    recipe = settings.recipe if task.backgrounds else _without_backgrounds(settings.recipe)
+    mixer = _mixer(task, whole, front, recipe)
+    steps = math.ceil(_WINDOWS_PER_CLIP * len(task.parts.train) / BATCH)
+    epochs = task.epochs(settings.epochs)
+    run = RunSpec(
+        recipe=recipe, seed=task.job.seed, epochs=epochs, steps=steps, batch=BATCH, rate=settings.rate,
+        decay=settings.decay,
+    )  # fmt: skip
+    scaling = measure_scaling(mixer, task.job.seed)
+    model = in_float32(settings.network(len(task.corpus.labels) + 1))
+    infer = tf.function(model, reduce_retracing=True)
+
+    def logits(rows: Sequence[int], hop: int = front.hop_frames) -> Floats:
+        spec = front.spec
+        means = clip_logits(
+            infer, whole, np.array(rows), scaling, frames=spec.frames, hop=hop, floor=spec.floor
+        )
+        return means[:, : len(task.corpus.labels)]
+
+    def measure(_: Any) -> Row:
+        guess = logits(task.parts.validation, hop=front.spec.frames).argmax(axis=1)
+        return {"val_accuracy": float((guess == task.truth(task.parts.validation)).mean())}
+
+    course = Course(epochs, one_cycle(settings.rate, epochs, steps), measure)
+    history = fit_windows(model, run, mixer, scaling, course, task.folder, task.report)
+    return Fitted(logits, history, course.best(history), cost(model), _settings(run, scaling, front))
+
+
+def _settings(run: RunSpec, scaling: Scaling, front: FrontEnd) -> dict[str, Any]:
+    spec = front.spec
+    kept = {name: value for name, value in asdict(run).items() if name != "network"}
+    window = {
+        "frames": spec.frames,
+        "n_mels": spec.n_mels,
+        "hop": spec.hop,
+        "n_fft": spec.n_fft,
+        "rate_hz": RATE,
+    }
+    return kept | {"front_end": window, "deviation_db": scaling.std}
+
+
+def _without_backgrounds(recipe: Recipe) -> Recipe:
+    """The recipe for a corpus that comes alone: short clips are repeated, long ones fill the window."""
+    return replace(recipe, negatives=0.0, background=0.0, partial=0.0, tiled=1.0)
+
+
+def _mixer(task: Task, whole: Bank, front: FrontEnd, recipe: Recipe) -> Mixer:
+    """A source of batches from the training rows and the backgrounds, which lie behind the clips."""
+    clips, train = task.corpus.clips, task.parts.train
+    behind = range(len(clips), len(clips) + len(task.backgrounds))
+    rows = np.array([*train, *behind])
+    bank = Bank(whole.power, whole.first[rows], whole.frames[rows], whole.level[rows])
+    targets = np.zeros((len(rows), len(task.corpus.labels) + 1), np.float32)
+    for row, clip in enumerate(train):
+        faint = clips[clip].salience == 2
+        targets[row, task.corpus.truth[clip]] = recipe.faint_label if faint else 1.0
+    targets[len(train) :, -1] = 1.0
+    classes = [task.corpus.labels[task.corpus.truth[i]] for i in train]
+    events = Sampler(classes, [clips[i].recording for i in train])
+    kinds = [bed.label for bed in task.backgrounds]
+    others = Sampler(kinds, [bed.recording for bed in task.backgrounds], offset=len(train))
+    return Mixer(
+        bank,
+        targets,
+        events,
+        others if kinds else events,
+        band_widths(front.spec, RATE),
+        front.spec.frames,
+        front.spec.floor,
+        recipe,
+    )

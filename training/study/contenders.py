@@ -1,0 +1,83 @@
+"""Every model of the study by name: what it is, how it is trained, in which arithmetic."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from training.errors import DataError
+from training.study import augmented, embedding, plain
+from training.study.folds import Validation
+from training.study.records import Job, Protocol
+from training.study.task import Fitted, Precision, Task
+from training.study.variants import base_of, settings_of
+
+
+@dataclass(frozen=True)
+class Contender:
+    """A model: ``epochs`` as planned (0: fitted in closed form), ``fit`` trains it."""
+
+    name: str
+    about: str
+    epochs: int
+    fit: Callable[[Task], Fitted]
+    precision: Precision = "float32"
+
+
+_HALF: Precision = "mixed_bfloat16"
+"""Where it measured faster (``cv --plan``): convolutions do, recurrences and small products do not."""
+
+_ABOUT = {
+    "rnn": "the seed's RNN",
+    "lstm": "the seed's LSTM",
+    "gru": "the seed's GRU",
+    "clstm": "the seed's CLSTM",
+    "cnn": "the seed's CNN",
+    "rnn-proper": "the RNN over log-mel windows, augmented",
+    "lstm-proper": "the LSTM over log-mel windows, augmented",
+    "gru-proper": "the GRU over log-mel windows, augmented",
+    "clstm-proper": "the CLSTM over log-mel windows, augmented",
+    "cnn-proper": "the CNN over log-mel windows, augmented",
+    "crnn": "convolutions, GRU in both directions, attention pooling",
+    "transformer": "attention over patches of the log-mel window",
+    "compact": "residual CNN for the Pi, as shipped",
+    "compact-wide": "the compact CNN, twice the parameters",
+    "compact-plain": "the compact CNN without augmentation",
+}
+_SIXTEEN_BITS = {"cnn", "cnn-proper", "crnn", "compact", "compact-wide", "compact-plain"}
+
+CONTENDERS = {
+    name: Contender(name, about, settings.epochs, fit, _HALF if name in _SIXTEEN_BITS else "float32")
+    for table, fit in ((plain.SETTINGS, plain.fit), (augmented.SETTINGS, augmented.fit))
+    for name, settings in table.items()
+    for about in [_ABOUT[name]]
+} | {"yamnet-lr": Contender("yamnet-lr", "logistic regression on YAMNet's mean embedding", 0, embedding.fit)}
+
+
+def contender(name: str) -> Contender:
+    """Return a model by name, perhaps one with changed settings (:mod:`training.study.variants`).
+
+    Raises
+    ------
+    DataError : there is none of that name, or a change is none
+    """
+    base = base_of(name)
+    if base not in CONTENDERS:
+        raise DataError(f"no model {base!r}; there are {', '.join(CONTENDERS)}")
+    if name == base:
+        return CONTENDERS[name]
+    tables: dict[str, Any] = {**plain.SETTINGS, **augmented.SETTINGS}
+    return replace(CONTENDERS[base], name=name, epochs=settings_of(name, tables).epochs)
+
+
+def validation_of(job: Job) -> Validation:
+    """Return how the job's protocol validates its model."""
+    if job.protocol == "honest":
+        return "recordings"
+    return plain.validation_of(job.model)
+
+
+def models_of(protocol: Protocol) -> tuple[str, ...]:
+    """Return the models that a protocol is defined for."""
+    return tuple(plain.SETTINGS) if protocol == "seed" else tuple(CONTENDERS)

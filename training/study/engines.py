@@ -1,0 +1,97 @@
+"""Where jobs run: in this process, in processes of this machine, or on a Dask cluster.
+
+Jobs are independent and come back as they end, in any order; whoever started them writes the
+records, so that they are the same files whichever engine made them.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from monitor.errors import MonitorError, UsageError
+from training.study.records import Job, JobRecord
+from training.study.task import Options
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A job that could not be done, and why."""
+
+    job: Job
+    message: str
+
+
+Result = JobRecord | Failure
+
+
+def in_joblib(jobs: Sequence[Job], options: Options, workers: int) -> Iterator[Result]:
+    """Run ``workers`` jobs at a time, each in a process with its share of the cores."""
+    from joblib import Parallel, delayed
+
+    if workers == 1:
+        yield from (work(job, options) for job in jobs)
+        return
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    shared = replace(options, threads=options.threads or max(1, cores // workers))
+    parallel = Parallel(n_jobs=workers, return_as="generator_unordered", batch_size=1, pre_dispatch=workers)
+    yield from parallel(delayed(work)(job, shared) for job in jobs)
+
+
+def in_dask(jobs: Sequence[Job], options: Options, scheduler: str) -> Iterator[Result]:
+    """Run jobs on the cluster at ``scheduler`` (``tcp://host:port``), one at a time per worker.
+
+    A job whose worker is lost goes to another one, and goes on after its last epoch if both see
+    the folder of runs.
+
+    Raises
+    ------
+    UsageError : no scheduler answers there, or a worker would run two jobs in one process
+    """
+    from distributed import Client, as_completed
+
+    try:
+        client = Client(scheduler, timeout=10)
+    except (OSError, ValueError) as error:
+        raise UsageError(
+            f"--scheduler {scheduler}: none answers there ({error}); start `dask scheduler`"
+        ) from error
+    with client:
+        if any(threads > 1 for threads in client.nthreads().values()):
+            raise UsageError("a Dask worker has several threads; start it with `dask worker --nthreads 1`")
+        futures = [client.submit(work, job, options, key=str(job), pure=False, retries=2) for job in jobs]
+        try:
+            for future in as_completed(futures):
+                yield future.result()
+        finally:
+            client.cancel(futures)
+
+
+def work(job: Job, options: Options) -> Result:
+    """Do one job; what the data do not allow is a result, so that it does not end the others."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    from training.study.jobs import run_job
+
+    try:
+        return run_job(job, options, Teller(str(job)))
+    except MonitorError as error:
+        return Failure(job, str(error))
+
+
+@dataclass(frozen=True)
+class Teller:
+    """Says each epoch on stderr, above the bar where this process draws one."""
+
+    name: str
+
+    def __call__(self, text: str) -> None:
+        from tqdm import tqdm
+
+        line = f"{self.name}: {text}"
+        if multiprocessing.parent_process() is None:
+            tqdm.write(line, file=sys.stderr)
+        else:
+            sys.stderr.write(line + "\n")

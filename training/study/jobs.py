@@ -1,0 +1,147 @@
+"""One job, from its clips to its record: a function of (job, options, data), resumable by epoch."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+import time
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from training.data import Corpora, data_root, load
+from training.loop import Report, Row
+from training.mixing import Floats
+from training.splits import deal_backgrounds
+from training.study.contenders import contender, validation_of
+from training.study.folds import Corpus, Labelled, divide, labelled
+from training.study.records import DataUse, Epoch, Job, JobRecord, Making, Outcome
+from training.study.task import Fitted, Options, Task, cross_entropy
+
+_TEMPERATURES = np.geomspace(0.25, 8.0, 81)
+_PACKAGES = ("sound-monitor", "tensorflow", "keras", "numpy", "scikit-learn", "librosa")
+
+
+def run_job(job: Job, options: Options, report: Report) -> JobRecord:
+    """Train, test and return the record; a job that was interrupted goes on after its last epoch.
+
+    Raises
+    ------
+    DataError : the data do not allow the job
+    """
+    corpus, backgrounds = _corpus(data_root(options.data), options.corpus)
+    parts = divide(corpus, job.test_fold, validation_of(job))
+    model = contender(job.model)
+    precision = options.precision or model.precision
+    folder = options.runs / options.corpus / f"{job}{_variant(options)}"
+    task = Task(job, corpus, parts, backgrounds, options, folder, report)
+    begun = time.monotonic()
+    if model.epochs:
+        _prepare_keras(job.seed, precision, options.threads)
+    fitted = model.fit(task)
+    clips = _outcome(task, fitted)
+    # Epochs of an earlier, interrupted call are in the history, not on this clock.
+    trained = sum(row["seconds"] for row in fitted.history)
+    seconds = max(time.monotonic() - begun, trained)
+    settings = {**fitted.settings, **({"precision": precision} if model.epochs else {})}
+    return JobRecord(
+        job,
+        DataUse(parts.train_folds, parts.rule, len(parts.train), len(parts.validation), corpus.labels),
+        Making(settings, versions(), machine(), command(job, options), round(seconds, 1)),
+        tuple(_epoch(number, row) for number, row in enumerate(fitted.history, start=1)),
+        fitted.best_epoch,
+        fitted.cost,
+        clips,
+    )
+
+
+def command(job: Job, options: Options) -> str:
+    """The command that makes this record alone, the data folder apart."""
+    parts = [f"sound-training cv --protocol {job.protocol} --models {job.model}"]
+    parts.append(f"--folds {job.test_fold} --seeds {job.seed}")
+    if options.corpus != "urbansound8k":
+        parts.append(f"--corpus {options.corpus}")
+    if options.epochs:
+        parts.append(f"--epochs {options.epochs}")
+    if options.precision:
+        parts.append(f"--precision {options.precision}")
+    return " ".join(parts)
+
+
+def machine() -> str:
+    return f"{platform.machine()}, {os.cpu_count()} cores"
+
+
+def versions() -> dict[str, str]:
+    return {name: importlib.metadata.version(name) for name in _PACKAGES}
+
+
+@lru_cache(maxsize=2)
+def _corpus(root: Path, name: Corpus) -> tuple[Labelled, tuple[Any, ...]]:
+    """The corpus, and the backgrounds that may be trained on: the others test what ships."""
+    corpora: Corpora = load(root)
+    return labelled(corpora, name), deal_backgrounds(corpora.backgrounds)[0]
+
+
+def _variant(options: Options) -> str:
+    """Runs of other lengths or arithmetic are other runs: their states lie apart."""
+    return "".join(f"-{value}" for value in (options.epochs, options.precision) if value)
+
+
+def _prepare_keras(seed: int, precision: str, threads: int) -> None:
+    import keras
+    import tensorflow as tf
+
+    if threads and tf.config.threading.get_intra_op_parallelism_threads() != threads:
+        # Only a process that has computed nothing yet can be told; workers are told before that.
+        tf.config.threading.set_intra_op_parallelism_threads(threads)
+        tf.config.threading.set_inter_op_parallelism_threads(1)
+    keras.backend.clear_session()
+    keras.config.set_dtype_policy(precision)
+    keras.utils.set_random_seed(seed)
+
+
+def _outcome(task: Task, fitted: Fitted) -> Outcome:
+    parts, clips = task.parts, task.corpus.clips
+    logits = fitted.logits(parts.test)
+    temperature = 1.0
+    if task.job.protocol == "honest":
+        temperature = fit_temperature(fitted.logits(parts.validation), task.truth(parts.validation))
+    probability = _softmax(logits / temperature)
+    tested = [clips[row] for row in parts.test]
+    return Outcome(
+        tuple(clip.path.stem for clip in tested),
+        tuple(clip.recording for clip in tested),
+        np.array([clip.salience for clip in tested], np.int64),
+        task.truth(parts.test),
+        logits.argmax(axis=1).astype(np.int64),
+        probability,
+        temperature,
+    )
+
+
+def fit_temperature(logits: Floats, truth: NDArray[np.int64]) -> float:
+    """Return the temperature with the least cross-entropy (Guo et al., 2017), from a grid."""
+    losses = [cross_entropy(logits / t, truth) for t in _TEMPERATURES]
+    return float(round(_TEMPERATURES[int(np.argmin(losses))], 3))
+
+
+def _softmax(logits: Floats) -> Floats:
+    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
+    shares: Floats = (powers / powers.sum(axis=1, keepdims=True)).astype(np.float32)
+    return shares
+
+
+def _epoch(number: int, row: Row) -> Epoch:
+    measured: Mapping[str, float] = {name: round(value, 5) for name, value in row.items()}
+    return Epoch(epoch=number, **measured)
+
+
+def planned(protocol: Any, models: Sequence[str], folds: Sequence[int], seeds: Sequence[int]) -> list[Job]:
+    """Return the jobs in the order of the models asked for, then seeds, then folds."""
+    return [Job(protocol, m, fold, seed) for m in models for seed in seeds for fold in folds]

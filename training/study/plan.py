@@ -1,0 +1,72 @@
+"""The budget: what each model's epochs cost here, before anything is run for long."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from training.study.contenders import contender
+from training.study.jobs import machine, run_job
+from training.study.records import Job
+from training.study.task import Options
+
+
+@dataclass(frozen=True)
+class Line:
+    """One model of the plan; times in seconds of this machine as it is loaded now.
+
+    ``fixed_s`` is what a job takes beside its epochs: loading, compiling, testing.
+    """
+
+    model: str
+    protocol: str
+    jobs: int
+    epochs: int
+    epoch_s: float
+    fixed_s: float
+
+    @property
+    def hours(self) -> float:
+        return self.jobs * (self.fixed_s + self.epochs * self.epoch_s) / 3600
+
+
+def measure(jobs: Iterable[Job], options: Options, say: Callable[[str], None]) -> list[Line]:
+    """Run two epochs of the first job of every model and take the second one's time."""
+    by_model: dict[str, list[Job]] = {}
+    for job in jobs:
+        by_model.setdefault(job.model, []).append(job)
+    lines = []
+    for model, of_model in by_model.items():
+        with tempfile.TemporaryDirectory() as folder:
+            trial = replace(options, epochs=2, runs=Path(folder))
+            say(f"timing {model}")
+            record = run_job(of_model[0], trial, say)
+        planned = contender(model).epochs
+        epochs = min(planned, options.epochs or planned)
+        trained = sum(epoch.seconds for epoch in record.epochs)
+        epoch_s = record.epochs[-1].seconds if record.epochs else 0.0
+        fixed_s = record.making.seconds - trained
+        lines.append(Line(model, of_model[0].protocol, len(of_model), epochs, epoch_s, fixed_s))
+    return lines
+
+
+def page(lines: Sequence[Line], workers: int) -> str:
+    """The plan as Markdown; early stopping can only shorten it."""
+    rows = [
+        f"| {line.model} | {line.protocol} | {line.jobs} | {line.epochs} | {line.epoch_s:.1f} "
+        f"| {line.fixed_s:.0f} | {line.hours:.2f} |"
+        for line in lines
+    ]
+    total = sum(line.hours for line in lines)
+    return "\n".join([
+        f"Measured on {machine()}: the second epoch of one job of each model, with whatever else ran then.",
+        "",
+        "| model | protocol | jobs | epochs | s an epoch | s a job beside | hours |",
+        "|---|---|---|---|---|---|---|",
+        *rows,
+        f"| **all** | | {sum(line.jobs for line in lines)} | | | | **{total:.2f}** |",
+        "",
+        f"With {workers} at a time: {total / workers:.2f} hours at best.",
+    ])  # fmt: skip
