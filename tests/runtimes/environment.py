@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import configparser
+import fcntl
 import os
 import shutil
 import subprocess
@@ -25,16 +26,24 @@ def tflite_python() -> Path | None:
     if base is None:
         return None
     folder = Path(os.environ.get("TFLITE_VENV") or ROOT / ".cache" / "venv-tflite")
-    python = folder / "bin" / "python"
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with folder.with_suffix(".lock").open("w") as lock:  # tests may run in several processes
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        _bring_up_to_date(base, folder)
+    return folder / "bin" / "python"
+
+
+def _bring_up_to_date(base: str, folder: Path) -> None:
     installed = folder / "requirements.txt"
     wanted = "\n".join(requirements()) + "\n"
     if not installed.is_file() or installed.read_text(encoding="utf-8") != wanted:
         subprocess.run([base, "-m", "venv", "--clear", folder], check=True)
         asked = folder / "asked.txt"
         asked.write_text(wanted, encoding="utf-8")
-        subprocess.run([python, "-m", "pip", "install", "--quiet", "-r", asked], check=True)
+        subprocess.run(
+            [folder / "bin" / "python", "-m", "pip", "install", "--quiet", "-r", asked], check=True
+        )
         asked.rename(installed)
-    return python
 
 
 def requirements() -> list[str]:

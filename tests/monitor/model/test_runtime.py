@@ -9,7 +9,7 @@ import pytest
 from tiny import WEIGHTS, WINDOW, dense_model
 
 from monitor.errors import PackageError
-from monitor.model.runtime import Runtime
+from monitor.model.runtime import RUNTIMES, Runtime
 
 PATH = Path("tiny.tflite")
 WINDOW_VALUES = np.linspace(-1.0, 1.0, WINDOW, dtype=np.float32)
@@ -62,6 +62,17 @@ def test_a_model_that_does_not_fit_is_refused_in_one_line(model: bytes, outputs:
     assert "\n" not in str(caught.value)
 
 
-def test_a_runtime_that_is_not_installed_is_named_with_the_remedy() -> None:
-    with pytest.raises(PackageError, match="the runtime tensorflow is not installed; run: pip install"):
-        Runtime(dense_model(WEIGHTS), PATH, outputs=3, prefer="tensorflow")
+def test_a_runtime_that_is_not_installed_is_named_with_the_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(RUNTIMES, "tflite_runtime", "is_not_installed")
+    with pytest.raises(PackageError, match="the runtime tflite_runtime is not installed; run: pip install"):
+        Runtime(dense_model(WEIGHTS), PATH, outputs=3, prefer="tflite_runtime")
+
+
+def test_the_next_runtime_is_taken_where_one_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(RUNTIMES, "ai_edge_litert", "is_not_installed")
+    monkeypatch.setitem(RUNTIMES, "tflite_runtime", "ai_edge_litert.interpreter")
+    assert Runtime(dense_model(WEIGHTS), PATH, outputs=3).name == "tflite_runtime"
+    for name in RUNTIMES:
+        monkeypatch.setitem(RUNTIMES, name, "is_not_installed")
+    with pytest.raises(PackageError, match="a TFLite runtime is not installed; run: pip install"):
+        Runtime(dense_model(WEIGHTS), PATH, outputs=3)
