@@ -57,6 +57,35 @@ def check(data: Path | None, quick: bool, as_json: bool) -> None:
     sys.exit(0 if report.is_sound() else EXIT_FAILED)
 
 
+@data.command()
+@click.argument("corpus", type=click.Choice(["urbansound8k", "esc50"]))
+@data_option
+@click.option("--address", help="Another address of the same archive: a mirror, or file:///… of a copy.")
+@click.option("--md5", help="Its checksum, where it is not the one that soundata knows.")
+def fetch(corpus: str, data: Path | None, address: str | None, md5: str | None) -> None:
+    """Download a corpus, verify and unpack it; an interrupted download goes on where it stopped.
+
+    UrbanSound8K is an archive of 6 GB, ESC-50 (with ESC-10) of 0.6 GB; both need twice that while unpacking.
+
+    \b
+    Example:
+      sound-training data fetch urbansound8k --data ~/sounds
+      sound-training data fetch esc50 --data ~/sounds --address file:///media/ESC-50-master.zip
+    """
+    from training.data import data_root
+    from training.fetch import fetch as fetch_corpus
+    from training.fetch import source_of
+
+    root = data_root(data)
+    source = source_of(corpus)
+    source = dataclasses.replace(source, address=address or source.address, md5=md5 or source.md5)
+    click.echo(f"{corpus}: {source.address}\nlicence: {source.licence}\n\n{source.bibtex}\n", err=True)
+    with progress(0, "bytes") as tick:
+        home = fetch_corpus(source, root, tick)
+    click.echo(str(home))
+    click.echo("next: sound-training data check", err=True)
+
+
 def _lines(report: CheckReport, quick: bool) -> list[str]:
     lines = [*_corpus_lines(report.folds)]
     if report.backgrounds:
