@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import soxr
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from streams import HOP, RATE, WINDOW, bands, card, pipeline, plain, run
 
@@ -23,7 +23,6 @@ def sound(count: int, seed: int = 1) -> np.ndarray:
     return (noise * 0.2 * np.sin(np.arange(count) / 3000.0) ** 4).astype(np.float32)
 
 
-@settings(deadline=None)
 @given(st.sampled_from([RATE, 16000, 22050, 44100]), st.sampled_from([1, 2]), cuts)
 def test_blocks_of_any_size_give_the_same_rows_to_the_bit(rate: int, channels: int, at: list[int]) -> None:
     samples = sound(2 * LENGTH * channels).reshape(-1, channels)
@@ -132,7 +131,6 @@ def finite(samples: np.ndarray) -> list[float]:
     return [row.level.rms_dbfs for row in rows]
 
 
-@settings(deadline=None)
 @given(st.lists(st.floats(width=32), min_size=1, max_size=50), st.integers(0, 3 * HOP))
 def test_no_value_of_a_float_makes_a_score_or_a_level_that_is_none(values: list[float], at: int) -> None:
     samples = np.insert(sound(3 * HOP), at, np.array(values, np.float32))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import hypothesis
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
@@ -95,6 +96,8 @@ def test_refused_is_undetectable_and_what_is_not_refused_opens_at_some_moment(
     assert any(opens(settings, window_s + shortest_s, phase) for phase in phases) == (verdict != "refuse")
 
 
+# Most drawn settings are warned of: more than hypothesis takes for right.
+@hypothesis.settings(suppress_health_check=[hypothesis.HealthCheck.filter_too_much])
 @given(whole_settings, lengths, lengths)
 def test_what_is_not_warned_of_opens_at_every_moment(
     settings: ClassSettings, shortest_s: float, window_s: float

@@ -5,7 +5,7 @@ from __future__ import annotations
 import librosa
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor.assembly import SHIPPED_MODEL
@@ -153,7 +153,6 @@ def test_zeros_fill_the_last_hop_of_a_whole_signal(missing: int) -> None:
     np.testing.assert_array_equal(log_mel(cut, SMALL, SMALL_RATE, 5), log_mel(padded, SMALL, SMALL_RATE, 5))
 
 
-@settings(deadline=None)
 @given(st.integers(0, 3), st.integers(0, 2**32 - 1))
 def test_a_frame_does_not_look_ahead(hop: int, seed: int) -> None:
     samples = sound(seed, 4 * 80)

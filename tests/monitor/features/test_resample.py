@@ -7,7 +7,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import soxr
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor.features.resample import Resampler, mono
@@ -19,7 +19,6 @@ def sound(count: int) -> np.ndarray:
     return np.random.default_rng(count).normal(0.0, 0.2, count).astype(np.float32)
 
 
-@settings(deadline=None)
 @given(st.sampled_from([8000, 16000, 22050, 44100, 48000, 96000]), cuts)
 def test_resampled_blocks_are_the_whole_to_the_bit(rate: int, at: list[int]) -> None:
     samples = sound(3000)

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from tiny import LABELS, WEIGHTS, card, dense_model
 
@@ -110,7 +110,6 @@ def test_the_interpreter_sees_the_same_model_with_and_without_the_archive(path: 
 labels = st.lists(st.text(min_size=1, max_size=8), min_size=1, max_size=5)
 
 
-@settings(deadline=None)
 @given(labels)
 def test_labels_come_back_as_they_were_or_are_not_written(
     tmp_path_factory: pytest.TempPathFactory, names: list[str]
