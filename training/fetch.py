@@ -89,6 +89,7 @@ def download(source: Source, archive: Path, tick: Tick) -> None:
     try:
         _append(source.address, part, tick)
     except HTTPError as error:
+        error.close()
         if error.code != _COMPLETE:
             raise _unreachable(source, f"HTTP {error.code}") from error
     except (OSError, ValueError) as error:
