@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
+import soundfile
 import soxr
 from hypothesis import given
 from hypothesis import strategies as st
 from streams import HOP, RATE, WINDOW, bands, card, pipeline, plain, run
 
+from monitor.assembly import assemble
+from monitor.config.load import SHIPPED_CONFIG, load_config
 from monitor.features.logmel import log_mel
 from monitor.features.spec import LogMelSpec
 from monitor.records import AudioBlock
 
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 LENGTH = 5 * HOP + 123
 cuts = st.lists(st.integers(0, 2 * LENGTH), max_size=10).map(sorted)
 
@@ -156,6 +162,18 @@ def test_silence_has_the_lowest_level_and_no_event() -> None:
 def test_a_constant_offset_does_not_change_the_level() -> None:
     samples = sound(8 * HOP)
     np.testing.assert_allclose(finite(samples + 0.4), finite(samples), atol=0.01)
+
+
+def test_a_constant_offset_does_not_change_what_the_shipped_model_hears() -> None:
+    assembly = assemble(load_config(SHIPPED_CONFIG))
+    samples, rate = soundfile.read(EXAMPLES / "street.wav", dtype="float32", frames=10 * 16000)
+    heard, offset = (
+        run(assembly.new_pipeline(rate), value) for value in (samples, samples + np.float32(0.3))
+    )
+    # The first window holds the step at the beginning.
+    begin = round(assembly.window_s / assembly.hop_s)
+    for one, other in zip(heard[begin:], offset[begin:], strict=True):
+        np.testing.assert_allclose(one.scores, other.scores, atol=1e-3)
 
 
 def test_clipped_samples_are_counted_hop_by_hop() -> None:
