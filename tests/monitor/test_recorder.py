@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor.clock import FileClock, parse_utc
-from monitor.recorder import Recorder, counted_ids, random_ids, uuid7
-from monitor.records import Decision
+from monitor.recorder import Recorder, counted_ids, cut_off, random_ids, uuid7
+from monitor.records import Decision, EventRecord
 
 START = Decision(
     type="start", key=1, label="siren", decided_pos=20000, start_pos=12000, end_pos=None, score=0.91239,
@@ -66,6 +66,16 @@ def test_events_that_overlap_keep_their_own_ids() -> None:
     assert first.event_id != second.event_id
     assert made.record(replace(END, key=2, label="dog")).event_id == second.event_id
     assert made.record(END).event_id == first.event_id
+
+
+def test_an_event_that_a_kill_cut_off_ends_where_it_was_decided() -> None:
+    start = recorder().record(START)
+    end = cut_off(start, seq=40)
+    assert (end.type, end.reason, end.seq, end.event_id) == ("end", "stopped", 40, start.event_id)
+    assert (end.start, end.start_s, end.end_s, end.duration_s) == (start.start, 0.75, 1.25, 0.5)
+    assert end.end is not None
+    assert parse_utc(end.end) - parse_utc(start.start) == pytest.approx(0.5)
+    assert EventRecord.from_json(end.to_json()) == end
 
 
 def test_an_end_without_its_start_is_a_bug_that_shows() -> None:
