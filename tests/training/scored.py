@@ -64,5 +64,8 @@ def random_record(
         return replace(
             made, epochs=tuple(Epoch(e, 2.5 - right * e / 4, 1.0, right, right) for e in (1, 2, 3))
         )
-    curve = [Epoch(e, 2.0, 1.0, right, None, right - 0.1 / e, right - 0.12 / e) for e in (1, 2, 3)]
+    curve = [
+        Epoch(e, 2.0, 1.0, accuracy=right, test_accuracy=right - 0.1 / e, test_f1=right - 0.12 / e)
+        for e in (1, 2, 3)
+    ]
     return replace(made, epochs=tuple(curve), best_epoch=3)

@@ -44,8 +44,13 @@ def test_the_order_of_changes_does_not_make_another_name() -> None:
     assert changed("net", {"rate": 0.1, "epochs": 2}) == changed("net", {"epochs": 2, "rate": 0.1})
 
 
-def test_a_name_is_one_part_of_a_path() -> None:
-    assert "/" not in changed("net", {"recipe.level_db": (0.0, 1e-9), "rate": 1e-12})
+def test_a_change_of_a_changed_model_takes_the_place_of_the_first() -> None:
+    assert changed("net~epochs=2~rate=0.5", {"rate": 0.1}) == "net~epochs=2~rate=0.1"
+
+
+def test_a_name_is_one_part_of_a_path_and_of_a_list_with_commas() -> None:
+    name = changed("net", {"recipe.level_db": (0.0, 1e-9), "rate": 1e-12})
+    assert not set(name) & set("/, '\"[]")
 
 
 @pytest.mark.parametrize(
@@ -60,7 +65,8 @@ def test_a_name_is_one_part_of_a_path() -> None:
         ("net~epochs=2.5", "epochs cannot be 2.5"),
         ("net~shuffled=1", "shuffled cannot be 1"),
         ("net~rate=true", "rate cannot be True"),
-        ("net~recipe.level_db=[0]", "level_db cannot be"),
+        ("net~recipe.level_db=0", "level_db cannot be"),
+        ("net~recipe.level_db=0:1:2", "level_db cannot be"),
     ],
 )
 def test_a_wrong_name_is_refused_and_says_why(name: str, said: str) -> None:

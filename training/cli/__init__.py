@@ -15,6 +15,8 @@ _COMMANDS = {
     "data": ("training.cli.data", "data", "Check and fetch the recordings."),
     "architectures": ("training.cli.architectures", "architectures", "Measure what each network costs."),
     "cv": ("training.cli.cv", "cv", "Cross-validate models over the folds, job by job."),
+    "ablation": ("training.cli.ablation", "ablation", "Measure what each factor brings, one at a time."),
+    "search": ("training.cli.search", "search", "Search hyperparameters, on one machine or several."),
     "compare": ("training.cli.compare", "compare", "Put all models side by side, from their records."),
     "default": ("training.cli.default", "default", "Train, calibrate and package the model that ships."),
 }

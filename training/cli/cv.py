@@ -90,7 +90,7 @@ def cv(
     missing = [job for job in asked if not job.path(records).exists()]
     if len(missing) < len(asked):
         click.echo(f"{len(asked) - len(missing)} of {len(asked)} records are there already", err=True)
-    failed = _run(missing, options, engine, scheduler, jobs, records, as_json)
+    failed = run_jobs(missing, options, engine, scheduler, jobs, records, as_json)
     if not as_json:
         _summary([job for job in asked if job.path(records).exists()], records)
     if failed:
@@ -116,7 +116,7 @@ def _jobs(
     return planned(protocol, names, folds or corpus.folds, seeds)
 
 
-def _run(
+def run_jobs(
     jobs: list[Job], options: Options, engine: str, scheduler: str | None, workers: int, records: Path,
     as_json: bool,
 ) -> list[str]:  # fmt: skip

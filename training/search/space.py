@@ -5,12 +5,33 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from training.errors import DataError
+
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
     from optuna.trial import Trial
 
 Space = Mapping[str, "BaseDistribution"]
 """Key of a setting, as in :mod:`training.study.variants` → where it may lie."""
+
+
+def space_of(model: str) -> Space:
+    """Return what is searched of a model of the study.
+
+    Raises
+    ------
+    DataError : there is no such model, or nothing to search in it
+    """
+    from training.study import augmented, plain
+    from training.study.contenders import contender
+    from training.study.variants import base_of
+
+    base = base_of(contender(model).name)
+    if base in plain.SETTINGS:
+        return published_space()
+    if base in augmented.SETTINGS:
+        return windowed_space()
+    raise DataError(f"{model} has no settings to search; it is fitted in closed form")
 
 
 def published_space() -> Space:

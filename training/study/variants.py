@@ -17,6 +17,8 @@ from training.errors import DataError
 Settings = TypeVar("Settings")
 
 _CHANGE = "~"
+_BETWEEN = ":"
+"""Between the values of a tuple; a comma separates models on the command line."""
 _DIGITS = 3
 """Significant digits of a number in a name: settings that differ less are the same job."""
 
@@ -29,9 +31,12 @@ def base_of(model: str) -> str:
 def changed(model: str, changes: Mapping[str, Any]) -> str:
     """Return the name of ``model`` with ``changes``, in the order of their keys.
 
-    A dotted key reaches into nested settings; values are numbers, texts, booleans, or lists of these.
+    A dotted key reaches into nested settings; values are numbers, texts, booleans, or tuples of
+    these. A key that ``model`` itself has changed is changed again.
     """
-    return _CHANGE.join([model, *(f"{key}={_write(changes[key])}" for key in sorted(changes))])
+    base, *parts = model.split(_CHANGE)
+    texts = dict(part.split("=", 1) for part in parts) | {key: _write(changes[key]) for key in changes}
+    return _CHANGE.join([base, *(f"{key}={texts[key]}" for key in sorted(texts))])
 
 
 def settings_of(model: str, table: Mapping[str, Settings]) -> Settings:
@@ -84,13 +89,14 @@ def _write(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.{_DIGITS}g}"
     if isinstance(value, tuple | list):
-        return "[" + ",".join(_write(item) for item in value) + "]"
+        return _BETWEEN.join(map(_write, value))
     return value if isinstance(value, str) else json.dumps(value)
 
 
 def _read(text: str) -> Any:
+    if _BETWEEN in text:
+        return tuple(_read(part) for part in text.split(_BETWEEN))
     try:
-        value = json.loads(text)
+        return json.loads(text)
     except json.JSONDecodeError:
         return text
-    return tuple(value) if isinstance(value, list) else value

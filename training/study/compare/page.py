@@ -124,7 +124,9 @@ def _differences(comparison: Comparison, reference: str, drawn: dict[str, Figure
     against = comparison.against(reference)
     if not against:
         return f"{title}\n\nNothing else was tested on the clips of `{reference}`."
-    drawn["differences.png"] = pictures.forest(against)
+    drawn["differences.png"] = pictures.forest(
+        {pair.first: pair.accuracy for pair in against}, f"accuracy minus {reference}"
+    )
     return "\n\n".join([
         title,
         f"Each model minus `{reference}`, clip by clip on the clips that both were tested on. "

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from training.study.compare.gather import Comparison, Entry, Pair
+from training.study.compare.gather import Comparison, Entry
+from training.study.intervals import Interval
 from training.study.stats import confusion
 
 if TYPE_CHECKING:
@@ -161,17 +162,16 @@ def costs(comparison: Comparison) -> Figure:
     return figure
 
 
-def forest(pairs: Sequence[Pair]) -> Figure:
-    """Paired differences in accuracy with their intervals."""
-    figure = _figure(8, 1.2 + _ROW * len(pairs))
+def forest(values: Mapping[str, Interval], what: str) -> Figure:
+    """Differences with their intervals, first on top; ``what`` stands under the axis."""
+    figure = _figure(8, 1.2 + _ROW * len(values))
     axes = figure.subplots()
     axes.axvline(0, color="0.4", lw=1)
-    for place, pair in enumerate(reversed(pairs)):
-        value = pair.accuracy
+    for place, value in enumerate(reversed(values.values())):
         colour = "#2166ac" if value.excludes_zero else "0.55"
         axes.plot([100 * value.low, 100 * value.high], [place, place], color=colour, lw=2)
         axes.plot(100 * value.value, place, "o", color=colour)
-    axes.set_yticks(range(len(pairs)), [pair.first for pair in reversed(pairs)])
-    axes.set_xlabel(f"accuracy minus {pairs[0].second}, points, 95 % over recordings")
+    axes.set_yticks(range(len(values)), list(reversed(values)))
+    axes.set_xlabel(f"{what}, points, 95 % over recordings")
     axes.grid(axis="x", alpha=0.3)
     return figure
