@@ -1,0 +1,70 @@
+"""What a corpus's table says: clips per class, fold and salience, and whether classes are spread evenly."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from training.data import CLASSES, Clip
+
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Clips of a table, counted.
+
+    ``by_fold`` has shape (labels, folds), ``by_salience`` (labels, 2): foreground, background.
+    ``recordings`` counts the Freesound recordings of each label, ``largest`` the clips of its largest one.
+    """
+
+    labels: tuple[str, ...]
+    folds: tuple[int, ...]
+    by_fold: Ints
+    by_salience: Ints
+    recordings: Ints
+    largest: Ints
+
+
+@dataclass(frozen=True)
+class ChiSquare:
+    """Pearson's test of class against fold: are the classes spread over the folds as chance would?"""
+
+    statistic: float
+    degrees: int
+    p: float
+
+
+def labels_of(clips: Sequence[Clip]) -> tuple[str, ...]:
+    """Return the labels present: ours in their order, then others by name."""
+    found = {clip.label for clip in clips}
+    return (*(label for label in CLASSES if label in found), *sorted(found - set(CLASSES)))
+
+
+def count(clips: Sequence[Clip]) -> Counts:
+    """Count every row of a table, whether or not its file is here."""
+    labels = labels_of(clips)
+    folds = tuple(sorted({clip.fold for clip in clips}))
+    by_fold = np.zeros((len(labels), len(folds)), np.int64)
+    by_salience = np.zeros((len(labels), 2), np.int64)
+    sizes: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
+    for clip in clips:
+        row = labels.index(clip.label)
+        by_fold[row, folds.index(clip.fold)] += 1
+        by_salience[row, clip.salience - 1] += 1
+        sizes[clip.label][clip.recording] += 1
+    recordings = np.array([len(sizes[label]) for label in labels])
+    largest = np.array([max(sizes[label].values()) for label in labels])
+    return Counts(labels, folds, by_fold, by_salience, recordings, largest)
+
+
+def chi_square(by_fold: Ints) -> ChiSquare:
+    """Test class against fold; a label or fold without clips must not be in the table."""
+    from scipy.stats import chi2_contingency
+
+    result = chi2_contingency(by_fold)
+    return ChiSquare(float(result.statistic), int(result.dof), float(result.pvalue))
