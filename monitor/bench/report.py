@@ -49,7 +49,14 @@ def as_values(bench: Bench, machine: Mapping[str, object]) -> dict[str, object]:
         "machine": dict(machine),
         "audio_s": round(bench.audio_s, 3),
         "replay": {"cpu_s": round(replay.cpu_s, 3), "wall_s": round(replay.wall_s, 3)},
-        "parts": [asdict(part) for part in bench.parts],
+        "parts": [
+            {
+                **asdict(part),
+                "cpu_s": round(part.cpu_s, 4),
+                "floor_s": part.floor_s and round(part.floor_s, 4),
+            }
+            for part in bench.parts
+        ],
         "reference": None
         if bench.reference_s is None
         else {
