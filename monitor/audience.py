@@ -6,6 +6,7 @@ import logging
 import queue
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 from monitor.records import EventRecord, HopResult
 from monitor.replay import Listener
@@ -74,10 +75,11 @@ class Audience(Listener):
 
     def close(self, timeout_s: float = 2.0) -> None:
         """Hand on what waits, within the time."""
-        self._put(None)
+        with suppress(queue.Full):
+            self._queue.put(None, timeout=timeout_s)
         self._thread.join(timeout_s)
 
-    def _put(self, tell: Callable[[], None] | None) -> None:
+    def _put(self, tell: Callable[[], None]) -> None:
         if self._error is not None:
             return
         try:

@@ -25,12 +25,15 @@ from monitor.sources.base import DriverStuck, LiveSource, SourceLost, SourceSile
 
 log = logging.getLogger(__name__)
 
+_RETRY_FIRST_S = 1.0
 _RETRY_CAP_S = 10.0
 """Attempts to open begin at most so far apart: a microphone that is plugged in is soon heard."""
 _STABLE_S = 10.0
 """A source that was heard for so long was a good one: the next attempt comes at once."""
 _STUCK_S = 60.0
 """How long a driver is tried that only a new process frees: a sound server may come back before."""
+_LOG_EVERY = 20
+"""Failures in a row after which it is said again that audio is waited for."""
 _STEP_S = 1.0
 """Longest sleep between two signs of life."""
 
@@ -73,7 +76,8 @@ class Listening:
         self._opened = False
         self._closed_at = 0.0
         self._silent = False
-        self._losses = Repeats(every=20)
+        self._failures = 0
+        self._logged = ""
 
     def run(self) -> None:
         """Listen.
@@ -83,13 +87,15 @@ class Listening:
         AudioError : the source could never be opened
         DriverStuck : it cannot be opened again, for a minute by now
         """
-        backoff = Backoff(cap_s=_RETRY_CAP_S)
+        backoff = Backoff(first_s=_RETRY_FIRST_S, cap_s=_RETRY_CAP_S)
         while not self._stop.is_set():
             began = time.monotonic()
             self._vitals.beat()
             try:
                 self._listen()
                 return
+            except SourceLost:
+                pass  # told already
             except AudioError as error:
                 if self._gives_up(error):
                     raise
@@ -108,12 +114,11 @@ class Listening:
         """Hear one source to its end, or until it is lost."""
         source = self._open_source()
         self._opened = True
-        log.info("%s: opened at %d Hz", source.name, source.rate)
         stream = _Stream(source, self._streams, self._vitals)
         try:
             for block in source.blocks():
                 for hop in stream.push(block):
-                    self._heard(block)
+                    self._hear(source, block)
                     self._tell_hop(source.name, hop, stream.recorder)
             if not self._stop.is_set():
                 for hop in stream.pipeline.flush():
@@ -128,11 +133,12 @@ class Listening:
             self._closed_at = time.monotonic()
             source.close()
 
-    def _heard(self, block: AudioBlock) -> None:
+    def _hear(self, source: LiveSource, block: AudioBlock) -> None:
         # Zeros alone do not bring back a microphone that was lost because of them.
         if self._vitals.hearing.microphone != "listening" and (not self._silent or block.samples.any()):
+            log.info("%s: listening at %d Hz", source.name, source.rate)
             self._silent = False
-            self._losses.over()
+            self._failures, self._logged = 0, ""
             self._vitals.hearing = Hearing("listening")
 
     def _tell_hop(self, name: str, hop: HopResult, recorder: Recorder) -> None:
@@ -147,12 +153,14 @@ class Listening:
                 listener.on_record(record)
 
     def _lose(self, error: AudioError) -> None:
+        """Tell that there is no audio: the first reason is the cause, later ones say why it stays so."""
         reason = str(error)
-        if self._vitals.hearing == Hearing("lost", reason):
-            return
-        self._vitals.hearing = Hearing("lost", reason)
-        if self._losses.due(reason):
+        if self._vitals.hearing.microphone != "lost":
+            self._vitals.hearing = Hearing("lost", reason)
+        self._failures += 1
+        if (reason != self._logged and self._failures <= 2) or self._failures % _LOG_EVERY == 0:
             log.warning("%s; waiting for it", reason)
+        self._logged = reason
 
     def _sleep_until(self, moment: float) -> None:
         while (left_s := moment - time.monotonic()) > 0 and not self._stop.wait(min(left_s, _STEP_S)):

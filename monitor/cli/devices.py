@@ -16,7 +16,8 @@ from monitor.cli.common import common_options, read_config
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON list.")
 def devices(config_file: Path | None, overrides: tuple[str, ...], debug: bool, as_json: bool) -> None:
     """List the microphones with their native rates; * marks the default."""
-    from monitor.sources.microphone import list_devices, no_device_advice
+    from monitor.sources.devices import no_device_advice
+    from monitor.sources.microphone import list_devices
 
     read_config(config_file, overrides, debug)
     found = list_devices()

@@ -8,10 +8,13 @@ What PortAudio does when a device goes away, and what is done about it:
 - ``abort()`` may hang too: when a PulseAudio server dies while PortAudio's thread holds a piece
   of its shared memory, libpulse waits for the piece with the lock in hand that is needed to
   give it back. So a stream is closed in a thread, and left behind when that takes too long.
-- The list of devices is frozen when PortAudio starts: every :class:`Microphone` starts it
-  anew, so that a device that came back is seen. Hence one at a time in a process. PortAudio
-  cannot end before a stream that was left behind; until then the old list must do, which is
-  right for the devices of a sound server; else only a new process helps: :class:`DriverStuck`.
+- The list of devices is frozen when PortAudio starts: a :class:`Microphone` starts it anew, so
+  that a device that came back is seen. Hence one at a time in a process.
+- Each start leaks some kilobytes (ALSA's plugins are loaded and unloaded), and while a device
+  is away it is looked for every few seconds, for months perhaps: so a new process looks, and
+  PortAudio starts anew only when the device is there.
+- PortAudio cannot end before a stream that was left behind. Until then the old list must do; it
+  is right for the devices of a sound server, else only a new process helps: :class:`DriverStuck`.
 
 PortAudio's own "Expression … failed" on stderr is left alone: it comes from C at the very
 moment that something is wrong, and to silence it would mean to silence the whole process.
@@ -20,18 +23,22 @@ moment that something is wrong, and to silence it would mean to silence the whol
 from __future__ import annotations
 
 import atexit
+import dataclasses
+import gc
+import json
 import logging
+import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
 from itertools import product
 from typing import Any
 
 from monitor.errors import AudioError
 from monitor.records import AudioBlock
-from monitor.sources.base import DriverStuck
+from monitor.sources.base import DriverStuck, SourceSilent
+from monitor.sources.devices import Device, DeviceNotFound, choose_device
 from monitor.sources.live import Patience, live_blocks
 from monitor.sources.ring import CaptureRing
 
@@ -45,30 +52,11 @@ _START_S = 5.0
 """A sound server that wakes up a sleeping device takes up to two seconds."""
 _CLOSE_S = 2.0
 """A stream that can be closed at all takes some milliseconds."""
+_LOOK_S = 15.0
+"""For a process that lists the devices; a cold start of Python on a slow board takes some seconds."""
+_STUCK = "PortAudio still hangs in closing an earlier stream; start sound-monitor again"
 _NOTHING_TO_TRY = (-9997, -9998)
 """PortAudio's paInvalidSampleRate and paInvalidChannelCount: another form may be accepted."""
-
-_left_behind: list[threading.Thread] = []
-"""Those in which the closing of a stream hangs; like PortAudio itself, one list a process."""
-
-
-@dataclass(frozen=True)
-class Device:
-    """A device with at least one input.
-
-    default_rate : Hz, the device's own as far as PortAudio can tell
-    """
-
-    index: int
-    name: str
-    host_api: str
-    max_inputs: int
-    default_rate: float
-    is_default: bool
-
-
-class DeviceNotFound(AudioError):  # noqa: N818 — a state that a daemon may wait out
-    """No device of that name or index is there now."""
 
 
 def list_devices() -> tuple[Device, ...]:
@@ -80,46 +68,12 @@ def list_devices() -> tuple[Device, ...]:
     ------
     AudioError : the PortAudio library is missing
     """
-    return _inputs(_portaudio())
+    return _inputs(_driver.load())
 
 
-def no_device_advice() -> str:
-    """What a person can do when there is no microphone at all."""
-    return (
-        "no microphone found; plug one in and check that `arecord -l` lists it, that this user is in the "
-        "group audio (sudo usermod -aG audio $USER, then log in again), and that the sound server, if any, "
-        "runs for this user"
-    )
-
-
-def choose_device(devices: Sequence[Device], wanted: str | int | None) -> Device:
-    """Find the device by index, by name, or by a part of its name (case does not matter).
-
-    None takes the default. Of devices with the same name the first is taken.
-
-    Raises
-    ------
-    DeviceNotFound : none fits, with what there is
-    AudioError : a part of a name fits several
-    """
-    if not devices:
-        raise DeviceNotFound(f"microphone {_spell(wanted)}: {no_device_advice()}")
-    if isinstance(wanted, str):
-        text = wanted.casefold()
-        fits = [device for device in devices if device.name.casefold() == text]
-        fits = fits or [device for device in devices if text in device.name.casefold()]
-    else:
-        fits = [d for d in devices if (d.is_default if wanted is None else d.index == wanted)]
-    if not fits:
-        raise DeviceNotFound(
-            f"microphone {_spell(wanted)}: not there; choose audio.device from: {_names(devices)}"
-        )
-    if len({device.name for device in fits}) > 1:
-        raise AudioError(
-            f"microphone {_spell(wanted)}: fits {len(fits)} devices; "
-            f"write more of the name in audio.device: {_names(fits)}"
-        )
-    return fits[0]
+def print_devices() -> None:
+    """Print :func:`list_devices` as JSON."""
+    print(json.dumps([dataclasses.asdict(device) for device in list_devices()]))
 
 
 class Microphone:
@@ -148,8 +102,7 @@ class Microphone:
         silence_s: float,
         stop: threading.Event,
     ) -> None:
-        portaudio = _portaudio(fresh=True)
-        chosen = choose_device(_inputs(portaudio), device)
+        portaudio, chosen = _driver.find(device)
         self.name = chosen.name
         self.overflows = 0
         """Times that the driver reported lost audio; how much, it does not say."""
@@ -160,7 +113,7 @@ class Microphone:
             self._stream.start()
         except portaudio.PortAudioError as error:
             self.close()
-            raise _refused(chosen, error) from error
+            raise _driver.refused(chosen, error) from error
 
     @property
     def dropped(self) -> int:
@@ -172,22 +125,23 @@ class Microphone:
 
         Raises
         ------
-        SourceLost : the stream ended, stalls or delivers digital silence
+        SourceLost : the stream ended or stalls
+        SourceSilent : it delivers digital silence
         """
-        return live_blocks(self._ring, self.rate, self._patience, self._stop)
+        try:
+            yield from live_blocks(self._ring, self.rate, self._patience, self._stop)
+        except SourceSilent:
+            _driver.up_to_date = True  # the device is there
+            raise
 
     def close(self) -> None:
         """Give the device back; a stream that cannot be closed within two seconds is left behind."""
         stream, self._stream = self._stream, None
-        if stream is None:
-            return
-        # The thread keeps the stream alive: PortAudio may still call back into it.
-        closing = threading.Thread(target=_close, args=(stream,), name="portaudio close", daemon=True)
-        closing.start()
-        closing.join(_CLOSE_S)
-        if closing.is_alive():
-            log.warning("microphone %r: PortAudio hangs in closing it; it is left behind", self.name)
-            _left_behind.append(closing)
+        if stream is not None:
+            _driver.close(stream, self.name)
+            # A stream of sounddevice is in a cycle with itself, and holds us and the ring.
+            del stream
+            gc.collect()
 
     def _open(self, portaudio: Any, device: Device, buffer_s: float) -> Any:
         """Open in the first form that the device accepts: its own rate, two channels at most."""
@@ -211,7 +165,7 @@ class Microphone:
                 refusal = refusal or error
                 if error.args[1:2] and error.args[1] not in _NOTHING_TO_TRY:
                     break
-        raise _refused(device, refusal) from refusal
+        raise _driver.refused(device, refusal) from refusal
 
     def _on_audio(self, frames: Any, count: int, time_info: Any, status: Any) -> None:
         """PortAudio's thread: copy, count, return."""
@@ -223,37 +177,98 @@ class Microphone:
         self._ring.end("the device ended the stream")
 
 
-def _portaudio(*, fresh: bool = False) -> Any:
-    """The sounddevice module; ``fresh`` = with the devices of this moment."""
-    known = "sounddevice" in sys.modules
-    try:
-        import sounddevice
-    except OSError as error:
-        raise AudioError(
-            "the PortAudio library is missing; install it with: sudo apt install libportaudio2"
-        ) from error
-    # Our streams are closed; at exit Pa_Terminate would wait for one that was left behind.
-    atexit.unregister(sounddevice._exit_handler)
-    if fresh and known and not _is_stuck():
-        # There is no public way (python-sounddevice issues 382, 493).
-        while sounddevice._initialized:
-            sounddevice._terminate()
+class _Driver:
+    """PortAudio in this process; like PortAudio itself there is one only."""
+
+    def __init__(self) -> None:
+        self._closing: list[threading.Thread] = []  # those that hang
+        self.up_to_date = False
+        """Whether its list of devices is known to be right."""
+
+    @property
+    def stuck(self) -> bool:
+        """Whether a stream that was left behind still hangs; a sound server that woke up frees it."""
+        self._closing = [closing for closing in self._closing if closing.is_alive()]
+        return bool(self._closing)
+
+    def load(self) -> Any:
+        """The sounddevice module; PortAudio starts when it is loaded first."""
         try:
-            sounddevice._initialize()
-        except sounddevice.PortAudioError as error:
-            raise AudioError(f"PortAudio does not start ({error}); is the sound server all right?") from error
-    return sounddevice
+            import sounddevice
+        except OSError as error:
+            raise AudioError(
+                "the PortAudio library is missing; install it with: sudo apt install libportaudio2"
+            ) from error
+        # Our streams are closed; at exit Pa_Terminate would wait for one that was left behind.
+        atexit.unregister(sounddevice._exit_handler)
+        return sounddevice
+
+    def find(self, wanted: str | int | None) -> tuple[Any, Device]:
+        """The sounddevice module, and the device in PortAudio's list, which is renewed if need be."""
+        known = "sounddevice" in sys.modules
+        portaudio = self.load()
+        if known and not self.up_to_date:
+            choose_device(_devices_now(), wanted)
+            if not self.stuck:
+                _restart(portaudio)
+        self.up_to_date = False
+        try:
+            return portaudio, choose_device(_inputs(portaudio), wanted)
+        except DeviceNotFound as error:
+            if self.stuck:
+                raise DriverStuck(f"{error}; {_STUCK}") from error
+            raise
+
+    def close(self, stream: Any, name: str) -> None:
+        """Close the stream, or leave it behind when that hangs."""
+
+        def close() -> None:
+            stream.abort()
+            stream.close()
+
+        # The thread keeps the stream alive: PortAudio may still call back into it.
+        closing = threading.Thread(target=close, name="portaudio close", daemon=True)
+        closing.start()
+        closing.join(_CLOSE_S)
+        if closing.is_alive():
+            log.warning("microphone %r: PortAudio hangs in closing it; it is left behind", name)
+            self._closing.append(closing)
+
+    def refused(self, device: Device, error: Any) -> AudioError:
+        what = f"microphone {device.name!r}: cannot be opened ({error.args[0] if error.args else error})"
+        if self.stuck:
+            return DriverStuck(f"{what}; {_STUCK}")
+        return AudioError(
+            f"{what}; does another program hold it? "
+            "choose another with audio.device (sound-monitor devices lists them)"
+        )
 
 
-def _close(stream: Any) -> None:
-    stream.abort()
-    stream.close()
+_driver = _Driver()
 
 
-def _is_stuck() -> bool:
-    """Whether a stream that was left behind still hangs; a sound server that woke up frees it."""
-    _left_behind[:] = [closing for closing in _left_behind if closing.is_alive()]
-    return bool(_left_behind)
+def _restart(portaudio: Any) -> None:
+    # There is no public way (python-sounddevice issues 382, 493).
+    while portaudio._initialized:
+        portaudio._terminate()
+    try:
+        portaudio._initialize()
+    except portaudio.PortAudioError as error:
+        raise AudioError(f"PortAudio does not start ({error}); is the sound server all right?") from error
+
+
+def _devices_now() -> tuple[Device, ...]:
+    """The list of a new process."""
+    program = "import monitor.sources.microphone as m; m.print_devices()"
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", program], capture_output=True, text=True, timeout=_LOOK_S, check=True
+        )
+    except (subprocess.SubprocessError, OSError) as error:
+        raise AudioError(
+            f"PortAudio does not list its devices ({error}); is the sound server all right?"
+        ) from error
+    return tuple(Device(**device) for device in json.loads(done.stdout))
 
 
 def _inputs(portaudio: Any) -> tuple[Device, ...]:
@@ -274,24 +289,3 @@ def _inputs(portaudio: Any) -> tuple[Device, ...]:
         for device in portaudio.query_devices()
         if device["max_input_channels"] > 0
     )
-
-
-def _refused(device: Device, error: Any) -> AudioError:
-    reason = error.args[0] if error.args else error
-    if _is_stuck():
-        return DriverStuck(
-            f"microphone {device.name!r}: cannot be opened ({reason}), and PortAudio still hangs in closing "
-            "an earlier stream; start sound-monitor again"
-        )
-    return AudioError(
-        f"microphone {device.name!r}: cannot be opened ({reason}); does another program hold it? "
-        "choose another with audio.device (sound-monitor devices lists them)"
-    )
-
-
-def _spell(wanted: str | int | None) -> str:
-    return "(default)" if wanted is None else repr(wanted)
-
-
-def _names(devices: Sequence[Device]) -> str:
-    return ", ".join(f"{device.index} {device.name!r}" for device in devices)

@@ -14,7 +14,8 @@ from pulse import PATIENCE_S, PulseServer, write_tone
 from monitor.errors import AudioError
 from monitor.records import AudioBlock
 from monitor.sources.base import DriverStuck, SourceLost
-from monitor.sources.microphone import DeviceNotFound, Microphone, list_devices
+from monitor.sources.devices import DeviceNotFound
+from monitor.sources.microphone import Microphone, list_devices
 
 STALL_S = 1.0
 SILENCE_S = 1.0
@@ -88,7 +89,8 @@ def test_a_played_tone_is_heard_with_its_frequency(
     assert len(loud) > 0.5 * microphone.rate
     spectrum = np.abs(np.fft.rfft(heard * np.hanning(len(heard))))
     assert np.argmax(spectrum) * microphone.rate / len(heard) == pytest.approx(440.0, abs=2.0)
-    assert np.abs(heard).max() == pytest.approx(0.25, abs=0.02)
+    # Not the maximum: where a busy machine loses samples, resampling overshoots.
+    assert np.quantile(np.abs(loud), 0.95) == pytest.approx(0.25, abs=0.02)
     assert (microphone.dropped, microphone.overflows) == (0, 0)
 
 
@@ -168,22 +170,28 @@ class _Stuck:
         pass
 
 
-def test_a_stream_that_can_never_be_closed_is_left_behind(pulse: PulseServer, tmp_path: Path) -> None:
+def test_a_stream_that_can_never_be_closed_is_left_behind(
+    pulse: PulseServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     microphone = open_microphone()
     stream, stuck = microphone._stream, _Stuck()
+    stream.abort()
+    stream.close()
     microphone._stream = stuck
     close_at_once(microphone)
     try:
         hears_again(pulse, tmp_path)
         pulse.kill()
-        with pytest.raises(DriverStuck, match="start sound-monitor again"):
+        with pytest.raises(DeviceNotFound):
             open_microphone()
         pulse.start()
         hears_again(pulse, tmp_path)
+        # Stands for a list that was made when the device was not there.
+        monkeypatch.setattr("monitor.sources.microphone._inputs", lambda _: ())
+        with pytest.raises(DriverStuck, match="start sound-monitor again"):
+            open_microphone()
     finally:
         stuck.freed.set()
-        stream.abort()
-        stream.close()
 
 
 def test_stop_ends_the_blocks(pulse: PulseServer) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import socket
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -152,7 +153,7 @@ def test_a_broker_that_is_absent_at_the_start_does_not_stop_the_monitor(
 
 def test_a_second_run_on_the_same_history_exits_2(start: Callable[..., Monitor]) -> None:
     first = start("mqtt.enabled=false")
-    first.wait_said("opened at")
+    first.wait_said("listening at")
     second = start("mqtt.enabled=false")
     assert second.wait_end() == 2
     assert f"another sound-monitor (pid {first.process.pid}) uses this history" in second.said[-1]
@@ -173,7 +174,7 @@ def test_a_device_that_was_never_seen_is_waited_for_if_so_wished(
     monitor = start("mqtt.enabled=false", "audio.wait=true")
     monitor.wait_said("waiting for it")
     pulse.start()
-    monitor.wait_said("opened at")
+    monitor.wait_said("listening at")
     assert monitor.stop() == 0
     assert sum("waiting for it" in line for line in monitor.said) == 1
 
@@ -223,6 +224,26 @@ def test_standard_input_that_ends_is_delivered_whole(
     with closing(Outbox(tmp_path / "history.db", readonly=True)) as outbox:
         assert outbox.pending_count() == 0
         assert len(outbox.query()) == len(listener.on(EVENT)) >= 2
+
+
+def test_the_service_manager_hears_when_the_monitor_is_ready_and_when_it_stops(
+    start: Callable[..., Monitor], pulse: PulseServer, tmp_path: Path
+) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(tmp_path / "notify"))
+        manager.settimeout(PATIENCE_S)
+        pulse.changes |= {"NOTIFY_SOCKET": str(tmp_path / "notify"), "WATCHDOG_USEC": "600000"}
+        monitor = start("mqtt.enabled=false")
+
+        def wait_told(line: str) -> None:
+            while line not in manager.recv(1000).decode().splitlines():
+                pass
+
+        wait_told("READY=1")
+        wait_told("WATCHDOG=1")
+        wait_told("WATCHDOG=1")
+        assert monitor.stop() == 0
+        wait_told("STOPPING=1")
 
 
 def test_a_source_that_is_no_url_exits_2(tmp_path: Path) -> None:

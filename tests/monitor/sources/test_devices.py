@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from monitor.errors import AudioError
-from monitor.sources.microphone import Device, DeviceNotFound, choose_device
+from monitor.sources.devices import Device, DeviceNotFound, choose_device
 
 
 def device(index: int, name: str, *, default: bool = False) -> Device:

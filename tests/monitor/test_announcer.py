@@ -1,0 +1,145 @@
+"""States follow events that are on the disk in time; late events tell nothing."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from monitor.announcer import Announcer
+from monitor.delivery.feed import LATE_S
+from monitor.records import EventRecord, HopResult, Level
+
+
+class Clock:
+    now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Board:
+    def __init__(self) -> None:
+        self.told: list[object] = []
+
+    def set_state(self, label: str, on: bool, record: EventRecord | None = None) -> None:
+        self.told.append((label, on, None if record is None else record.seq))
+
+    def set_online(self, online: bool) -> None:
+        self.told.append(online)
+
+    def publish_level(self, level: Level) -> None:
+        self.told.append(level.rms_dbfs)
+
+
+def record(seq: int, kind: str, label: str = "siren") -> EventRecord:
+    return EventRecord(
+        event_id="e",
+        seq=seq,
+        type=kind,  # type: ignore[arg-type]
+        node="n",
+        label=label,
+        start="",
+        end=None,
+        start_s=0.0,
+        end_s=None,
+        duration_s=None,
+        score=1.0,
+        score_mean=1.0,
+        threshold=0.5,
+        level_dbfs=-20.0,
+        over_background_db=20.0,
+        delay_s=0.0,
+        model="m",
+        model_version="1",
+        clock="synced",
+    )
+
+
+def hop(rms_dbfs: float) -> HopResult:
+    return HopResult(0, 0.0, np.zeros(1, np.float32), Level(rms_dbfs, 0.0, -60.0, 0))
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def board() -> Board:
+    return Board()
+
+
+@pytest.fixture
+def announcer(board: Board, clock: Clock) -> Announcer:
+    return Announcer(board, 1.0, clock)
+
+
+def test_a_state_is_told_when_its_record_is_on_the_disk(announcer: Announcer, board: Board) -> None:
+    for seq, kind in enumerate(("start", "end"), 1):
+        announcer.on_record(record(seq, kind))
+        assert len(board.told) == seq - 1
+        announcer.on_committed(record(seq, kind))
+    assert board.told == [("siren", True, 1), ("siren", False, 2)]
+
+
+def test_a_short_event_is_seen_though_it_ended_before_its_start_was_written(
+    announcer: Announcer, board: Board
+) -> None:
+    announcer.on_record(record(1, "start"))
+    announcer.on_record(record(2, "end"))
+    announcer.on_committed(record(1, "start"))
+    announcer.on_committed(record(2, "end"))
+    assert board.told == [("siren", True, 1), ("siren", False, 2)]
+
+
+def test_a_record_that_is_written_late_tells_nothing(
+    announcer: Announcer, board: Board, clock: Clock
+) -> None:
+    announcer.on_record(record(1, "start"))
+    clock.now += LATE_S + 0.1
+    announcer.on_record(record(2, "start", "dog_bark"))
+    announcer.on_committed(record(1, "start"))
+    announcer.on_committed(record(2, "start", "dog_bark"))
+    assert board.told == [("dog_bark", True, 2)]
+
+
+def test_states_follow_what_is_heard_while_the_disk_takes_nothing(
+    announcer: Announcer, board: Board, clock: Clock
+) -> None:
+    announcer.on_record(record(1, "start"))
+    announcer.catch_up()
+    assert board.told == []
+    clock.now += LATE_S + 0.1
+    for _ in range(2):
+        announcer.catch_up()
+    assert board.told == [("siren", True, None)]
+    announcer.on_record(record(2, "end"))
+    clock.now += LATE_S + 0.1
+    announcer.catch_up()
+    announcer.on_committed(record(1, "start"))
+    announcer.on_committed(record(2, "end"))
+    assert board.told == [("siren", True, None), ("siren", False, None)]
+
+
+def test_there_is_nothing_to_catch_up_with_when_the_disk_is_in_time(
+    announcer: Announcer, board: Board, clock: Clock
+) -> None:
+    announcer.on_record(record(1, "start"))
+    announcer.on_committed(record(1, "start"))
+    clock.now += LATE_S + 0.1
+    announcer.catch_up()
+    assert board.told == [("siren", True, 1)]
+
+
+def test_online_is_said_at_the_first_hop_and_the_level_once_an_interval(
+    announcer: Announcer, board: Board, clock: Clock
+) -> None:
+    for rms_dbfs in (-10.0, -11.0, -12.0, -13.0, -14.0):
+        announcer.on_hop("", hop(rms_dbfs))
+        clock.now += 0.4
+    assert board.told == [True, -10.0, -13.0]
+
+
+def test_no_level_is_told_where_none_is_wanted(board: Board, clock: Clock) -> None:
+    Announcer(board, 0.0, clock).on_hop("", hop(-10.0))
+    assert board.told == [True]

@@ -1,0 +1,277 @@
+"""The audio path of a live monitor: what becomes of sources that fail, and of a machine that is too slow."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from itertools import count
+
+import numpy as np
+import pytest
+from streams import HOP, RATE, pipeline
+
+from monitor.clock import LiveClock
+from monitor.errors import AudioError
+from monitor.health.vitals import Hearing, Vitals
+from monitor.listening import Listening
+from monitor.pipeline import Pipeline
+from monitor.recorder import Recorder, counted_ids
+from monitor.records import AudioBlock, EventRecord, HopResult
+from monitor.replay import Listener
+from monitor.sources.base import DriverStuck, SourceLost, SourceSilent
+from monitor.sources.live import Patience, live_blocks
+from monitor.sources.ring import CaptureRing
+
+PATIENCE_S = 20.0
+HOP_S = HOP / RATE
+
+
+@pytest.fixture(autouse=True)
+def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("monitor.listening._RETRY_FIRST_S", 0.01)
+
+
+class Streams:
+    """Streams around the small model, their records numbered from 1."""
+
+    def __init__(self) -> None:
+        self.numbers = count(1)
+        self.ids = counted_ids()
+
+    def pipeline(self, source_rate: int) -> Pipeline:
+        return pipeline(source_rate)
+
+    def recorder(self, clock: LiveClock) -> Recorder:
+        facts = {"node": "n", "model": "m", "model_version": "1", "rate": RATE}
+        return Recorder(**facts, clock=clock, numbers=self.numbers, new_id=self.ids)
+
+
+def noise(hops: int) -> AudioBlock:
+    """Loud enough to switch both labels on."""
+    samples = np.random.default_rng(hops).normal(0.0, 0.3, hops * HOP).astype(np.float32)
+    return AudioBlock(samples, 0, time.monotonic())
+
+
+def zeros(hops: int) -> AudioBlock:
+    return AudioBlock(np.zeros(hops * HOP, np.float32), 0, time.monotonic())
+
+
+class Source:
+    """Delivers what it is given, then raises or ends."""
+
+    name = "source"
+    rate = RATE
+    overflows = 0
+    dropped = 0
+
+    def __init__(self, *blocks: AudioBlock, end: Exception | Callable[[], None] | None = None) -> None:
+        self._blocks = blocks
+        self._end = end
+        self.closed = False
+
+    def blocks(self) -> Iterator[AudioBlock]:
+        yield from self._blocks
+        if isinstance(self._end, Exception):
+            raise self._end
+        if self._end is not None:
+            self._end()
+
+    def close(self) -> None:
+        self.closed = True
+
+
+class Ear(Listener):
+    """Remembers what it was told, and how the monitor was at the time."""
+
+    def __init__(self, vitals: Vitals) -> None:
+        self.vitals = vitals
+        self.records: list[EventRecord] = []
+        self.at_hops: list[str] = []
+        self.at_ends: list[Hearing] = []
+        self.hops: list[HopResult] = []
+
+    def on_hop(self, file: str, hop: HopResult) -> None:
+        self.hops.append(hop)
+        self.at_hops.append(self.vitals.hearing.microphone)
+
+    def on_record(self, record: EventRecord) -> None:
+        self.records.append(record)
+        if record.type == "end":
+            self.at_ends.append(self.vitals.hearing)
+
+
+class Case:
+    """A monitor whose attempts to open give these sources and errors one after the other."""
+
+    def __init__(self, attempts: Sequence[Source | AudioError], *, waits: bool = False) -> None:
+        self.vitals = Vitals()
+        self.ear = Ear(self.vitals)
+        self.stop = threading.Event()
+        self.attempts = list(attempts)
+        self.listening = Listening(self.open, Streams(), [self.ear], self.vitals, self.stop, waits=waits)
+
+    def open(self) -> Source:
+        attempt = self.attempts.pop(0)
+        if isinstance(attempt, AudioError):
+            raise attempt
+        return attempt
+
+    def told(self) -> list[tuple[str, str, str | None]]:
+        return [(record.label, record.type, record.reason) for record in self.ear.records]
+
+
+def test_a_source_that_ends_by_itself_is_heard_to_its_tail_and_its_events_are_stopped() -> None:
+    samples = noise(5).samples[: 4 * HOP + 300]
+    source = Source(AudioBlock(samples, 0, time.monotonic()))
+    case = Case([source])
+    case.listening.run()
+    assert [hop.position for hop in case.ear.hops] == [HOP, 2 * HOP, 3 * HOP, 4 * HOP, 4 * HOP + 300]
+    assert {told for told in case.told() if told[1] == "end"} == {
+        ("low", "end", "stopped"),
+        ("high", "end", "stopped"),
+    }
+    assert source.closed
+
+
+def test_a_lost_source_ends_its_events_says_why_first_and_is_opened_again() -> None:
+    first, second = Source(noise(5), end=SourceLost("no audio for 3 s")), Source(noise(5))
+    case = Case([first, AudioError("still away"), second])
+    case.listening.run()
+    assert [reason for _, kind, reason in case.told() if kind == "end"] == 2 * ["source_lost"] + 2 * [
+        "stopped"
+    ]
+    assert case.ear.at_ends[:2] == 2 * [Hearing("lost", "no audio for 3 s")]
+    assert case.vitals.hearing == Hearing("listening")
+    assert first.closed
+    assert second.closed
+    assert [record.seq for record in case.ear.records] == list(range(1, 9))
+    assert len({record.event_id for record in case.ear.records}) == 4
+
+
+def test_each_stream_begins_at_zero() -> None:
+    case = Case([Source(noise(3), end=SourceLost("gone")), Source(noise(3))])
+    case.listening.run()
+    assert [hop.position for hop in case.ear.hops] == 2 * [HOP, 2 * HOP, 3 * HOP]
+
+
+def test_the_first_reason_stays_while_the_source_cannot_be_opened() -> None:
+    case = Case([Source(noise(1), end=SourceLost("ended")), AudioError("busy"), AudioError("away")])
+    case.attempts.append(Source(end=case.stop.set))
+    case.listening.run()
+    assert case.vitals.hearing == Hearing("lost", "ended")
+
+
+def test_zeros_alone_do_not_bring_back_a_source_that_was_lost_to_them() -> None:
+    case = Case(
+        [
+            Source(noise(1), end=SourceSilent("digital silence for 10 s")),
+            Source(zeros(3), end=SourceSilent("digital silence for 10 s")),
+            Source(zeros(1), AudioBlock(noise(1).samples, HOP, time.monotonic())),
+        ]
+    )
+    case.listening.run()
+    assert case.ear.at_hops == ["listening", "lost", "lost", "lost", "lost", "listening"]
+
+
+def test_zeros_bring_back_a_source_that_was_lost_for_another_reason() -> None:
+    case = Case([Source(noise(1), end=SourceLost("ended")), Source(zeros(1))])
+    case.listening.run()
+    assert case.vitals.hearing == Hearing("listening")
+
+
+def test_a_source_that_was_never_there_is_an_error_unless_it_is_waited_for() -> None:
+    with pytest.raises(AudioError, match="not there"):
+        Case([AudioError("not there")]).listening.run()
+    patient = Case([AudioError("not there"), AudioError("not there"), Source(noise(1))], waits=True)
+    patient.listening.run()
+    assert patient.vitals.hearing == Hearing("listening")
+
+
+def test_waiting_is_said_once_and_then_at_every_twentieth_attempt(caplog: pytest.LogCaptureFixture) -> None:
+    case = Case([*(AudioError("not there") for _ in range(40)), Source(noise(1))], waits=True)
+    with caplog.at_level(logging.WARNING, "monitor.listening"), pytest.MonkeyPatch.context() as patch:
+        patch.setattr("monitor.listening._RETRY_CAP_S", 0.01)
+        case.listening.run()
+    assert [record.getMessage() for record in caplog.records] == 3 * ["not there; waiting for it"]
+
+
+def test_a_driver_that_only_a_new_process_frees_ends_the_monitor_after_a_while(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("monitor.listening._STUCK_S", 0.05)
+    case = Case([Source(noise(1), end=SourceLost("gone")), *(DriverStuck("hangs") for _ in range(100))])
+    with pytest.raises(DriverStuck):
+        case.listening.run()
+    assert 0 < len(case.attempts) < 100
+
+
+def test_stop_ends_the_wait_for_a_source() -> None:
+    case = Case([], waits=True)
+    case.attempts = [AudioError("not there")] * 1000
+    thread = threading.Thread(target=case.listening.run)
+    thread.start()
+    case.stop.set()
+    thread.join(PATIENCE_S)
+    assert not thread.is_alive()
+
+
+class FastSource:
+    """A ring that is filled much faster than the reader reads, as by a machine that is too slow."""
+
+    name = "fast"
+    rate = RATE
+    overflows = 0
+
+    def __init__(self, buffer_hops: int, hops: int, stop: threading.Event) -> None:
+        self._ring = CaptureRing(buffer_hops * HOP, 1, RATE)
+        self._stop = stop
+        self._writer = threading.Thread(target=self._write, args=(hops,))
+        self._writer.start()
+
+    @property
+    def dropped(self) -> int:
+        return self._ring.dropped
+
+    def _write(self, hops: int) -> None:
+        for _ in range(hops):
+            self._ring.write(noise(1).samples.reshape(-1, 1), time.monotonic())
+            self._stop.wait(0.001)
+        self._ring.end("done")
+
+    def blocks(self) -> Iterator[AudioBlock]:
+        yield from live_blocks(self._ring, RATE, Patience(), self._stop)
+
+    def close(self) -> None:
+        self._writer.join(PATIENCE_S)
+
+
+class Slow(Listener):
+    """Takes its time over each hop, and notes how old the audio was."""
+
+    def __init__(self, case: Case) -> None:
+        self._case = case
+        self.last_s = 0.0
+        self.gaps_s = 0.0
+
+    def on_hop(self, file: str, hop: HopResult) -> None:
+        self.gaps_s += hop.time_s - self.last_s - HOP_S
+        self.last_s = hop.time_s
+        time.sleep(0.01)
+
+
+def test_a_machine_that_is_too_slow_loses_the_oldest_audio_counts_it_and_stays_near_the_present() -> None:
+    case = Case([])
+    source = FastSource(buffer_hops=5, hops=400, stop=case.stop)
+    slow = Slow(case)
+    case.attempts = [source, Source(end=case.stop.set)]  # type: ignore[list-item]
+    case.listening = Listening(case.open, Streams(), [slow], case.vitals, case.stop, waits=False)
+    case.listening.run()
+    assert case.vitals.dropped_s == source.dropped / RATE > 1.0
+    # What is missing between the hops is what was dropped: positions jump over it.
+    assert slow.gaps_s == pytest.approx(case.vitals.dropped_s, abs=2 * HOP_S)
+    assert slow.last_s == pytest.approx(400 * HOP_S, abs=2 * HOP_S)
+    # Never older than the ring, the block in hand and the hop that is filled.
+    assert case.vitals.delay_s is not None
+    assert case.vitals.delay_s < (5 + 5 + 1) * HOP_S

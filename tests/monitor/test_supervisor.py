@@ -1,0 +1,180 @@
+"""What is told of a live monitor, and when."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import pytest
+
+from monitor.delivery.payloads import Health
+from monitor.errors import AudioError, OutboxError
+from monitor.health.vitals import Hearing, Vitals
+from monitor.supervisor import Supervisor, Watched
+
+
+class Clock:
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Outbox:
+    broken = False
+
+    def pending_count(self) -> int:
+        if self.broken:
+            raise OutboxError("disk")
+        return 7
+
+
+@dataclass
+class Writer:
+    dropped: int = 0
+    failed: str | None = None
+
+
+@dataclass
+class Publisher:
+    connected: bool = False
+    last_error: str | None = None
+    told: list[Health] = field(default_factory=list)
+
+    def publish_health(self, health: Health) -> None:
+        self.told.append(health)
+
+
+@dataclass
+class Systemd:
+    watchdog_s: float | None = None
+    told: list[str] = field(default_factory=list)
+
+    def tell(self, *lines: str) -> None:
+        self.told += lines
+
+
+class Case:
+    def __init__(self, *, published: bool = True, watchdog_s: float | None = None) -> None:
+        self.clock = Clock()
+        self.vitals = Vitals(self.clock)
+        self.outbox, self.writer, self.publisher = Outbox(), Writer(), Publisher()
+        self.systemd = Systemd(watchdog_s)
+        self.words: list[str] = []
+        watched = Watched(
+            model="m",
+            model_version="1",
+            vitals=self.vitals,
+            outbox=self.outbox,  # type: ignore[arg-type]
+            writer=self.writer,  # type: ignore[arg-type]
+            publisher=self.publisher if published else None,  # type: ignore[arg-type]
+            stall_s=3.0,
+        )
+        self.supervisor = Supervisor(watched, self.systemd, self.words.append, self.clock)  # type: ignore[arg-type]
+
+    def check_for(self, seconds: float) -> int:
+        """Check four times a second; returns how often health was told."""
+        before = len(self.publisher.told)
+        for _ in range(round(4 * seconds)):
+            self.vitals.beat()
+            self.supervisor.check()
+            self.clock.now += 0.25
+        return len(self.publisher.told) - before
+
+
+@pytest.fixture
+def case() -> Case:
+    case = Case()
+    case.check_for(1)
+    return case
+
+
+def test_health_is_told_every_minute(case: Case) -> None:
+    assert case.check_for(240) == 4
+
+
+def test_health_is_told_at_each_change_at_once(case: Case) -> None:
+    for change in (
+        lambda: setattr(case.vitals, "hearing", Hearing("listening")),
+        lambda: setattr(case.publisher, "connected", True),
+        lambda: setattr(case.vitals, "hearing", Hearing("lost", "ended")),
+        lambda: setattr(case.vitals, "hearing", Hearing("lost", "silent")),
+        lambda: setattr(case.writer, "failed", "disk full"),
+        lambda: setattr(case.publisher, "connected", False),
+    ):
+        assert case.check_for(2) == 0
+        change()
+        assert case.check_for(0.25) == 1
+    health = case.publisher.told[-1]
+    assert (health.microphone, health.reason, health.history) == ("lost", "silent", "disk full")
+
+
+def test_health_carries_the_figures(case: Case) -> None:
+    case.vitals.on_inference(0.0015)
+    case.vitals.on_hop(0.25)
+    case.vitals.hearing = Hearing("listening")
+    case.writer.dropped = 2
+    case.check_for(0.25)
+    health = case.publisher.told[-1]
+    assert (health.inference_ms, health.delay_s, health.queue, health.dropped_events) == (1.5, 0.25, 7, 2)
+    assert health.uptime_s == 1.0
+
+
+def test_lost_audio_is_told_within_seconds_and_not_at_every_check(
+    case: Case, caplog: pytest.LogCaptureFixture
+) -> None:
+    case.check_for(10)
+    case.vitals.dropped_s = 1.5
+    assert case.check_for(4) == 1
+    assert case.publisher.told[-1].dropped_s == 1.5
+    case.vitals.dropped_s = 2.5
+    assert case.check_for(0.5) == 0
+    assert case.check_for(5) == 1
+    assert [record.getMessage() for record in caplog.records] == [
+        "this machine is too slow: 1.5 s of audio lost so far",
+        "this machine is too slow: 2.5 s of audio lost so far",
+    ]
+
+
+def test_a_history_that_cannot_be_read_does_not_stop_the_health(case: Case) -> None:
+    case.outbox.broken = True
+    assert case.check_for(60) == 1
+    assert case.publisher.told[-1].queue == 0
+
+
+def test_an_audio_path_without_a_sign_of_life_ends_the_monitor(case: Case) -> None:
+    case.vitals.beat()
+    case.clock.now += 62.9
+    case.supervisor.check()
+    case.clock.now += 0.2
+    with pytest.raises(AudioError, match="has hung for 63 s"):
+        case.supervisor.check()
+
+
+def test_people_hear_of_microphone_and_broker_in_one_line() -> None:
+    case = Case()
+    case.check_for(1)
+    case.vitals.hearing = Hearing("listening")
+    case.publisher.last_error = "mqtt h:1883: connection refused"
+    case.check_for(1)
+    case.publisher.connected, case.publisher.last_error = True, None
+    case.vitals.hearing = Hearing("lost", "ended")
+    case.check_for(1)
+    assert case.words == [
+        "starting; mqtt: connecting",
+        "listening; mqtt h:1883: connection refused",
+        "lost (ended); mqtt: connected",
+    ]
+
+
+def test_the_service_manager_hears_ready_once_and_the_watchdog_in_time() -> None:
+    case = Case(published=False, watchdog_s=30.0)
+    case.check_for(1)
+    assert case.systemd.told == ["STATUS=starting", "WATCHDOG=1"]
+    case.vitals.hearing = Hearing("listening")
+    case.check_for(1)
+    case.vitals.hearing = Hearing("lost", "ended")
+    case.check_for(118)
+    told = case.systemd.told
+    assert told[2:5] == ["STATUS=listening", "READY=1", "STATUS=lost (ended)"]
+    assert told.count("READY=1") == 1
+    assert told.count("WATCHDOG=1") == 12
