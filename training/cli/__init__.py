@@ -13,6 +13,8 @@ _EXIT_INTERRUPTED = 130
 
 _COMMANDS = {
     "data": ("training.cli.data", "data", "Check and fetch the recordings."),
+    "explore": ("training.cli.explore", "explore", "Write a page about the recordings."),
+    "features": ("training.cli.features", "features", "Compute the features of all clips into the cache."),
     "architectures": ("training.cli.architectures", "architectures", "Measure what each network costs."),
     "cv": ("training.cli.cv", "cv", "Cross-validate models over the folds, job by job."),
     "ablation": ("training.cli.ablation", "ablation", "Measure what each factor brings, one at a time."),
