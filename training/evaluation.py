@@ -17,7 +17,7 @@ from training.export import Invoker
 from training.mixing import Floats
 from training.prepare import HOP, RATE
 from training.splits import Part
-from training.streams import Scene, Scored, decide, scene, score
+from training.streams import Scene, Scored, decide, foreground_scenes, score
 
 
 @dataclass(frozen=True)
@@ -64,18 +64,7 @@ class Streamer:
 
         Backgrounds, places in them and levels are drawn from ``seed``.
         """
-        rng = np.random.default_rng(seed)
-        beds = [read(clip.path, RATE) for clip in part.backgrounds]
-        beds = [bed for bed in beds if np.abs(bed).max() > 1e-4]
-        scored = []
-        for clip, label in part.events:
-            bed = beds[int(rng.integers(len(beds)))]
-            level_db = float(rng.uniform(*snr_db))
-            if clip.salience != 1:
-                continue
-            laid = scene(clip.path.stem, label, read(clip.path, RATE), bed, level_db, RATE, rng)
-            scored.append(self._score(laid))
-        return scored
+        return [self._score(laid) for laid in foreground_scenes(part, snr_db, RATE, seed)]
 
     def beds(self, clips: Iterable[Clip]) -> list[Scored]:
         """Score backgrounds as they are, each a stream."""

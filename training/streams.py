@@ -6,7 +6,7 @@ a known moment at a known level over it, and the background again.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,7 +18,8 @@ from monitor.events.tracker import EventTracker
 from monitor.model.classifier import Classifier
 from monitor.records import Decision, Level
 from monitor.settings import ClassSettings
-from training.audio import Waveform
+from training.audio import Waveform, read
+from training.splits import Part
 
 LEAD_S = 3.0
 TAIL_S = 2.0
@@ -74,6 +75,21 @@ def scene(
     if peak > _PEAK:
         mixed *= np.float32(_PEAK / peak)
     return Scene(name, label, mixed, LEAD_S, LEAD_S + len(sound) / rate)
+
+
+def foreground_scenes(part: Part, snr_db: tuple[float, float], rate: int, seed: int) -> Iterator[Scene]:
+    """Lay every foreground clip of the part over one of its backgrounds.
+
+    Backgrounds, places in them and levels are drawn from ``seed``.
+    """
+    rng = np.random.default_rng(seed)
+    beds = [read(clip.path, rate) for clip in part.backgrounds]
+    beds = [bed for bed in beds if np.abs(bed).max() > 1e-4]
+    for clip, label in part.events:
+        bed = beds[int(rng.integers(len(beds)))]
+        level_db = float(rng.uniform(*snr_db))
+        if clip.salience == 1:
+            yield scene(clip.path.stem, label, read(clip.path, rate), bed, level_db, rate, rng)
 
 
 def rms(samples: Waveform) -> float:
