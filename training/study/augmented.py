@@ -13,13 +13,13 @@ from typing import Any
 
 import numpy as np
 
-from training.architectures import proper
+from training.architectures.catalogue import ARCHITECTURES
 from training.audio import Bank, band_widths
 from training.fit import RunSpec, Scaling, measure_scaling
 from training.fit import fit as fit_windows
 from training.loop import Course, Row, one_cycle
 from training.mixing import PLAIN, Floats, Mixer, Recipe, Sampler
-from training.networks import NetworkSpec, build, cost
+from training.networks import cost
 from training.prepare import RATE, FrontEnd, default_front_end
 from training.study.task import BATCH, Fitted, Task, in_float32
 from training.study.variants import settings_of
@@ -40,20 +40,21 @@ class Windowed:
     decay: float = 0.05
 
 
-_SHIPPED = NetworkSpec()
-_WIDE = NetworkSpec(blocks=(24, 56, 120), top=192)
+def _build(name: str) -> Callable[[int], Any]:
+    return ARCHITECTURES[name].build
+
 
 SETTINGS = {
-    "rnn-proper": Windowed(proper.rnn),
-    "lstm-proper": Windowed(proper.lstm),
-    "gru-proper": Windowed(proper.gru),
-    "clstm-proper": Windowed(proper.clstm),
-    "cnn-proper": Windowed(proper.cnn, rate=1e-3),
-    "crnn": Windowed(proper.crnn),
-    "transformer": Windowed(proper.transformer, rate=1e-3),
-    "compact": Windowed(lambda outputs: build(_SHIPPED, outputs)),
-    "compact-wide": Windowed(lambda outputs: build(_WIDE, outputs)),
-    "compact-plain": Windowed(lambda outputs: build(_SHIPPED, outputs), PLAIN),
+    "rnn-proper": Windowed(_build("rnn-proper")),
+    "lstm-proper": Windowed(_build("lstm-proper")),
+    "gru-proper": Windowed(_build("gru-proper")),
+    "clstm-proper": Windowed(_build("clstm-proper")),
+    "cnn-proper": Windowed(_build("cnn-proper"), rate=1e-3),
+    "crnn": Windowed(_build("crnn")),
+    "transformer": Windowed(_build("transformer"), rate=1e-3),
+    "compact": Windowed(_build("compact")),
+    "compact-wide": Windowed(_build("compact-wide")),
+    "compact-plain": Windowed(_build("compact"), PLAIN),
 }
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
+from training.architectures.catalogue import ARCHITECTURES
 from training.errors import DataError
 from training.study import augmented, embedding, plain
 from training.study.folds import Validation
@@ -28,30 +29,13 @@ class Contender:
 _HALF: Precision = "mixed_bfloat16"
 """Where it measured faster (``cv --plan``): convolutions do, recurrences and small products do not."""
 
-_ABOUT = {
-    "rnn": "the seed's RNN",
-    "lstm": "the seed's LSTM",
-    "gru": "the seed's GRU",
-    "clstm": "the seed's CLSTM",
-    "cnn": "the seed's CNN",
-    "rnn-proper": "the RNN over log-mel windows, augmented",
-    "lstm-proper": "the LSTM over log-mel windows, augmented",
-    "gru-proper": "the GRU over log-mel windows, augmented",
-    "clstm-proper": "the CLSTM over log-mel windows, augmented",
-    "cnn-proper": "the CNN over log-mel windows, augmented",
-    "crnn": "convolutions, GRU in both directions, attention pooling",
-    "transformer": "attention over patches of the log-mel window",
-    "compact": "residual CNN for the Pi, as shipped",
-    "compact-wide": "the compact CNN, twice the parameters",
-    "compact-plain": "the compact CNN without augmentation",
-}
 _SIXTEEN_BITS = {"cnn", "cnn-proper", "crnn", "compact", "compact-wide", "compact-plain"}
 
 CONTENDERS = {
     name: Contender(name, about, settings.epochs, fit, _HALF if name in _SIXTEEN_BITS else "float32")
     for table, fit in ((plain.SETTINGS, plain.fit), (augmented.SETTINGS, augmented.fit))
     for name, settings in table.items()
-    for about in [_ABOUT[name]]
+    for about in [ARCHITECTURES[name.removesuffix("-plain")].about]
 } | {"yamnet-lr": Contender("yamnet-lr", "logistic regression on YAMNet's mean embedding", 0, embedding.fit)}
 
 
