@@ -33,7 +33,7 @@ _TIMED_CLIPS = 60
 @click.option("--copies", type=click.IntRange(1), default=2, show_default=True, help="Copies of each clip.")
 @click.option("--speed", is_flag=True, help="Only measure, on 60 clips, what a second of audio costs.")
 @click.option("--workers", type=click.IntRange(1), default=2, show_default=True, help="Processes.")
-@click.option("--cache", type=click.Path(path_type=Path), default=".cache/study", show_default=True)
+@click.option("--cache", type=click.Path(path_type=Path), default=".cache/features", show_default=True)
 def features(
     data: Path | None, names: tuple[str, ...], fill: str, denoise: bool, bank: str | None, copies: int,
     speed: bool, workers: int, cache: Path,

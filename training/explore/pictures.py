@@ -82,8 +82,15 @@ def length_picture(clips: Sequence[Clip], measured: Sequence[Measurement], label
     figure = Figure((9.0, 1.4 + 0.3 * len(labels)), layout="constrained")
     left, right = figure.subplots(1, 2, sharey=True)
     of_label = [[m for c, m in zip(clips, measured, strict=True) if c.label == label] for label in labels]
-    left.boxplot([[m.seconds for m in ms] for ms in of_label], vert=False, tick_labels=labels, widths=0.6)
-    right.boxplot([[m.rms_dbfs for m in ms] for ms in of_label], vert=False, tick_labels=labels, widths=0.6)
+    left.boxplot(
+        [[m.seconds for m in ms] for ms in of_label], orientation="horizontal", tick_labels=labels, widths=0.6
+    )
+    right.boxplot(
+        [[m.rms_dbfs for m in ms] for ms in of_label],
+        orientation="horizontal",
+        tick_labels=labels,
+        widths=0.6,
+    )
     left.invert_yaxis()
     left.set(xlabel="length, s")
     right.set(xlabel="RMS level, dBFS")
