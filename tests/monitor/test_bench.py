@@ -46,7 +46,7 @@ def test_memory_is_that_of_the_process_not_of_its_parent():
     held[::4096] = b"x" * len(held[::4096])
     small = run_python("-c", "import time; time.sleep(0.2)", every_s=0.01)
     large = run_python("-c", "import time; b = b'x' * 60_000_000; time.sleep(0.2)", every_s=0.01)
-    assert 60 < large.peak_mb - small.peak_mb + 1
+    assert large.peak_mb - small.peak_mb > 55
     assert small.peak_mb < 60
 
 

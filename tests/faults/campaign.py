@@ -1,0 +1,61 @@
+"""What the campaigns share: servers, the monitor's processes, and records of what was done.
+
+A campaign is a command of its own, not a test: it takes minutes and writes its figures under
+docs/results/foundation. Each writes what it was called with and on which machine.
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+RESULTS = ROOT / "docs" / "results" / "foundation"
+STREET = ROOT / "examples" / "street.wav"
+MONITOR = (sys.executable, "-m", "monitor")
+
+# The servers of the integration tests; those are no package, so that pytest can import them plainly.
+sys.path.insert(0, str(ROOT / "tests" / "integration"))
+
+
+def circumstances(**facts: object) -> dict[str, object]:
+    """Command, commit, machine and whatever else makes a figure repeatable."""
+    from monitor.bench.measure import machine
+
+    script = Path(sys.argv[0]).resolve().relative_to(ROOT)
+    return {
+        "command": shlex.join(["python", str(script), *_without_folders(sys.argv[1:])]),
+        "commit": _git("rev-parse", "--short=12", "HEAD"),
+        "changed_files": len(
+            _git("status", "--porcelain", "--", "monitor", "models", "config.yaml").splitlines()
+        ),
+        **facts,
+        "machine": machine(),
+    }
+
+
+def write_record(name: str, values: Mapping[str, object]) -> Path:
+    """Write ``docs/results/foundation/<name>.json``."""
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    path = RESULTS / f"{name}.json"
+    path.write_text(json.dumps(values, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    print(f"wrote {path.relative_to(ROOT)}", file=sys.stderr)
+    return path
+
+
+def say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def _without_folders(arguments: list[str]) -> list[str]:
+    """Paths outside of the tree are somebody's own: only their last part is written down."""
+    return [Path(word).name if word.startswith("/") else word for word in arguments]
+
+
+def _git(*words: str) -> str:
+    done = subprocess.run(["git", "-C", str(ROOT), *words], capture_output=True, text=True, check=False)
+    return done.stdout.strip()
