@@ -13,6 +13,7 @@ matrix product depends on its row count.
 from __future__ import annotations
 
 import hashlib
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,11 +44,7 @@ class LogMel:
             raise ValueError(f"frames_per_call is {frames_per_call}; it must be 1 or more")
         self.spec = spec
         self.hop_samples = frames_per_call * spec.hop
-        matrix = mel_matrix(spec, sample_rate)
-        if spec.matrix_sha256 not in (None, matrix_sha256(matrix)):
-            raise ValueError("the mel matrix is not the one this model was trained with (matrix_sha256)")
-        # rfft divides by n_fft, see push.
-        self._mel = np.ascontiguousarray(matrix.T * spec.n_fft**2, dtype=np.float32)
+        self._mel = _checked_mel(spec, sample_rate)
         self._taper = _taper(spec)
         self._mean = np.asarray(spec.normalisation.mean, np.float32)
         self._scale = (1.0 / np.asarray(spec.normalisation.std)).astype(np.float32)
@@ -94,6 +91,20 @@ def log_mel(samples: Samples, spec: LogMelSpec, sample_rate: int, frames_per_cal
     if not hops:
         return np.empty((0, spec.n_mels), np.float32)
     return np.concatenate([stream.push(hop) for hop in padded.reshape(hops, -1)])
+
+
+@lru_cache(maxsize=4)
+def _checked_mel(spec: LogMelSpec, sample_rate: int) -> NDArray[np.float32]:
+    """The mel filters for a power spectrum that was divided by n_fft², shape (n_fft // 2 + 1, n_mels).
+
+    Kept, because a directory of short clips is as many streams.
+    """
+    matrix = mel_matrix(spec, sample_rate)
+    if spec.matrix_sha256 not in (None, matrix_sha256(matrix)):
+        raise ValueError("the mel matrix is not the one this model was trained with (matrix_sha256)")
+    mel = np.ascontiguousarray(matrix.T * spec.n_fft**2, dtype=np.float32)
+    mel.flags.writeable = False
+    return mel
 
 
 def _taper(spec: LogMelSpec) -> Samples:
