@@ -24,9 +24,10 @@ from training.data import (
     places,
     rows,
 )
+from training.manifest import NAME, file_of, read_manifest, sha256
 from training.splits import split
 
-Kind = Literal["missing", "damaged", "mislabelled", "misplaced"]
+Kind = Literal["missing", "damaged", "mislabelled", "misplaced", "unlicensed"]
 TWICE_RULE = "a clip of such an id is not trained on when either of its folds is tested"
 ESC_RULE = "an ESC clip from a recording of UrbanSound8K follows that recording's fold"
 
@@ -81,8 +82,11 @@ class CheckReport:
     disjoint: tuple[Disjoint, ...]
 
     def wrong(self) -> list[Finding]:
-        """Findings that mean the data is not what it says; a missing clip only makes it partial."""
-        return [finding for finding in self.findings if finding.kind != "missing"]
+        """Findings that mean the data is not what it says.
+
+        A missing clip only makes it partial, a background without a licence only keeps it at home.
+        """
+        return [finding for finding in self.findings if finding.kind not in ("missing", "unlicensed")]
 
     def is_sound(self) -> bool:
         return not self.wrong() and not any(row.shared_recordings for row in self.disjoint)
@@ -112,6 +116,7 @@ def check(root: Path, *, decode: bool, tick: Callable[[int], None], workers: int
     )
     findings = [f for place, read in found for f in (*table_findings(place), *file_findings(place, read))]
     findings += [f for clip in clips if (f := _damage(clip, probes[clip.path], decode))]
+    findings += manifest_findings(corpora.backgrounds, decode)
     return CheckReport(
         _fold_reports(listed, probes),
         _fold_reports([(clip, True) for clip in corpora.backgrounds], probes),
@@ -181,6 +186,17 @@ def file_findings(place: Place, listed: Iterable[tuple[Clip, bool]]) -> Iterator
         elif not present:
             why = f"no {' '.join(SUFFIXES)} of that name in {clip.path.parent}"
             yield Finding("missing", clip.corpus, clip.fold, stem, why)
+
+
+def manifest_findings(backgrounds: Sequence[Clip], compare: bool) -> Iterator[Finding]:
+    """Backgrounds without source or licence in a manifest or, if ``compare``, with another checksum there."""
+    manifests = {folder: read_manifest(folder) for folder in {c.path.parent.parent for c in backgrounds}}
+    for clip in backgrounds:
+        entry = manifests[clip.path.parent.parent].get(file_of(clip))
+        if entry and compare and entry.sha256 != sha256(clip.path):
+            yield Finding("damaged", clip.corpus, 0, file_of(clip), f"is not the file that {NAME} lists")
+        if not (entry and entry.source and entry.licence):
+            yield Finding("unlicensed", clip.corpus, 0, file_of(clip), f"has no source and licence in {NAME}")
 
 
 def _probes(

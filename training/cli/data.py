@@ -86,6 +86,31 @@ def fetch(corpus: str, data: Path | None, address: str | None, md5: str | None) 
     click.echo("next: sound-training data check", err=True)
 
 
+@data.command()
+@data_option
+def manifest(data: Path | None) -> None:
+    """List the backgrounds with their checksums in background/manifest.csv, to fill in source and licence.
+
+    What was filled in stays, also when a file was renamed.
+
+    \b
+    Example:
+      sound-training data manifest --data ~/sounds
+    """
+    from training.data import data_root, load
+    from training.errors import DataError
+    from training.manifest import NAME, update_manifest
+
+    root = data_root(data)
+    backgrounds = load(root).backgrounds
+    if not backgrounds:
+        raise DataError(f"{root}: no background/<kind>/ with audio is in it")
+    for folder in sorted({clip.path.parent.parent for clip in backgrounds}):
+        entries = update_manifest(folder, tuple(c for c in backgrounds if c.path.parent.parent == folder))
+        untold = sum(not (entry.source and entry.licence) for entry in entries)
+        click.echo(f"{folder / NAME}: {len(entries)} files, {untold} without source or licence")
+
+
 def _lines(report: CheckReport, quick: bool) -> list[str]:
     lines = [*_corpus_lines(report.folds)]
     if report.backgrounds:

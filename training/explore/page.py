@@ -120,7 +120,7 @@ def _markdown(found: Explored, tables: dict[str, Table], gallery: bool) -> str:
     hours = sum(m.seconds for m in found.measured) / 3600
     parts = [
         f"# {found.corpus}: what is in it",
-        f"{len(found.clips)} of the table's {total} clips are here ({hours:.2f} h). Counts are of the whole "
+        f"Made by `sound-training explore`. {len(found.clips)} of the table's {total} clips are here ({hours:.2f} h). Counts are of the whole "
         "table, sound is of the clips that are here.",
         "## Classes",
         "![Classes](classes.png)",
@@ -160,9 +160,14 @@ def _rates(measured: Sequence[Measurement]) -> str:
     told = ", ".join(f"{rate} Hz × {channels}: {clips}" for (rate, channels), clips in rates)
     short = sum(m.seconds < _SHORT_S for m in measured)
     shortest = min(m.seconds for m in measured)
+    advice = (
+        " Where lengths differ by class, filling up with silence would tell the class: clips are repeated."
+        if short
+        else ""
+    )
     return (
         f"Files (rate × channels: clips): {told}. {short} clips are shorter than 1 s, the shortest lasts "
-        f"{shortest:.3f} s. Length tells the class, so filling with silence would be a shortcut."
+        f"{shortest:.3f} s.{advice}"
     )
 
 
