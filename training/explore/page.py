@@ -120,8 +120,8 @@ def _markdown(found: Explored, tables: dict[str, Table], gallery: bool) -> str:
     hours = sum(m.seconds for m in found.measured) / 3600
     parts = [
         f"# {found.corpus}: what is in it",
-        f"Made by `sound-training explore`. {len(found.clips)} of the table's {total} clips are here ({hours:.2f} h). Counts are of the whole "
-        "table, sound is of the clips that are here.",
+        f"Made by `sound-training explore`. {len(found.clips)} of the table's {total} clips are here "
+        f"({hours:.2f} h). Counts are of the whole table, sound is of the clips that are here.",
         "## Classes",
         "![Classes](classes.png)",
         tables["classes.csv"].markdown(),
