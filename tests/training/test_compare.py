@@ -89,6 +89,8 @@ def test_what_was_not_run_is_said() -> None:
     missing = page[page.index("## What was not run") :]
     assert "folds 3, 4, 5, 6, 7, 8, 9, 10 of the ten" in missing
     assert "honest/cnn: fold 2" in missing
+    assert "Not all models were tested on the same folds" in page
+    assert "Not all models were tested" not in compose(gather(_records()), "seed/cnn").markdown
     assert "seed protocol: rnn, lstm, gru, clstm" in missing
     assert f"fold 1 (200 of {FOLD_CLIPS[1]})" in page
 

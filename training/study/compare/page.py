@@ -101,7 +101,7 @@ def _protocol(
     drawn[names["curves"]] = pictures.curves(entries)
     return "\n\n".join([
         f"## {_WORDS[protocol]}",
-        _MEANING[protocol],
+        _MEANING[protocol] + _unequal(entries),
         tables.figures(entries).markdown(),
         f"![Accuracy of each model]({names['accuracy']})",
         f"### Classes of {best.model}",
@@ -113,6 +113,16 @@ def _protocol(
         "### Curves",
         f"![Curves of all models]({names['curves']})",
     ])  # fmt: skip
+
+
+def _unequal(entries: Sequence[Entry]) -> str:
+    """Warn of pooled figures that are of different clips."""
+    if len({entry.folds for entry in entries}) == 1:
+        return ""
+    return (
+        " **Not all models were tested on the same folds** (column *folds*): rows of different folds must "
+        "not be compared with each other; the paired differences below are on common clips."
+    )
 
 
 def _differences(comparison: Comparison, reference: str, drawn: dict[str, Figure]) -> str:
