@@ -198,5 +198,5 @@ class _LogMelFloor:
 
     def run(self, hops: int) -> None:
         for _ in range(hops):
-            np.fft.rfft(self._frames, axis=1)
+            np.fft.rfft(self._frames, axis=1, norm="forward")
             self._power @ self._mel
