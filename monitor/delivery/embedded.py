@@ -7,6 +7,8 @@ import errno
 import ipaddress
 import logging
 import threading
+import time
+from contextlib import suppress
 from typing import Any
 
 from monitor.errors import ConfigError, PublishError
@@ -14,6 +16,9 @@ from monitor.errors import ConfigError, PublishError
 log = logging.getLogger(__name__)
 
 _START_S = 20.0
+_HAND_ON_S = 2.0
+_SHUTDOWN_S = 1.0
+"""For each step of ending; it takes milliseconds or for ever."""
 
 
 class EmbeddedBroker:
@@ -81,7 +86,7 @@ class EmbeddedBroker:
         """Disconnect all clients and end the thread."""
         if self._loop is not None and self._thread.is_alive():
             self._loop.call_soon_threadsafe(self._stopping.set)
-            self._thread.join(_START_S)
+            self._thread.join(5 * _SHUTDOWN_S)
 
     async def _serve(self) -> None:
         from amqtt.broker import Broker
@@ -99,7 +104,9 @@ class EmbeddedBroker:
         finally:
             self._started.set()
         await self._stopping.wait()
-        await broker.shutdown()
+        # amqtt waits for ever for a connection whose reader it cancelled between two packets.
+        with suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(broker.shutdown(), _SHUTDOWN_S)
         await _end_of_connections()
 
     def _config(self) -> dict[str, Any]:
@@ -109,12 +116,29 @@ class EmbeddedBroker:
         return {"listeners": {"default": {"type": "tcp", "bind": self._where}}, "plugins": plugins}
 
 
+async def _handed_on(broker: Any) -> None:
+    """Wait until subscribers have what publishers were told is received: shutdown() would drop it.
+
+    amqtt has no public sign of it; a subscriber that is stuck is left behind.
+    """
+    deadline = time.monotonic() + _HAND_ON_S
+    quiet = 0
+    # A message that was taken from the queue is for a moment in neither: so look twice.
+    while quiet < 2 and time.monotonic() < deadline:
+        busy = broker._broadcast_queue.qsize() or any(not task.done() for task in broker._tasks_queue)
+        quiet = 0 if busy else quiet + 1
+        await asyncio.sleep(0.01)
+
+
 async def _end_of_connections() -> None:
     """Cancel what amqtt leaves running; closed transports end in the loop's next round."""
-    leftover = asyncio.all_tasks() - {asyncio.current_task()}
-    for task in leftover:
-        task.cancel()
-    await asyncio.gather(*leftover, return_exceptions=True)
+    # One that was cancelled already may need it again.
+    for _ in range(3):
+        leftover = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in leftover:
+            task.cancel()
+        if leftover:
+            await asyncio.wait(leftover, timeout=_SHUTDOWN_S)
     await asyncio.sleep(0)
 
 

@@ -7,11 +7,13 @@ import logging
 import socket
 import subprocess
 import threading
+from contextlib import closing
 
 import pytest
 from delivering import TOPICS, broker, delivery, record
 from mosquitto import PATIENCE_S, Certificates, Mosquitto, find, free_port
 
+from monitor.delivery.board import Message
 from monitor.delivery.embedded import EmbeddedBroker
 from monitor.delivery.link import BrokerSettings, connector
 from monitor.delivery.mqtt import Retained
@@ -200,6 +202,28 @@ def test_the_embedded_broker_serves_the_publisher_and_ordinary_tools(tmp_path, p
         assert "mqtt.version" in answer(broker(port, version="5"))
     embedded.stop()
     assert "connection refused" in answer(broker(port))
+
+
+@pytest.mark.parametrize("attempt", range(4))  # without the law, most of them fail
+def test_the_embedded_broker_hands_on_what_it_acknowledged_before_it_stops(attempt):
+    port = free_port()
+    embedded = EmbeddedBroker(port)
+    embedded.start()
+    payloads = [str(number) for number in range(20)]
+    command = [find("mosquitto_sub"), "-p", str(port), "-q", "1", "-t", EVENTS, "-C", "21", "-W", "20"]
+    waker, wake = socket.socketpair()
+    with waker, wake, closing(connector(broker(port))(None, wake)) as link:
+        link.connect()
+        link.publish(Message(EVENTS, "retained", 1, True))
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as subscriber:
+            assert subscriber.stdout is not None
+            assert subscriber.stdout.readline() == "retained\n"  # so the subscription stands
+            for payload in payloads:
+                link.publish(Message(EVENTS, payload, 1, False))
+            while link.in_flight:
+                link.step(PATIENCE_S)
+            embedded.stop()
+            assert subscriber.stdout.read().split() == payloads
 
 
 def wait_until(condition) -> None:
