@@ -94,6 +94,8 @@ class Listening:
             try:
                 self._listen()
                 return
+            except SourceSilent:
+                backoff.reset()  # it can be opened, and took its time
             except SourceLost:
                 pass  # told already
             except AudioError as error:

@@ -8,7 +8,6 @@ import ipaddress
 import logging
 import threading
 import time
-from contextlib import suppress
 from typing import Any
 
 from monitor.errors import ConfigError, PublishError
@@ -104,9 +103,12 @@ class EmbeddedBroker:
         finally:
             self._started.set()
         await self._stopping.wait()
-        # amqtt waits for ever for a connection whose reader it cancelled between two packets.
-        with suppress(asyncio.TimeoutError):
+        try:
             await asyncio.wait_for(broker.shutdown(), _SHUTDOWN_S)
+        except asyncio.TimeoutError:
+            # amqtt waits for ever for a connection whose reader it cancelled between two packets.
+            for server in broker._servers.values():
+                server.instance.close()
         await _end_of_connections()
 
     def _config(self) -> dict[str, Any]:

@@ -52,6 +52,7 @@ _START_S = 5.0
 """A sound server that wakes up a sleeping device takes up to two seconds."""
 _CLOSE_S = 2.0
 """A stream that can be closed at all takes some milliseconds."""
+_POLL_S = 0.1
 _LOOK_S = 15.0
 """For a process that lists the devices; a cold start of Python on a slow board takes some seconds."""
 _STUCK = "PortAudio still hangs in closing an earlier stream; start sound-monitor again"
@@ -102,7 +103,7 @@ class Microphone:
         silence_s: float,
         stop: threading.Event,
     ) -> None:
-        portaudio, chosen = _driver.find(device)
+        portaudio, chosen = _driver.find(device, stop)
         self.name = chosen.name
         self.overflows = 0
         """Times that the driver reported lost audio; how much, it does not say."""
@@ -203,12 +204,12 @@ class _Driver:
         atexit.unregister(sounddevice._exit_handler)
         return sounddevice
 
-    def find(self, wanted: str | int | None) -> tuple[Any, Device]:
+    def find(self, wanted: str | int | None, stop: threading.Event) -> tuple[Any, Device]:
         """The sounddevice module, and the device in PortAudio's list, which is renewed if need be."""
         known = "sounddevice" in sys.modules
         portaudio = self.load()
         if known and not self.up_to_date:
-            choose_device(_devices_now(), wanted)
+            choose_device(_devices_now(stop), wanted)
             if not self.stuck:
                 _restart(portaudio)
         self.up_to_date = False
@@ -257,18 +258,23 @@ def _restart(portaudio: Any) -> None:
         raise AudioError(f"PortAudio does not start ({error}); is the sound server all right?") from error
 
 
-def _devices_now() -> tuple[Device, ...]:
+def _devices_now(stop: threading.Event) -> tuple[Device, ...]:
     """The list of a new process."""
     program = "import monitor.sources.microphone as m; m.print_devices()"
-    try:
-        done = subprocess.run(
-            [sys.executable, "-c", program], capture_output=True, text=True, timeout=_LOOK_S, check=True
-        )
-    except (subprocess.SubprocessError, OSError) as error:
-        raise AudioError(
-            f"PortAudio does not list its devices ({error}); is the sound server all right?"
-        ) from error
-    return tuple(Device(**device) for device in json.loads(done.stdout))
+    deadline = time.monotonic() + _LOOK_S
+    with subprocess.Popen(
+        [sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as looking:
+        while True:
+            try:
+                found, _ = looking.communicate(timeout=_POLL_S)
+                break
+            except subprocess.TimeoutExpired:
+                if stop.is_set() or time.monotonic() > deadline:
+                    looking.kill()
+    if looking.returncode:
+        raise AudioError("PortAudio does not list its devices; is the sound server all right?")
+    return tuple(Device(**device) for device in json.loads(found))
 
 
 def _inputs(portaudio: Any) -> tuple[Device, ...]:

@@ -157,6 +157,21 @@ def test_closing_does_not_wait_for_a_server_that_hangs(pulse: PulseServer, tmp_p
     hears_again(pulse, tmp_path)
 
 
+def test_a_new_microphone_does_not_wait_for_a_server_that_hangs_once_it_is_told_to_stop(
+    pulse: PulseServer, microphone: Microphone
+) -> None:
+    stop = threading.Event()
+    pulse.freeze()
+    timer = threading.Timer(0.5, stop.set)
+    timer.start()
+    began = time.monotonic()
+    with pytest.raises(AudioError, match="does not list its devices"):
+        open_microphone(stop=stop)
+    assert time.monotonic() - began < 5.0
+    timer.join()
+    pulse.thaw()
+
+
 class _Stuck:
     """Stands for a stream in which libpulse and PortAudio's thread wait for each other."""
 

@@ -151,6 +151,20 @@ def test_a_broker_that_is_absent_at_the_start_does_not_stop_the_monitor(
     assert monitor.stop() == 0
 
 
+def test_the_embedded_broker_serves_from_before_the_first_sound_to_after_the_last_word(
+    start: Callable[..., Monitor], playing: Callable[[Path], None], siren: Path
+) -> None:
+    port = free_port()
+    monitor = start("mqtt.broker=embedded", f"mqtt.port={port}")
+    monitor.wait_said("connected")
+    with closing(Listener(port)) as listener:
+        playing(siren)
+        wait_event(listener, label="siren", type="start")
+        assert monitor.stop() == 0
+        assert wait_event(listener, label="siren", type="end")["reason"] == "stopped"
+        listener.wait_message(STATUS, "offline")
+
+
 def test_a_second_run_on_the_same_history_exits_2(start: Callable[..., Monitor]) -> None:
     first = start("mqtt.enabled=false")
     first.wait_said("listening at")
