@@ -11,6 +11,7 @@ _COMMANDS = {
     "replay": ("monitor.cli.replay", "replay", "Send recordings through the same path."),
     "devices": ("monitor.cli.devices", "devices", "List the microphones."),
     "events": ("monitor.cli.events", "events", "Read the history of events."),
+    "tune": ("monitor.cli.tune", "tune", "Choose thresholds from scores of your recordings."),
     "config": ("monitor.cli.config", "config", "Show the settings in force."),
     "model": ("monitor.cli.model", "model", "Show or check a model package."),
     "bench": ("monitor.cli.bench", "bench", "Measure what the monitor costs here."),

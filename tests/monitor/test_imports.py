@@ -30,6 +30,7 @@ BELOW: dict[str, set[str]] = {
     "pipeline": {"events", "features", "model", "records"},
     "config": {"errors", "model", "settings"},
     "health": {"clock", "errors", "records"},
+    "tuning": {"errors", "events", "records", "settings"},
     "sources": {"errors", "health", "records"},
     "delivery": {"clock", "errors", "health", "records"},
 }

@@ -31,6 +31,12 @@ class Result:
         return [json.loads(line) for line in self.out.splitlines()]
 
     @property
+    def json_document(self) -> dict[str, Any]:
+        """All of stdout."""
+        document: dict[str, Any] = json.loads(self.out)
+        return document
+
+    @property
     def complaints(self) -> list[str]:
         """What was said in the program's name, without the log."""
         return [line for line in self.err.splitlines() if line.startswith("sound-monitor: ")]
