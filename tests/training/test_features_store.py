@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import fcntl
+import logging
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -173,6 +175,29 @@ def test_undecodable_audio_is_named_and_all_the_rest_is_kept(workers: int, tmp_p
     count = Count()
     load_features(urban[:-1], SPEC, tmp_path / "cache", count, workers=1)
     assert count.steps == [len(urban) - 1]
+
+
+def test_a_second_process_says_that_it_waits_and_then_finds_the_rows(
+    clips: list[Clip], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    load_features(clips, SPEC, tmp_path, workers=1)
+    with (next(tmp_path.iterdir()) / "lock").open("w") as first:
+        fcntl.flock(first, fcntl.LOCK_EX)
+
+        class Release(logging.Handler):
+            """The first process ends as soon as the second says that it waits."""
+
+            def emit(self, record: logging.LogRecord) -> None:
+                fcntl.flock(first, fcntl.LOCK_UN)
+
+        logger, release = logging.getLogger("training.features.store"), Release()
+        logger.addHandler(release)
+        try:
+            found = load_features(clips, SPEC, tmp_path, workers=1)
+        finally:
+            logger.removeHandler(release)
+    assert len(found.values) == len(clips)
+    assert "another process is filling this cache" in caplog.text
 
 
 def test_no_clips_give_no_rows(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -28,6 +29,7 @@ from training.features.spec import FeatureSpec
 
 Values = NDArray[np.float16]
 
+_log = logging.getLogger(__name__)
 _VERSION = 1
 _SHARD = 16
 """Clips that a worker takes at once: about a second of work."""
@@ -183,5 +185,9 @@ def features_of(item: Item, spec: FeatureSpec) -> NDArray[np.float32]:
 def _held(path: Path) -> Iterator[None]:
     """Let one process at a time write; another waits and then finds the rows."""
     with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            _log.warning("%s: another process is filling this cache; waiting for it", path.parent)
+            fcntl.flock(file, fcntl.LOCK_EX)
         yield
