@@ -76,7 +76,8 @@ def _importances(study: Study) -> Mapping[str, float]:
     complete = best_first(study)
     if len(complete) < 2 or len({trial.value for trial in complete}) < 2:
         return {}
-    return get_param_importances(study, evaluator=FanovaImportanceEvaluator(seed=0))
+    weights: Mapping[str, float] = get_param_importances(study, evaluator=FanovaImportanceEvaluator(seed=0))
+    return weights
 
 
 def _history(study: Study) -> Figure:

@@ -208,7 +208,8 @@ def shown(url: str) -> str:
     """Return the address without its password."""
     from sqlalchemy.engine import make_url
 
-    return make_url(url).render_as_string(hide_password=True)
+    text: str = make_url(url).render_as_string(hide_password=True)
+    return text
 
 
 @contextmanager

@@ -46,8 +46,15 @@ class Rows:
     def where(self, mask: NDArray[np.bool_]) -> Rows:
         """Return the rows where ``mask`` holds."""
         key = tuple(key for key, kept in zip(self.key, mask, strict=True) if kept)
-        columns = (self.recording, self.salience, self.truth, self.prediction, self.weight, self.probability)
-        return Rows(key, *(column[mask] for column in columns))
+        return Rows(
+            key,
+            self.recording[mask],
+            self.salience[mask],
+            self.truth[mask],
+            self.prediction[mask],
+            self.weight[mask],
+            self.probability[mask],
+        )
 
 
 def rows(records: Sequence[JobRecord]) -> Rows:

@@ -55,7 +55,8 @@ def settings_of(model: str, table: Mapping[str, Settings]) -> Settings:
         if not equals:
             raise DataError(f"{model}: {change!r} is no key=value")
         settings = _replaced(model, settings, key, _read(text))
-    return settings
+    made: Settings = settings
+    return made
 
 
 def _replaced(model: str, settings: Any, key: str, value: Any) -> Any:

@@ -64,6 +64,9 @@ class Entry:
     def fold_accuracy(self) -> stats.Spread:
         return stats.over_folds(self.records, lambda record: record.clips.accuracy)
 
+    def fold_weighted_f1(self) -> stats.Spread:
+        return stats.over_folds(self.records, lambda record: stats.figures(stats.rows([record])).weighted_f1)
+
     def fold_f1(self) -> stats.Spread:
         return stats.over_folds(self.records, lambda record: stats.figures(stats.rows([record])).macro_f1)
 

@@ -77,7 +77,8 @@ def _beside(comparison: Comparison) -> str:
         "",
         "The published figures are means over ten folds with nine folds to learn from, for the recurrent "
         "nets also over all epochs; ours learn from what the records name, so levels differ by the amount "
-        "of data as well. F1 is weighted by class where it stands beside the published one.",
+        "of data as well. Those of the CNN are means over folds of the weights that early stopping kept. "
+        "F1 is weighted by class except in the last column.",
         "",
         table.markdown(),
     ])  # fmt: skip

@@ -167,11 +167,11 @@ def forest(values: Mapping[str, Interval], what: str) -> Figure:
     figure = _figure(8, 1.2 + _ROW * len(values))
     axes = figure.subplots()
     axes.axvline(0, color="0.4", lw=1)
-    for place, value in enumerate(reversed(values.values())):
+    for place, value in enumerate(list(values.values())[::-1]):
         colour = "#2166ac" if value.excludes_zero else "0.55"
         axes.plot([100 * value.low, 100 * value.high], [place, place], color=colour, lw=2)
         axes.plot(100 * value.value, place, "o", color=colour)
-    axes.set_yticks(range(len(values)), list(reversed(values)))
+    axes.set_yticks(range(len(values)), list(values)[::-1])
     axes.set_xlabel(f"{what}, points, 95 % over recordings")
     axes.grid(axis="x", alpha=0.3)
     return figure
