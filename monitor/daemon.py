@@ -21,6 +21,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from itertools import count
+from typing import BinaryIO
 
 from monitor.announcer import Announcer
 from monitor.assembly import Assembly, node_name
@@ -33,7 +34,7 @@ from monitor.delivery.lock import ProcessLock
 from monitor.delivery.mqtt import MqttPublisher, Retained
 from monitor.delivery.outbox import Outbox
 from monitor.delivery.writer import EventWriter
-from monitor.errors import ConfigError
+from monitor.errors import AudioError, ConfigError
 from monitor.health.systemd import Systemd
 from monitor.health.vitals import Vitals
 from monitor.listening import Listening
@@ -116,7 +117,7 @@ def source_opener(audio: Audio, rate: int, stop: threading.Event) -> Callable[[]
         from monitor.sources.raw import RawInput
 
         return lambda: RawInput(
-            sys.stdin.buffer,
+            _standard_input(),
             rate=audio.raw_rate,
             channels=audio.raw_channels,
             sample_format=audio.raw_format,
@@ -128,6 +129,12 @@ def source_opener(audio: Audio, rate: int, stop: threading.Event) -> Callable[[]
     from monitor.sources.ffmpeg import FfmpegSource
 
     return lambda: FfmpegSource(audio.source, rate=rate, **limits, stop=stop)
+
+
+def _standard_input() -> BinaryIO:
+    if sys.stdin is None:
+        raise AudioError("standard input is closed; pipe raw PCM into it")
+    return sys.stdin.buffer
 
 
 def end_what_was_cut_off(outbox: Outbox) -> None:
