@@ -154,8 +154,6 @@ def _urban_disagreements(stem: str, row: dict[str, str]) -> Iterator[str]:
         yield f"the name says class {parts[1]}, the table {row['classID']}"
     if row["classID"] != str(CLASSES.index(row["class"])):
         yield f"classID {row['classID']} is not {row['class']}"
-    if row["salience"] not in ("1", "2"):
-        yield f"salience {row['salience']} is neither 1 nor 2"
     if not 0 <= float(row["start"]) < float(row["end"]):
         yield f"it ends at {row['end']} s and starts at {row['start']} s"
 

@@ -153,6 +153,8 @@ def read_urbansound8k(table: Path, audio: Path) -> list[tuple[Clip, bool]]:
             raise DataError(f"{table}:{line}: bad value ({error}); take the official table") from error
         if row["class"] not in CLASSES:
             raise DataError(f"{table}:{line}: unknown class {row['class']!r}")
+        if salience not in (1, 2):
+            raise DataError(f"{table}:{line}: salience {salience} is neither 1 nor 2")
         stem = Path(row["slice_file_name"]).stem
         path = known.get(stem, audio / f"fold{fold}" / stem)
         clip = Clip(path, "UrbanSound8K", row["fsID"], row["class"], fold, salience, start, end)

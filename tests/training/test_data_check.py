@@ -140,7 +140,6 @@ def test_a_quick_check_decodes_nothing_but_sees_an_empty_file(root: Path) -> Non
         ({"fsID": "77"}, "the table 77"),
         ({"classID": "0"}, "the name says class 3, the table 0"),
         ({"class": "siren"}, "classID 3 is not siren"),
-        ({"salience": "3"}, "neither 1 nor 2"),
         ({"start": "9", "end": "8"}, "ends at 8 s"),
     ],
 )
@@ -230,7 +229,8 @@ def test_a_folder_without_corpora_is_refused(tmp_path: Path) -> None:
         (",siren", ",sirene", "unknown class 'sirene'"),
         (",1,3,dog_bark", ",eleven,3,dog_bark", "bad value"),
         (",1,3,dog_bark", ",11,3,dog_bark", "bad value"),
-        (",3,dog_bark", "", "cut short"),
+        (",1,3,dog_bark", "", "cut short"),
+        (",1,1,3,dog_bark", ",3,1,3,dog_bark", "salience 3 is neither 1 nor 2"),
     ],
 )
 def test_a_bad_table_is_named_with_its_line(old: str, new: str, why: str, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from training.cli.options import data_option, progress
 
 if TYPE_CHECKING:
     from training.data import Clip
-    from training.features.spec import FeatureSpec
+    from training.features.spec import FeatureSpec, Fill
 
 _PRESETS = ("log-mel", "mfcc", "seed-frames", "seed-mel")
 _RECIPES = ("shift", "pitch", "tempo", "room", "all")
@@ -35,7 +35,7 @@ _TIMED_CLIPS = 60
 @click.option("--workers", type=click.IntRange(1), default=2, show_default=True, help="Processes.")
 @click.option("--cache", type=click.Path(path_type=Path), default=".cache/features", show_default=True)
 def features(
-    data: Path | None, names: tuple[str, ...], fill: str, denoise: bool, bank: str | None, copies: int,
+    data: Path | None, names: tuple[str, ...], fill: Fill, denoise: bool, bank: str | None, copies: int,
     speed: bool, workers: int, cache: Path,
 ) -> None:  # fmt: skip
     """Compute the features of all UrbanSound8K clips, or of altered copies of them, into the cache.

@@ -35,7 +35,7 @@ class Likeness:
     """
 
     pairs: tuple[Pair, ...]
-    edges: Floats
+    edges: NDArray[np.float64]
     within: NDArray[np.int64]
     between: NDArray[np.int64]
     typical: float
