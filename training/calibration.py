@@ -12,9 +12,11 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
+from monitor.events.feasible import check_feasible
 from monitor.model.card import ClassCard, ProfileName
 from monitor.settings import ClassSettings
 from training.mixing import Floats
+from training.prepare import HOP, RATE, WINDOW
 from training.streams import Scored
 
 TEMPERATURES = np.geomspace(0.3, 4.0, 40)
@@ -61,51 +63,74 @@ TEMPERS = {
 
 @dataclass(frozen=True)
 class Budget:
-    """What a profile may cost: false alarms an hour of background per class, and a floor for ``enter``."""
+    """What a profile may cost, per class.
+
+    alarms_per_hour : false alarms on background; share_of_others : of short sounds that are none of
+    the classes, the share that may raise this one; least_enter : floor of ``enter``; beta : weight
+    of recall against precision among the other classes' sounds, as in F-beta
+    """
 
     alarms_per_hour: float
+    share_of_others: float
     least_enter: float
     cooldown_s: float
     beta: float
-    """Weight of recall against precision among the other classes' sounds, as in F-beta."""
 
 
 BUDGETS: dict[ProfileName, Budget] = {
-    "quiet": Budget(1.0, 0.25, 5.0, 1.0),
-    "sensitive": Budget(6.0, 0.1, 2.0, 2.0),
+    "quiet": Budget(1.0, 0.01, 0.25, 5.0, 1.0),
+    "sensitive": Budget(6.0, 0.05, 0.1, 2.0, 2.0),
 }
-ENTERS = np.round(np.arange(0.1, 0.96, 0.025), 3)
+ENTERS = np.round(np.concatenate([np.arange(0.1, 0.95, 0.025), [0.95, 0.96, 0.97, 0.98, 0.99]]), 3)
 _EXIT_SHARE = 0.6
+OTHER_S = 5.0
+"""Length of a short sound in the streams of others: ESC's clips."""
 
 
-def fit_class(label: str, column: int, scenes: Sequence[Scored], beds: Sequence[Scored]) -> ClassCard:
-    """Fit the settings of one class.
+@dataclass(frozen=True)
+class Heard:
+    """Streams that models score without having trained on them.
 
-    scenes : one sound each, of this class and of others; beds : background alone
+    scenes : one sound each, of each class; beds : background alone; others : short sounds that
+    are none of the classes, one after another
     """
+
+    scenes: tuple[Scored, ...]
+    beds: tuple[Scored, ...]
+    others: tuple[Scored, ...]
+
+
+def fit_class(label: str, column: int, heard: Heard) -> ClassCard:
+    """Fit the settings of one class, whose score is ``column`` of the streams."""
     temper = TEMPERS[label]
     profiles: dict[ProfileName, ClassSettings] = {}
     for name, budget in BUDGETS.items():
-        profiles[name] = _fit_profile(label, column, scenes, beds, temper, budget)
+        profiles[name] = _fit_profile(label, column, heard, temper, budget)
     return ClassCard(shortest_s=temper.shortest_s, profiles=profiles)
 
 
-def _fit_profile(
-    label: str, column: int, scenes: Sequence[Scored], beds: Sequence[Scored], temper: Temper, budget: Budget
-) -> ClassSettings:
+def _fit_profile(label: str, column: int, heard: Heard, temper: Temper, budget: Budget) -> ClassSettings:
+    """The timing and threshold with the best F-beta among those that keep to the budget and are feasible."""
     best, best_value = None, -1.0
     for smoothing_s, attack_s in product(temper.smoothings_s, temper.attacks_s):
-        hop_s = float(scenes[0].times_s[0])
-        strength = [_held_peak(s.scores[:, column], smoothing_s, attack_s, hop_s) for s in scenes]
-        own = np.array([peak for s, peak in zip(scenes, strength, strict=True) if s.label == label])
-        other = np.array([peak for s, peak in zip(scenes, strength, strict=True) if s.label != label])
-        enter = _least_enter(column, beds, smoothing_s, attack_s, budget)
-        for candidate in _from(enter):
-            value = _f_beta((own >= candidate).mean(), (other >= candidate).mean() * 9, budget.beta)
-            if value > best_value + 1e-9:
-                best_value, best = value, (smoothing_s, attack_s, candidate)
-    smoothing_s, attack_s, enter = best or (temper.smoothings_s[-1], temper.attacks_s[-1], float(ENTERS[-1]))
-    shifts = _shifts(label, column, scenes, smoothing_s, enter)
+        own, other = _held_peaks(label, column, heard.scenes, smoothing_s, attack_s)
+        least = _least_enter(column, heard, smoothing_s, attack_s, budget)
+        for enter in (float(candidate) for candidate in ENTERS if candidate >= least):
+            value = _f_beta((own >= enter).mean(), (other >= enter).mean() * 9, budget.beta)
+            if value <= best_value + 1e-9:
+                continue
+            settings = _settings(enter, smoothing_s, attack_s, temper, budget)
+            if check_feasible(label, settings, temper.shortest_s, WINDOW / RATE, HOP / RATE) is None:
+                best_value, best = value, settings
+    if best is None:
+        best = _settings(float(ENTERS[-1]), temper.smoothings_s[0], temper.attacks_s[0], temper, budget)
+    onset_s, offset_s = _shifts(label, column, heard.scenes, best.smoothing_s, best.enter)
+    return best.model_copy(update={"onset_shift_s": onset_s, "offset_shift_s": offset_s})
+
+
+def _settings(
+    enter: float, smoothing_s: float, attack_s: float, temper: Temper, budget: Budget
+) -> ClassSettings:
     return ClassSettings(
         enter=enter,
         exit=round(enter * _EXIT_SHARE, 3),
@@ -113,14 +138,16 @@ def _fit_profile(
         release_s=temper.release_s,
         smoothing_s=smoothing_s,
         cooldown_s=budget.cooldown_s,
-        onset_shift_s=shifts[0],
-        offset_shift_s=shifts[1],
     )
 
 
-def _from(enter: float) -> list[float]:
-    """The candidate thresholds at or above ``enter``."""
-    return [float(candidate) for candidate in ENTERS if candidate >= enter]
+def _held_peaks(
+    label: str, column: int, scenes: Sequence[Scored], smoothing_s: float, attack_s: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The highest threshold at which each scene would raise the class: scenes of its own, and the others."""
+    peaks = np.array([_held(s, column, smoothing_s, attack_s).max() for s in scenes])
+    own = np.array([s.label == label for s in scenes])
+    return peaks[own], peaks[~own]
 
 
 def _f_beta(recall: float, false_per_true: float, beta: float) -> float:
@@ -129,37 +156,32 @@ def _f_beta(recall: float, false_per_true: float, beta: float) -> float:
     return float(hits / (hits + beta**2 * (1 - recall) + false_per_true)) if recall > 0 else 0.0
 
 
-def _least_enter(
-    column: int, beds: Sequence[Scored], smoothing_s: float, attack_s: float, budget: Budget
-) -> float:
-    """Lowest threshold that keeps to the budget on background, at least the profile's own floor."""
-    hop_s = float(beds[0].times_s[0])
-    hours = sum(bed.seconds for bed in beds) / 3600
-    allowed = budget.alarms_per_hour * hours
-    held = [_held(bed.scores[:, column], smoothing_s, attack_s, hop_s) for bed in beds]
-    for enter in ENTERS:
-        if enter >= budget.least_enter and sum(_alarms(h, enter, budget, hop_s) for h in held) <= allowed:
+def _least_enter(column: int, heard: Heard, smoothing_s: float, attack_s: float, budget: Budget) -> float:
+    """Lowest threshold that keeps to the budget, at least the profile's own floor."""
+    hours = sum(bed.seconds for bed in heard.beds) / 3600
+    sounds = sum(other.seconds for other in heard.others) / OTHER_S
+    beds = [_held(bed, column, smoothing_s, attack_s) for bed in heard.beds]
+    others = [_held(other, column, smoothing_s, attack_s) for other in heard.others]
+    for enter in ENTERS[budget.least_enter <= ENTERS]:
+        alarms = sum(_alarms(held, enter, budget) for held in beds)
+        surprises = sum(_alarms(held, enter, budget) for held in others)
+        if alarms <= budget.alarms_per_hour * hours and surprises <= budget.share_of_others * sounds:
             return float(enter)
     return float(ENTERS[-1])
 
 
-def _alarms(held: NDArray[np.float64], enter: float, budget: Budget, hop_s: float) -> int:
+def _alarms(held: NDArray[np.float64], enter: float, budget: Budget) -> int:
     """Count rises over ``enter``; within release and cooldown they are one alarm."""
     over = np.flatnonzero(held >= enter)
-    return 0 if not len(over) else 1 + int((np.diff(over) * hop_s > budget.cooldown_s + 1.0).sum())
+    return 0 if not len(over) else 1 + int((np.diff(over) * HOP / RATE > budget.cooldown_s + 1.0).sum())
 
 
-def _held_peak(scores: NDArray[np.float32], smoothing_s: float, attack_s: float, hop_s: float) -> float:
-    return float(_held(scores, smoothing_s, attack_s, hop_s).max())
-
-
-def _held(
-    scores: NDArray[np.float32], smoothing_s: float, attack_s: float, hop_s: float
-) -> NDArray[np.float64]:
+def _held(scored: Scored, column: int, smoothing_s: float, attack_s: float) -> NDArray[np.float64]:
     """The score that every row of an attack run ending here reaches, after trailing smoothing."""
-    smooth = smoothed(scores, smoothing_s, hop_s)
-    rows = min(len(smooth), 1 + round(attack_s / hop_s))
-    return np.lib.stride_tricks.sliding_window_view(smooth, rows).min(axis=1)
+    smooth = smoothed(scored.scores[:, column], smoothing_s, HOP / RATE)
+    rows = min(len(smooth), 1 + round(attack_s * RATE / HOP))
+    held: NDArray[np.float64] = np.lib.stride_tricks.sliding_window_view(smooth, rows).min(axis=1)
+    return held
 
 
 def smoothed(scores: NDArray[np.float32], smoothing_s: float, hop_s: float) -> NDArray[np.float64]:
@@ -180,7 +202,7 @@ def _shifts(
     for item in scenes:
         if item.label != label:
             continue
-        smooth = smoothed(item.scores[:, column], smoothing_s, float(item.times_s[0]))
+        smooth = smoothed(item.scores[:, column], smoothing_s, HOP / RATE)
         over = np.flatnonzero((smooth >= enter) & (item.times_s > item.onset_s))
         if not len(over):
             continue

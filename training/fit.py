@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import queue
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 from training.loop import Course, Report, Row, one_cycle, optimise
 from training.mixing import Floats, Mixer, Recipe
 from training.networks import NetworkSpec, build
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -79,19 +81,24 @@ def fit(
     Batches are drawn from (seed, epoch), so a resumed run sees the same windows as one that was
     never stopped.
     """
+
+    def make(rng: np.random.Generator) -> tuple[Floats, Floats]:
+        windows, targets = mixer.batch(spec.batch, rng)
+        return scaling.apply(windows), targets
+
+    def batches(epoch: int) -> Iterator[tuple[Floats, Floats]]:
+        return prefetch(make, spec.steps, (spec.seed, epoch))
+
+    return optimise(model, make_optimizer(spec), _independent_labels, batches, course, folder, report)
+
+
+def make_optimizer(spec: RunSpec) -> Any:
+    """AdamW that leaves biases and batch norm undecayed."""
     import keras
 
     optimizer = keras.optimizers.AdamW(spec.rate, weight_decay=spec.decay)
     optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
-    return optimise(
-        model,
-        optimizer,
-        _independent_labels,
-        lambda epoch: _prefetch(spec, mixer, scaling, epoch),
-        course,
-        folder,
-        report,
-    )
+    return optimizer
 
 
 def _independent_labels(targets: Any, logits: Any) -> tuple[Any, dict[str, Any]]:
@@ -102,12 +109,12 @@ def _independent_labels(targets: Any, logits: Any) -> tuple[Any, dict[str, Any]]
     return loss, {"loss": loss}
 
 
-def _prefetch(spec: RunSpec, mixer: Mixer, scaling: Scaling, epoch: int) -> Iterator[tuple[Floats, Floats]]:
-    """Yield an epoch's batches, made by a thread while the network works on the one before."""
-    ready: queue.Queue[tuple[Floats, Floats] | BaseException] = queue.Queue(maxsize=3)
+def prefetch(make: Callable[[np.random.Generator], T], steps: int, seed: tuple[int, ...]) -> Iterator[T]:
+    """Yield ``steps`` batches, made by a thread while the network works on the one before."""
+    ready: queue.Queue[T | BaseException] = queue.Queue(maxsize=3)
     stop = threading.Event()
 
-    def offer(item: tuple[Floats, Floats] | BaseException) -> None:
+    def offer(item: T | BaseException) -> None:
         while not stop.is_set():
             try:
                 return ready.put(item, timeout=0.2)
@@ -116,10 +123,9 @@ def _prefetch(spec: RunSpec, mixer: Mixer, scaling: Scaling, epoch: int) -> Iter
 
     def produce() -> None:
         try:
-            rng = np.random.default_rng((spec.seed, epoch))
-            for _ in range(spec.steps):
-                windows, targets = mixer.batch(spec.batch, rng)
-                offer((scaling.apply(windows), targets))
+            rng = np.random.default_rng(seed)
+            for _ in range(steps):
+                offer(make(rng))
                 if stop.is_set():
                     return
         except Exception as error:  # handed over to the consumer, which raises it
@@ -128,7 +134,7 @@ def _prefetch(spec: RunSpec, mixer: Mixer, scaling: Scaling, epoch: int) -> Iter
     maker = threading.Thread(target=produce, name="batches", daemon=True)
     maker.start()
     try:
-        for _ in range(spec.steps):
+        for _ in range(steps):
             item = ready.get()
             if isinstance(item, BaseException):
                 raise item

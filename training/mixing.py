@@ -60,7 +60,7 @@ PLAIN = Recipe(
 )  # fmt: skip
 """No augmentation, to measure what it brings."""
 
-_HEARD_FRAMES = 20
+HEARD_FRAMES = 20
 """A label holds when at least 0.4 s of the sound, or half of a shorter one, lies in the window."""
 _KNOTS = 5
 
@@ -128,7 +128,7 @@ class Mixer:
         gain_db = rng.uniform(-recipe.second_db, recipe.second_db, len(pair))
         placed, _ = self._place(second, rng)
         mixture[pair] += placed * _scale(level[pair], self._bank.level[second], gain_db)
-        targets[pair] = _pair_targets(targets[pair], self._targets[second], gain_db)
+        targets[pair] = pair_targets(targets[pair], self._targets[second], gain_db)
 
         behind = np.flatnonzero((rng.random(size) < recipe.background) | ~whole)
         beds = self._others.draw(len(behind), rng)
@@ -147,7 +147,7 @@ class Mixer:
         recipe, frames, count = self._recipe, self._frames, len(clips)
         rate = rng.uniform(1.0 - recipe.stretch, 1.0 + recipe.stretch, count)
         length = np.maximum(1, (self._bank.frames[clips] / rate).astype(np.int64))
-        heard = np.minimum(_HEARD_FRAMES, np.maximum(1, length // 2))
+        heard = np.minimum(HEARD_FRAMES, np.maximum(1, length // 2))
         long = length >= frames
         loose = np.where(long, rng.random(count) < recipe.partial, rng.random(count) >= recipe.tiled)
         inside = rng.integers(0, np.maximum(1, length - frames + 1))
@@ -187,7 +187,7 @@ def _scale(reference: Floats, level: Floats, gain_db: NDArray[np.float64]) -> Fl
     return factor.astype(np.float32)[:, None, None]
 
 
-def _pair_targets(first: Floats, second: Floats, second_over_first_db: NDArray[np.float64]) -> Floats:
+def pair_targets(first: Floats, second: Floats, second_over_first_db: NDArray[np.float64]) -> Floats:
     """The louder keeps its target; the fainter loses some once it is far below, and ``background`` is off."""
     amplitude = 10 ** (second_over_first_db / 20)
     share = (amplitude / (1.0 + amplitude)).astype(np.float32)[:, None]

@@ -18,6 +18,9 @@ from training.splits import Part
 RATE = 16_000
 HOP = 8_000
 """Samples between model windows."""
+WINDOW = 32_000
+"""Samples of a model window."""
+_FRAME_HOP = 320
 
 Tick = Callable[[int], None]
 
@@ -43,7 +46,15 @@ class FrontEnd:
 
 def default_front_end(cache: Path) -> FrontEnd:
     """16 kHz, 32 ms Hann every 20 ms, 64 bands 50–8000 Hz, windows of 2 s."""
-    spec = LogMelSpec(n_fft=512, win_length=512, hop=320, frames=100, n_mels=64, fmin=50.0, fmax=8000.0)
+    spec = LogMelSpec(
+        n_fft=512,
+        win_length=512,
+        hop=_FRAME_HOP,
+        frames=WINDOW // _FRAME_HOP,
+        n_mels=64,
+        fmin=50.0,
+        fmax=8000.0,
+    )
     hashed = spec.model_copy(update={"matrix_sha256": matrix_sha256(mel_matrix(spec, RATE))})
     return FrontEnd(hashed, cache)
 
@@ -58,19 +69,26 @@ def targets_of(part: Part, recipe: Recipe) -> Floats:
     return targets
 
 
-def make_mixer(part: Part, front_end: FrontEnd, recipe: Recipe, tick: Tick) -> Mixer:
-    """Load the part's mel power and return its source of batches.
+def event_sampler(part: Part) -> Sampler:
+    """Draw from the part's events; numbers count as in :func:`targets_of`."""
+    return Sampler([label for _, label in part.events], [clip.recording for clip, _ in part.events])
 
-    Other sounds are drawn evenly from the kinds of background and the folds of ESC.
-    """
-    events = [clip for clip, _ in part.events]
+
+def other_sampler(part: Part) -> Sampler:
+    """Draw from the part's other sounds, evenly from the kinds of background and the folds of ESC."""
     others = [*part.negatives, *part.backgrounds]
     kinds = [c.label if c.corpus == "background" else f"ESC fold {c.fold}" for c in others]
+    return Sampler(kinds, [clip.recording for clip in others], offset=len(part.events))
+
+
+def make_mixer(part: Part, front_end: FrontEnd, recipe: Recipe, tick: Tick) -> Mixer:
+    """Load the part's mel power and return its source of batches."""
+    clips = [*(clip for clip, _ in part.events), *part.negatives, *part.backgrounds]
     return Mixer(
-        front_end.bank([*events, *others], tick),
+        front_end.bank(clips, tick),
         targets_of(part, recipe),
-        Sampler([label for _, label in part.events], [clip.recording for clip in events]),
-        Sampler(kinds, [clip.recording for clip in others], offset=len(events)),
+        event_sampler(part),
+        other_sampler(part),
         band_widths(front_end.spec, RATE),
         front_end.spec.frames,
         front_end.spec.floor,

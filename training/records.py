@@ -12,7 +12,7 @@ from pathlib import Path
 
 from training.data import CLASSES
 from training.default import Outcome, Plan
-from training.evaluation import false_alarm_table
+from training.evaluation import AlertFigures, false_alarm_table, poisson_interval
 
 
 def write_records(outcome: Outcome, plan: Plan, folder: Path) -> None:
@@ -33,6 +33,8 @@ def write_records(outcome: Outcome, plan: Plan, folder: Path) -> None:
         "train_folds": plan.train_folds,
         "test_folds": plan.test_folds,
         "run": asdict(plan.run),
+        "tutoring": asdict(plan.tutoring),
+        "lessons": asdict(plan.lessons),
         "tflite_against_keras": outcome.parity,
         "quality": [quality.model_dump() for quality in outcome.card.quality],
     }
@@ -72,8 +74,6 @@ def class_rows(outcome: Outcome) -> list[tuple[object, ...]]:
 def page(outcome: Outcome, plan: Plan) -> str:
     """The figures as Markdown."""
     folds = f"trained on folds {_folds(plan.train_folds)}, tested on fold {_folds(plan.test_folds)}"
-    alarms = sum(row.false_alarms for row in outcome.alerts)
-    heard, scenes = sum(row.heard for row in outcome.alerts), sum(row.scenes for row in outcome.alerts)
     lines = [
         "# The first model",
         "",
@@ -82,10 +82,12 @@ def page(outcome: Outcome, plan: Plan) -> str:
         "cross-fitted scores of training recordings. One seed on one fold: about ±7 points over recordings.",
         "",
         f"- clips: accuracy **{outcome.clips.accuracy:.3f}**, macro F1 **{outcome.clips.macro_f1:.3f}**",
-        f"- streams: {heard} of {scenes} foreground clips, 15 dB over background, raise their own alert "
+        f"- streams: {_heard(outcome.alerts)} foreground clips, 15 dB over background, raise their own alert "
         "(profile `quiet`)",
-        f"- background: {alarms} alerts in {outcome.bed_hours * 60:.0f} minutes "
-        f"({alarms / outcome.bed_hours:.1f} an hour)",
+        f"- background: {_alarms(outcome.alerts, outcome.bed_hours)}",
+        f"- where the thresholds were chosen, judged by cross-fitted models: {_heard(outcome.development)} "
+        "foreground clips, 0 to 20 dB over background; "
+        f"{_alarms(outcome.development, outcome.development_hours)}",
         f"- TFLite against Keras: {outcome.parity:.1e}",
         "",
         *_markdown(_CLASS_COLUMNS, class_rows(outcome)),
@@ -96,6 +98,19 @@ def page(outcome: Outcome, plan: Plan) -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+def _heard(alerts: Sequence[AlertFigures]) -> str:
+    return f"{sum(row.heard for row in alerts)} of {sum(row.scenes for row in alerts)}"
+
+
+def _alarms(alerts: Sequence[AlertFigures], hours: float) -> str:
+    count = sum(row.false_alarms for row in alerts)
+    low, high = poisson_interval(count)
+    return (
+        f"{count} false alarms in {hours * 60:.0f} minutes of background, {count / hours:.1f} an hour "
+        f"(95 %: {low / hours:.1f} to {high / hours:.1f})"
+    )
 
 
 def _folds(folds: Sequence[int]) -> str:

@@ -13,6 +13,11 @@ from training.cli.options import Clock, data_option, parse_folds
 @data_option
 @click.option("--train", "train_folds", default="1,3", show_default=True, callback=parse_folds)
 @click.option("--test", "test_folds", default="2", show_default=True, callback=parse_folds)
+@click.option(
+    "--teacher",
+    type=click.Path(path_type=Path),
+    help="YAMNet with its embedding; default: in the data folder.",
+)
 @click.option("--seed", default=0, show_default=True)
 @click.option("--epochs", default=30, show_default=True, type=click.IntRange(1))
 @click.option("--version", "model_version", default="0.1.0", show_default=True, help="Version in the card.")
@@ -22,8 +27,8 @@ from training.cli.options import Clock, data_option, parse_folds
 )
 @click.option("--runs", default="runs", show_default=True, type=click.Path(path_type=Path))
 def default(
-    data: Path | None, train_folds: tuple[int, ...], test_folds: tuple[int, ...], seed: int, epochs: int,
-    model_version: str, models: Path, records: Path, runs: Path,
+    data: Path | None, train_folds: tuple[int, ...], test_folds: tuple[int, ...], teacher: Path | None,
+    seed: int, epochs: int, model_version: str, models: Path, records: Path, runs: Path,
 ) -> None:  # fmt: skip
     """Train, calibrate, test and package the model that ships.
 
@@ -34,17 +39,21 @@ def default(
       sound-training default --data ~/sounds --train 1,3 --test 2 --seed 0
     """
     from training.data import data_root, load
-    from training.default import Plan, make, write
-    from training.fit import RunSpec
+    from training.default import Plan, School, default_run, make, write
+    from training.distillation import TEACHER_FILE, LessonPlan, unlabelled_sounds
     from training.prepare import default_front_end
     from training.records import write_records
+    from training.tutoring import Tutoring
 
     folds = f"--train {','.join(map(str, train_folds))} --test {','.join(map(str, test_folds))}"
     command = f"sound-training default {folds} --seed {seed} --epochs {epochs}"
-    plan = Plan(train_folds, test_folds, RunSpec(seed=seed, epochs=epochs), model_version, command)
+    root = data_root(data)
+    plan = Plan(
+        train_folds, test_folds, default_run(seed, epochs), Tutoring(), LessonPlan(), model_version, command
+    )
+    school = School(teacher or root / "yamnet" / TEACHER_FILE, unlabelled_sounds(root / "effects"))
     folder = runs / f"default-{'_'.join(map(str, train_folds))}-seed{seed}-{epochs}"
-    corpora = load(data_root(data))
-    outcome = make(plan, corpora, default_front_end(Path(".cache/features")), folder, Clock())
+    outcome = make(plan, load(root), school, default_front_end(Path(".cache/features")), folder, Clock())
     path = write(outcome, models)
     write_records(outcome, plan, records)
     click.echo(str(path))

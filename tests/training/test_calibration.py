@@ -1,0 +1,100 @@
+"""Thresholds keep to their budget on background, and what is fitted can be switched on at all."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from monitor.events.feasible import check_feasible
+from monitor.records import Level
+from training.calibration import BUDGETS, TEMPERS, Heard, fit_class, fit_temperature, smoothed
+from training.data import CLASSES, LABELS
+from training.evaluation import alert_figures
+from training.prepare import HOP, RATE
+from training.streams import Scored
+
+HOP_S = HOP / RATE
+COLUMN = LABELS.index("dog_bark")
+
+
+def stream(scores: np.ndarray, label: str = "", onset_s: float = 0.0, offset_s: float = 0.0) -> Scored:
+    """A stream in which one class's score is given and all others are 0."""
+    rows = np.zeros((len(scores), len(LABELS)), np.float32)
+    rows[:, COLUMN] = scores
+    times = HOP_S * np.arange(1, len(scores) + 1)
+    levels = (Level(-30.0, -20.0, -50.0, False),) * len(scores)
+    return Scored("", label, onset_s, offset_s, times, rows, levels)
+
+
+def heard(own: float = 0.9, other: float = 0.1, alarms: int = 0, alarm: float = 0.6) -> Heard:
+    """Scenes of the class that reach ``own``, of another that reach ``other``, and an hour of background."""
+    peak = np.zeros(20)
+    peak[7:11] = 1.0
+    scenes = [stream(peak * own, "dog_bark", 3.0, 5.0)] * 10 + [stream(peak * other, "siren", 3.0, 5.0)] * 10
+    bed = np.zeros(7200)
+    bed[100 : 100 + 100 * alarms : 100] = alarm
+    return Heard(tuple(scenes), (stream(bed),), ())
+
+
+def test_quiet_keeps_to_its_alarms_an_hour() -> None:
+    for alarms in (0, 1, 2, 30):
+        fitted = fit_class("dog_bark", COLUMN, heard(alarms=alarms)).profiles["quiet"]
+        figures = alert_figures((), heard(alarms=alarms).beds, {"dog_bark": fitted})
+        assert figures[CLASSES.index("dog_bark")].false_alarms <= BUDGETS["quiet"].alarms_per_hour
+
+
+def test_a_class_without_false_alarms_is_heard_every_time() -> None:
+    fitted = fit_class("dog_bark", COLUMN, heard()).profiles
+    for settings in fitted.values():
+        row = alert_figures(heard().scenes, heard().beds, {"dog_bark": settings})[CLASSES.index("dog_bark")]
+        assert (row.heard, row.scenes) == (10, 10)
+
+
+def test_other_sounds_that_raise_the_class_lift_its_threshold() -> None:
+    apart = fit_class("dog_bark", COLUMN, heard(other=0.1)).profiles["quiet"]
+    close = fit_class("dog_bark", COLUMN, heard(other=0.72)).profiles["quiet"]
+    assert close.enter > 0.72 > apart.enter
+
+
+def test_short_sounds_that_are_no_class_count_by_their_share() -> None:
+    surprising = np.zeros(10_000)
+    surprising[::20] = 0.6
+    with_others = Heard(heard().scenes, heard().beds, (stream(surprising),))
+    assert fit_class("dog_bark", COLUMN, with_others).profiles["quiet"].enter > 0.6
+
+
+def test_quiet_is_never_below_sensitive() -> None:
+    fitted = fit_class("dog_bark", COLUMN, heard(alarms=3)).profiles
+    assert fitted["quiet"].enter >= fitted["sensitive"].enter
+
+
+@pytest.mark.parametrize("label", CLASSES)
+def test_every_fitted_class_can_be_switched_on_by_its_shortest_sound(label: str) -> None:
+    rng = np.random.default_rng(0)
+    for level in (0.3, 0.6, 0.98):
+        scores = np.clip(rng.normal(level, 0.3, (10, 20)), 0, 1)
+        scenes = tuple(stream(row, own, 3.0, 5.0) for row in scores for own in (label, "other"))
+        beds = (stream(np.clip(rng.normal(0.2, 0.2, 2000), 0, 1)),)
+        fitted = fit_class(label, COLUMN, Heard(scenes, beds, ()))
+        for settings in fitted.profiles.values():
+            assert check_feasible(label, settings, TEMPERS[label].shortest_s, 2.0, HOP_S) is None
+
+
+def test_shifts_are_the_delay_of_the_scores() -> None:
+    fitted = fit_class("dog_bark", COLUMN, heard()).profiles["quiet"]
+    # Row 7 ends at 4.0 s, a second after the onset; the first row below ends at 6.0 s.
+    assert fitted.onset_shift_s == pytest.approx(1.0 + fitted.smoothing_s / 2, abs=0.51)
+    assert fitted.offset_shift_s == pytest.approx(1.0, abs=1.01)
+
+
+def test_temperature_recovers_the_scale_of_the_logits() -> None:
+    rng = np.random.default_rng(0)
+    logits = rng.normal(0, 2, (20_000, 3)).astype(np.float32)
+    targets = (rng.random(logits.shape) < 1 / (1 + np.exp(-logits))).astype(np.float32)
+    assert fit_temperature(logits * 2, targets) == pytest.approx(2.0, rel=0.1)
+
+
+def test_smoothing_is_the_mean_of_the_rows_it_spans() -> None:
+    scores = np.array([0.0, 1.0, 0.0, 0.0], np.float32)
+    assert smoothed(scores, 0.0, 0.5).tolist() == [0, 1, 0, 0]
+    assert smoothed(scores, 1.0, 0.5).tolist() == [0, 0.5, 0.5, 0]

@@ -1,0 +1,31 @@
+"""Figures count what they say."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from training.data import CLASSES, LABELS
+from training.evaluation import clip_figures, poisson_interval
+
+
+@pytest.mark.parametrize(("count", "low", "high"), [(0, 0.0, 3.689), (3, 0.619, 8.767), (10, 4.795, 18.390)])
+def test_the_poisson_interval_is_the_published_one(count: int, low: float, high: float) -> None:
+    assert poisson_interval(count) == pytest.approx((low, high), abs=1e-3)
+
+
+def test_background_does_not_compete_for_a_clip() -> None:
+    logits = np.zeros((1, len(LABELS)), np.float32)
+    logits[0, LABELS.index("siren")], logits[0, -1] = 1.0, 9.0
+    figures = clip_figures(logits, np.array([CLASSES.index("siren")]))
+    assert figures.accuracy == 1.0
+
+
+def test_confusion_counts_truth_by_row_and_guess_by_column() -> None:
+    logits = np.eye(len(LABELS), dtype=np.float32)[[0, 1, 1]]
+    figures = clip_figures(logits, np.array([0, 0, 1]))
+    assert figures.confusion[0, :2].tolist() == [1, 1]
+    assert figures.confusion[1, 1] == 1
+    assert figures.recall[:2].tolist() == [0.5, 1.0]
+    assert figures.precision[:2].tolist() == [1.0, 0.5]
+    assert figures.macro_f1 == pytest.approx((2 / 3 + 2 / 3) / 2)

@@ -1,0 +1,102 @@
+"""Batches are what the recipe says: powers add, labels follow, chance comes from the seed alone."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from recordings import make_part
+
+from training.data import BACKGROUND, LABELS
+from training.mixing import PLAIN, Mixer, Recipe, pair_targets
+from training.prepare import FrontEnd, default_front_end, make_mixer
+from training.splits import Part
+
+BARK, SIREN, NOTHING = LABELS.index("dog_bark"), LABELS.index("siren"), LABELS.index(BACKGROUND)
+BARE = replace(PLAIN, negatives=0.0, noise_db=(200.0, 200.0), smoothing=0.0)
+"""One clip a window and nothing else, to be reckoned by hand."""
+
+
+@pytest.fixture(scope="module")
+def part(tmp_path_factory: pytest.TempPathFactory) -> Part:
+    return make_part(tmp_path_factory.mktemp("recordings"))
+
+
+@pytest.fixture(scope="module")
+def front_end(tmp_path_factory: pytest.TempPathFactory) -> FrontEnd:
+    return default_front_end(tmp_path_factory.mktemp("cache"))
+
+
+def mixer(part: Part, front_end: FrontEnd, recipe: Recipe) -> Mixer:
+    return make_mixer(part, front_end, recipe, lambda done: None)
+
+
+def batch(part: Part, front_end: FrontEnd, recipe: Recipe, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    return mixer(part, front_end, recipe).batch(32, np.random.default_rng(seed))
+
+
+def test_a_bare_window_is_a_stretch_of_its_clip(part: Part, front_end: FrontEnd) -> None:
+    windows, targets = batch(part, front_end, BARE)
+    clips = [clip for clip, _ in part.events]
+    bank = front_end.bank([*clips, *part.negatives, *part.backgrounds], lambda done: None)
+    labels = np.array([LABELS.index(label) for _, label in part.events])
+    for window, target in zip(windows, targets, strict=True):
+        power = 10 ** (window / 10)
+        candidates = np.flatnonzero(labels == target.argmax())
+        assert any(_holds(bank.power[bank.first[c] :][: bank.frames[c]], power) for c in candidates)
+
+
+def _holds(clip: np.ndarray, window: np.ndarray) -> bool:
+    starts = range(len(clip) - len(window) + 1)
+    return any(np.allclose(clip[s : s + len(window)], window, rtol=1e-3, atol=1e-10) for s in starts)
+
+
+def test_mixed_sounds_add_in_power(part: Part, front_end: FrontEnd) -> None:
+    # The same draws follow: only the second event, at equal level, is on top.
+    alone, _ = batch(part, front_end, BARE)
+    both, _ = batch(part, front_end, replace(BARE, second=1.0, second_db=0.0))
+    added = 10 ** (both / 10) - 10 ** (alone / 10)
+    assert (added >= -1e-9).all()
+    assert (added.mean(axis=(1, 2)) > 0).all()
+
+
+def test_the_second_of_a_pair_is_labelled_too(part: Part, front_end: FrontEnd) -> None:
+    _, targets = batch(part, front_end, replace(BARE, second=1.0, second_db=0.0))
+    assert (targets[:, [BARK, SIREN]] == 1.0).all(axis=1).any()
+    assert (targets[:, NOTHING] == 0.0).all()
+
+
+def test_a_second_far_below_loses_its_target_and_the_louder_keeps_it() -> None:
+    bark, siren = np.eye(len(LABELS), dtype=np.float32)[[BARK, SIREN]]
+    mixed = pair_targets(np.stack([bark] * 3), np.stack([siren] * 3), np.array([0.0, -20.0, 20.0]))
+    assert mixed[0, BARK] == mixed[0, SIREN] == 1.0
+    assert mixed[1, BARK] == 1.0
+    assert mixed[1, SIREN] == pytest.approx(2 / 11)
+    assert mixed[2, BARK] == pytest.approx(2 / 11)
+    assert mixed[2, SIREN] == 1.0
+
+
+def test_windows_without_an_event_are_background_alone(part: Part, front_end: FrontEnd) -> None:
+    _, targets = batch(part, front_end, replace(BARE, negatives=1.0))
+    assert (targets[:, NOTHING] == 1.0).all()
+    assert targets.sum() == len(targets)
+
+
+def test_smoothing_draws_all_targets_inwards(part: Part, front_end: FrontEnd) -> None:
+    _, targets = batch(part, front_end, replace(BARE, smoothing=0.1))
+    assert np.unique(targets) == pytest.approx([0.05, 0.95])
+
+
+def test_batches_depend_on_the_seed_alone(part: Part, front_end: FrontEnd) -> None:
+    for recipe in (Recipe(), PLAIN):
+        first, again = batch(part, front_end, recipe, 3), batch(part, front_end, recipe, 3)
+        other = batch(part, front_end, recipe, 4)
+        assert all(np.array_equal(a, b) for a, b in zip(first, again, strict=True))
+        assert not np.array_equal(first[0], other[0])
+
+
+def test_an_augmented_batch_is_finite_and_its_targets_are_shares(part: Part, front_end: FrontEnd) -> None:
+    windows, targets = batch(part, front_end, Recipe())
+    assert np.isfinite(windows).all()
+    assert ((targets >= 0.0) & (targets <= 1.0)).all()
