@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from monitor.errors import EXIT_FAILED
-from training.cli.options import data_option, progress
+from training.cli.options import data_option, progress, workers_option
 
 if TYPE_CHECKING:
     from training.check import CheckReport, FoldReport
@@ -30,7 +30,8 @@ def data() -> None:
 @data_option
 @click.option("--quick", is_flag=True, help="Only look up the files; decode nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
-def check(data: Path | None, quick: bool, as_json: bool) -> None:
+@workers_option
+def check(data: Path | None, quick: bool, as_json: bool, workers: int) -> None:
     """Say what is here, missing, damaged, mislabelled, and what must be kept apart.
 
     Exit code 1 when a file is damaged, a label contradicts itself or a recording would stand in
@@ -48,7 +49,7 @@ def check(data: Path | None, quick: bool, as_json: bool) -> None:
     corpora = load(root)
     total = len({clip.path for clip in (*corpora.urban, *corpora.esc, *corpora.backgrounds)})
     with progress(total, "looking up" if quick else "decoding") as tick:
-        report = check_data(root, decode=not quick, tick=tick)
+        report = check_data(root, decode=not quick, tick=tick, workers=workers)
     if as_json:
         click.echo(json.dumps(dataclasses.asdict(report) | {"sound": report.is_sound()}, indent=1))
     else:
@@ -76,11 +77,13 @@ def fetch(corpus: str, data: Path | None, address: str | None, md5: str | None) 
     from training.fetch import fetch as fetch_corpus
     from training.fetch import source_of
 
+    if data:
+        data.mkdir(parents=True, exist_ok=True)
     root = data_root(data)
     source = source_of(corpus)
     source = dataclasses.replace(source, address=address or source.address, md5=md5 or source.md5)
     click.echo(f"{corpus}: {source.address}\nlicence: {source.licence}\n\n{source.bibtex}\n", err=True)
-    with progress(0, "bytes") as tick:
+    with progress(None, source.archive, "B") as tick:
         home = fetch_corpus(source, root, tick)
     click.echo(str(home))
     click.echo("next: sound-training data check", err=True)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from training.cli.options import data_option, progress
+from training.cli.options import data_option, progress, workers_option
 from training.errors import DataError
 
 
@@ -23,7 +23,7 @@ from training.errors import DataError
     help="Folder of the page.",
 )
 @click.option("--gallery/--no-gallery", default=True, help="Show a clip of each class.")
-@click.option("--workers", type=click.IntRange(1), default=2, show_default=True, help="Processes.")
+@workers_option
 def explore(data: Path | None, corpus: str, out: Path, gallery: bool, workers: int) -> None:
     """Measure every clip and write index.html, README.md, pictures and tables.
 

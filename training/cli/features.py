@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from training.cli.options import data_option, progress
+from training.cli.options import data_option, progress, workers_option
 
 if TYPE_CHECKING:
     from training.data import Clip
@@ -32,7 +32,7 @@ _TIMED_CLIPS = 60
 @click.option("--bank", type=click.Choice(_RECIPES), help="Render altered copies by this recipe instead.")
 @click.option("--copies", type=click.IntRange(1), default=2, show_default=True, help="Copies of each clip.")
 @click.option("--speed", is_flag=True, help="Only measure, on 60 clips, what a second of audio costs.")
-@click.option("--workers", type=click.IntRange(1), default=2, show_default=True, help="Processes.")
+@workers_option
 @click.option("--cache", type=click.Path(path_type=Path), default=".cache/features", show_default=True)
 def features(
     data: Path | None, names: tuple[str, ...], fill: Fill, denoise: bool, bank: str | None, copies: int,

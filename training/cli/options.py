@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,6 +12,14 @@ import click
 
 data_option = click.option(
     "--data", type=click.Path(path_type=Path), help="Data folder; otherwise the environment's SOUND_DATA."
+)
+
+workers_option = click.option(
+    "--workers",
+    type=click.IntRange(1),
+    default=os.cpu_count() or 1,
+    show_default="all cores",
+    help="Processes.",
 )
 
 
@@ -36,11 +45,13 @@ class Clock:
 
 
 @contextmanager
-def progress(total: int, what: str) -> Iterator[Callable[[int], None]]:
+def progress(total: int | None, what: str, unit: str = "") -> Iterator[Callable[[int], None]]:
     """Show a bar with an estimate on a terminal; yields what to call with the number just done."""
     from tqdm import tqdm
 
-    with tqdm(total=total, desc=what, unit="", disable=None, dynamic_ncols=True) as bar:
+    with tqdm(
+        total=total, desc=what, unit=unit, unit_scale=bool(unit), disable=None, dynamic_ncols=True
+    ) as bar:
 
         def tick(done: int) -> None:
             bar.update(done)
