@@ -128,7 +128,7 @@ class Listening:
             self._tell(stream.pipeline.close("stopped"), stream.recorder)
         except SourceLost as lost:
             self._silent = isinstance(lost, SourceSilent)
-            self._lose(lost)  # said before the source is closed: that may take time
+            self._lose(lost, f"{source.name}: ")  # said before the source is closed: that may take time
             self._tell(stream.pipeline.close("source_lost"), stream.recorder)
             raise
         finally:
@@ -154,14 +154,14 @@ class Listening:
             for listener in self._listeners:
                 listener.on_record(record)
 
-    def _lose(self, error: AudioError) -> None:
+    def _lose(self, error: AudioError, where: str = "") -> None:
         """Tell that there is no audio: the first reason is the cause, later ones say why it stays so."""
         reason = str(error)
         if self._vitals.hearing.microphone != "lost":
             self._vitals.hearing = Hearing("lost", reason)
         self._failures += 1
         if (reason != self._logged and self._failures <= 2) or self._failures % _LOG_EVERY == 0:
-            log.warning("%s; waiting for it", reason)
+            log.warning("%s%s; waiting for it", where, reason)
         self._logged = reason
 
     def _sleep_until(self, moment: float) -> None:
