@@ -42,16 +42,18 @@ def in_joblib(jobs: Sequence[Job], options: Options, workers: int) -> Iterator[R
 
 
 def in_dask(jobs: Sequence[Job], options: Options, scheduler: str) -> Iterator[Result]:
-    """Run jobs on the cluster at ``scheduler`` (``tcp://host:port``), one at a time per worker.
+    """Run jobs on the cluster at ``scheduler`` (``tcp://host:port``), each in a process of its own.
 
     A job whose worker is lost goes to another one, and goes on after its last epoch if both see
     the folder of runs.
 
     Raises
     ------
-    UsageError : no scheduler answers there, or a worker would run two jobs in one process
+    UsageError : no scheduler answers there
     """
     from distributed import Client, as_completed
+
+    from training.study.apart import work_apart
 
     try:
         client = Client(scheduler, timeout=10)
@@ -60,9 +62,9 @@ def in_dask(jobs: Sequence[Job], options: Options, scheduler: str) -> Iterator[R
             f"--scheduler {scheduler}: none answers there ({error}); start `dask scheduler`"
         ) from error
     with client:
-        if any(threads > 1 for threads in client.nthreads().values()):
-            raise UsageError("a Dask worker has several threads; start it with `dask worker --nthreads 1`")
-        futures = [client.submit(work, job, options, key=str(job), pure=False, retries=2) for job in jobs]
+        futures = [
+            client.submit(work_apart, job, options, key=str(job), pure=False, retries=2) for job in jobs
+        ]
         try:
             for future in as_completed(futures):
                 yield future.result()
@@ -73,6 +75,9 @@ def in_dask(jobs: Sequence[Job], options: Options, scheduler: str) -> Iterator[R
 def work(job: Job, options: Options) -> Result:
     """Do one job; what the data do not allow is a result, so that it does not end the others."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    if options.threads:
+        # Read when TensorFlow starts, so a process that has computed keeps what it had.
+        os.environ["TF_NUM_INTRAOP_THREADS"] = os.environ["OMP_NUM_THREADS"] = str(options.threads)
     from training.study.jobs import run_job
 
     try:

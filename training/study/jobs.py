@@ -42,7 +42,7 @@ def run_job(job: Job, options: Options, report: Report) -> JobRecord:
     task = Task(job, corpus, parts, backgrounds, options, folder, report)
     begun = time.monotonic()
     if model.epochs:
-        _prepare_keras(job.seed, precision, options.threads)
+        _prepare_keras(job.seed, precision)
     fitted = model.fit(task)
     clips = _outcome(task, fitted)
     # Epochs of an earlier, interrupted call are in the history, not on this clock.
@@ -93,14 +93,9 @@ def _variant(options: Options) -> str:
     return "".join(f"-{value}" for value in (options.epochs, options.precision) if value)
 
 
-def _prepare_keras(seed: int, precision: str, threads: int) -> None:
+def _prepare_keras(seed: int, precision: str) -> None:
     import keras
-    import tensorflow as tf
 
-    if threads and tf.config.threading.get_intra_op_parallelism_threads() != threads:
-        # Only a process that has computed nothing yet can be told; workers are told before that.
-        tf.config.threading.set_intra_op_parallelism_threads(threads)
-        tf.config.threading.set_inter_op_parallelism_threads(1)
     keras.backend.clear_session()
     keras.config.set_dtype_policy(precision)
     keras.utils.set_random_seed(seed)
