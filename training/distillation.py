@@ -213,7 +213,9 @@ def make_lessons(
     recipe: Recipe, seed: int, tick: Tick,
 ) -> Lessons:  # fmt: skip
     """Let the teacher hear ``plan.count`` mixtures; kept in the front end's cache."""
-    path = front_end.cache / f"lessons-{_key(part, unlabelled, front_end, plan, recipe.faint_label, seed)}.npz"
+    path = (
+        front_end.cache / f"lessons-{_key(part, unlabelled, front_end, plan, recipe.faint_label, seed)}.npz"
+    )
     if path.is_file():
         with np.load(path) as stored:
             return Lessons(*(stored[name] for name in ("windows", "targets", "embedding", "labelled")))

@@ -97,7 +97,7 @@ def _write_npz(path: Path, columns: dict[str, NDArray[Any]]) -> None:
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, column in columns.items():
             with archive.open(f"{name}.npy", "w", force_zip64=True) as stream:
-                np.lib.format.write_array(stream, column, allow_pickle=False)
+                np.save(stream, column, allow_pickle=False)
 
 
 @contextmanager

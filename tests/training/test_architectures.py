@@ -5,16 +5,16 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-pytest.importorskip("tensorflow")
-
-# Keras hands its variables to numpy 2 the old way when it saves a model.
-pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
-
 from training.architectures import published
 from training.architectures.catalogue import ARCHITECTURES
 from training.architectures.survey import receptive_field, survey
 from training.features.spec import presets
 from training.networks import cost
+
+pytest.importorskip("tensorflow")
+
+# Keras hands its variables to numpy 2 the old way when it saves a model.
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 
 
 @pytest.mark.parametrize("name", published.PARAMETERS)

@@ -14,7 +14,6 @@ from training.errors import DataError
 from training.networks import Cost
 from training.study.records import DataUse, Epoch, Job, JobRecord, Making, Outcome, read, read_all
 
-
 _JOB = Job("honest", "compact", 1, 0)
 
 
