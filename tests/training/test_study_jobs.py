@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -106,9 +105,9 @@ def test_a_temperature_softens_what_was_too_sure() -> None:
     assert sure == pytest.approx(4 * fitted, rel=0.1)
 
 
-def test_an_unknown_model_is_named() -> None:
+def test_an_unknown_model_is_named(data: Path, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no model 'vgg'; there are rnn"):
-        run_job(Job("honest", "vgg", 1, 0), Options(None), lambda text: None)
+        run_job(Job("honest", "vgg", 1, 0), options(data, tmp_path), lambda text: None)
 
 
 def _cv(data: Path, folder: Path, *more: str) -> list[str]:
@@ -120,13 +119,13 @@ def _cv(data: Path, folder: Path, *more: str) -> list[str]:
 
 def test_ctrl_c_leaves_a_job_that_the_same_command_ends(data: Path, tmp_path: Path) -> None:
     command = _cv(data, tmp_path, "--epochs", "40")
-    child = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=os.environ)
-    assert child.stderr is not None
-    told = iter(child.stderr.readline, "")
-    assert any("epoch 2/40" in line for line in told)
-    child.send_signal(signal.SIGINT)
-    rest = "".join(told)
-    assert child.wait(60) == 130
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as child:
+        assert child.stderr is not None
+        told = iter(child.stderr.readline, "")
+        assert any("epoch 2/40" in line for line in told)
+        child.send_signal(signal.SIGINT)
+        rest = "".join(told)
+        assert child.wait(60) == 130
     assert "Traceback" not in rest
     assert not read_all(tmp_path / "records")
     again = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
