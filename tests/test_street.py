@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import runpy
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile as sf
+from click.testing import CliRunner
+
+from monitor.cli.replay import replay
 
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
 BETWEEN_EVENTS_S = 2.5
@@ -86,3 +90,17 @@ def test_labels_begin_where_the_level_rises(committed: np.ndarray) -> None:
         before = rms_dbfs(committed[int((onset - 0.5) * 16_000) : int(onset * 16_000)])
         after = rms_dbfs(committed[int(onset * 16_000) : int((onset + 0.5) * 16_000)])
         assert after - before > 6, label
+
+
+def test_the_shipped_model_hears_the_street_as_expected() -> None:
+    expected = EXAMPLES / "street.expected.jsonl"
+    result = CliRunner().invoke(replay, [str(EXAMPLES / "street.wav"), "--expect", str(expected)])
+    assert result.exit_code == 0, result.output
+
+
+def test_every_sound_of_the_street_and_no_other_raises_its_alert() -> None:
+    lines = (EXAMPLES / "street.expected.jsonl").read_text(encoding="utf-8").splitlines()
+    starts = [record for record in map(json.loads, lines) if record["type"] == "start"]
+    assert [record["label"] for record in starts] == [label for _, _, label in events()]
+    for record, (onset, offset, label) in zip(starts, events(), strict=True):
+        assert onset < record["start_s"] + record["delay_s"] < offset + 1.0, label

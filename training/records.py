@@ -80,6 +80,8 @@ def page(outcome: Outcome, plan: Plan) -> str:
         f"`{plan.command}` ({folds}, seed {plan.run.seed}). Every figure is of the shipped weights,",
         "which never saw the test fold or the test backgrounds; thresholds and temperature were fitted on",
         "cross-fitted scores of training recordings. One seed on one fold: about ±7 points over recordings.",
+        "How many false alarms a class may cost (`training/calibration.py`) was settled with earlier figures",
+        "of this fold in view: take the shares heard as a little too good.",
         "",
         f"- clips: accuracy **{outcome.clips.accuracy:.3f}**, macro F1 **{outcome.clips.macro_f1:.3f}**",
         f"- streams: {_heard(outcome.alerts)} foreground clips, 15 dB over background, raise their own alert "
