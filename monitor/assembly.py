@@ -113,6 +113,8 @@ def _asks_more(settings: ClassSettings, card: ClassSettings) -> bool:
 
 def load_configured_model(config: Config) -> LoadedModel:
     settings = config.settings.model
+    if settings.adapter is not None and settings.path is None:
+        raise ConfigError(f"{config.where('model', 'adapter')}: needs the network in model.path")
     path = SHIPPED_MODEL if settings.path is None else Path(settings.path).expanduser()
     third_party = ThirdParty(
         input=settings.input,
@@ -121,6 +123,7 @@ def load_configured_model(config: Config) -> LoadedModel:
         output=settings.output,
         labels=_labels(settings.labels),
         select=settings.select,
+        adapter=None if settings.adapter is None else Path(settings.adapter).expanduser(),
     )
     model = load_model(path, third_party, threads=settings.threads, prefer=settings.runtime)
     log.info("model %s %s on %s", model.card.name, model.card.version, model.runtime)

@@ -11,6 +11,7 @@ from typing import Literal
 
 from monitor.errors import ConfigError, PackageError
 from monitor.features.spec import LogMelSpec, WaveformSpec
+from monitor.model.adapter import Adapter, read_adapter
 from monitor.model.card import Card, ClassCard
 from monitor.model.classifier import Classifier, self_test
 from monitor.model.package import ModelPackage, read_package
@@ -18,12 +19,13 @@ from monitor.model.runtime import Runtime
 from monitor.settings import ClassSettings
 
 _THIRD_PARTY_SHORTEST_S = 0.5
-_NOT_WITH_A_CARD = "remove model.input, sample_rate, hop_s, output, labels and select"
+_ONLY_THE_ADAPTER = "remove model.input, sample_rate, hop_s, output, labels and select"
+_NOT_WITH_A_CARD = "remove model.input, sample_rate, hop_s, output, labels, select and adapter"
 
 
 @dataclass(frozen=True)
 class ThirdParty:
-    """What config says about a model that has no card."""
+    """What config says about a model that has no card; an adapter says all the rest itself."""
 
     input: Literal["waveform"] | None = None
     sample_rate: int | None = None
@@ -31,6 +33,7 @@ class ThirdParty:
     output: Literal["logits", "sigmoid", "softmax"] = "sigmoid"
     labels: tuple[str, ...] = ()
     select: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    adapter: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,12 @@ def load_model(path: Path, third_party: ThirdParty, *, threads: int = 1, prefer:
     package = read_package(path)
     if package.card is not None and third_party != ThirdParty():
         raise ConfigError(f"{path}: the model has a card, which says all about it; {_NOT_WITH_A_CARD}")
+    if third_party.adapter is not None:
+        if third_party != ThirdParty(adapter=third_party.adapter):
+            raise ConfigError(
+                f"{third_party.adapter}: the adapter says all of its model; {_ONLY_THE_ADAPTER}"
+            )
+        return _load_adapted(package, read_adapter(third_party.adapter), threads, prefer)
     outputs = third_party.labels or package.labels
     runtime = Runtime(package.flatbuffer, path, outputs=len(outputs), threads=threads, prefer=prefer)
     if not outputs:
@@ -67,6 +76,20 @@ def load_model(path: Path, third_party: ThirdParty, *, threads: int = 1, prefer:
     return LoadedModel(
         package, card, tuple(groups), runtime.name, lambda: Classifier(card, runtime.run, groups)
     )
+
+
+def _load_adapted(package: ModelPackage, adapter: Adapter, threads: int, prefer: str) -> LoadedModel:
+    """A third party's network with an adapter on top."""
+    path, card, size = package.path, adapter.card, adapter.card.network.size
+    runtime = Runtime(
+        package.flatbuffer, path, outputs=size, inputs=card.window, threads=threads, prefer=prefer
+    )
+    _check_input(path, card, runtime.input_size)
+    invoke = adapter.on(runtime.run)
+    self_test(card, invoke, len(adapter.labels), path)
+    adapter.check_network(invoke, path)
+    groups = _groups(path, {}, adapter.labels)
+    return LoadedModel(package, card, adapter.labels, runtime.name, lambda: Classifier(card, invoke, groups))
 
 
 def _third_party_card(path: Path, config: ThirdParty, window: int) -> Card:

@@ -10,9 +10,10 @@ import io
 import json
 import zipfile
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from pydantic import ValidationError
 
@@ -25,7 +26,7 @@ CARD_FILE = "card.json"
 _MAX_MODEL_BYTES = 512 << 20
 _MAX_ENTRY_BYTES = 1 << 20
 _MAX_ENTRIES = 16
-_DAMAGE = (
+DAMAGE = (
     zipfile.BadZipFile,
     zlib.error,
     EOFError,
@@ -34,6 +35,8 @@ _DAMAGE = (
     RuntimeError,
 )
 """What reading an entry raises: a broken archive, a method or a password of other people's."""
+
+AnyCard = TypeVar("AnyCard", bound=Card)
 
 
 @dataclass(frozen=True)
@@ -55,11 +58,11 @@ def read_package(path: Path) -> ModelPackage:
         that contradict the card
     """
     data = _read_model(path)
-    end, entries = _read_entries(path, data)
-    card = _parse_card(path, entries[CARD_FILE]) if CARD_FILE in entries else None
-    labels = _labels(path, entries)
+    end, entries = read_entries(path, data)
+    card = parse_card(path, entries[CARD_FILE], Card) if CARD_FILE in entries else None
+    labels = labels_in(path, entries)
     if card is not None:
-        _check_labels(path, labels, card)
+        check_labels(path, labels, card)
         _check_front_end(path, card)
     return ModelPackage(path, data[:end], labels, card)
 
@@ -71,39 +74,64 @@ def write_package(path: Path, flatbuffer: bytes, labels: Sequence[str], card: Ca
     ------
     PackageError : labels that contradict the card, or that a list of lines cannot carry
     """
+    write_archive(path, flatbuffer, card_files(path, labels, card))
+
+
+def card_files(path: Path, labels: Sequence[str], card: Card) -> dict[str, str]:
+    """The text files that say what a model is.
+
+    Raises
+    ------
+    PackageError : see :func:`write_package`
+    """
     files = {
         LABELS_FILE: "".join(f"{label}\n" for label in labels),
         CARD_FILE: json.dumps(card.model_dump(mode="json", by_alias=True), indent=1, ensure_ascii=False)
         + "\n",
     }
-    if _labels(path, files) != tuple(labels):
+    if labels_in(path, files) != tuple(labels):
         raise PackageError(f"{path}: a label must be one line of text, without space around it")
-    _check_labels(path, tuple(labels), card)
-    content = io.BytesIO(flatbuffer)
+    check_labels(path, tuple(labels), card)
+    return files
+
+
+def write_archive(path: Path, head: bytes, files: Mapping[str, str | bytes]) -> None:
+    """Write ``head`` with the files appended as a zip, at once; the same input gives the same bytes."""
+    content = io.BytesIO(head)
     with zipfile.ZipFile(content, "a", zipfile.ZIP_STORED) as archive:
-        for name, text in files.items():
-            archive.writestr(zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0)), text)
+        for name, data in files.items():
+            archive.writestr(zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0)), data)
     partial = path.with_name(path.name + ".part")
     partial.write_bytes(content.getvalue())
     partial.replace(path)
 
 
-def _read_model(path: Path) -> bytes:
+def read_file(path: Path, most_bytes: int, key: str, what: str) -> bytes:
+    """Read a whole file that the config ``key`` names; ``what`` it must be is said in errors.
+
+    Raises
+    ------
+    PackageError : missing, no regular file, too large
+    """
     try:
         # A pipe would block until somebody writes to it.
         if path.exists() and not path.is_file():
-            raise PackageError(f"{path}: is no regular file; model.path must name a .tflite file")
-        if path.stat().st_size > _MAX_MODEL_BYTES:
-            raise PackageError(f"{path}: larger than {_MAX_MODEL_BYTES >> 20} MiB; is it a TFLite model?")
-        data = path.read_bytes()
+            raise PackageError(f"{path}: is no regular file; {key} must name {what}")
+        if path.stat().st_size > most_bytes:
+            raise PackageError(f"{path}: larger than {most_bytes >> 20} MiB; {key} must name {what}")
+        return path.read_bytes()
     except OSError as error:
-        raise PackageError(f"{path}: cannot read the model ({error.strerror}); check model.path") from error
+        raise PackageError(f"{path}: cannot read the model ({error.strerror}); check {key}") from error
+
+
+def _read_model(path: Path) -> bytes:
+    data = read_file(path, _MAX_MODEL_BYTES, "model.path", "a .tflite file")
     if data[4:8] != b"TFL3":
         raise PackageError(f"{path}: not a TFLite model (no TFL3 mark); model.path must name a .tflite file")
     return data
 
 
-def _read_entries(path: Path, data: bytes) -> tuple[int, dict[str, str]]:
+def read_entries(path: Path, data: bytes) -> tuple[int, dict[str, str]]:
     """Return where the flatbuffer ends, and the appended text files by name."""
     if not zipfile.is_zipfile(io.BytesIO(data)):
         return len(data), {}
@@ -120,11 +148,17 @@ def _read_entries(path: Path, data: bytes) -> tuple[int, dict[str, str]]:
                 raise PackageError(f"{path}: its archive holds a file twice; package it again")
             end = min((info.header_offset for info in infos), default=len(data))
             return end, {info.filename: archive.read(info).decode("utf-8-sig") for info in texts}
-    except _DAMAGE as error:
+    except DAMAGE as error:
         raise PackageError(f"{path}: the archive with labels and card is damaged ({error})") from error
 
 
-def _parse_card(path: Path, text: str) -> Card:
+def parse_card(path: Path, text: str, kind: type[AnyCard]) -> AnyCard:
+    """Read and validate a card.
+
+    Raises
+    ------
+    PackageError : no JSON, of another schema, or invalid
+    """
     try:
         values = json.loads(text)
     except (ValueError, RecursionError) as error:
@@ -135,14 +169,14 @@ def _parse_card(path: Path, text: str) -> Card:
             f"{path}: card schema {schema!r}, this version reads {CARD_SCHEMA}; use a package made for it"
         )
     try:
-        return Card.model_validate(values)
+        return kind.model_validate(values)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "card"
         raise PackageError(f"{path}: {CARD_FILE}: {where}: {first['msg']}") from error
 
 
-def _labels(path: Path, entries: dict[str, str]) -> tuple[str, ...]:
+def labels_in(path: Path, entries: dict[str, str]) -> tuple[str, ...]:
     """Labels in output order; third parties name their one text file as they like."""
     names = [LABELS_FILE] if LABELS_FILE in entries else [n for n in entries if n.endswith(".txt")]
     if len(names) != 1:
@@ -153,7 +187,8 @@ def _labels(path: Path, entries: dict[str, str]) -> tuple[str, ...]:
     return labels
 
 
-def _check_labels(path: Path, labels: tuple[str, ...], card: Card) -> None:
+def check_labels(path: Path, labels: tuple[str, ...], card: Card) -> None:
+    """Refuse labels that are not exactly the card's classes and negative labels."""
     known = set(card.classes) | set(card.negative_labels)
     if set(labels) != known:
         odd = ", ".join(sorted(set(labels) ^ known))

@@ -28,6 +28,7 @@ class Runtime:
     flatbuffer : the model's bytes
     path : named in errors only
     outputs : number of scores expected; the output tensor of that size is read, 0 = the first
+    inputs : values to feed to a model that takes any number; others keep their own size
     threads : interpreter threads, ≥ 1
     prefer : ``auto`` or a key of :data:`RUNTIMES`
 
@@ -37,11 +38,20 @@ class Runtime:
     """
 
     def __init__(
-        self, flatbuffer: bytes, path: Path, *, outputs: int, threads: int = 1, prefer: str = "auto"
+        self,
+        flatbuffer: bytes,
+        path: Path,
+        *,
+        outputs: int,
+        inputs: int | None = None,
+        threads: int = 1,
+        prefer: str = "auto",
     ) -> None:
         self.name, interpreter_class = _load(prefer)
         try:
             self._interpreter = interpreter_class(model_content=flatbuffer, num_threads=threads)
+            if inputs is not None:
+                self._resize(inputs)
             self._interpreter.allocate_tensors()
         except (ValueError, RuntimeError) as error:
             reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
@@ -57,6 +67,14 @@ class Runtime:
         self._interpreter.set_tensor(self._input["index"], _quantise(value, self._input))
         self._interpreter.invoke()
         return _dequantise(self._interpreter.get_tensor(self._output["index"]), self._output).ravel()
+
+    def _resize(self, inputs: int) -> None:
+        for detail in self._interpreter.get_input_details():
+            signature = list(detail["shape_signature"])
+            if signature.count(-1) == 1:
+                rest = -int(np.prod(signature))
+                shape = [inputs // rest if size == -1 else size for size in signature]
+                self._interpreter.resize_tensor_input(detail["index"], shape)
 
     def _only_input(self, path: Path) -> dict[str, Any]:
         inputs: list[dict[str, Any]] = self._interpreter.get_input_details()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tiny import WEIGHTS, WINDOW, dense_model
+from tiny import WEIGHTS, WINDOW, any_length_model, dense_model
 
 from monitor.errors import PackageError
 from monitor.model.runtime import RUNTIMES, Runtime
@@ -34,6 +34,16 @@ def test_scores_already_given_do_not_change_later() -> None:
     kept = first.copy()
     runtime.run(-WINDOW_VALUES)
     np.testing.assert_array_equal(first, kept)
+
+
+def test_a_model_that_takes_any_number_of_samples_is_given_its_window() -> None:
+    runtime = Runtime(any_length_model(), PATH, outputs=WINDOW, inputs=WINDOW)
+    assert runtime.input_size == WINDOW
+    np.testing.assert_allclose(runtime.run(WINDOW_VALUES), 1 / (1 + np.exp(-WINDOW_VALUES)), atol=1e-6)
+
+
+def test_a_model_of_one_size_keeps_it() -> None:
+    assert Runtime(dense_model(WEIGHTS), PATH, outputs=3, inputs=2 * WINDOW).input_size == WINDOW
 
 
 def test_quantised_models_take_and_give_floats_within_a_step() -> None:

@@ -76,6 +76,16 @@ def dense_model(
     return builder.build(given, results)
 
 
+def any_length_model() -> bytes:
+    """A model that takes any number of samples and gives as many scores: ``sigmoid(x)``."""
+    builder = _ModelBuilder()
+    given, scores = builder.tensor("in", (1, 1)), builder.tensor("scores", (1, 1))
+    builder.leave_open(given, (1, -1))
+    builder.leave_open(scores, (1, -1))
+    builder.operator("LOGISTIC", [given], scores)
+    return builder.build([given], [scores])
+
+
 class _ModelBuilder:
     """Collects tensors and operators in the generated object API of the TFLite schema."""
 
@@ -113,6 +123,10 @@ class _ModelBuilder:
             self._model.buffers.append(buffer)
         self._graph.tensors.append(tensor)
         return len(self) - 1
+
+    def leave_open(self, tensor: int, signature: Sequence[int]) -> None:
+        """Say which sizes of a tensor are settled when the model is loaded: those that are −1."""
+        self._graph.tensors[tensor].shapeSignature = list(signature)
 
     def operator(self, name: str, inputs: list[int], output: int) -> None:
         code = tfl.OperatorCodeT()
