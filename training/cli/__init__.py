@@ -20,7 +20,9 @@ _COMMANDS = {
     "ablation": ("training.cli.ablation", "ablation", "Measure what each factor brings, one at a time."),
     "search": ("training.cli.search", "search", "Search hyperparameters, on one machine or several."),
     "compare": ("training.cli.compare", "compare", "Put all models side by side, from their records."),
+    "adapter": ("training.cli.adapter", "adapter", "Fit and calibrate a head on YAMNet's embedding."),
     "default": ("training.cli.default", "default", "Train, calibrate and package the model that ships."),
+    "stream-eval": ("training.cli.stream_eval", "stream_eval", "Judge a model on streams, beside YAMNet."),
 }
 """Name → module, attribute, summary: in the order in which a study calls them."""
 
