@@ -18,6 +18,7 @@ pytest.importorskip("tensorflow")
 from training.errors import DataError
 from training.study.engines import Failure, in_dask, in_joblib
 from training.study.jobs import fit_temperature, planned, run_job
+from training.study.plan import measure, page
 from training.study.records import Job, JobRecord, read_all
 from training.study.task import Options
 
@@ -135,3 +136,13 @@ def test_ctrl_c_leaves_a_job_that_the_same_command_ends(data: Path, tmp_path: Pa
     assert 2 < len(record.epochs) <= 40
     third = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
     assert "1 of 1 records are there already" in third.stderr
+
+
+def test_a_plan_times_epochs_and_leaves_no_run_behind(data: Path, tmp_path: Path) -> None:
+    jobs = planned("honest", ["rnn"], [1, 2, 3], [0, 1])
+    (line,) = measure(jobs, options(data, tmp_path / "runs"), lambda text: None)
+    assert (line.model, line.jobs, line.epochs) == ("rnn", 6, _EPOCHS)
+    assert line.epoch_s > 0
+    assert line.hours == pytest.approx(6 * (line.fixed_s + _EPOCHS * line.epoch_s) / 3600)
+    assert f"| rnn | honest | 6 | {_EPOCHS} |" in page([line], 2)
+    assert not (tmp_path / "runs").exists()

@@ -27,7 +27,7 @@ class Contender:
 
 
 _HALF: Precision = "mixed_bfloat16"
-"""Where it measured faster (``cv --plan``): convolutions do, recurrences and small products do not."""
+"""Where a training step measured faster: convolutions of many channels; not small products."""
 
 _SIXTEEN_BITS = {"cnn", "cnn-proper", "crnn", "compact", "compact-wide", "compact-plain"}
 
