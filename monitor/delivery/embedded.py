@@ -16,6 +16,7 @@ log = logging.getLogger(__name__)
 
 _START_S = 20.0
 _HAND_ON_S = 2.0
+_QUIET_S = 0.2
 _SHUTDOWN_S = 1.0
 """For each step of ending; it takes milliseconds or for ever."""
 
@@ -103,6 +104,7 @@ class EmbeddedBroker:
         finally:
             self._started.set()
         await self._stopping.wait()
+        await _handed_on(broker)
         try:
             await asyncio.wait_for(broker.shutdown(), _SHUTDOWN_S)
         except asyncio.TimeoutError:
@@ -124,11 +126,11 @@ async def _handed_on(broker: Any) -> None:
     amqtt has no public sign of it; a subscriber that is stuck is left behind.
     """
     deadline = time.monotonic() + _HAND_ON_S
-    quiet = 0
-    # A message that was taken from the queue is for a moment in neither: so look twice.
-    while quiet < 2 and time.monotonic() < deadline:
-        busy = broker._broadcast_queue.qsize() or any(not task.done() for task in broker._tasks_queue)
-        quiet = 0 if busy else quiet + 1
+    quiet_since = time.monotonic()
+    # A message is acknowledged before it is queued, and between queue and task it is in neither.
+    while time.monotonic() < min(deadline, quiet_since + _QUIET_S):
+        if broker._broadcast_queue.qsize() or any(not task.done() for task in broker._tasks_queue):
+            quiet_since = time.monotonic()
         await asyncio.sleep(0.01)
 
 
