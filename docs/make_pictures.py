@@ -1,7 +1,7 @@
 """Makes the pictures of the README: python docs/make_pictures.py
 
 Replays the example street with its own embedded broker and draws the live view as it is
-at one moment. Needs the extra ``broker``.
+while an alert is on. Needs the extra ``broker``.
 """
 
 from __future__ import annotations
@@ -18,25 +18,29 @@ from monitor.cli.deliver import DeliveryOptions, replay_delivery
 from monitor.cli.view import LiveView, ViewFacts
 from monitor.config.load import load_config
 from monitor.publishing import subscribe_command, topics
-from monitor.records import HopResult
+from monitor.records import EventRecord, HopResult
 from monitor.replay import Listener, Replay, ReplayOptions
 
 ROOT = Path(__file__).parent.parent
 NODE = "balcony-replay"
-AT_S = 21.0
-"""Seconds into the street: two alerts are over, one is on."""
+ALERTS = 3
+"""The picture is taken one hop after this alert began."""
 
 
 class Camera(Listener):
-    """Prints the view once, at a moment of the recording, and ends the replay."""
+    """Prints the view once, while the last of :data:`ALERTS` alerts is on, and ends the replay."""
 
     def __init__(self, view: LiveView, console: Console, stop: threading.Event) -> None:
         self._view = view
         self._console = console
         self._stop = stop
+        self._starts = 0
+
+    def on_record(self, record: EventRecord) -> None:
+        self._starts += record.type == "start"
 
     def on_hop(self, file: str, hop: HopResult) -> None:
-        if hop.time_s >= AT_S and not self._stop.is_set():
+        if self._starts == ALERTS and not self._stop.is_set():
             self._console.print(self._view.render())
             self._stop.set()
 
