@@ -88,7 +88,10 @@ class Runtime:
         if size == 0:
             return _numeric(path, "output", details[0])
         if size not in sizes:
-            raise PackageError(f"{path}: {size} labels, but the model's outputs have sizes {sizes}")
+            raise PackageError(
+                f"{path}: no output has {size} values, one for each label or for what an adapter reads; "
+                f"the model's outputs have sizes {sizes}"
+            )
         return _numeric(path, "output", details[sizes.index(size)])
 
 

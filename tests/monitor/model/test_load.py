@@ -80,7 +80,7 @@ def test_logits_sold_as_scores_are_found(path: Path) -> None:
 
 def test_another_number_of_outputs_or_inputs_than_the_card_says_is_found(path: Path) -> None:
     write_package(path, dense_model(WEIGHTS[:2]), LABELS, card())
-    assert "3 labels, but the model's outputs have sizes [2, 2]" in refusal(path)
+    assert "the model's outputs have sizes [2, 2]" in refusal(path)
     write_package(path, dense_model(WEIGHTS), LABELS, card(window=9))
     assert "the model takes 8 values, its card says 9" in refusal(path)
 
@@ -147,7 +147,7 @@ def changed(**changes: object) -> ThirdParty:
         (changed(select={}), "config must give"),
         (changed(select={"x": ["bel"]}), "model.select.x: {name} has no label 'bel'; did you mean 'bell'?"),
         (changed(select={"x": ["zzz"]}), "model.select.x: {name} has no label 'zzz'"),
-        (changed(labels=("a", "b")), "2 labels, but the model's outputs have sizes [3, 3]"),
+        (changed(labels=("a", "b")), "the model's outputs have sizes [3, 3]"),
         (changed(hop_s=0.0001), "model.hop_s 0.0001 is outside 0…0.008 s"),
         (changed(hop_s=0.009), "model.hop_s 0.009 is outside 0…0.008 s"),
     ],
