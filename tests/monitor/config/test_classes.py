@@ -102,7 +102,9 @@ def test_the_line_of_a_label_that_the_model_does_not_have_is_named(tmp_path: Pat
 
 def test_settings_that_make_a_class_undetectable_are_refused_with_the_bound(tmp_path: Path) -> None:
     file = tmp_path / "config.yaml"
-    file.write_text("events:\n  classes:\n    gun_shot:\n      attack_s: 60\n", encoding="utf-8")
+    file.write_text(
+        "events:\n  classes:\n    gun_shot:\n      attack_s: 60\n      smoothing_s: 0\n", encoding="utf-8"
+    )
     with pytest.raises(ConfigError) as caught:
         assemble(load_config(file))
     assert str(caught.value).startswith(f"{file}:3: events.classes.gun_shot: gun_shot (shortest sound ")
