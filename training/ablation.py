@@ -128,13 +128,14 @@ def effects(group: Group, records: Sequence[JobRecord]) -> tuple[Effect, ...]:
     return tuple(sorted(found, key=lambda effect: -effect.accuracy.value))
 
 
-def compose(records: Sequence[JobRecord], command: str) -> Report:
+def compose(records: Sequence[JobRecord]) -> Report:
     """Return the page of all groups; what was not run is said."""
     parts = [
         "# What each factor brings",
-        f"Made by `{command}`. One seed and short runs, so that differences under about four points are no "
-        "evidence; intervals hold 95 % of draws of whole recordings and know nothing of the seed. Each row "
-        "is the test clips with the factor minus those without it, all else equal.",
+        f"Made from {len(records)} records, each of which names the command that makes it again. One seed "
+        "and short runs, so that differences under about four points are no evidence; intervals hold 95 % "
+        "of draws of whole recordings and know nothing of the seed. Each row is the test clips with the "
+        "factor minus those without it, all else equal.",
     ]
     pictures: dict[str, Figure] = {}
     tables: dict[str, Table] = {}

@@ -57,7 +57,7 @@ def test_without_the_base_there_is_no_effect() -> None:
 
 def test_the_page_says_what_was_run_and_what_was_not(tmp_path: Path) -> None:
     group = GROUPS["features"]
-    report = compose(_records(group, 0.5, [0.8, 0.4]), "sound-training ablation")
+    report = compose(_records(group, 0.5, [0.8, 0.4]))
     write(report, tmp_path)
     assert f"| {group.factors[0].name} |" in report.markdown
     assert f"Not run: {group.factors[2].name}" in report.markdown

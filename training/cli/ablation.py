@@ -75,7 +75,7 @@ def ablation(
             click.echo(_plan(chosen, by_group, options, jobs))
             return
         _run([job for of_group in by_group.values() for job in of_group], options, scheduler, jobs, records)
-    _write(records, out, f"sound-training ablation --corpus {corpus} --epochs {epochs} --seed {seed}")
+    _write(records, out)
 
 
 def _jobs(group: Group, options: Options, folds: tuple[int, ...] | None, seed: int) -> list[Job]:
@@ -111,7 +111,7 @@ def _run(asked: list[Job], options: Options, scheduler: str | None, workers: int
         sys.exit(1)
 
 
-def _write(records: Path, out: Path, command: str) -> None:
+def _write(records: Path, out: Path) -> None:
     from training.ablation import compose
     from training.errors import DataError
     from training.report import write
@@ -120,4 +120,4 @@ def _write(records: Path, out: Path, command: str) -> None:
     found = read_all(records)
     if not found:
         raise DataError(f"{records}: no records; run the jobs first: sound-training ablation")
-    click.echo(str(write(compose(found, command), out)))
+    click.echo(str(write(compose(found), out)))
