@@ -166,18 +166,20 @@ def _read_arrays(path: Path, data: bytes) -> dict[str, NDArray[np.float32]]:
 def _array(data: bytes) -> NDArray[np.float32]:
     """The array of a .npy file, which must be float32."""
     stream = io.BytesIO(data)
+    npy: Any = np.lib.format  # typed in some releases of numpy only
     # A header may promise more than the file holds; the size is checked before anything is allocated.
-    if np.lib.format.read_magic(stream) != (1, 0):
+    if npy.read_magic(stream) != (1, 0):
         raise ValueError("an array must be a .npy of version 1.0")
-    shape, fortran, dtype = np.lib.format.read_array_header_1_0(stream)
+    shape, fortran, dtype = npy.read_array_header_1_0(stream)
     if dtype != np.float32 or fortran or 4 * math.prod(shape) != len(data) - stream.tell():
         raise ValueError("an array must be float32, in C order and complete")
-    return np.frombuffer(data, np.float32, offset=stream.tell()).reshape(shape)
+    array: NDArray[np.float32] = np.frombuffer(data, np.float32, offset=stream.tell()).reshape(shape)
+    return array
 
 
 def _npy(array: NDArray[Any]) -> bytes:
     stream = io.BytesIO()
-    np.lib.format.write_array(stream, np.ascontiguousarray(array, np.float32), version=(1, 0))
+    np.save(stream, np.ascontiguousarray(array, np.float32), allow_pickle=False)
     return stream.getvalue()
 
 
