@@ -124,15 +124,6 @@ def alert_figures(
     ]
 
 
-def poisson_interval(count: int, level: float = 0.95) -> tuple[float, float]:
-    """Return the exact interval of the mean of a Poisson count (Garwood, 1936)."""
-    from scipy.stats import chi2
-
-    tail = (1.0 - level) / 2
-    low = chi2.ppf(tail, 2 * count) / 2 if count else 0.0
-    return float(low), float(chi2.ppf(1.0 - tail, 2 * count + 2) / 2)
-
-
 def false_alarm_table(
     beds: Sequence[Scored], settings: Mapping[str, ClassSettings]
 ) -> list[tuple[str, float, str]]:

@@ -10,9 +10,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
+from monitor.tuning.poisson import interval
 from training.data import CLASSES
 from training.default import Outcome, Plan
-from training.evaluation import AlertFigures, false_alarm_table, poisson_interval
+from training.evaluation import AlertFigures, false_alarm_table
 
 
 def write_records(outcome: Outcome, plan: Plan, folder: Path) -> None:
@@ -80,8 +81,8 @@ def page(outcome: Outcome, plan: Plan) -> str:
         f"`{plan.command}` ({folds}, seed {plan.run.seed}). Every figure is of the shipped weights,",
         "which never saw the test fold or the test backgrounds; thresholds and temperature were fitted on",
         "cross-fitted scores of training recordings. One seed on one fold: about ±7 points over recordings.",
-        "How many false alarms a class may cost (`training/calibration.py`) was settled with earlier figures",
-        "of this fold in view: take the shares heard as a little too good.",
+        "What false alarms a class may cost and how promptly it must come (`training/calibration.py`) was",
+        "settled with earlier figures of this fold in view: take the shares heard as a little too good.",
         "",
         f"- clips: accuracy **{outcome.clips.accuracy:.3f}**, macro F1 **{outcome.clips.macro_f1:.3f}**",
         f"- streams: {_heard(outcome.alerts)} foreground clips, 15 dB over background, raise their own alert "
@@ -108,7 +109,7 @@ def _heard(alerts: Sequence[AlertFigures]) -> str:
 
 def _alarms(alerts: Sequence[AlertFigures], hours: float) -> str:
     count = sum(row.false_alarms for row in alerts)
-    low, high = poisson_interval(count)
+    low, high = interval(count)
     return (
         f"{count} false alarms in {hours * 60:.0f} minutes of background, {count / hours:.1f} an hour "
         f"(95 %: {low / hours:.1f} to {high / hours:.1f})"

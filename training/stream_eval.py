@@ -14,9 +14,9 @@ from monitor.assembly import Assembly
 from monitor.errors import AudioError
 from monitor.records import EventRecord, HopResult
 from monitor.replay import Replay, ReplayOptions
+from monitor.tuning.poisson import interval
 from training.data import CLASSES, Clip
 from training.errors import DataError
-from training.evaluation import poisson_interval
 from training.soundscapes import Soundscape
 
 ONSET_COLLAR_S = 0.5
@@ -175,7 +175,7 @@ class Alarms:
     @property
     def per_hour(self) -> tuple[float, float, float]:
         """The rate and its exact 95 % interval."""
-        low, high = poisson_interval(self.count)
+        low, high = interval(self.count)
         return self.count / self.hours, low / self.hours, high / self.hours
 
 

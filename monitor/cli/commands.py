@@ -1,10 +1,10 @@
-"""All commands by name; each module is imported when its command is called."""
+"""All commands by name."""
 
 from __future__ import annotations
 
-import importlib
-
 import click
+
+from monitor.cli.late import LateGroup
 
 _COMMANDS = {
     "run": ("monitor.cli.run", "run", "Listen to the microphone and publish events."),
@@ -29,22 +29,8 @@ Exit codes: 0 done, 1 failed or differs, 2 usage or config, 3 input (file, model
 """
 
 
-class _LateGroup(click.Group):
-    """Imports a command's module only when it is needed: start-up time counts."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(_COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in _COMMANDS:
-            return None
-        module, name, _ = _COMMANDS[cmd_name]
-        command: click.Command = getattr(importlib.import_module(module), name)
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, text) for name, (_, _, text) in _COMMANDS.items()])
+class _Commands(LateGroup):
+    modules = _COMMANDS
 
 
 def _print_version(ctx: click.Context, _: click.Parameter, value: bool) -> None:
@@ -56,7 +42,7 @@ def _print_version(ctx: click.Context, _: click.Parameter, value: bool) -> None:
 
 
 @click.group(
-    cls=_LateGroup,
+    cls=_Commands,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog=_EPILOG,
 )

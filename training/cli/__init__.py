@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import importlib
 import sys
 
 import click
 
+from monitor.cli.late import LateGroup
 from monitor.errors import MonitorError
 
 _EXIT_INTERRUPTED = 130
@@ -24,25 +24,13 @@ _COMMANDS = {
     "default": ("training.cli.default", "default", "Train, calibrate and package the model that ships."),
     "stream-eval": ("training.cli.stream_eval", "stream_eval", "Judge a model on streams, beside YAMNet."),
 }
-"""Name → module, attribute, summary: in the order in which a study calls them."""
+"""In the order in which a study calls them."""
 
 
-class _Group(click.Group):
-    """Imports late; expected errors are one line on stderr and an exit code; Ctrl-C says how to go on."""
+class _Group(LateGroup):
+    """Expected errors are one line on stderr and an exit code; Ctrl-C says how to go on."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(_COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in _COMMANDS:
-            return None
-        module, name, _ = _COMMANDS[cmd_name]
-        command: click.Command = getattr(importlib.import_module(module), name)
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, text) for name, (_, _, text) in _COMMANDS.items()])
+    modules = _COMMANDS
 
     def invoke(self, ctx: click.Context) -> object:
         try:
