@@ -10,7 +10,7 @@ import click
 
 
 class LateGroup(click.Group):
-    """A subclass names its commands in ``modules``: name → (module, attribute, summary), as the help lists them."""
+    """A subclass names its commands in ``modules``: name → (module, attribute, summary), in order."""
 
     modules: ClassVar[Mapping[str, tuple[str, str, str]]]
 
