@@ -16,7 +16,10 @@ import tensorflow as tf
 
 from training.errors import DataError
 from training.loop import Course, Row, one_cycle, optimise
-from training.study.plain import _plateau
+from training.study.plain import SETTINGS, _course, _plateau
+from training.study.records import Job, Protocol
+from training.study.task import Options, Task
+from training.study.variants import settings_of
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 
@@ -103,6 +106,20 @@ def test_the_rate_is_halved_after_three_epochs_without_gain() -> None:
     falls = [2.0, 1.0, 1.0, 0.99995, 1.2, 1.1, 1.1, 1.1, 0.5]
     rates = [rate(n, 0, [{"val_loss": value} for value in falls[:n]]) for n in range(len(falls) + 1)]
     assert rates == [1.0] * 5 + [0.5] * 3 + [0.25] * 2
+
+
+@pytest.mark.parametrize(
+    ("protocol", "model", "kept", "ended"),
+    [("honest", "cnn", 1, True), ("honest", "cnn~last=true", 6, False), ("seed", "lstm~last=true", 6, False)],
+)
+def test_a_network_may_keep_its_last_epoch_however_its_validation_went(
+    protocol: Protocol, model: str, kept: int, ended: bool, tmp_path: Path
+) -> None:
+    task = Task(Job(protocol, model, 1, 0), None, None, (), Options(None), tmp_path, print)  # type: ignore[arg-type]
+    course = _course(task, settings_of(model, SETTINGS), lambda rows: np.zeros((len(rows), 10), np.float32))
+    worse = [{"val_loss": 1.0 + epoch} for epoch in range(6)]
+    assert course.best(worse) == kept
+    assert course.finished(worse) is ended
 
 
 def test_a_cycle_rises_over_a_fifth_and_ends_near_nothing() -> None:

@@ -33,7 +33,8 @@ from training.windows import predict
 class Published:
     """One row of the published table of settings; ``decay`` is added to the gradient, as PyTorch's Adam does.
 
-    ``stops`` is the CNN's regime: early stopping after 5 epochs, the rate halved after 3. ``fill`` and
+    ``stops`` is the CNN's regime: early stopping after 5 epochs, the rate halved after 3. ``last`` trains
+    all epochs and keeps the last, where stopping is decided by a few noisy validation clips. ``fill`` and
     ``denoise`` are the features'; ``altered`` names a recipe of the bank of altered clips ("": none), of
     which half of the training clips are then drawn. None of these is in the published study.
     """
@@ -48,6 +49,7 @@ class Published:
     fill: Fill = "repeat"
     denoise: bool = False
     altered: str = ""
+    last: bool = False
 
     def spec(self) -> FeatureSpec:
         """The preset of the features, with what is changed in it."""
@@ -183,11 +185,10 @@ def _course(task: Task, settings: Published, logits: Callable[[Sequence[int]], F
         return row if honest else row | _test_figures(logits(parts.test), task.truth(parts.test))
 
     epochs = task.epochs(settings.epochs)
-    if settings.stops:
-        return Course(epochs, _plateau(settings.rate), measure, "val_loss", _PATIENCE)
-    if honest:
-        return Course(epochs, _constant(settings.rate), measure, "val_loss", _HONEST_PATIENCE)
-    return Course(epochs, _constant(settings.rate), measure)
+    rate = _plateau(settings.rate) if settings.stops else _constant(settings.rate)
+    if settings.last or not (settings.stops or honest):
+        return Course(epochs, rate, measure)
+    return Course(epochs, rate, measure, "val_loss", _PATIENCE if settings.stops else _HONEST_PATIENCE)
 
 
 def _test_figures(logits: Floats, truth: NDArray[np.int64]) -> Row:
