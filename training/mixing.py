@@ -138,7 +138,8 @@ class Mixer:
 
         decibels = self._to_decibels(mixture, level, rng)
         _mask(decibels, recipe, rng)
-        _mixstyle(decibels, recipe, rng)
+        if rng.random() < recipe.mixstyle:
+            mixstyle(decibels, recipe.mixstyle_beta, rng)
         smooth = recipe.smoothing
         return decibels, (targets * (1.0 - smooth) + smooth / 2).astype(np.float32)
 
@@ -163,15 +164,15 @@ class Mixer:
         shift = rng.integers(-recipe.bands, recipe.bands + 1, count)
         bands = np.clip(bands - shift[:, None], 0, len(bands) - 1)
         placed = self._bank.power[rows[:, :, None], bands[:, None, :]]
-        placed *= _equaliser(count, placed.shape[2], recipe.equaliser_db, rng)[:, None, :]
+        placed *= equaliser(count, placed.shape[2], recipe.equaliser_db, rng)[:, None, :]
         filled = (start >= 0) & (start + frames <= length)
         return placed, np.where(loose, filled, True)
 
     def _to_decibels(self, mixture: Floats, level: Floats, rng: np.random.Generator) -> Floats:
         count, _, n_mels = mixture.shape
-        mixture *= _equaliser(count, n_mels, self._recipe.equaliser_db, rng)[:, None, :]
+        mixture *= equaliser(count, n_mels, self._recipe.equaliser_db, rng)[:, None, :]
         noise_db = rng.uniform(*self._recipe.noise_db, count)
-        tilt = _equaliser(count, n_mels, 10.0, rng) / self._widths.mean() / n_mels
+        tilt = equaliser(count, n_mels, 10.0, rng) / self._widths.mean() / n_mels
         room = (tilt * (level * 10 ** (-noise_db / 10))[:, None])[:, None, :]
         # Power of steady noise in a band fluctuates about as chi-square with few degrees of freedom.
         mixture += room * rng.standard_gamma(3.0, mixture.shape, dtype=np.float32) / 3.0
@@ -198,7 +199,7 @@ def pair_targets(first: Floats, second: Floats, second_over_first_db: NDArray[np
     return mixed
 
 
-def _equaliser(count: int, n_mels: int, range_db: float, rng: np.random.Generator) -> Floats:
+def equaliser(count: int, n_mels: int, range_db: float, rng: np.random.Generator) -> Floats:
     """Smooth random gains in power, shape (count, n_mels)."""
     knots = rng.uniform(-range_db, range_db, (count, _KNOTS))
     position = np.linspace(0.0, _KNOTS - 1.0, n_mels)
@@ -220,16 +221,14 @@ def _mask(decibels: Floats, recipe: Recipe, rng: np.random.Generator) -> None:
         np.copyto(decibels, decibels.mean(axis=(1, 2), keepdims=True), where=covered)
 
 
-def _mixstyle(decibels: Floats, recipe: Recipe, rng: np.random.Generator) -> None:
+def mixstyle(decibels: Floats, beta: float, rng: np.random.Generator) -> None:
     """Freq-MixStyle: give windows a mixture of their own and a partner's mean and deviation per band.
 
     Reference: CPJKU/cpjku_dcase23; labels stay.
     """
-    if rng.random() >= recipe.mixstyle:
-        return
     mean = decibels.mean(axis=1, keepdims=True)
     deviation = decibels.std(axis=1, keepdims=True) + 1e-3
-    share = rng.beta(recipe.mixstyle_beta, recipe.mixstyle_beta, (len(decibels), 1, 1)).astype(np.float32)
+    share = rng.beta(beta, beta, (len(decibels), 1, 1)).astype(np.float32)
     partner = rng.permutation(len(decibels))
     decibels -= mean
     decibels *= (share * deviation + (1 - share) * deviation[partner]) / deviation

@@ -10,10 +10,11 @@ import numpy as np
 
 from training.audio import Waveform, read
 from training.data import Clip
-from training.prepare import RATE
 from training.splits import Part
 from training.streams import rms
 
+RATE = 16_000
+"""Hz of the soundscapes; the monitor resamples them to its model's rate."""
 _PEAK = 0.95
 _BED_DBFS = -35.0
 
@@ -51,51 +52,84 @@ class ScapePlan:
     seed: int = 0
 
 
-def make_soundscapes(part: Part, plan: ScapePlan) -> list[Soundscape]:
-    """Lay foreground clips over backgrounds; classes come evenly, recordings evenly within a class."""
+@dataclass(frozen=True)
+class Placed:
+    """A clip that sets in at ``start``, a sample of its soundscape, ``snr_db`` over what lies beneath."""
+
+    clip: Clip
+    label: str
+    start: int
+    snr_db: float
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What a soundscape is made of: ``bed``, repeated where it is too short, and sounds over it."""
+
+    name: str
+    bed: Waveform
+    sounds: tuple[Placed, ...]
+
+
+def make_soundscapes(part: Part, plan: ScapePlan, snr_db: float | None = None) -> list[Soundscape]:
+    """Lay foreground clips over backgrounds; classes come evenly, recordings evenly within a class.
+
+    snr_db : the same sounds at the same times, all at this level over the background; None = each at
+    its own, drawn from the plan's range
+    """
+    return [_mixed(layout, plan, snr_db) for layout in _layouts(part, plan)]
+
+
+def _layouts(part: Part, plan: ScapePlan) -> list[Layout]:
     rng = np.random.default_rng((plan.seed, 60))
-    beds = [(clip, read(clip.path, RATE)) for clip in part.backgrounds]
-    beds = [(clip, bed) for clip, bed in beds if rms(bed) > 1e-4]
+    beds = [bed for bed in (read(clip.path, RATE) for clip in part.backgrounds) if rms(bed) > 1e-4]
     by_label: dict[str, dict[str, list[Clip]]] = {}
     for clip, label in part.events:
         if clip.salience == 1:
             by_label.setdefault(label, {}).setdefault(clip.recording, []).append(clip)
-    return [_soundscape(f"scene{number:03d}", by_label, beds, plan, rng) for number in range(plan.count)]
+    return [_layout(f"scene{number:03d}", by_label, beds, plan, rng) for number in range(plan.count)]
 
 
-def _soundscape(
+def _layout(
     name: str,
     by_label: dict[str, dict[str, list[Clip]]],
-    beds: Sequence[tuple[Clip, Waveform]],
+    beds: Sequence[Waveform],
     plan: ScapePlan,
     rng: np.random.Generator,
-) -> Soundscape:
+) -> Layout:
     length = round(plan.seconds * RATE)
-    _, bed = beds[int(rng.integers(len(beds)))]
-    track = np.resize(bed[int(rng.integers(max(1, len(bed) - length))) :], length).astype(np.float32)
-    track *= np.float32(10 ** (_BED_DBFS / 20) / max(rms(track), 1e-6))
-    bare = track.copy()
-    truths = []
+    bed = beds[int(rng.integers(len(beds)))]
+    bed = bed[int(rng.integers(max(1, len(bed) - length))) :]
+    slot_samples = length // plan.sounds
+    sounds = []
     for slot in range(plan.sounds):
         label = sorted(by_label)[int(rng.integers(len(by_label)))]
         recordings = by_label[label]
         takes = recordings[sorted(recordings)[int(rng.integers(len(recordings)))]]
         clip = takes[int(rng.integers(len(takes)))]
-        sound = read(clip.path, RATE)
         # Each sound begins in a slot of its own: neighbours may overlap, onsets do not coincide.
-        slot_samples = length // plan.sounds
         start = slot * slot_samples + int(rng.integers(slot_samples))
-        sound = sound[: length - start]
-        snr_db = float(rng.uniform(*plan.snr_db))
+        sounds.append(Placed(clip, label, start, float(rng.uniform(*plan.snr_db))))
+    return Layout(name, bed, tuple(sounds))
+
+
+def _mixed(layout: Layout, plan: ScapePlan, snr_db: float | None) -> Soundscape:
+    length = round(plan.seconds * RATE)
+    track = np.resize(layout.bed, length).astype(np.float32)
+    track *= np.float32(10 ** (_BED_DBFS / 20) / max(rms(track), 1e-6))
+    bare = track.copy()
+    truths = []
+    for placed in layout.sounds:
+        start, over_db = placed.start, placed.snr_db if snr_db is None else snr_db
+        sound = read(placed.clip.path, RATE)[: length - start]
         under = rms(bare[start : start + len(sound)])
         track[start : start + len(sound)] += sound * np.float32(
-            max(under, 1e-5) / max(rms(sound), 1e-6) * 10 ** (snr_db / 20)
+            max(under, 1e-5) / max(rms(sound), 1e-6) * 10 ** (over_db / 20)
         )
-        truths.append(
-            Truth(label, start / RATE, (start + len(sound)) / RATE, round(snr_db, 1), clip.recording)
-        )
+        end_s = (start + len(sound)) / RATE
+        truths.append(Truth(placed.label, start / RATE, end_s, round(over_db, 1), placed.clip.recording))
     peak = float(np.abs(track).max())
-    return Soundscape(name, track * np.float32(min(1.0, _PEAK / peak)), _joined(truths))
+    return Soundscape(layout.name, track * np.float32(min(1.0, _PEAK / peak)), _joined(truths))
 
 
 def _joined(truths: Sequence[Truth]) -> tuple[Truth, ...]:

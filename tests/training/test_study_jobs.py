@@ -11,10 +11,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from corpora import write_urbansound8k
 
 pytest.importorskip("tensorflow")
 
+from training.cli.compare import RECORDS
+from training.cli.cv import ESC10_RECORDS, cv
 from training.errors import DataError
 from training.study.engines import Failure, in_dask, in_joblib
 from training.study.jobs import fit_temperature, planned, run_job
@@ -146,3 +149,15 @@ def test_a_plan_times_epochs_and_leaves_no_run_behind(data: Path, tmp_path: Path
     assert line.hours == pytest.approx(6 * (line.fixed_s + _EPOCHS * line.epoch_s) / 3600)
     assert f"| rnn | honest | 6 | {_EPOCHS} |" in page([line], 2)
     assert not (tmp_path / "runs").exists()
+
+
+def test_records_of_esc10_lie_apart_since_its_folds_have_the_same_numbers(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked = []
+    monkeypatch.setattr("training.cli.cv._jobs", lambda *_: [])
+    monkeypatch.setattr("training.cli.cv.run_jobs", lambda *given: asked.append(given[5]) or [])
+    for corpus in ("urbansound8k", "esc10"):
+        assert CliRunner().invoke(cv, ["--corpus", corpus]).exit_code == 0
+    assert asked == [RECORDS, ESC10_RECORDS]
+    assert RECORDS != ESC10_RECORDS

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from monitor.errors import UsageError
+from training.cli.compare import RECORDS
 from training.cli.options import data_option, parse_folds
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from training.study.task import Options
 
 _PATH = click.Path(path_type=Path)
+ESC10_RECORDS = Path("docs/results/esc10/records")
 
 
 def _numbers(_: click.Context, __: click.Parameter, text: str) -> tuple[int, ...]:
@@ -53,7 +55,10 @@ def _folds(context: click.Context, option: click.Parameter, text: str | None) ->
 @click.option("--scheduler", help="Address of the Dask scheduler, as tcp://host:8786.")
 @click.option("--jobs", default=1, show_default=True, type=click.IntRange(1), help="Processes (joblib).")
 @click.option("--threads", default=0, type=click.IntRange(0), help="Threads of a job; 0: its share of cores.")
-@click.option("--records", default="docs/results/study/records", show_default=True, type=_PATH)
+@click.option(
+    "--records", type=_PATH,
+    help=f"Default: {RECORDS}; of ESC-10, whose folds have the same numbers, {ESC10_RECORDS}.",
+)  # fmt: skip
 @click.option("--runs", default="runs/study", show_default=True, type=_PATH, help="States after each epoch.")
 @click.option("--cache", default=".cache/features", show_default=True, type=_PATH)
 @click.option("--plan", is_flag=True, help="Time an epoch of every model, print the budget, run nothing.")
@@ -62,7 +67,7 @@ def cv(
     data: Path | None, protocol: Protocol, models: str | None, folds: tuple[int, ...] | None,
     seeds: tuple[int, ...], corpus: Literal["urbansound8k", "esc10"], epochs: int | None,
     precision: Literal["float32", "mixed_bfloat16"] | None, engine: str, scheduler: str | None, jobs: int,
-    threads: int, records: Path, runs: Path, cache: Path, plan: bool, as_json: bool,
+    threads: int, records: Path | None, runs: Path, cache: Path, plan: bool, as_json: bool,
 ) -> None:  # fmt: skip
     """Train and test models on each fold in turn; a record of each job is written as it ends.
 
@@ -80,6 +85,7 @@ def cv(
 
     if (engine == "dask") is not (scheduler is not None):
         raise UsageError("--engine dask and --scheduler tcp://host:port belong together")
+    records = records or (ESC10_RECORDS if corpus == "esc10" else RECORDS)
     options = Options(data, corpus, cache, runs, epochs, precision, threads)
     asked = _jobs(options, protocol, models, folds, seeds)
     if plan:
