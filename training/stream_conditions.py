@@ -81,7 +81,7 @@ def room(rt60_s: float, direct_db: float) -> Change:
 
 
 def microphone(hertz: Sequence[float], gains_db: Sequence[float], noise_dbfs: float) -> Change:
-    """A frequency response, straight in dB over octaves between the points, and the noise of the microphone."""
+    """A frequency response, straight in dB over octaves between the points, and its own noise."""
 
     def change(samples: Waveform, rng: np.random.Generator) -> Waveform:
         from scipy.signal import fftconvolve
