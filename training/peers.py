@@ -1,20 +1,25 @@
-"""YAMNet as the peer: run from config keys alone, its thresholds fitted as ours are."""
+"""Who listens: packages of ours and, as peers, YAMNet from config keys alone and with a head of ours."""
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from monitor.assembly import load_configured_model
 from monitor.config.load import SHIPPED_CONFIG, Config, load_config
+from monitor.model.card import Card
 from training.audio import read
-from training.calibration import Heard, fit_class
+from training.calibration import BUDGETS, Heard, fit_class
 from training.data import CLASSES, Clip
 from training.prepare import HOP, RATE
+from training.soundscapes import ScapePlan
 from training.splits import Part
+from training.stream_records import Listener, Setting
 from training.streams import Scene, Scored, scene, score
 
 YAMNET_FILE = "yamnet.tflite"
@@ -38,7 +43,7 @@ YAMNET = {
 
 
 def yamnet_keys(path: Path) -> list[str]:
-    """The config keys with which the monitor runs YAMNet at our hop."""
+    """The config keys with which the monitor runs YAMNet at the hop that thresholds are fitted for."""
     return [
         f"model.path={json.dumps(str(path))}",
         "model.input=waveform",
@@ -48,15 +53,56 @@ def yamnet_keys(path: Path) -> list[str]:
     ]
 
 
-def fitted_yamnet(path: Path, part: Part, profile: str, seed: int) -> Config:
-    """Return YAMNet's config with the thresholds of ``profile`` fitted on the training part."""
+def yamnet(path: Path, part: Part, seed: int, folder: Path) -> Listener:
+    """YAMNet with both profiles' thresholds fitted on the training part, as ours are.
+
+    The thresholds are kept in ``folder``: fitting takes minutes.
+    """
     keys = yamnet_keys(path)
-    heard = _heard(load_config(SHIPPED_CONFIG, keys), part, seed)
-    settings = {}
-    for label in CLASSES:
-        card = fit_class(label, list(YAMNET).index(label), heard)
-        settings[label] = card.profiles[profile].model_dump()  # type: ignore[index]
-    return load_config(SHIPPED_CONFIG, [*keys, f"events.classes={json.dumps(settings)}"])
+    kept = folder / "yamnet-thresholds.json"
+    key = Setting(part, ScapePlan(seed=seed)).digest()
+    try:
+        stored = json.loads(kept.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        stored = {}
+    if stored.get("key") != key:
+        stored = {"key": key, "profiles": _fitted(load_config(SHIPPED_CONFIG, keys), part, seed)}
+        folder.mkdir(parents=True, exist_ok=True)
+        kept.write_text(json.dumps(stored, indent=1) + "\n", encoding="utf-8")
+    overrides = {
+        profile: (*keys, f"events.classes={json.dumps(settings)}")
+        for profile, settings in stored["profiles"].items()
+    }
+    return Listener("YAMNet", overrides, (path,), peer=True)
+
+
+def yamnet_head(network: Path, adapter: Path) -> Listener:
+    """The head on YAMNet's embedding; its card says all of it."""
+    keys = (f"model.path={json.dumps(str(network))}", f"model.adapter={json.dumps(str(adapter))}")
+    overrides = {profile: (*keys, f"events.profile={profile}") for profile in BUDGETS}
+    return Listener("YAMNet with head", overrides, (network, adapter), peer=True)
+
+
+def own(path: Path) -> Listener:
+    """A package of ours, named by its file."""
+    keys = (f"model.path={json.dumps(str(path))}",)
+    overrides = {profile: (*keys, f"events.profile={profile}") for profile in BUDGETS}
+    return Listener(path.stem, overrides, (path,))
+
+
+def unheard_folds(card: Card) -> frozenset[int]:
+    """The folds of which the card has figures of exactly these weights: they never saw them."""
+    folds = [q.fold for q in card.quality if not q.recipe_cv]
+    return frozenset(int(number) for text in folds for number in re.findall(r"\d+", text))
+
+
+def _fitted(config: Config, part: Part, seed: int) -> dict[str, dict[str, Any]]:
+    heard = _heard(config, part, seed)
+    cards = {label: fit_class(label, list(YAMNET).index(label), heard) for label in CLASSES}
+    return {
+        profile: {label: card.profiles[profile].model_dump() for label, card in cards.items()}
+        for profile in BUDGETS
+    }
 
 
 def _heard(config: Config, part: Part, seed: int) -> Heard:

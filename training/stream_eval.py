@@ -1,127 +1,113 @@
-"""How well a monitor listens: soundscapes and plain backgrounds through its own replay path."""
+"""How well a monitor listens to soundscapes: F1 of events and segments, PSDS, recall, delays."""
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from monitor.assembly import Assembly
-from monitor.errors import AudioError
-from monitor.records import EventRecord, HopResult
-from monitor.replay import Replay, ReplayOptions
-from monitor.tuning.poisson import interval
-from training.data import CLASSES, Clip
-from training.errors import DataError
-from training.soundscapes import Soundscape
+from training.data import CLASSES
+from training.soundscapes import Soundscape, Truth
+from training.stream_hearing import Event, Heard, Hops, Profile
+from training.stream_psds import psds, table
 
 ONSET_COLLAR_S = 0.5
+LENGTH_SHARE = 0.5
 SEGMENT_S = 1.0
+MOVES = (-3.0, -2.0, -1.0, -0.5, 0.0, 0.5, 1.0, 2.0, 3.0)
+"""By how much all thresholds are moved, in log-odds, to draw recall against false alarms."""
 _LATE_S = 2.0
 """A decision that comes so long after the sound's end still tells of it."""
 
 
-class _Collector:
-    """Keeps the records of each file."""
-
-    def __init__(self) -> None:
-        self.records: dict[str, list[EventRecord]] = {}
-        self.seconds: dict[str, float] = {}
-
-    def on_file(self, file: str, duration_s: float | None) -> None:
-        self.records[file], self.seconds[file] = [], 0.0
-
-    def on_hop(self, file: str, hop: HopResult) -> None:
-        self.seconds[file] = hop.time_s
-
-    def on_record(self, record: EventRecord) -> None:
-        self.records[str(record.file)].append(record)
-
-
-@dataclass(frozen=True)
-class Event:
-    """What the monitor reported: a label's on and off as it estimates them, and when it decided."""
-
-    label: str
-    onset_s: float
-    offset_s: float
-    decided_s: float
-
-
-@dataclass(frozen=True)
-class Heard:
-    """The events of each file, and its length in seconds."""
-
-    events: tuple[tuple[Event, ...], ...]
-    seconds: tuple[float, ...]
-
-
-def listen(assembly: Assembly, files: Sequence[Path]) -> Heard:
-    """Replay the files.
-
-    Raises
-    ------
-    DataError : a file cannot be read
-    """
-    collector = _Collector()
-    options = ReplayOptions(node="stream-eval", deterministic=True)
-    failed: list[AudioError] = []
-    Replay(assembly, options, [collector], threading.Event()).run(files, failed.append)
-    if failed:
-        raise DataError(str(failed[0]))
-    events = tuple(_events(collector.records[str(file)]) for file in files)
-    return Heard(events, tuple(collector.seconds[str(file)] for file in files))
-
-
-def _events(records: Sequence[EventRecord]) -> tuple[Event, ...]:
-    ends = {record.event_id: record.end_s for record in records if record.type == "end"}
-    return tuple(
-        Event(r.label, r.start_s, max(float(ends[r.event_id] or 0.0), r.start_s), r.start_s + r.delay_s)
-        for r in records
-        if r.type == "start"
-    )
-
-
 @dataclass(frozen=True)
 class ClassFigures:
-    """One class on soundscapes: F1 by onsets and by segments, sounds heard, delays of the decisions."""
+    """One class on soundscapes.
+
+    onset_f1 : onsets within 0.5 s; event_f1 : and ends within 0.5 s or half the length; segment_f1 : of 1 s
+    delays_s : from true onset to decision, of the sounds heard
+    recordings : of each recording, how many of its sounds were heard, and how many there are
+    """
 
     label: str
     sounds: int
     heard: int
     onset_f1: float
+    event_f1: float
     segment_f1: float
     delays_s: tuple[float, ...]
+    recordings: Mapping[str, tuple[int, int]]
 
 
-def scene_figures(scapes: Sequence[Soundscape], heard: Heard) -> list[ClassFigures]:
-    """Score by sed_eval (onsets within 0.5 s; segments of 1 s); a row per class that occurs."""
-    onset, segment = _sed_eval(scapes, heard)
-    figures = []
-    for label in CLASSES:
-        delays = [_delay(label, t.onset_s, t.offset_s, events) for t, events in _truths(scapes, heard, label)]
-        if not delays:
-            continue
-        figures.append(
-            ClassFigures(
-                label,
-                len(delays),
-                sum(delay is not None for delay in delays),
-                _f1(onset, label),
-                _f1(segment, label),
-                tuple(delay for delay in delays if delay is not None),
-            )
-        )
-    return figures
+@dataclass(frozen=True)
+class SceneFigures:
+    """One profile on soundscapes: a row per class that occurs, and all classes together.
+
+    micro : F1 over all events or segments alike, by the name of the measure
+    psds : by scenario; empty where it cannot be computed
+    curve : thresholds moved by so much, sounds heard then, sounds
+    """
+
+    classes: tuple[ClassFigures, ...]
+    micro: Mapping[str, float]
+    psds: Mapping[str, float]
+    curve: tuple[tuple[float, int, int], ...]
+
+    def macro(self, measure: str) -> float:
+        """Mean over the classes of ``onset_f1``, ``event_f1`` or ``segment_f1``."""
+        return float(np.mean([getattr(row, measure) for row in self.classes]))
+
+    @property
+    def delays_s(self) -> tuple[float, ...]:
+        return tuple(delay for row in self.classes for delay in row.delays_s)
 
 
-def _truths(scapes: Sequence[Soundscape], heard: Heard, label: str) -> list[tuple[Any, tuple[Event, ...]]]:
-    pairs = zip(scapes, heard.events, strict=True)
-    return [(truth, events) for scape, events in pairs for truth in scape.truths if truth.label == label]
+def judge(scapes: Sequence[Soundscape], streams: Sequence[Hops], profile: Profile) -> SceneFigures:
+    """Everything that is asked of one profile on the soundscapes whose hops are ``streams``."""
+    heard = profile.heard(streams)
+    classes, micro = scene_figures(scapes, heard)
+    labels = [row.label for row in classes]
+    tables = [table(hops, profile, labels) for hops in streams]
+    curve = []
+    for moved in MOVES:
+        found = _delays(scapes, profile.heard(streams, moved))
+        told = [delay is not None for delays in found.values() for _, delay in delays]
+        curve.append((moved, sum(told), len(told)))
+    return SceneFigures(tuple(classes), micro, psds(scapes, tables, labels), tuple(curve))
+
+
+def scene_figures(scapes: Sequence[Soundscape], heard: Heard) -> tuple[list[ClassFigures], dict[str, float]]:
+    """Score by sed_eval; return a row per class that occurs, and each measure over all classes alike."""
+    measures = _sed_eval(scapes, heard)
+    figures = [
+        _class_figures(label, found, {name: _f1(m, label) for name, m in measures.items()})
+        for label, found in _delays(scapes, heard).items()
+    ]
+    micro = {name: _number(m.results_overall_metrics()) for name, m in measures.items()}
+    return figures, micro
+
+
+def _class_figures(
+    label: str, found: Sequence[tuple[Truth, float | None]], f1: Mapping[str, float]
+) -> ClassFigures:
+    recordings: dict[str, tuple[int, int]] = {}
+    for truth, delay in found:
+        heard, sounds = recordings.get(truth.recording, (0, 0))
+        recordings[truth.recording] = (heard + (delay is not None), sounds + 1)
+    delays = tuple(delay for _, delay in found if delay is not None)
+    return ClassFigures(label, len(found), len(delays), **f1, delays_s=delays, recordings=recordings)
+
+
+def _delays(scapes: Sequence[Soundscape], heard: Heard) -> dict[str, list[tuple[Truth, float | None]]]:
+    """The sounds of each class that occurs, with the delay of their decision; None = not heard."""
+    found: dict[str, list[tuple[Truth, float | None]]] = {label: [] for label in CLASSES}
+    for scape, events in zip(scapes, heard.events, strict=True):
+        for truth in scape.truths:
+            delay = _delay(truth.label, truth.onset_s, truth.offset_s, events)
+            found[truth.label].append((truth, delay))
+    return {label: sounds for label, sounds in found.items() if sounds}
 
 
 def _delay(label: str, onset_s: float, offset_s: float, events: Sequence[Event]) -> float | None:
@@ -139,19 +125,23 @@ def _delay(label: str, onset_s: float, offset_s: float, events: Sequence[Event])
     return None
 
 
-def _sed_eval(scapes: Sequence[Soundscape], heard: Heard) -> tuple[Any, Any]:
-    import sed_eval
+def _sed_eval(scapes: Sequence[Soundscape], heard: Heard) -> dict[str, Any]:
+    from sed_eval.sound_event import EventBasedMetrics, SegmentBasedMetrics
 
-    onset = sed_eval.sound_event.EventBasedMetrics(
-        list(CLASSES), t_collar=ONSET_COLLAR_S, evaluate_onset=True, evaluate_offset=False
-    )
-    segment = sed_eval.sound_event.SegmentBasedMetrics(list(CLASSES), time_resolution=SEGMENT_S)
+    labels = list(CLASSES)
+    onset = EventBasedMetrics(labels, t_collar=ONSET_COLLAR_S, evaluate_onset=True, evaluate_offset=False)
+    both = EventBasedMetrics(
+        labels, t_collar=ONSET_COLLAR_S, percentage_of_length=LENGTH_SHARE, evaluate_onset=True,
+        evaluate_offset=True,
+    )  # fmt: skip
+    segment = SegmentBasedMetrics(labels, time_resolution=SEGMENT_S)
     for scape, events in zip(scapes, heard.events, strict=True):
         truth = [_row(scape.name, t.label, t.onset_s, t.offset_s) for t in scape.truths]
         found = [_row(scape.name, e.label, e.onset_s, max(e.offset_s, e.onset_s + 0.01)) for e in events]
         onset.evaluate(truth, found)
+        both.evaluate(truth, found)
         segment.evaluate(truth, found, evaluated_length_seconds=scape.seconds)
-    return onset, segment
+    return {"onset_f1": onset, "event_f1": both, "segment_f1": segment}
 
 
 def _row(name: str, label: str, onset_s: float, offset_s: float) -> dict[str, object]:
@@ -159,34 +149,9 @@ def _row(name: str, label: str, onset_s: float, offset_s: float) -> dict[str, ob
 
 
 def _f1(metrics: Any, label: str) -> float:
-    value = metrics.results_class_wise_metrics()[label]["f_measure"]["f_measure"]
+    return _number(metrics.results_class_wise_metrics()[label])
+
+
+def _number(results: Mapping[str, Any]) -> float:
+    value = results["f_measure"]["f_measure"]
     return 0.0 if value is None or np.isnan(value) else float(value)
-
-
-@dataclass(frozen=True)
-class Alarms:
-    """False alarms on a kind of background."""
-
-    kind: str
-    hours: float
-    count: int
-    by_label: Mapping[str, int]
-
-    @property
-    def per_hour(self) -> tuple[float, float, float]:
-        """The rate and its exact 95 % interval."""
-        low, high = interval(self.count)
-        return self.count / self.hours, low / self.hours, high / self.hours
-
-
-def alarm_figures(clips: Sequence[Clip], heard: Heard) -> list[Alarms]:
-    """Count the events on plain backgrounds, kind by kind, all together last."""
-    rows = []
-    for kind in [*dict.fromkeys(clip.label for clip in clips), "all"]:
-        mine = [i for i, clip in enumerate(clips) if kind in (clip.label, "all")]
-        labels = [event.label for i in mine for event in heard.events[i]]
-        hours = sum(heard.seconds[i] for i in mine) / 3600
-        rows.append(
-            Alarms(kind, hours, len(labels), {label: labels.count(label) for label in sorted(set(labels))})
-        )
-    return rows

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
-from pathlib import Path
 
 import numpy as np
 import pytest
 from recordings import make_part
+from stream_parts import told
 
-from training.data import Clip
-from training.prepare import RATE
-from training.soundscapes import ScapePlan, Soundscape, Truth, make_soundscapes
+from training.soundscapes import RATE, ScapePlan, Soundscape, Truth, make_soundscapes
 from training.splits import Part
-from training.stream_eval import Event, Heard, alarm_figures, scene_figures
+from training.stream_eval import scene_figures
+from training.stream_hearing import Event, Heard
 from training.streams import rms
 
 pytest.importorskip("sed_eval")
@@ -29,15 +29,6 @@ def part(tmp_path_factory: pytest.TempPathFactory) -> Part:
 @pytest.fixture(scope="module")
 def scapes(part: Part) -> list[Soundscape]:
     return make_soundscapes(part, PLAN)
-
-
-def perfect(scapes: list[Soundscape], late_s: float = 0.0) -> Heard:
-    """Report every sound at its true times, decided ``late_s`` after its onset."""
-    events = tuple(
-        tuple(Event(t.label, t.onset_s, t.offset_s, t.onset_s + late_s) for t in scape.truths)
-        for scape in scapes
-    )
-    return Heard(events, tuple(scape.seconds for scape in scapes))
 
 
 def test_soundscapes_depend_on_the_seed_alone(part: Part, scapes: list[Soundscape]) -> None:
@@ -76,36 +67,81 @@ def test_sounds_of_a_class_never_overlap_in_the_truth(scapes: list[Soundscape]) 
             assert all(a.offset_s < b.onset_s for a, b in pairwise(mine))
 
 
+def test_other_levels_leave_sounds_and_times(part: Part, scapes: list[Soundscape]) -> None:
+    level = make_soundscapes(part, PLAN, snr_db=5.0)
+    for scape, again in zip(scapes, level, strict=True):
+        assert {t.snr_db for t in again.truths} == {5.0}
+        assert [replace(t, snr_db=0.0) for t in again.truths] == [
+            replace(t, snr_db=0.0) for t in scape.truths
+        ]
+        assert not np.array_equal(scape.samples, again.samples)
+
+
 def test_a_perfect_listener_scores_one(scapes: list[Soundscape]) -> None:
-    for row in scene_figures(scapes, perfect(scapes, late_s=0.3)):
-        assert (row.heard, row.onset_f1, row.segment_f1) == (row.sounds, 1.0, 1.0)
+    rows, micro = scene_figures(scapes, told(scapes, late_s=0.3))
+    for row in rows:
+        assert (row.heard, row.onset_f1, row.event_f1, row.segment_f1) == (row.sounds, 1.0, 1.0, 1.0)
         assert row.delays_s == pytest.approx([0.3] * row.sounds)
+        assert all(heard == sounds for heard, sounds in row.recordings.values())
+    assert micro == pytest.approx({"onset_f1": 1.0, "event_f1": 1.0, "segment_f1": 1.0})
 
 
 def test_a_deaf_listener_scores_nothing(scapes: list[Soundscape]) -> None:
-    deaf = Heard(((),) * len(scapes), tuple(scape.seconds for scape in scapes))
-    for row in scene_figures(scapes, deaf):
-        assert (row.heard, row.onset_f1, row.segment_f1, row.delays_s) == (0, 0.0, 0.0, ())
+    rows, micro = scene_figures(scapes, Heard(((),) * len(scapes), tuple(s.seconds for s in scapes)))
+    for row in rows:
+        assert (row.heard, row.onset_f1, row.event_f1, row.segment_f1) == (0, 0.0, 0.0, 0.0)
+        assert row.delays_s == ()
+    assert set(micro.values()) == {0.0}
 
 
 def test_onsets_off_by_more_than_half_a_second_do_not_count(scapes: list[Soundscape]) -> None:
-    late = tuple(
-        tuple(Event(e.label, e.onset_s + 0.6, e.offset_s + 0.6, e.decided_s + 0.6) for e in events)
-        for events in perfect(scapes).events
+    # By more than the collar, and further from every other sound of the class.
+    alone = [_thinned(scape) for scape in scapes]
+    rows, micro = scene_figures(alone, _shifted(told(alone), 0.6))
+    assert [row.onset_f1 for row in rows] == [0.0] * len(rows)
+    assert micro["onset_f1"] == micro["event_f1"] == 0.0
+    assert all(row.heard == row.sounds for row in rows)
+    assert all(row.onset_f1 == 1.0 for row in scene_figures(alone, _shifted(told(alone), 0.4))[0])
+
+
+def test_an_end_may_be_off_by_half_the_length_but_not_by_more(scapes: list[Soundscape]) -> None:
+    for share, expected in ((0.45, 1.0), (0.8, 0.0)):
+        long = [
+            replace(scape, truths=(replace(scape.truths[0], offset_s=18.0, onset_s=4.0),)) for scape in scapes
+        ]
+        events = tuple(
+            (Event(t.label, 4.0, 4.0 + 14.0 * (1 - share), 5.0),) for (t,) in (s.truths for s in long)
+        )
+        rows, _ = scene_figures(long, Heard(events, tuple(s.seconds for s in long)))
+        assert {row.event_f1 for row in rows} == {expected}
+        assert {row.onset_f1 for row in rows} == {1.0}
+
+
+def test_figures_do_not_depend_on_the_order_of_the_files(scapes: list[Soundscape]) -> None:
+    heard = _shifted(told(scapes), 0.3)
+    heard = Heard((heard.events[0][1:], *heard.events[1:]), heard.seconds)
+    there = scene_figures(scapes, heard)
+    back = scene_figures(scapes[::-1], Heard(heard.events[::-1], heard.seconds[::-1]))
+    assert there[1] == pytest.approx(back[1])
+    for one, other in zip(there[0], back[0], strict=True):
+        assert (one.label, one.heard, one.onset_f1, one.recordings) == (
+            other.label, other.heard, other.onset_f1, other.recordings,
+        )  # fmt: skip
+        assert sorted(one.delays_s) == pytest.approx(sorted(other.delays_s))
+
+
+def _thinned(scape: Soundscape) -> Soundscape:
+    """Without the sounds that follow one of their class within two seconds."""
+    kept: list[Truth] = []
+    for truth in scape.truths:
+        if all(k.label != truth.label or truth.onset_s > k.onset_s + 2 for k in kept):
+            kept.append(truth)
+    return replace(scape, truths=tuple(kept))
+
+
+def _shifted(heard: Heard, by_s: float) -> Heard:
+    events = tuple(
+        tuple(Event(e.label, e.onset_s + by_s, e.offset_s + by_s, e.decided_s + by_s) for e in events)
+        for events in heard.events
     )
-    figures = scene_figures(scapes, Heard(late, perfect(scapes).seconds))
-    assert sum(row.onset_f1 for row in figures) < 0.5 * len(figures)
-    assert all(row.heard == row.sounds for row in figures)
-
-
-def test_alarms_are_counted_by_kind_and_together() -> None:
-    clips = [Clip(Path(), "background", kind, kind, 0) for kind in ("rain", "street", "rain")]
-    alarm = Event("siren", 1.0, 2.0, 1.5)
-    rows = alarm_figures(clips, Heard(((alarm,), (), (alarm, alarm)), (1800.0, 3600.0, 1800.0)))
-    assert [(row.kind, row.count, row.hours) for row in rows] == [
-        ("rain", 3, 1.0),
-        ("street", 0, 1.0),
-        ("all", 3, 2.0),
-    ]
-    assert rows[0].by_label == {"siren": 3}
-    assert rows[0].per_hour == pytest.approx((3.0, 0.619, 8.767), abs=1e-3)
+    return Heard(events, heard.seconds)

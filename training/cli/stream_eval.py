@@ -1,4 +1,4 @@
-"""``sound-training stream-eval``: how well a model listens, on streams through the monitor itself."""
+"""``sound-training stream-eval``: how well models listen, on streams through the monitor itself."""
 
 from __future__ import annotations
 
@@ -8,55 +8,78 @@ import click
 
 from training.cli.options import Clock, data_option, parse_folds
 
+_FAMILIES = "snr,level,band,room,microphone"
+_QUICK_SCENES = 12
+_QUICK_OUT = "runs/stream-eval-quick"
+
+
+def _families(_: click.Context, __: click.Parameter, text: str) -> tuple[str, ...]:
+    names = tuple(name for name in text.split(",") if name and name != "none")
+    unknown = [name for name in names if name not in _FAMILIES.split(",")]
+    if unknown:
+        raise click.BadParameter(f"{unknown[0]!r} is no sweep; choose from {_FAMILIES}, or none")
+    return names
+
 
 @click.command()
 @data_option
 @click.option(
-    "--model", default="models/urban-sounds.tflite", show_default=True, type=click.Path(path_type=Path)
-)
+    "--model", "models", multiple=True, default=("models/urban-sounds.tflite",), show_default=True,
+    type=click.Path(path_type=Path), help="A package; may be given several times.",
+)  # fmt: skip
 @click.option(
     "--train", "train_folds", default="1,3", show_default=True, callback=parse_folds,
-    help="Folds that the model was trained on; the peer's thresholds are fitted there.",
+    help="Folds that the models were trained on; the peer's thresholds are fitted there.",
 )  # fmt: skip
 @click.option("--test", "test_folds", default="2", show_default=True, callback=parse_folds)
 @click.option("--scenes", default=60, show_default=True, type=click.IntRange(1))
 @click.option("--seed", default=0, show_default=True)
+@click.option("--sweeps", default=_FAMILIES, show_default=True, callback=_families, help="Or none.")
+@click.option("--peer-sweeps", default="snr", show_default=True, callback=_families, help="Those peers hear.")
 @click.option("--peer/--no-peer", default=True, show_default=True, help="YAMNet on the same streams.")
+@click.option(
+    "--head", default="models/yamnet-urban.npz", show_default=True, type=click.Path(path_type=Path),
+    help="Our head on YAMNet's embedding, a peer too if it never heard the test folds.",
+)  # fmt: skip
+@click.option("--jobs", default=1, show_default=True, type=click.IntRange(1), help="Conditions at a time.")
+@click.option(
+    "--quick", is_flag=True, help=f"{_QUICK_SCENES} scenes, no sweeps, no peers, into {_QUICK_OUT}."
+)
 @click.option("--out", default="docs/results/stream-eval", show_default=True, type=click.Path(path_type=Path))
 def stream_eval(
-    data: Path | None, model: Path, train_folds: tuple[int, ...], test_folds: tuple[int, ...], scenes: int,
-    seed: int, peer: bool, out: Path,
+    data: Path | None, models: tuple[Path, ...], train_folds: tuple[int, ...], test_folds: tuple[int, ...],
+    scenes: int, seed: int, sweeps: tuple[str, ...], peer_sweeps: tuple[str, ...], peer: bool, head: Path,
+    jobs: int, quick: bool, out: Path,
 ) -> None:  # fmt: skip
-    """Judge a model on minutes with eight sounds each and on plain backgrounds.
+    """Judge models on minutes with eight sounds each and on plain backgrounds.
 
-    Sounds and backgrounds are those that `default` keeps from training.
+    Sounds and backgrounds are those that `default` keeps from training. What was heard is kept in
+    records: interrupted, the same command goes on where it stopped.
 
     \b
     Example:
-      sound-training stream-eval --data ~/sounds --test 2 --scenes 60
+      sound-training stream-eval --data ~/sounds --test 2 --scenes 60 --jobs 2
     """
-    import json
-
-    from monitor.config.load import SHIPPED_CONFIG, load_config
     from training.data import data_root, load
-    from training.peers import YAMNET_FILE, fitted_yamnet
+    from training.report import write
     from training.soundscapes import ScapePlan
     from training.splits import split
-    from training.stream_report import evaluate, write_report
+    from training.stream_panel import Panel, panel
+    from training.stream_records import Setting
+    from training.stream_report import compose
+    from training.stream_run import Sweeps, run
 
+    if quick:
+        scenes, sweeps, peer, out = min(scenes, _QUICK_SCENES), (), False, Path(_QUICK_OUT)
     say, root = Clock(), data_root(data)
     parts = split(load(root), train_folds, test_folds)
-    listeners = {}
-    for profile in ("quiet", "sensitive"):
-        keys = [f"model.path={json.dumps(str(model))}", f"events.profile={profile}"]
-        listeners[model.stem, profile] = load_config(SHIPPED_CONFIG, keys)
-        if peer:
-            say(f"fitting YAMNet's thresholds, profile {profile}")
-            listeners["YAMNet", profile] = fitted_yamnet(
-                root / "yamnet" / YAMNET_FILE, parts.train, profile, seed
-            )
+    folder = out / "records"
+    who = Panel(models, root / "yamnet" if peer else None, head, seed)
+    listeners, notes = panel(who, parts.train, test_folds, folder, say)
+    setting = Setting(parts.test, ScapePlan(count=scenes, seed=seed))
+    records = run(listeners, setting, Sweeps(sweeps, peer_sweeps), folder, jobs, say)
+    named = "".join(f"--model {model} " for model in models)
     folds = f"--train {','.join(map(str, train_folds))} --test {','.join(map(str, test_folds))}"
-    command = f"sound-training stream-eval {folds} --scenes {scenes} --seed {seed}"
-    rows = evaluate(listeners, parts.test, ScapePlan(count=scenes, seed=seed), say)
-    write_report(rows, command, out)
+    command = f"sound-training stream-eval {named}{folds} --scenes {scenes} --seed {seed}"
+    write(compose(records, setting.plan, command, notes), out)
     click.echo(str(out / "README.md"))

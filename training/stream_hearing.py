@@ -1,0 +1,119 @@
+"""What a monitor hears in files: its own replay once, its own event logic for every profile."""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from monitor.assembly import Assembly
+from monitor.errors import AudioError
+from monitor.events.tracker import EventTracker
+from monitor.records import Decision, HopResult
+from monitor.replay import Listener, Replay, ReplayOptions
+from monitor.settings import ClassSettings
+from training.errors import DataError
+
+Hops = tuple[HopResult, ...]
+
+
+@dataclass(frozen=True)
+class Event:
+    """What the monitor reported: a label's on and off as it estimates them, and when it decided."""
+
+    label: str
+    onset_s: float
+    offset_s: float
+    decided_s: float
+
+
+@dataclass(frozen=True)
+class Heard:
+    """The events of each file, and its length in seconds."""
+
+    events: tuple[tuple[Event, ...], ...]
+    seconds: tuple[float, ...]
+
+
+class _Collector(Listener):
+    """Keeps the hops of each file."""
+
+    def __init__(self) -> None:
+        self.hops: dict[str, list[HopResult]] = {}
+
+    def on_file(self, file: str, duration_s: float | None) -> None:
+        self.hops[file] = []
+
+    def on_hop(self, file: str, hop: HopResult) -> None:
+        self.hops[file].append(hop)
+
+
+def listen(assembly: Assembly, files: Sequence[Path]) -> list[Hops]:
+    """Replay the files; return the hops of each.
+
+    Raises
+    ------
+    DataError : a file cannot be read
+    """
+    collector = _Collector()
+    options = ReplayOptions(node="stream-eval", deterministic=True)
+    failed: list[AudioError] = []
+    Replay(assembly, options, [collector], threading.Event()).run(files, failed.append)
+    if failed:
+        raise DataError(str(failed[0]))
+    return [tuple(collector.hops[str(file)]) for file in files]
+
+
+class Profile:
+    """Decides over hops as the monitor does with one profile's settings.
+
+    ``classes`` may be others than those with which the hops were heard: scores do not depend on them.
+    """
+
+    def __init__(self, assembly: Assembly) -> None:
+        card = assembly.model.card
+        self.labels, self.classes = assembly.model.labels, assembly.classes
+        self.rate, self.hop = card.sample_rate, card.hop
+        self._rejects = assembly.model.classifier().rejects
+
+    def heard(self, streams: Iterable[Hops], moved: float = 0.0) -> Heard:
+        """The events of every stream, with all thresholds moved by ``moved`` in log-odds."""
+        settings = {label: _moved(one, moved) for label, one in self.classes.items()}
+        pairs = [(self._events(hops, settings), hops[-1].time_s) for hops in streams]
+        return Heard(tuple(events for events, _ in pairs), tuple(seconds for _, seconds in pairs))
+
+    def _events(self, hops: Hops, settings: Mapping[str, ClassSettings]) -> tuple[Event, ...]:
+        tracker = EventTracker(self.labels, settings, rate=self.rate, hop=self.hop)
+        decisions: list[Decision] = []
+        for hop in hops:
+            judged = np.zeros_like(hop.scores) if self._rejects(hop.scores) else hop.scores
+            decisions += tracker.push(hop.position, judged, hop.level)
+        decisions += tracker.close(hops[-1].position, "stopped")
+        ends = {d.key: d.end_pos for d in decisions if d.type == "end"}
+        return tuple(self._event(d, ends[d.key]) for d in decisions if d.type == "start")
+
+    def _event(self, start: Decision, end_pos: int | None) -> Event:
+        onset_s, offset_s, decided_s = (
+            position / self.rate
+            for position in (start.start_pos, max(end_pos or 0, start.start_pos), start.decided_pos)
+        )
+        return Event(start.label, onset_s, offset_s, decided_s)
+
+
+def _moved(settings: ClassSettings, by: float) -> ClassSettings:
+    if not by:
+        return settings
+    return settings.model_copy(
+        update={"enter": _shifted(settings.enter, by), "exit": _shifted(settings.exit, by)}
+    )
+
+
+def _shifted(threshold: float, by: float) -> float:
+    """A threshold further up (or down) by ``by`` in log-odds; 0 and 1 stay."""
+    if not 0.0 < threshold < 1.0:
+        return threshold
+    return 1.0 / (1.0 + math.exp(-(math.log(threshold / (1.0 - threshold)) + by)))
