@@ -13,9 +13,10 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from training.loop import Course, Report, Row, one_cycle, optimise
+from training.loop import Course, Report, Row, on_logits, one_cycle, optimise
 from training.mixing import Floats, Mixer, Recipe
 from training.networks import NetworkSpec, build
+from training.robustness.trades import Trades, hardened
 
 T = TypeVar("T")
 
@@ -32,6 +33,7 @@ class RunSpec:
     batch: int = 64
     rate: float = 3e-3
     decay: float = 0.05
+    hardening: Trades = field(default_factory=Trades)
 
 
 @dataclass(frozen=True)
@@ -89,7 +91,10 @@ def fit(
     def batches(epoch: int) -> Iterator[tuple[Floats, Floats]]:
         return prefetch(make, spec.steps, (spec.seed, epoch))
 
-    return optimise(model, make_optimizer(spec), _independent_labels, batches, course, folder, report)
+    objective = on_logits(_independent_labels)
+    if spec.hardening.beta:
+        objective = hardened(_independent_labels, spec.hardening, scaling.std)
+    return optimise(model, make_optimizer(spec), objective, batches, course, folder, report)
 
 
 def make_optimizer(spec: RunSpec) -> Any:

@@ -25,6 +25,13 @@ Rate = Callable[[int, int, Sequence[Row]], float]
 """Learning rate of batch ``number`` of ``epoch`` (both from 0) after the rows so far."""
 Loss = Callable[[Any, Any], tuple[Any, Mapping[str, Any]]]
 """(targets, logits) → what is minimised, and what the row of the epoch averages (at least ``loss``)."""
+Objective = Callable[[Any, Any, Any], tuple[Any, Mapping[str, Any]]]
+"""(model, inputs, targets) → the same, for what must see the network itself."""
+
+
+def on_logits(loss: Loss) -> Objective:
+    """The objective of a loss that asks for no more than the logits of a training step."""
+    return lambda model, inputs, targets: loss(targets, model(inputs, training=True))
 
 
 def _nothing(_: Any) -> Row:
@@ -62,7 +69,7 @@ class Course:
 def optimise(
     model: Any,
     optimizer: Any,
-    loss: Loss,
+    objective: Objective,
     batches: Callable[[int], Iterable[tuple[Any, Any]]],
     course: Course,
     folder: Path,
@@ -74,7 +81,7 @@ def optimise(
     """
     optimizer.build(model.trainable_variables)
     history = _restore(folder, model, optimizer)
-    step = _step(model, optimizer, loss)
+    step = _step(model, optimizer, objective)
     while not course.finished(history):
         begun, sums, count = time.monotonic(), dict[str, float](), 0
         for inputs, targets in batches(len(history)):
@@ -108,14 +115,14 @@ def one_cycle(peak: float, epochs: int, steps: int) -> Rate:
     return rate
 
 
-def _step(model: Any, optimizer: Any, loss: Loss) -> Any:
+def _step(model: Any, optimizer: Any, objective: Objective) -> Any:
     import tensorflow as tf
 
     @tf.function
     def step(inputs: Any, targets: Any) -> Any:
         with tf.GradientTape() as tape:
-            objective, measures = loss(targets, model(inputs, training=True))
-        gradients = tape.gradient(objective, model.trainable_variables)
+            value, measures = objective(model, inputs, targets)
+        gradients = tape.gradient(value, model.trainable_variables)
         optimizer.apply_gradients(zip(gradients, model.trainable_variables, strict=True))
         return measures
 

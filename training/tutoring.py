@@ -12,7 +12,7 @@ import numpy as np
 
 from training.distillation import EMBEDDING, Lessons
 from training.fit import RunSpec, Scaling, make_optimizer, prefetch
-from training.loop import Course, Report, one_cycle, optimise
+from training.loop import Course, Report, on_logits, one_cycle, optimise
 from training.mixing import Floats, Mixer
 from training.networks import build
 
@@ -59,7 +59,7 @@ def train_with(
 
         return prefetch(make, spec.steps, (spec.seed, epoch))
 
-    optimise(pupil, make_optimizer(spec), _loss(tutoring.weight), batches, course, folder, report)
+    optimise(pupil, make_optimizer(spec), on_logits(_loss(tutoring.weight)), batches, course, folder, report)
     return model
 
 

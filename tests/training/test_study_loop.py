@@ -15,7 +15,7 @@ import keras
 import tensorflow as tf
 
 from training.errors import DataError
-from training.loop import Course, Row, one_cycle, optimise
+from training.loop import Course, Row, on_logits, one_cycle, optimise
 from training.study.plain import SETTINGS, _course, _plateau
 from training.study.records import Job, Protocol
 from training.study.task import Options, Task
@@ -47,7 +47,7 @@ def loss(targets: Any, logits: Any) -> tuple[Any, dict[str, Any]]:
 
 def run(folder: Path, course: Course, made: Batches = batches, model: Any = None) -> tuple[Any, list[Row]]:
     model = model or network()
-    history = optimise(model, keras.optimizers.Adam(), loss, made, course, folder, lambda text: None)
+    history = optimise(model, keras.optimizers.Adam(), on_logits(loss), made, course, folder, print)
     return model, history
 
 

@@ -21,6 +21,7 @@ from training.loop import Course, Row, one_cycle
 from training.mixing import PLAIN, Floats, Mixer, Recipe, Sampler
 from training.networks import cost
 from training.prepare import RATE, FrontEnd, default_front_end
+from training.robustness.trades import Trades
 from training.study.task import BATCH, Fitted, Task, in_float32
 from training.study.variants import settings_of
 from training.windows import clip_logits
@@ -38,6 +39,7 @@ class Windowed:
     epochs: int = 60
     rate: float = _PEAK_RATE
     decay: float = 0.05
+    hardening: Trades = field(default_factory=Trades)
 
 
 def _build(name: str) -> Callable[[int], Any]:
@@ -71,7 +73,7 @@ def fit(task: Task) -> Fitted:
     epochs = task.epochs(settings.epochs)
     run = RunSpec(
         recipe=recipe, seed=task.job.seed, epochs=epochs, steps=steps, batch=BATCH, rate=settings.rate,
-        decay=settings.decay,
+        decay=settings.decay, hardening=settings.hardening,
     )  # fmt: skip
     scaling = measure_scaling(mixer, task.job.seed)
     model = in_float32(settings.network(len(task.corpus.labels) + 1))

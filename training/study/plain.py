@@ -20,7 +20,7 @@ from training.errors import DataError
 from training.features.scale import Scaler
 from training.features.spec import FeatureSpec, Fill, presets
 from training.features.store import load_features
-from training.loop import Course, Loss, Rate, Row, optimise
+from training.loop import Course, Loss, Rate, Row, on_logits, optimise
 from training.mixing import Floats
 from training.networks import cost
 from training.study.folds import Validation
@@ -96,7 +96,7 @@ def fit(task: Task) -> Fitted:
     history = optimise(
         model,
         keras.optimizers.Adam(settings.rate),
-        _loss(model, settings.decay),
+        on_logits(_loss(model, settings.decay)),
         lambda epoch: _batches(clips, task, epoch, shuffled),
         course,
         task.folder,

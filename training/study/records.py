@@ -72,6 +72,7 @@ class Epoch:
 
     ``test_…`` is measured each epoch under the seed's protocol alone, whose published figure is
     the mean of it over all epochs and folds; ``test_f1`` is weighted by class frequency, as there.
+    ``divergence`` is what adversarial training adds to the loss, before its factor.
     """
 
     epoch: int
@@ -82,6 +83,7 @@ class Epoch:
     val_accuracy: float | None = None
     test_accuracy: float | None = None
     test_f1: float | None = None
+    divergence: float | None = None
 
 
 @dataclass(frozen=True, eq=False)

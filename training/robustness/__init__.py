@@ -1,0 +1,1 @@
+"""How easily a model is fooled: attacks, everyday disturbances, and training against them."""
