@@ -117,5 +117,5 @@ def conditions(voices: Sequence[Voice]) -> Figure:
     axes.set_xticks(range(len(names)), names, rotation=60, ha="right")
     axes.set(ylabel="onset F1, mean over classes", ylim=(0, None))
     axes.grid(alpha=0.3)
-    axes.legend(fontsize=8)
+    figure.legend(loc="outside upper center", ncols=3, fontsize=8)
     return figure

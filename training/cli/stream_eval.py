@@ -80,6 +80,9 @@ def stream_eval(
     records = run(listeners, setting, Sweeps(sweeps, peer_sweeps), folder, jobs, say)
     named = "".join(f"--model {model} " for model in models)
     folds = f"--train {','.join(map(str, train_folds))} --test {','.join(map(str, test_folds))}"
-    command = f"sound-training stream-eval {named}{folds} --scenes {scenes} --seed {seed}"
+    swept = f"--sweeps {','.join(sweeps) or 'none'}" + (
+        f" --peer-sweeps {','.join(peer_sweeps) or 'none'}" if peer else " --no-peer"
+    )
+    command = f"sound-training stream-eval {named}{folds} --scenes {scenes} --seed {seed} {swept}"
     write(compose(records, setting.plan, command, notes), out)
     click.echo(str(out / "README.md"))
