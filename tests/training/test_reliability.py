@@ -61,6 +61,7 @@ def test_targets_between_zero_and_one_are_refused() -> None:
 
 
 def test_the_table_and_the_diagram_name_every_label(honest: tuple[np.ndarray, np.ndarray]) -> None:
+    pytest.importorskip("matplotlib")
     rows = reliability(*honest, LABELS)
     assert [line[0] for line in table(rows).rows] == [*LABELS, "all"]
     assert [axes.get_title().split(",")[0] for axes in diagram(rows).axes if axes.axison] == [*LABELS, "all"]
