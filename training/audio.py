@@ -82,6 +82,13 @@ def bank(
     return _assemble(decibels, frames, spec, rate)
 
 
+def bank_of(sounds: Sequence[Waveform], spec: LogMelSpec, rate: int) -> Bank:
+    """Return the mel power of waveforms at ``rate``, to 16-bit decibels as that of files is."""
+    plain = spec.model_copy(update={"normalisation": type(spec.normalisation)()})
+    pieces = [log_mel(sound, plain, rate, _FRAMES_PER_CALL).astype(np.float16) for sound in sounds]
+    return _assemble(np.concatenate(pieces), np.array([len(piece) for piece in pieces]), spec, rate)
+
+
 def _key(clips: Sequence[Clip], spec: LogMelSpec, rate: int) -> str:
     digest = hashlib.sha256(f"{_CACHE_VERSION} {rate} {spec.model_dump_json()}".encode())
     for clip in clips:

@@ -60,8 +60,28 @@ SETTINGS = {
 }
 
 
+@dataclass(frozen=True)
+class Network:
+    """A trained network with what its inputs need; ``run`` and ``history`` say how it came about."""
+
+    model: Any
+    scaling: Scaling
+    front: FrontEnd
+    run: RunSpec
+    history: Sequence[Row]
+    logits: Callable[[Sequence[int]], Floats]
+    """of clips by their rows in the corpus, without the background's, shape (rows, labels)"""
+
+
 def fit(task: Task) -> Fitted:
     """Train one network of windows; the last epoch is kept, since the rate has come down to nothing."""
+    network = train(task)
+    settings = _settings(network.run, network.scaling, network.front)
+    return Fitted(network.logits, network.history, len(network.history), cost(network.model), settings)
+
+
+def train(task: Task) -> Network:
+    """Train one network, or load it where the task's folder holds all its epochs."""
     import tensorflow as tf
 
     settings = settings_of(task.job.model, SETTINGS)
@@ -92,7 +112,7 @@ def fit(task: Task) -> Fitted:
 
     course = Course(epochs, one_cycle(settings.rate, epochs, steps), measure)
     history = fit_windows(model, run, mixer, scaling, course, task.folder, task.report)
-    return Fitted(logits, history, course.best(history), cost(model), _settings(run, scaling, front))
+    return Network(model, scaling, front, run, history, logits)
 
 
 def _settings(run: RunSpec, scaling: Scaling, front: FrontEnd) -> dict[str, Any]:

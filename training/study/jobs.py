@@ -34,15 +34,12 @@ def run_job(job: Job, options: Options, report: Report) -> JobRecord:
     ------
     DataError : the data do not allow the job
     """
-    corpus, backgrounds = _corpus(data_root(options.data), options.corpus)
-    parts = divide(corpus, job.test_fold, validation_of(job))
-    model = contender(job.model)
+    task = make_task(job, options, report)
+    corpus, parts, model = task.corpus, task.parts, contender(job.model)
     precision = options.precision or model.precision
-    folder = options.runs / options.corpus / f"{job}{_variant(options)}"
-    task = Task(job, corpus, parts, backgrounds, options, folder, report)
     begun = time.monotonic()
     if model.epochs:
-        _prepare_keras(job.seed, precision)
+        prepare_keras(job.seed, precision)
     fitted = model.fit(task)
     clips = _outcome(task, fitted)
     # Epochs of an earlier, interrupted call are in the history, not on this clock.
@@ -58,6 +55,19 @@ def run_job(job: Job, options: Options, report: Report) -> JobRecord:
         fitted.cost,
         clips,
     )
+
+
+def make_task(job: Job, options: Options, report: Report) -> Task:
+    """Return what the job's trainer is given.
+
+    Raises
+    ------
+    DataError : the data do not allow the job
+    """
+    corpus, backgrounds = _corpus(data_root(options.data), options.corpus)
+    parts = divide(corpus, job.test_fold, validation_of(job))
+    folder = options.runs / options.corpus / f"{job}{_variant(options)}"
+    return Task(job, corpus, parts, backgrounds, options, folder, report)
 
 
 def command(job: Job, options: Options) -> str:
@@ -93,7 +103,8 @@ def _variant(options: Options) -> str:
     return "".join(f"-{value}" for value in (options.epochs, options.precision) if value)
 
 
-def _prepare_keras(seed: int, precision: str) -> None:
+def prepare_keras(seed: int, precision: str) -> None:
+    """Forget earlier networks; the next ones compute in ``precision`` and draw from ``seed``."""
     import keras
 
     keras.backend.clear_session()

@@ -1,0 +1,89 @@
+"""What everyday disturbances cost: accuracy, F1 and calibration of each model under each of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from training.audio import Waveform, read
+from training.data import CLASSES, Clip
+from training.mixing import Floats
+from training.prepare import RATE
+from training.robustness.disturbances import CLEAN, Disturbance
+from training.robustness.subjects import Panel
+from training.splits import deal_backgrounds
+from training.study.intervals import Interval, difference
+from training.study.stats import Figures, Rows, figures
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One model under one disturbance, pooled over folds; ``lost`` is clean accuracy less this one's."""
+
+    subject: str
+    condition: str
+    family: str
+    what: str
+    value: float
+    figures: Figures
+    lost: Interval
+
+
+def noises(backgrounds: Sequence[Clip], kind: str) -> list[Waveform]:
+    """Return the recordings of a kind that nothing was trained on."""
+    held = deal_backgrounds(backgrounds)[1]
+    return [read(clip.path, RATE) for clip in held if clip.label == kind]
+
+
+def findings(
+    panels: Sequence[Panel], disturbances: Sequence[Disturbance], say: Callable[[str], None]
+) -> list[Finding]:
+    """Let every panel hear its clips under every disturbance; the first one must be the clean clip."""
+    if disturbances[0].name != CLEAN:
+        raise ValueError(f"{disturbances[0].name} comes first; {CLEAN} must, as what others are compared to")
+    sounds = [[read(clip.path, RATE) for clip in panel.clips] for panel in panels]
+    clean: dict[str, Rows] = {}
+    found = []
+    for disturbance in disturbances:
+        heard = _heard(panels, sounds, disturbance)
+        clean = clean or heard
+        for name, scored in heard.items():
+            row = Finding(
+                name, disturbance.name, disturbance.family, disturbance.what, disturbance.value,
+                figures(scored), difference(clean[name], scored),
+            )  # fmt: skip
+            found.append(row)
+            say(f"{disturbance.name}: {name} {row.figures.accuracy:.3f}")
+    return found
+
+
+def _heard(
+    panels: Sequence[Panel], sounds: Sequence[Sequence[Waveform]], disturbance: Disturbance
+) -> dict[str, Rows]:
+    """The outcome of each model's clips, its folds pooled."""
+    parts: dict[str, list[tuple[Panel, Floats]]] = {}
+    for panel, recorded in zip(panels, sounds, strict=True):
+        disturbed = [
+            disturbance(sound, clip.path.stem) for sound, clip in zip(recorded, panel.clips, strict=True)
+        ]
+        for subject in panel.subjects:
+            parts.setdefault(subject.name, []).append((panel, subject.hear(disturbed)))
+    return {name: rows_of(part) for name, part in parts.items()}
+
+
+def rows_of(parts: Sequence[tuple[Panel, Floats]]) -> Rows:
+    """Return the scored clips of one model: what it gave, shape (clips, 10), panel by panel."""
+    clips = [(panel.fold, clip) for panel, _ in parts for clip in panel.clips]
+    logits = np.concatenate([given for _, given in parts])
+    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return Rows(
+        tuple((fold, clip.path.stem) for fold, clip in clips),
+        np.array([clip.recording for _, clip in clips]),
+        np.array([clip.salience for _, clip in clips]),
+        np.array([CLASSES.index(clip.label) for _, clip in clips]),
+        logits.argmax(axis=1),
+        np.ones(len(clips)),
+        powers / powers.sum(axis=1, keepdims=True),
+    )

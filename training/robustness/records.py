@@ -1,0 +1,61 @@
+"""Findings as small JSON files, from which tables, pictures and pages are made without data or models."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, is_dataclass
+from pathlib import Path
+from typing import Any
+
+from training.errors import DataError
+from training.study.jobs import machine, versions
+
+SCHEMA = 1
+_DIGITS = 5
+
+
+def write(path: Path, settings: Mapping[str, Any], findings: Sequence[Any]) -> None:
+    """Write findings of one kind (frozen records) with the settings that they came from."""
+    rows = [_rounded(asdict(finding)) for finding in findings]
+    content = {
+        "schema": SCHEMA,
+        "settings": _rounded(dict(settings)),
+        "machine": machine(),
+        "versions": versions(),
+        "findings": rows,
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(".part")
+    partial.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+    partial.replace(path)
+
+
+def read(path: Path) -> list[dict[str, Any]]:
+    """Return the findings of a file as rows of plain values; a figure that could not be is None.
+
+    Raises
+    ------
+    DataError : the file is no such record
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        if content["schema"] != SCHEMA:
+            raise ValueError(f"schema {content['schema']} is not {SCHEMA}")
+        rows: list[dict[str, Any]] = content["findings"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DataError(f"{path}: no record of findings ({error!r}); make it again") from error
+    return rows
+
+
+def _rounded(value: Any) -> Any:
+    """Plain values with figures to five places; JSON has no word for what is not a number."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return _rounded(asdict(value))
+    if isinstance(value, dict):
+        return {key: _rounded(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_rounded(one) for one in value]
+    if isinstance(value, float):
+        return round(value, _DIGITS) if abs(value) < float("inf") else None
+    return str(value) if isinstance(value, Path) else value
