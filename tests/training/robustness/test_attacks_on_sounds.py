@@ -1,0 +1,95 @@
+"""Laws of attacks on waveforms: the front end is the daemon's, budgets hold, more of anything fools more."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip("tensorflow")
+
+import keras
+
+from monitor.features.logmel import log_mel as stream_log_mel
+from monitor.features.spec import LogMelSpec
+from training.fit import Scaling
+from training.prepare import RATE
+from training.robustness.attacks import deepfool, descend, noise_like, quantised, right, snr_db
+from training.robustness.front_end import SAMPLES, log_mel, on_waveforms
+
+# foolbox imports scipy by an older name.
+pytestmark = pytest.mark.filterwarnings("ignore:Please import `gaussian_filter`:DeprecationWarning")
+
+SPEC = LogMelSpec(n_fft=512, win_length=400, hop=320, frames=100, n_mels=16, fmin=50.0, fmax=8000.0)
+_DULL, _BRIGHT = 3, 8
+
+
+def by_brightness(steepness: float) -> Any:
+    """A network that knows two classes by the tilt of the spectrum; no other class is ever near."""
+    window = keras.layers.Input((SPEC.frames, SPEC.n_mels))
+    tilt = np.linspace(-1.0, 1.0, SPEC.n_mels).astype(np.float32) * steepness
+    weights = np.zeros((SPEC.n_mels, 11), np.float32)
+    weights[:, _DULL], weights[:, _BRIGHT] = -tilt, tilt
+    bias = np.full(11, -50.0, np.float32)
+    bias[[_DULL, _BRIGHT]] = 0.0
+    dense = keras.layers.Dense(11)
+    network = keras.Model(window, dense(keras.layers.GlobalAveragePooling1D()(window)))
+    dense.set_weights([weights, bias])
+    return on_waveforms(network, SPEC, Scaling(np.zeros(SPEC.n_mels, np.float32), 10.0))
+
+
+def tilted(seed: int, count: int = 4, by: float = 1.2) -> tuple[Any, Any]:
+    """Noises whose spectrum falls or rises, and their classes."""
+    rng = np.random.default_rng(seed)
+    truth = np.array([_DULL, _BRIGHT] * (count // 2))
+    spectrum = np.fft.rfft(rng.standard_normal((count, SAMPLES)))
+    slope = np.linspace(-1.0, 1.0, spectrum.shape[1]) * np.where(truth == _BRIGHT, by, -by)[:, None]
+    sounds = np.fft.irfft(spectrum * np.exp(slope), SAMPLES)
+    return quantised(0.1 * sounds / sounds.std(axis=1, keepdims=True)), truth
+
+
+def test_the_front_end_that_has_gradients_is_the_daemons() -> None:
+    sounds, _ = tilted(0)
+    ours = np.asarray(log_mel(SPEC, RATE)(sounds))
+    for sound, features in zip(sounds, ours, strict=True):
+        np.testing.assert_allclose(features, stream_log_mel(sound, SPEC, RATE, 25), atol=1e-3)
+
+
+def test_a_perturbation_keeps_to_its_budget_to_full_scale_and_to_sixteen_bits() -> None:
+    model, (sounds, truth) = by_brightness(1.0), tilted(1)
+    for budget_db in (40.0, 20.0):
+        perturbed = descend(model, sounds, truth, budget_db, steps=3)
+        np.testing.assert_allclose(snr_db(sounds, perturbed), budget_db, atol=0.3)
+        np.testing.assert_array_equal(perturbed, quantised(perturbed))
+        control = noise_like(perturbed, sounds, lambda s: np.random.default_rng(0).standard_normal(len(s)))
+        np.testing.assert_allclose(snr_db(sounds, control), budget_db, atol=0.3)
+
+
+def test_a_large_budget_fools_all_and_noise_of_that_size_does_not() -> None:
+    model, (sounds, truth) = by_brightness(1.0), tilted(2)
+    assert right(model, sounds, truth).all()
+    perturbed = descend(model, sounds, truth, 3.0)
+    noise = noise_like(perturbed, sounds, lambda s: np.random.default_rng(0).standard_normal(len(s)))
+    assert not right(model, perturbed, truth).any()
+    assert right(model, noise, truth).mean() >= 0.5
+
+
+def test_more_steps_never_leave_more_clips_right_and_neither_does_a_larger_budget() -> None:
+    model, (sounds, truth) = by_brightness(1.0), tilted(3, 8)
+    by_budget = [right(model, descend(model, sounds, truth, db), truth).mean() for db in (60, 20, 10, 3)]
+    assert by_budget == sorted(by_budget, reverse=True)
+    assert by_budget[0] == 1.0
+    assert by_budget[-1] == 0.0
+    one, many = (right(model, descend(model, sounds, truth, 8.0, n), truth).mean() for n in (1, 20))
+    assert many <= one
+
+
+def test_deepfool_crosses_the_boundary_and_needs_less_where_classes_lie_nearer() -> None:
+    sounds, truth = tilted(4)
+    model = by_brightness(1.0)
+    moved = deepfool(model, sounds, truth)
+    assert not right(model, moved, truth).any()
+    nearer, _ = tilted(4, by=0.6)
+    assert right(model, nearer, truth).all()
+    assert np.all(snr_db(nearer, deepfool(model, nearer, truth)) > snr_db(sounds, moved))
