@@ -16,8 +16,10 @@ def convert(source: Path, target: Path, weights: str) -> None:
     import tensorflow as tf
 
     model = keras.models.load_model(source, compile=False)
-    window = keras.Input(batch_shape=(1, *model.input_shape[1:]))
-    converter = tf.lite.TFLiteConverter.from_keras_model(keras.Model(window, model(window)))
+    if model.inputs[0].shape[0] != 1:
+        window = keras.Input(batch_shape=(1, *model.input_shape[1:]))
+        model = keras.Model(window, model(window))
+    converter = tf.lite.TFLiteConverter.from_keras_model(model)
     if weights == "float16":
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
         converter.target_spec.supported_types = [tf.float16]

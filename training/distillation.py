@@ -78,14 +78,14 @@ class Lessons:
         sounds alone. Needs :meth:`standardised` lessons.
         """
         known = self.labelled > 0
-        head = _fit_head(self.embedding[known].astype(np.float32), self.targets[known])
-        judged = _apply_head(head, self.embedding.astype(np.float32))
+        head = fit_head(self.embedding[known].astype(np.float32), self.targets[known])
+        judged = apply_head(head, self.embedding.astype(np.float32))
         weight = np.where(known, share, 1.0)[:, None].astype(np.float32)
         targets = (1 - weight) * self.targets + weight * judged
         return replace(self, targets=targets, labelled=np.ones_like(self.labelled))
 
 
-def _fit_head(embedding: Floats, targets: Floats, steps: int = 400) -> Floats:
+def fit_head(embedding: Floats, targets: Floats, steps: int = 400) -> Floats:
     """Logistic regression with weight decay by gradient descent with momentum, shape (1 + 1024, labels)."""
     inputs = np.concatenate([np.ones((len(embedding), 1), np.float32), embedding], axis=1)
     weights = np.zeros((inputs.shape[1], targets.shape[1]), np.float32)
@@ -99,7 +99,7 @@ def _fit_head(embedding: Floats, targets: Floats, steps: int = 400) -> Floats:
     return weights
 
 
-def _apply_head(weights: Floats, embedding: Floats) -> Floats:
+def apply_head(weights: Floats, embedding: Floats) -> Floats:
     scores: Floats = 1 / (1 + np.exp(-(weights[0] + embedding @ weights[1:])))
     return scores
 
@@ -138,14 +138,19 @@ class Teacher:
 
     def __call__(self, samples: Waveform) -> Floats:
         """Return the mean embedding over the whole of ``samples``, 16 kHz."""
+        mean: Floats = self.looks(samples).mean(axis=0)
+        return mean
+
+    def looks(self, samples: Waveform) -> Floats:
+        """Return the embedding of each 0.96 s of ``samples``, every 0.48 s, shape (looks, 1024)."""
         if len(samples) != self._length:
             self._interpreter.resize_tensor_input(self._input, [len(samples)])
             self._interpreter.allocate_tensors()
             self._length = len(samples)
         self._interpreter.set_tensor(self._input, samples)
         self._interpreter.invoke()
-        mean: Floats = self._interpreter.get_tensor(self._output).mean(axis=0)
-        return mean
+        embedding: Floats = self._interpreter.get_tensor(self._output).copy()
+        return embedding
 
 
 class MixtureMaker:
@@ -153,7 +158,7 @@ class MixtureMaker:
 
     def __init__(self, part: Part, unlabelled: Sequence[Clip], length: int, plan: LessonPlan, recipe: Recipe):
         clips = [*(c for c, _ in part.events), *part.negatives, *part.backgrounds]
-        self._sounds = [_sounding(read(clip.path, RATE)) for clip in clips]
+        self._sounds = [sounding(read(clip.path, RATE)) for clip in clips]
         self._targets = targets_of(part, recipe)
         self._events = event_sampler(part)
         self._others = other_sampler(part)
@@ -213,9 +218,8 @@ def make_lessons(
     recipe: Recipe, seed: int, tick: Tick,
 ) -> Lessons:  # fmt: skip
     """Let the teacher hear ``plan.count`` mixtures; kept in the front end's cache."""
-    path = (
-        front_end.cache / f"lessons-{_key(part, unlabelled, front_end, plan, recipe.faint_label, seed)}.npz"
-    )
+    key = cache_key(part, unlabelled, front_end, plan, recipe.faint_label, seed)
+    path = front_end.cache / f"lessons-{key}.npz"
     if path.is_file():
         with np.load(path) as stored:
             return Lessons(*(stored[name] for name in ("windows", "targets", "embedding", "labelled")))
@@ -242,7 +246,7 @@ def make_lessons(
     return lessons
 
 
-def _key(part: Part, unlabelled: Sequence[Clip], front_end: FrontEnd, *settings: Any) -> str:
+def cache_key(part: Part, unlabelled: Sequence[Clip], front_end: FrontEnd, *settings: Any) -> str:
     described = [asdict(s) if hasattr(s, "__dataclass_fields__") else s for s in settings]
     digest = hashlib.sha256(f"{front_end.spec.model_dump_json()} {described}".encode())
     for clip in (*(c for c, _ in part.events), *part.negatives, *part.backgrounds, *unlabelled):
@@ -250,7 +254,7 @@ def _key(part: Part, unlabelled: Sequence[Clip], front_end: FrontEnd, *settings:
     return digest.hexdigest()[:20]
 
 
-def _sounding(samples: Waveform) -> Waveform:
+def sounding(samples: Waveform) -> Waveform:
     """Without digital silence at the ends, which ESC pads with."""
     audible = np.flatnonzero(np.abs(samples) > np.abs(samples).max() * 10 ** (-50 / 20))
     return samples[audible[0] : audible[-1] + 1] if len(audible) else samples

@@ -21,7 +21,7 @@ FLOORS = {
     READING: "libsndfile, a minute at a time",
     RESAMPLING: "soxr, a minute at a time",
     FRONT_END: "the FFT and the product with the mel matrix",
-    INFERENCE: "the model on one window again and again",
+    INFERENCE: "the model on the same input again and again",
 }
 _SAMPLES = 2000
 """Looks at the memory in a replay, about."""

@@ -106,6 +106,8 @@ class _Stream:
         self._card = assembly.model.card
         self._costs = costs
         self._parts: StreamParts = assembly.new_parts()
+        # Its floor is measured beside the stream, whose state would change.
+        self._alone = assembly.model.classifier()
         self._rest = np.empty(0, np.float32)
         self._position = 0
         spec = self._card.front_end
@@ -137,18 +139,18 @@ class _Stream:
         raw = []
         with costs.part(INFERENCE):
             for row in rows:
-                window = classifier.window.push(row)
-                raw.append(classifier.invoke(window))
+                given = classifier.memory.push(row)
+                raw.append(classifier.invoke(given))
         with costs.part(EVENTS):
             for outputs, level in zip(raw, levels, strict=True):
                 self._decide(outputs, level)
         if self._log_mel is not None:
             with costs.floor(FRONT_END):
                 self._log_mel.run(len(hops))
-        # The window stays in the caches; it is moved into the interpreter, and the outputs out of it.
+        # What it is given stays in the caches; it is moved into the interpreter, and the outputs out of it.
         with costs.floor(INFERENCE):
             for _ in rows:
-                classifier.invoke(window)
+                self._alone.invoke(given)
 
     def _level(self, hop: Samples) -> Level:
         rms_dbfs, peak_dbfs, clipped = measure(hop)

@@ -55,7 +55,9 @@ class Card(Frozen):
     Lengths are samples at ``sample_rate``. ``window`` is what one inference sees, ``hop``
     how far it moves. ``warmup`` says what fills the window's missing past at the start of
     a stream: ``repeat`` tiles what has been heard so far, ``silence`` is the front end of
-    zeros.
+    zeros. ``state`` is the number of values that a streaming model carries from hop to
+    hop; such a model is given the new frames alone, and ``window`` is what one set of
+    outputs depends on.
     """
 
     schema_version: Literal[1] = Field(alias="schema")
@@ -74,6 +76,7 @@ class Card(Frozen):
     negative_labels: tuple[str, ...] = ()
     reject: RejectRule | None = None
     warmup: Literal["repeat", "silence"] = "repeat"
+    state: PositiveInt | None = None
     quality: tuple[Quality, ...] = ()
 
     @model_validator(mode="after")
@@ -89,6 +92,11 @@ class Card(Frozen):
                     f"window {self.window} is not frames × hop of the front end "
                     f"({front_end.frames} × {front_end.hop})"
                 )
+        if self.state is not None and (front_end.kind != "log-mel" or self.warmup != "silence"):
+            raise ValueError(
+                f"front_end is {front_end.kind} and warmup {self.warmup}; a model with a state takes the new "
+                "frames of a log-mel front end, and begins with silence"
+            )
         both = set(self.classes) & set(self.negative_labels)
         if both:
             raise ValueError(f"{sorted(both)} stand both in classes and in negative_labels")

@@ -13,6 +13,7 @@ from monitor.features.logmel import LogMel
 from monitor.features.spec import LogMelSpec
 from monitor.features.window import SlidingWindow
 from monitor.model.card import Card
+from monitor.model.streaming import Carried, Step, StreamingModel
 from monitor.records import Samples
 
 Scores = NDArray[np.float32]
@@ -23,6 +24,15 @@ class FrontEnd(Protocol):
     """Turns a hop of samples into the rows that a window is made of."""
 
     def push(self, samples: Samples) -> NDArray[np.float32]: ...
+
+    def reset(self) -> None: ...
+
+
+class Memory(Protocol):
+    """Keeps what a stream's past means to the model: its rows, or a state made of them."""
+
+    def push(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return what the model is given when ``rows`` are new."""
 
     def reset(self) -> None: ...
 
@@ -38,29 +48,38 @@ class Waveform:
 
 
 class Classifier:
-    """Front end, sliding window, inference and calibration for one stream.
+    """Front end, memory, inference and calibration for one stream.
 
     Parameters
     ----------
     card : the model's facts
-    invoke : window of the card's size → raw outputs, shape (outputs,)
+    model : window of the card's size → raw outputs, shape (outputs,); or a streaming model
     groups : label → indices of the outputs it stands for; a label scores their maximum
 
-    ``front_end``, ``window``, ``invoke`` and :meth:`calibrated` are the steps of :meth:`push`, for
+    ``front_end``, ``memory``, ``invoke`` and :meth:`calibrated` are the steps of :meth:`push`, for
     whoever measures them one by one.
     """
 
-    def __init__(self, card: Card, invoke: Invoke, groups: Mapping[str, Sequence[int]]) -> None:
+    def __init__(
+        self, card: Card, model: Invoke | StreamingModel, groups: Mapping[str, Sequence[int]]
+    ) -> None:
         self.labels = tuple(groups)
         self._card = card
-        self.invoke = invoke
-        self.front_end, self.window = _front_end(card)
+        self.memory: Memory
+        self.invoke: Invoke
+        self.front_end = _front_end(card)
+        if isinstance(model, StreamingModel):
+            self.memory = carried = Carried(model)
+            self.invoke = carried.invoke
+        else:
+            self.memory = _window(card, self.front_end)
+            self.invoke = model
         self._groups = None if _is_identity(groups) else [np.array(group) for group in groups.values()]
         self._negative = [i for i, label in enumerate(self.labels) if label in card.negative_labels]
 
     def push(self, hop: Samples) -> Scores:
         """Return the calibrated scores, shape (labels,), 0…1, after ``card.hop`` more samples."""
-        return self.calibrated(self.invoke(self.window.push(self.front_end.push(hop))))
+        return self.calibrated(self.invoke(self.memory.push(self.front_end.push(hop))))
 
     def calibrated(self, raw: NDArray[np.float32]) -> Scores:
         """Return the scores of raw outputs, each label's the highest of its group."""
@@ -77,7 +96,7 @@ class Classifier:
     def reset(self) -> None:
         """Begin a stream."""
         self.front_end.reset()
-        self.window.reset()
+        self.memory.reset()
 
 
 def calibrate(raw: NDArray[np.float32], output: str, temperature: float) -> Scores:
@@ -103,17 +122,28 @@ def sigmoid(logits: NDArray[np.float32]) -> Scores:
     return result
 
 
-def self_test(card: Card, invoke: Invoke, outputs: int, where: object) -> None:
-    """Run the model on silence and on seeded noise.
+def after_silence(card: Card, step: Step) -> StreamingModel:
+    """Return the model of ``step``; its streams begin with the state that a window of silence leaves."""
+    assert card.state is not None
+    frames = _front_end(card).push(np.zeros(card.hop, np.float32))
+    state = np.zeros(card.state, np.float32)
+    for _ in range(_hops(card)):
+        _, state = step(frames, state)
+    return StreamingModel(step, state)
+
+
+def self_test(card: Card, model: Invoke | StreamingModel, outputs: int, where: object) -> None:
+    """Run the model on a window of zeros and on one of seeded noise.
 
     Raises
     ------
     PackageError : it fails, gives a wrong number of outputs, or one that is not finite
     """
-    shape = _window_shape(card)
+    shape = input_shape(card)
     noise = np.random.default_rng(0).standard_normal(shape).astype(np.float32)
-    for name, window in (("zeros", np.zeros(shape, np.float32)), ("noise", noise)):
-        raw = invoke(window)
+    invoke, calls = (Carried(model).invoke, _hops(card)) if isinstance(model, StreamingModel) else (model, 1)
+    for name, rows in [("zeros", np.zeros(shape, np.float32))] * calls + [("noise", noise)] * calls:
+        raw = invoke(rows)
         if raw.shape != (outputs,):
             raise PackageError(f"{where}: {raw.size} outputs for {outputs} labels")
         if not np.isfinite(raw).all():
@@ -128,18 +158,28 @@ def _is_identity(groups: Mapping[str, Sequence[int]]) -> bool:
     return [list(group) for group in groups.values()] == [[i] for i in range(len(groups))]
 
 
-def _window_shape(card: Card) -> tuple[int, ...]:
-    if isinstance(card.front_end, LogMelSpec):
-        return card.front_end.frames, card.front_end.n_mels
-    return (card.window,)
-
-
-def _front_end(card: Card) -> tuple[FrontEnd, SlidingWindow]:
+def input_shape(card: Card) -> tuple[int, ...]:
+    """The rows that one inference is given: those of a window, or the new ones of a streaming model."""
     spec = card.front_end
-    length, *row = _window_shape(card)
     if not isinstance(spec, LogMelSpec):
-        return Waveform(), SlidingWindow(length, (), warmup=card.warmup)
-    front_end = LogMel(spec, card.sample_rate, card.hop // spec.hop)
+        return (card.window,)
+    return (spec.frames if card.state is None else card.hop // spec.hop), spec.n_mels
+
+
+def _hops(card: Card) -> int:
+    """Hops that fill a window."""
+    return -(-card.window // card.hop)
+
+
+def _front_end(card: Card) -> FrontEnd:
+    spec = card.front_end
+    if not isinstance(spec, LogMelSpec):
+        return Waveform()
+    return LogMel(spec, card.sample_rate, card.hop // spec.hop)
+
+
+def _window(card: Card, front_end: FrontEnd) -> SlidingWindow:
+    length, *row = input_shape(card)
     silence = front_end.push(np.zeros(card.hop, np.float32))[-1]
     front_end.reset()
-    return front_end, SlidingWindow(length, tuple(row), warmup=card.warmup, silence=silence)
+    return SlidingWindow(length, tuple(row), warmup=card.warmup, silence=silence)

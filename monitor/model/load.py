@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,12 +11,12 @@ from pathlib import Path
 from typing import Literal
 
 from monitor.errors import ConfigError, PackageError
-from monitor.features.spec import LogMelSpec, WaveformSpec
+from monitor.features.spec import WaveformSpec
 from monitor.model.adapter import Adapter, read_adapter
 from monitor.model.card import Card, ClassCard
-from monitor.model.classifier import Classifier, self_test
+from monitor.model.classifier import Classifier, after_silence, input_shape, self_test
 from monitor.model.package import ModelPackage, read_package
-from monitor.model.runtime import Runtime
+from monitor.model.runtime import Runtime, StreamingRuntime
 from monitor.settings import ClassSettings
 
 _THIRD_PARTY_SHORTEST_S = 0.5
@@ -66,6 +67,8 @@ def load_model(path: Path, third_party: ThirdParty, *, threads: int = 1, prefer:
             )
         return _load_adapted(package, read_adapter(third_party.adapter), threads, prefer)
     outputs = third_party.labels or package.labels
+    if package.card is not None and package.card.state is not None:
+        return _load_streaming(package, package.card, package.card.state, threads, prefer)
     runtime = Runtime(package.flatbuffer, path, outputs=len(outputs), threads=threads, prefer=prefer)
     if not outputs:
         raise ConfigError(f"{path}: the model names no labels; list them in model.labels")
@@ -76,6 +79,18 @@ def load_model(path: Path, third_party: ThirdParty, *, threads: int = 1, prefer:
     return LoadedModel(
         package, card, tuple(groups), runtime.name, lambda: Classifier(card, runtime.run, groups)
     )
+
+
+def _load_streaming(package: ModelPackage, card: Card, state: int, threads: int, prefer: str) -> LoadedModel:
+    path, labels = package.path, package.labels
+    runtime = StreamingRuntime(
+        package.flatbuffer, path, outputs=len(labels), state=state, threads=threads, prefer=prefer
+    )
+    _check_input(path, card, runtime.input_size)
+    model = after_silence(card, runtime.step)
+    self_test(card, model, len(labels), path)
+    groups = _groups(path, {}, labels)
+    return LoadedModel(package, card, labels, runtime.name, lambda: Classifier(card, model, groups))
 
 
 def _load_adapted(package: ModelPackage, adapter: Adapter, threads: int, prefer: str) -> LoadedModel:
@@ -122,8 +137,7 @@ def _third_party_card(path: Path, config: ThirdParty, window: int) -> Card:
 
 
 def _check_input(path: Path, card: Card, size: int) -> None:
-    spec = card.front_end
-    expected = spec.frames * spec.n_mels if isinstance(spec, LogMelSpec) else card.window
+    expected = math.prod(input_shape(card))
     if size != expected:
         raise PackageError(f"{path}: the model takes {size} values, its card says {expected}")
 

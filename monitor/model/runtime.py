@@ -47,19 +47,11 @@ class Runtime:
         threads: int = 1,
         prefer: str = "auto",
     ) -> None:
-        self.name, interpreter_class = _load(prefer)
-        try:
-            self._interpreter = interpreter_class(model_content=flatbuffer, num_threads=threads)
-            if inputs is not None:
-                self._resize(inputs)
-            self._interpreter.allocate_tensors()
-        except (ValueError, RuntimeError) as error:
-            reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-            raise PackageError(f"{path}: {self.name} cannot load the model ({reason})") from error
+        self.name, self._interpreter = _interpreter(flatbuffer, path, threads, prefer, inputs)
         self._input = self._only_input(path)
         self._output = self._find_output(path, outputs)
-        self.input_size = int(np.prod(self._input["shape"]))
-        self.output_size = int(np.prod(self._output["shape"]))
+        self.input_size = _size(self._input)
+        self.output_size = _size(self._output)
 
     def run(self, window: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return the scores, shape (outputs,), of one window of ``input_size`` values."""
@@ -68,23 +60,17 @@ class Runtime:
         self._interpreter.invoke()
         return _dequantise(self._interpreter.get_tensor(self._output["index"]), self._output).ravel()
 
-    def _resize(self, inputs: int) -> None:
-        for detail in self._interpreter.get_input_details():
-            signature = list(detail["shape_signature"])
-            if signature.count(-1) == 1:
-                rest = -int(np.prod(signature))
-                shape = [inputs // rest if size == -1 else size for size in signature]
-                self._interpreter.resize_tensor_input(detail["index"], shape)
-
     def _only_input(self, path: Path) -> dict[str, Any]:
         inputs: list[dict[str, Any]] = self._interpreter.get_input_details()
         if len(inputs) != 1:
-            raise PackageError(f"{path}: the model has {len(inputs)} inputs; one is supported")
+            raise PackageError(
+                f"{path}: the model has {len(inputs)} inputs; one is supported, two if its card names a state"
+            )
         return _numeric(path, "input", inputs[0])
 
     def _find_output(self, path: Path, size: int) -> dict[str, Any]:
         details: list[dict[str, Any]] = self._interpreter.get_output_details()
-        sizes = [int(np.prod(detail["shape"])) for detail in details]
+        sizes = [_size(detail) for detail in details]
         if size == 0:
             return _numeric(path, "output", details[0])
         if size not in sizes:
@@ -93,6 +79,94 @@ class Runtime:
                 f"the model's outputs have sizes {sizes}"
             )
         return _numeric(path, "output", details[sizes.index(size)])
+
+
+class StreamingRuntime:
+    """One loaded streaming model: new frames and state in, raw outputs and next state out.
+
+    Parameters
+    ----------
+    state : values that it carries; the tensors of that size are the state, in and out
+    others : as for :class:`Runtime`
+
+    Raises
+    ------
+    PackageError : as :class:`Runtime` does; or which tensors are the state cannot be told
+    """
+
+    def __init__(
+        self,
+        flatbuffer: bytes,
+        path: Path,
+        *,
+        outputs: int,
+        state: int,
+        threads: int = 1,
+        prefer: str = "auto",
+    ) -> None:
+        self.name, self._interpreter = _interpreter(flatbuffer, path, threads, prefer)
+        self._frames, self._state = _apart(path, "inputs", self._interpreter.get_input_details(), state)
+        self._outputs, self._next = _apart(path, "outputs", self._interpreter.get_output_details(), state)
+        self.input_size, output_size = _size(self._frames), _size(self._outputs)
+        if output_size != outputs:
+            raise PackageError(f"{path}: the model gives {output_size} values for {outputs} labels")
+
+    def step(
+        self, frames: NDArray[np.float32], state: NDArray[np.float32]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Return the raw outputs, shape (outputs,), and the next state, shape (state,)."""
+        run = self._interpreter
+        run.set_tensor(self._frames["index"], frames.reshape(self._frames["shape"]))
+        run.set_tensor(self._state["index"], state.reshape(self._state["shape"]))
+        run.invoke()
+        return run.get_tensor(self._outputs["index"]).ravel(), run.get_tensor(self._next["index"]).ravel()
+
+
+def _apart(path: Path, what: str, details: list[dict[str, Any]], state: int) -> list[dict[str, Any]]:
+    """The two tensors, that of the state last."""
+    others = sorted(details, key=lambda detail: _size(detail) == state)
+    sizes = [_size(detail) for detail in details]
+    if len(sizes) != 2 or sizes.count(state) != 1:
+        raise PackageError(
+            f"{path}: of two {what} exactly one must have the {state} values of the card's state; "
+            f"the model's have sizes {sizes}"
+        )
+    for dtype in (np.dtype(detail["dtype"]) for detail in details):
+        if dtype != np.float32:
+            raise PackageError(
+                f"{path}: {what} of a model with a state must be float32, not {dtype.name}; quantise its "
+                "weights alone (float16 or dynamic range)"
+            )
+    return others
+
+
+def _size(detail: dict[str, Any]) -> int:
+    return int(np.prod(detail["shape"]))
+
+
+def _interpreter(
+    flatbuffer: bytes, path: Path, threads: int, prefer: str, inputs: int | None = None
+) -> tuple[str, Any]:
+    """Name and interpreter of a model that is ready to run; see :class:`Runtime`."""
+    name, interpreter_class = _load(prefer)
+    try:
+        interpreter = interpreter_class(model_content=flatbuffer, num_threads=threads)
+        if inputs is not None:
+            _resize(interpreter, inputs)
+        interpreter.allocate_tensors()
+    except (ValueError, RuntimeError) as error:
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise PackageError(f"{path}: {name} cannot load the model ({reason})") from error
+    return name, interpreter
+
+
+def _resize(interpreter: Any, inputs: int) -> None:
+    for detail in interpreter.get_input_details():
+        signature = list(detail["shape_signature"])
+        if signature.count(-1) == 1:
+            rest = -int(np.prod(signature))
+            shape = [inputs // rest if size == -1 else size for size in signature]
+            interpreter.resize_tensor_input(detail["index"], shape)
 
 
 def _load(prefer: str) -> tuple[str, Callable[..., Any]]:
