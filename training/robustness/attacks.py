@@ -22,6 +22,7 @@ Logits = Callable[[Any], Any]
 Labels = NDArray[np.int64]
 
 _FULL_SCALE = 32767.0
+_FEATURES_DB = (-300.0, 300.0)
 _DEEPFOOL_STEPS, _DEEPFOOL_CLASSES = 50, 5
 
 
@@ -93,6 +94,18 @@ def descend(
         gradient = np.asarray(tape.gradient(margins, moved))
         delta = _on_sphere(delta + _on_sphere(gradient, stride), radius)
     return quantised(sounds + best)
+
+
+def push_features(logits: Logits, decibels: Floats, truth: Labels, epsilon_db: float, steps: int) -> Floats:
+    """Return features changed by no more than ``epsilon_db`` in any bin towards a greater loss (PGD)."""
+    import foolbox
+    import tensorflow as tf
+
+    # Bounds only set foolbox's scale here: no feature comes near them.
+    model = foolbox.TensorFlowModel(logits, bounds=_FEATURES_DB, device="/CPU:0")
+    attack = foolbox.attacks.LinfPGD(abs_stepsize=2.5 * epsilon_db / steps, steps=steps, random_start=False)
+    _, pushed, _ = attack(model, tf.constant(decibels), tf.constant(truth), epsilons=epsilon_db)
+    return np.asarray(pushed)
 
 
 def noise_like(perturbed: Floats, sounds: Floats, colour: Callable[[Waveform], Waveform]) -> Floats:

@@ -46,22 +46,35 @@ def log_mel(spec: LogMelSpec, rate: int) -> Callable[[Any], Any]:
     return decibels
 
 
-def on_waveforms(model: Any, spec: LogMelSpec, scaling: Scaling) -> Callable[[Any], Any]:
-    """Return the network as a function of sounds, shape (batch, SAMPLES), to logits of the ten classes.
+def on_features(model: Any, spec: LogMelSpec, scaling: Scaling) -> Callable[[Any], Any]:
+    """Return the network as a function of dB, shape (batch, SAMPLES // hop, n_mels), to ten logits.
 
-    A sound's logits are the mean over windows a second apart, in inference mode.
+    A sound's logits are the mean over windows a second apart, in inference mode; ``background`` is
+    not among them.
     """
     import tensorflow as tf
 
-    decibels = log_mel(spec, RATE)
     step = round(_WINDOW_STEP_S * RATE / spec.hop)
     starts = range(0, SAMPLES // spec.hop - spec.frames + 1, step)
 
     @tf.function(reduce_retracing=True)
-    def logits(sounds: Any) -> Any:
-        scaled = (decibels(tf.cast(sounds, tf.float32)) - scaling.mean) / scaling.std
+    def logits(decibels: Any) -> Any:
+        scaled = (tf.cast(decibels, tf.float32) - scaling.mean) / scaling.std
         windows = tf.concat([scaled[:, start : start + spec.frames] for start in starts], axis=0)
         each = tf.split(model(windows, training=False), len(starts))
         return tf.add_n(each)[:, : len(CLASSES)] / len(starts)
+
+    return logits
+
+
+def on_waveforms(model: Any, spec: LogMelSpec, scaling: Scaling) -> Callable[[Any], Any]:
+    """Return the network as a function of sounds, shape (batch, SAMPLES), to logits of the ten classes."""
+    import tensorflow as tf
+
+    features, network = log_mel(spec, RATE), on_features(model, spec, scaling)
+
+    @tf.function(reduce_retracing=True)
+    def logits(sounds: Any) -> Any:
+        return network(features(tf.cast(sounds, tf.float32)))
 
     return logits
