@@ -7,7 +7,7 @@ epoch with the least loss on the validation recordings is kept. The CNN stops ea
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -76,8 +76,31 @@ def validation_of(model: str) -> Validation:
     return "first rows" if settings_of(model, SETTINGS).stops else "test fold"
 
 
+@dataclass(frozen=True)
+class Network:
+    """A trained published network; ``scaler`` is applied to ``values`` (None: they go in as they are)."""
+
+    model: Any
+    spec: FeatureSpec
+    scaler: Scaler | None
+    values: Callable[[Sequence[int]], Floats]
+    """features of clips by their rows in the corpus, shape (rows, frames, columns), not scaled"""
+    logits: Callable[[Sequence[int]], Floats]
+    history: Sequence[Row]
+    best_epoch: int
+    settings: Mapping[str, Any]
+
+
 def fit(task: Task) -> Fitted:
     """Train one published network."""
+    network = train(task)
+    return Fitted(
+        network.logits, network.history, network.best_epoch, cost(network.model), network.settings
+    )
+
+
+def train(task: Task) -> Network:
+    """Train one published network, or load it where the task's folder holds a finished run."""
     import keras
     import tensorflow as tf
 
@@ -103,7 +126,8 @@ def fit(task: Task) -> Fitted:
         task.report,
     )
     used = asdict(settings) | {"batch": BATCH, "shuffled": shuffled, "epochs": course.epochs}
-    return Fitted(logits, history, course.best(history), cost(model), used)
+    best = course.best(history)
+    return Network(model, clips.spec, clips.scaler, clips.values, logits, history, best, used)
 
 
 class _Clips:
@@ -117,13 +141,17 @@ class _Clips:
         self.spec = settings.spec()
         self.train = np.array(task.parts.train)
         self._values = load_features(clips, self.spec, cache).values
-        self._scaler = Scaler.fit(self._values, self.train) if settings.standardised else None
+        self.scaler = Scaler.fit(self._values, self.train) if settings.standardised else None
         self._altered = None
         if settings.altered:
             if settings.altered not in recipes:
                 raise DataError(f"no bank {settings.altered!r}; there are {', '.join(recipes)}")
             originals = [clips[row] for row in self.train]
             self._altered = load_bank(originals, self.spec, recipes[settings.altered], _COPIES, cache).values
+
+    def values(self, rows: Sequence[int]) -> Floats:
+        """Return the features of these rows of the corpus, not scaled."""
+        return self._values[np.asarray(rows)].astype(np.float32)
 
     def inputs(self, rows: Sequence[int] | NDArray[np.int64]) -> Floats:
         """Return what the network takes of these rows of the corpus."""
@@ -139,7 +167,7 @@ class _Clips:
         return self._scaled(chosen)
 
     def _scaled(self, chosen: NDArray[np.float16]) -> Floats:
-        return self._scaler.apply(chosen) if self._scaler else chosen.astype(np.float32)
+        return self.scaler.apply(chosen) if self.scaler else chosen.astype(np.float32)
 
 
 def _batches(
