@@ -94,9 +94,7 @@ class Network:
 def fit(task: Task) -> Fitted:
     """Train one published network."""
     network = train(task)
-    return Fitted(
-        network.logits, network.history, network.best_epoch, cost(network.model), network.settings
-    )
+    return Fitted(network.logits, network.history, network.best_epoch, cost(network.model), network.settings)
 
 
 def train(task: Task) -> Network:
