@@ -7,7 +7,7 @@ file or a converter leaves of them.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,10 +20,14 @@ from training.robustness.front_end import SAMPLES
 
 Logits = Callable[[Any], Any]
 Labels = NDArray[np.int64]
+Nearest = Literal["DeepFool", "FMN", "CW"]
 
 _FULL_SCALE = 32767.0
 _FEATURES_DB = (-300.0, 300.0)
 _DEEPFOOL_STEPS, _DEEPFOOL_CLASSES = 50, 5
+_OVERSHOOT = 1.02
+_FMN_STEP_DB = 0.2
+_CW_SEARCHES, _CW_STEP, _CW_CONST = 4, 5e-4, 10.0
 
 
 def snr_db(sounds: Floats, perturbed: Floats) -> NDArray[np.float64]:
@@ -96,16 +100,76 @@ def descend(
     return quantised(sounds + best)
 
 
-def push_features(logits: Logits, decibels: Floats, truth: Labels, epsilon_db: float, steps: int) -> Floats:
-    """Return features changed by no more than ``epsilon_db`` in any bin towards a greater loss (PGD)."""
+def push_features(
+    logits: Logits, decibels: Floats, truth: Labels, epsilon_db: float, steps: int, restart: int = 0
+) -> Floats:
+    """Return features changed by no more than ``epsilon_db`` in any bin towards a greater loss (PGD).
+
+    ``restart`` 0 begins at the features themselves; any other number draws a place to begin at.
+    """
+    import foolbox
+    import tensorflow as tf
+
+    tf.random.set_seed(restart)
+    attack = foolbox.attacks.LinfPGD(
+        abs_stepsize=2.5 * epsilon_db / steps, steps=steps, random_start=restart > 0
+    )
+    return _attacked(attack, logits, decibels, truth, epsilon_db)
+
+
+def push_once(logits: Logits, decibels: Floats, truth: Labels, epsilon_db: float) -> Floats:
+    """Return features after one step of ``epsilon_db`` along the sign of the gradient (FGSM)."""
+    import foolbox
+
+    return _attacked(foolbox.attacks.LinfFastGradientAttack(), logits, decibels, truth, epsilon_db)
+
+
+def nearest_features(logits: Logits, decibels: Floats, truth: Labels, how: Nearest, steps: int) -> Floats:
+    """Return features changed as little as the attack finds, in the sum of squares, for a wrong class.
+
+    ``how`` is foolbox's DeepFool, FMN (Pintor et al., 2021) or CW (Carlini and Wagner, 2017). A clip
+    that it could not move over a boundary comes back right.
+    """
+    from foolbox import attacks
+
+    if how == "DeepFool":
+        attack = attacks.L2DeepFoolAttack(steps=steps, candidates=_DEEPFOOL_CLASSES, loss="logits")
+    elif how == "FMN":
+        # A step is a norm over all bins: as much as so many dB in each.
+        attack = _fmn()(steps=steps, max_stepsize=_FMN_STEP_DB * decibels[0].size ** 0.5)
+    else:
+        attack = attacks.L2CarliniWagnerAttack(
+            binary_search_steps=_CW_SEARCHES, steps=steps, stepsize=_CW_STEP, initial_const=_CW_CONST
+        )
+    moved = _attacked(attack, logits, decibels, truth, None)
+    if how == "DeepFool":
+        return moved
+    # foolbox's CW returns zeros for what it could not move. The rest goes over the boundary as far as
+    # DeepFool's does: on it, rounding decides which class is given.
+    change = np.where(moved.any(axis=(1, 2), keepdims=True), moved - decibels, np.float32(0))
+    return decibels + np.float32(_OVERSHOOT) * change
+
+
+def _fmn() -> Any:
+    """foolbox's FMN; its own projection (3.3.4) divides a norm by itself and so never shortens a change."""
+    from foolbox import attacks
+    from foolbox.attacks.gradient_descent_base import clip_lp_norms
+
+    class Fmn(attacks.L2FMNAttack):  # type: ignore[misc]
+        def project(self, x: Any, x0: Any, epsilon: Any) -> Any:
+            return x0 + clip_lp_norms(x - x0, norm=epsilon, p=2)
+
+    return Fmn
+
+
+def _attacked(attack: Any, logits: Logits, decibels: Floats, truth: Labels, epsilon: float | None) -> Floats:
     import foolbox
     import tensorflow as tf
 
     # Bounds only set foolbox's scale here: no feature comes near them.
     model = foolbox.TensorFlowModel(logits, bounds=_FEATURES_DB, device="/CPU:0")
-    attack = foolbox.attacks.LinfPGD(abs_stepsize=2.5 * epsilon_db / steps, steps=steps, random_start=False)
-    _, pushed, _ = attack(model, tf.constant(decibels), tf.constant(truth), epsilons=epsilon_db)
-    return np.asarray(pushed)
+    _, moved, _ = attack(model, tf.constant(decibels), tf.constant(truth), epsilons=epsilon)
+    return np.asarray(moved)
 
 
 def noise_like(perturbed: Floats, sounds: Floats, colour: Callable[[Waveform], Waveform]) -> Floats:

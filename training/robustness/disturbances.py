@@ -44,7 +44,7 @@ class Disturbance:
 
 def every(street: Sequence[Waveform], speech: Sequence[Waveform]) -> tuple[Disturbance, ...]:
     """Return all disturbances, the undisturbed clip first; noises are recordings that trained nothing."""
-    beds = {"street": _bed(street), "speech": _bed(speech), "white": _coloured(0.0), "pink": _coloured(1.0)}
+    beds = {"street": _bed(street), "speech": _bed(speech), "white": coloured(0.0), "pink": coloured(1.0)}
     noisy = [
         Disturbance(f"{kind}{db:+d}", kind, f"{kind} noise, the clip {db} dB over it", db, (over(bed, db),))
         for kind, bed in beds.items()
@@ -116,7 +116,7 @@ def _bed(recordings: Sequence[Waveform]) -> Change:
     return change
 
 
-def _coloured(slope: float) -> Change:
+def coloured(slope: float) -> Change:
     """Gaussian noise whose power falls with frequency to the power of ``slope``: 0 white, 1 pink."""
 
     def change(samples: Waveform, rng: np.random.Generator) -> Waveform:

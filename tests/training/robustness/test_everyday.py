@@ -56,7 +56,7 @@ def test_noise_lies_so_many_decibels_under_the_clip(snr_db: float) -> None:
 
 def test_pink_noise_has_equal_power_in_every_octave_and_white_twice_as_much_in_the_next() -> None:
     for slope, ratio in ((1.0, 1.0), (0.0, 2.0)):
-        power = np.abs(np.fft.rfft(disturbances._coloured(slope)(np.zeros(RATE * 8), rng()))) ** 2
+        power = np.abs(np.fft.rfft(disturbances.coloured(slope)(np.zeros(RATE * 8), rng()))) ** 2
         octaves = [power[8 * hertz : 16 * hertz].sum() for hertz in (500, 1000, 2000)]
         assert octaves[1] / octaves[0] == pytest.approx(ratio, rel=0.1)
         assert octaves[2] / octaves[1] == pytest.approx(ratio, rel=0.1)

@@ -1,0 +1,138 @@
+"""Laws of attacks on features, told on networks whose nearest boundary is known: a weak and a robust one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip("tensorflow")
+
+import tensorflow as tf
+
+from training.data import CLASSES, Clip
+from training.robustness.attacks import nearest_features, push_features, push_once
+from training.robustness.in_features import EPSILONS_DB, LARGE_DB, Effort, Pushed, attack_features
+from training.robustness.targets import Target
+from training.study.records import Job
+
+# foolbox imports scipy by an older name.
+pytestmark = pytest.mark.filterwarnings("ignore:Please import `gaussian_filter`:DeprecationWarning")
+
+FRAMES, BANDS, CLIPS = 4, 6, 12
+SIREN, HORN = CLASSES.index("siren"), CLASSES.index("car_horn")
+
+
+def toy(margin_db: float, wrong: int = 0) -> Target:
+    """A network that tells sirens from horns by their mean level; a change of ``margin_db`` everywhere is
+    what it takes. ``wrong`` of the clips it takes for the other class."""
+    rng = np.random.default_rng(0)
+    truth = np.array([SIREN, HORN] * (CLIPS // 2))
+    side = np.where(truth == SIREN, 1.0, -1.0) * np.where(np.arange(CLIPS) < wrong, -1.0, 1.0)
+    noise = rng.standard_normal((CLIPS, FRAMES, BANDS))
+    noise -= noise.mean(axis=(1, 2), keepdims=True)
+    decibels = (-40.0 + noise + margin_db * side[:, None, None]).astype(np.float32)
+
+    def logits(values: Any) -> Any:
+        level = tf.reduce_mean(tf.cast(values, tf.float32), axis=(1, 2)) + 40.0
+        nothing = tf.fill(tf.shape(level), -1e3)
+        columns = [nothing] * len(CLASSES)
+        columns[SIREN], columns[HORN] = level, -level
+        return tf.stack(columns, axis=1)
+
+    clips = tuple(Clip(Path(f"{i}.wav"), "UrbanSound8K", str(i), CLASSES[t], 1) for i, t in enumerate(truth))
+    task: Any = SimpleNamespace()
+    return Target(Job("honest", "toy", 1, 0), clips, decibels, lambda rows: logits, task, None)
+
+
+def attacked(target: Target, **effort: Any) -> Pushed:
+    chosen = Effort(**{"steps": 5, "second": "FMN", "second_steps": 60, **effort})
+    return attack_features(target, chosen, lambda text: None)
+
+
+def share(values: tuple[bool, ...]) -> float:
+    return float(np.mean(values))
+
+
+@pytest.fixture(scope="module")
+def weak() -> Pushed:
+    return attacked(toy(0.3))
+
+
+@pytest.fixture(scope="module")
+def robust() -> Pushed:
+    return attacked(toy(2.0))
+
+
+def test_a_planted_weak_network_and_a_planted_robust_one_are_told_apart(weak: Pushed, robust: Pushed) -> None:
+    assert [share(weak.withstood[f"{e:g}"]) for e in EPSILONS_DB] == [1.0, 0.0, 0.0, 0.0]
+    assert [share(robust.withstood[f"{e:g}"]) for e in EPSILONS_DB] == [1.0, 1.0, 1.0, 0.0]
+
+
+def test_the_least_change_is_the_distance_of_the_boundary(weak: Pushed, robust: Pushed) -> None:
+    for found, margin in ((weak, 0.3), (robust, 2.0)):
+        np.testing.assert_allclose(np.array(found.rms_db, float), margin, rtol=0.05)
+        np.testing.assert_allclose(np.array(found.max_db, float), margin, rtol=0.05)
+        # FMN goes to the very boundary of a linear network, where rounding stops some.
+        second = [value for value in found.second_rms_db if value is not None]
+        assert len(second) >= CLIPS / 2
+        np.testing.assert_allclose(second, margin, rtol=0.15)
+
+
+def test_carlini_and_wagner_find_the_same_distance() -> None:
+    target = toy(0.3)
+    found = nearest_features(target.given(np.arange(CLIPS)), target.decibels, target.truth, "CW", 100)
+    rms = np.sqrt(np.mean((found - target.decibels) ** 2, axis=(1, 2)))
+    np.testing.assert_allclose(rms, 0.3, rtol=0.15)
+
+
+def test_nothing_changed_is_nothing_lost_and_a_large_change_leaves_nothing(robust: Pushed) -> None:
+    assert robust.withstood["0"] == robust.right
+    assert share(robust.withstood[f"{LARGE_DB:g}"]) == 0.0
+
+
+def test_noise_as_strong_as_an_attack_changes_no_mind(weak: Pushed) -> None:
+    for colour in ("Gaussian", "pink"):
+        assert share(weak.alone[f"{colour} noise as strong as PGD 0.5 dB"]) > 0.8
+        assert share(weak.noise[f"{colour} noise"]) == 1.0
+
+
+def test_what_more_runs_and_larger_budgets_leave_right_is_never_more() -> None:
+    less, more = (attacked(toy(0.6), restarts=n) for n in (0, 3))
+    for found in (less, more):
+        left = [share(values) for values in found.withstood.values()]
+        assert left == sorted(left, reverse=True)
+    for budget, values in more.withstood.items():
+        assert all(not kept or before for kept, before in zip(values, less.withstood[budget], strict=True))
+
+
+def test_clips_that_were_wrong_are_no_success_and_no_distance() -> None:
+    found = attacked(toy(0.3, wrong=4))
+    assert found.right == (False,) * 4 + (True,) * 8
+    assert found.withstood["0.1"] == found.right
+    assert [value is None for value in found.rms_db] == [True] * 4 + [False] * 8
+    assert [value is None for value in found.second_rms_db] == [True] * 4 + [False] * 8
+
+
+def test_pushes_keep_to_their_budget() -> None:
+    target = toy(2.0)
+    logits = target.given(np.arange(CLIPS))
+    runs = [push_features(logits, target.decibels, target.truth, 0.5, 1, restart) for restart in (0, 1)]
+    for pushed in (*runs, push_once(logits, target.decibels, target.truth, 0.5)):
+        assert np.abs(pushed - target.decibels).max() == pytest.approx(0.5, abs=1e-4)
+
+
+def test_starts_differ_by_their_number_alone() -> None:
+    target = toy(2.0)
+
+    def flat(values: Any) -> Any:
+        return 0.0 * tf.reduce_sum(values, axis=(1, 2))[:, None] + tf.ones((1, len(CLASSES)))
+
+    runs = [push_features(flat, target.decibels, target.truth, 0.5, 1, start) for start in (0, 1, 1, 2)]
+    np.testing.assert_array_equal(runs[0], target.decibels)
+    np.testing.assert_array_equal(runs[1], runs[2])
+    assert not np.array_equal(runs[1], runs[0])
+    assert not np.array_equal(runs[1], runs[3])
