@@ -206,6 +206,8 @@ def calibrated(
         tuple(s for each in judged for s in each.scenes),
         tuple(s for each in judged for s in each.beds),
         tuple(s for each in judged for s in each.others),
+        WINDOW / RATE,
+        HOP / RATE,
     )
     classes = {label: fit_class(label, LABELS.index(label), heard) for label in CLASSES}
     for label, card in classes.items():
@@ -222,7 +224,9 @@ def _judged(hearing: Hearing, head: Head, temperature: float) -> Heard:
     def scored(streams: Sequence[Scored]) -> tuple[Scored, ...]:
         return tuple(replace(s, scores=sigmoid(head.logits(s.scores) / temperature)) for s in streams)
 
-    return Heard(scored(hearing.scenes), scored(hearing.beds), scored(hearing.others))
+    return Heard(
+        scored(hearing.scenes), scored(hearing.beds), scored(hearing.others), WINDOW / RATE, HOP / RATE
+    )
 
 
 def _adapter(

@@ -1,10 +1,13 @@
 """From logits to decisions: one temperature, and per class the settings of each profile.
 
-All is fitted on development data: recordings and backgrounds that neither trained nor test.
+All is fitted on development data: recordings and backgrounds that neither trained nor test. A
+class's settings are those with the best F-score of onsets and of sounds heard, among those whose
+false alarms on background keep to the profile's budget.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import product
@@ -16,7 +19,6 @@ from monitor.events.feasible import check_feasible
 from monitor.model.card import ClassCard, ProfileName
 from monitor.settings import ClassSettings
 from training.mixing import Floats
-from training.prepare import HOP, RATE, WINDOW
 from training.streams import Scored
 
 TEMPERATURES = np.geomspace(0.3, 4.0, 40)
@@ -37,8 +39,7 @@ class Temper:
     """What is fixed per class before fitting: how long such a sound lasts.
 
     A class of single bangs must not be smoothed away; a steady sound must prove itself. ``wanted``
-    multiplies the false alarms that a class may cost, and the weight of its recall: where a miss is
-    worse than a false alarm.
+    is the weight of its recall, as in F-beta: where a miss is worse than a false alarm.
     """
 
     shortest_s: float
@@ -48,11 +49,11 @@ class Temper:
     wanted: float = 1.0
 
 
-_BRIEF = Temper(0.25, (0.0, 1.0), (0.0, 0.5), 1.0)
-_STEADY = Temper(2.0, (1.0, 2.0), (0.0, 0.5, 1.0), 2.0)
+_BRIEF = Temper(0.25, (0.0, 0.5), (0.0, 0.25, 0.5), 1.0)
+_STEADY = Temper(2.0, (0.0, 1.0, 2.0), (0.0, 0.5, 1.0), 2.0)
 _WANTED = 2.0
-# Long sounds that are worth nothing late: told at the first window that holds.
-_PROMPT = Temper(2.0, (1.0,), (0.0,), 2.0, _WANTED)
+# Long sounds that are worth nothing late.
+_PROMPT = Temper(2.0, (0.0, 0.5, 1.0), (0.0, 0.25, 0.5), 2.0, _WANTED)
 TEMPERS = {
     "air_conditioner": _STEADY,
     "car_horn": _BRIEF,
@@ -72,38 +73,44 @@ class Budget:
     """What a profile may cost, per class.
 
     alarms_per_hour : false alarms on background; share_of_others : of short sounds that are none of
-    the classes, the share that may raise this one; least_enter : floor of ``enter``; beta : weight
-    of recall against precision among the other classes' sounds, as in F-beta
+    the classes, the share that may raise this one; least_enter : floor of ``enter``
     """
 
     alarms_per_hour: float
     share_of_others: float
     least_enter: float
     cooldown_s: float
-    beta: float
 
 
 BUDGETS: dict[ProfileName, Budget] = {
-    "quiet": Budget(1.0, 0.03, 0.25, 2.0, 1.0),
-    "sensitive": Budget(6.0, 0.1, 0.1, 1.0, 2.0),
+    "quiet": Budget(1.0, 0.02, 0.2, 2.0),
+    "sensitive": Budget(6.0, 0.1, 0.1, 1.0),
 }
 ENTERS = np.round(np.concatenate([np.arange(0.1, 0.95, 0.025), [0.95, 0.96, 0.97, 0.98, 0.99]]), 3)
 _EXIT_SHARE = 0.6
 OTHER_S = 5.0
 """Length of a short sound in the streams of others: ESC's clips."""
+COLLAR_S = 0.5
+_EARLY_S, _LATE_S = 0.5, 3.0
+"""Where, around a sound's onset, its event's first row is looked for."""
+_TOLD_S = 2.0
+"""A decision that comes so long after the sound's end still tells of it."""
+_TOLERANCE = 1e-6
 
 
 @dataclass(frozen=True)
 class Heard:
-    """Streams that models score without having trained on them.
+    """Streams that models score without having trained on them, all at one hop.
 
-    scenes : one sound each, of each class; beds : background alone; others : short sounds that
-    are none of the classes, one after another
+    scenes : sounds at known times, of all classes; beds : background alone; others : short sounds that
+    are none of the classes, one after another; window_s, hop_s : of the model
     """
 
     scenes: tuple[Scored, ...]
     beds: tuple[Scored, ...]
     others: tuple[Scored, ...]
+    window_s: float
+    hop_s: float
 
 
 def fit_class(label: str, column: int, heard: Heard) -> ClassCard:
@@ -116,23 +123,29 @@ def fit_class(label: str, column: int, heard: Heard) -> ClassCard:
 
 
 def _fit_profile(label: str, column: int, heard: Heard, temper: Temper, budget: Budget) -> ClassSettings:
-    """The timing and threshold with the best F-beta among those that keep to the budget and are feasible."""
-    best, best_value = None, -1.0
+    """The best of all timings and thresholds that keep to the budget and are feasible."""
+    best, best_value = None, 0.0
+    last = None
     for smoothing_s, attack_s in product(temper.smoothings_s, temper.attacks_s):
-        own, other = _held_peaks(label, column, heard.scenes, smoothing_s, attack_s)
-        allowed = replace(budget, alarms_per_hour=budget.alarms_per_hour * temper.wanted)
-        least = _least_enter(column, heard, smoothing_s, attack_s, allowed)
-        for enter in (float(candidate) for candidate in ENTERS if candidate >= least):
-            value = _f_beta((own >= enter).mean(), (other >= enter).mean() * 9, budget.beta * temper.wanted)
-            if value <= best_value + 1e-9:
+        scenes, beds, others = (
+            Tape(streams, column, smoothing_s, heard.hop_s)
+            for streams in (heard.scenes, heard.beds, heard.others)
+        )
+        for enter in ENTERS[budget.least_enter <= ENTERS]:
+            settings = _settings(float(enter), smoothing_s, attack_s, temper, budget)
+            if not _keeps_to(budget, beds.starts(settings), beds, others.starts(settings), others):
                 continue
-            settings = _settings(enter, smoothing_s, attack_s, temper, budget)
-            if check_feasible(label, settings, temper.shortest_s, WINDOW / RATE, HOP / RATE) is None:
-                best_value, best = value, settings
+            problem = check_feasible(label, settings, temper.shortest_s, heard.window_s, heard.hop_s)
+            if problem is not None:
+                continue
+            last = settings
+            value, onset_shift_s = _worth(label, scenes, scenes.starts(settings), attack_s, temper.wanted)
+            if value > best_value + 1e-9:
+                best, best_value = settings.model_copy(update={"onset_shift_s": onset_shift_s}), value
     if best is None:
-        best = _settings(float(ENTERS[-1]), temper.smoothings_s[0], temper.attacks_s[0], temper, budget)
-    onset_s, offset_s = _shifts(label, column, heard.scenes, best.smoothing_s, best.enter)
-    return best.model_copy(update={"onset_shift_s": onset_s, "offset_shift_s": offset_s})
+        attack_s = temper.attacks_s[-1]
+        best = last or _settings(float(ENTERS[-1]), temper.smoothings_s[0], attack_s, temper, budget)
+    return best.model_copy(update={"offset_shift_s": _offset_shift(label, column, heard, best)})
 
 
 def _settings(
@@ -148,77 +161,143 @@ def _settings(
     )
 
 
-def _held_peaks(
-    label: str, column: int, scenes: Sequence[Scored], smoothing_s: float, attack_s: float
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """The highest threshold at which each scene would raise the class: scenes of its own, and the others."""
-    peaks = np.array([_held(s, column, smoothing_s, attack_s).max() for s in scenes])
-    own = np.array([s.label == label for s in scenes])
-    return peaks[own], peaks[~own]
+class Tape:
+    """One class's smoothed scores of many streams, end to end with silence between.
+
+    The event logic of one class without its level gate, for all rows at once: tried with hundreds of
+    settings, the state machine itself would take hours.
+    """
+
+    _GAP_S = 6.0
+
+    def __init__(self, streams: Sequence[Scored], column: int, smoothing_s: float, hop_s: float) -> None:
+        gap = np.zeros(_rows(self._GAP_S, hop_s))
+        pieces, self.begins = [gap], list[int]()
+        for stream in streams:
+            self.begins.append(sum(map(len, pieces)))
+            pieces += [smoothed(stream.scores[:, column], smoothing_s, hop_s), gap]
+        self.streams, self.hop_s = streams, hop_s
+        self._scores = np.concatenate(pieces)
+
+    @property
+    def seconds(self) -> float:
+        return sum(stream.seconds for stream in self.streams)
+
+    def starts(self, settings: ClassSettings) -> NDArray[np.int64]:
+        """Return the rows at which events open, in order."""
+        attack = _rows(settings.attack_s, self.hop_s) + 1
+        release = _rows(settings.release_s, self.hop_s) + 1
+        over = self._scores >= np.float32(settings.enter)
+        under = self._scores < np.float32(settings.exit)
+        at = np.arange(len(over))
+        opened = np.maximum.accumulate(np.where(_run(over) >= attack, at, -1))
+        closed = np.maximum.accumulate(np.where(_run(under) >= release, at, -1))
+        on = opened > closed
+        rises = np.flatnonzero(on[1:] & ~on[:-1]) + 1
+        falls = np.flatnonzero(~on[1:] & on[:-1]) + 1
+        rest = _rows(settings.cooldown_s, self.hop_s)
+        since = rises[1:] - falls[: len(rises) - 1] if len(rises) else rises
+        return rises[np.concatenate([np.ones(min(1, len(rises)), bool), since >= rest])]
+
+    def truths(self, label: str) -> NDArray[np.float64]:
+        """Return onset and offset of each sound of the class, in rows, shape (sounds, 2), in order."""
+        found = [
+            (begin + onset_s / self.hop_s - 1, begin + offset_s / self.hop_s - 1)
+            for begin, stream in zip(self.begins, self.streams, strict=True)
+            for truth, onset_s, offset_s in stream.sounds
+            if truth == label
+        ]
+        return np.array(sorted(found)).reshape(-1, 2)
+
+    def first_below(self, row: float, level: float) -> int | None:
+        """The first row from ``row`` on whose score is below ``level``, before the stream's end."""
+        begin = math.ceil(row)
+        end = next((b for b in self.begins if b > begin), len(self._scores)) - _rows(self._GAP_S, self.hop_s)
+        below = np.flatnonzero(self._scores[begin:end] < level)
+        return begin + int(below[0]) if len(below) else None
 
 
-def _f_beta(recall: float, false_per_true: float, beta: float) -> float:
-    """F-beta where every class is as frequent as this one."""
-    hits = (1 + beta**2) * recall
-    return float(hits / (hits + beta**2 * (1 - recall) + false_per_true)) if recall > 0 else 0.0
+def _rows(seconds: float, hop_s: float) -> int:
+    return math.ceil(seconds / hop_s - _TOLERANCE)
 
 
-def _least_enter(column: int, heard: Heard, smoothing_s: float, attack_s: float, budget: Budget) -> float:
-    """Lowest threshold that keeps to the budget, at least the profile's own floor."""
-    hours = sum(bed.seconds for bed in heard.beds) / 3600
-    sounds = sum(other.seconds for other in heard.others) / OTHER_S
-    beds = [_held(bed, column, smoothing_s, attack_s) for bed in heard.beds]
-    others = [_held(other, column, smoothing_s, attack_s) for other in heard.others]
-    for enter in ENTERS[budget.least_enter <= ENTERS]:
-        alarms = sum(_alarms(held, enter, budget) for held in beds)
-        surprises = sum(_alarms(held, enter, budget) for held in others)
-        # Whole alarms are counted: 58 minutes at one an hour allow one.
-        quiet = alarms <= round(budget.alarms_per_hour * hours)
-        if quiet and surprises <= budget.share_of_others * sounds:
-            return float(enter)
-    return float(ENTERS[-1])
+def _run(holds: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """How many rows in a row hold, up to and with each."""
+    at = np.arange(len(holds))
+    run: NDArray[np.int64] = at - np.maximum.accumulate(np.where(holds, -1, at))
+    return run
 
 
-def _alarms(held: NDArray[np.float64], enter: float, budget: Budget) -> int:
-    """Count rises over ``enter``; within release and cooldown they are one alarm."""
-    over = np.flatnonzero(held >= enter)
-    return 0 if not len(over) else 1 + int((np.diff(over) * HOP / RATE > budget.cooldown_s + 1.0).sum())
+def _keeps_to(
+    budget: Budget, alarms: NDArray[np.int64], beds: Tape, surprises: NDArray[np.int64], others: Tape
+) -> bool:
+    # Whole alarms are counted: 58 minutes at one an hour allow one.
+    quiet = len(alarms) <= round(budget.alarms_per_hour * beds.seconds / 3600)
+    return quiet and len(surprises) <= budget.share_of_others * others.seconds / OTHER_S
 
 
-def _held(scored: Scored, column: int, smoothing_s: float, attack_s: float) -> NDArray[np.float64]:
-    """The score that every row of an attack run ending here reaches, after trailing smoothing."""
-    smooth = smoothed(scored.scores[:, column], smoothing_s, HOP / RATE)
-    rows = min(len(smooth), 1 + round(attack_s * RATE / HOP))
-    held: NDArray[np.float64] = np.lib.stride_tricks.sliding_window_view(smooth, rows).min(axis=1)
-    return held
+def _worth(
+    label: str, tape: Tape, starts: NDArray[np.int64], attack_s: float, wanted: float
+) -> tuple[float, float]:
+    """Mean of the F-scores of onsets within the collar and of sounds heard; and the shift of onsets."""
+    truths = tape.truths(label)
+    first = starts - _rows(attack_s, tape.hop_s)
+    shift = _onset_shift(first, truths, tape.hop_s)
+    if shift is None:
+        return 0.0, 0.0
+    hits = _matched(first - shift, truths[:, 0], COLLAR_S / tape.hop_s)
+    late = _TOLD_S / tape.hop_s
+    spans = [(starts > onset) & (starts <= offset + late) for onset, offset in truths]
+    told = np.array([span.any() for span in spans]).mean()
+    true = np.logical_or.reduce(spans).mean()
+    onsets = _f_beta(hits / len(truths), hits / len(starts), 1.0)
+    return (onsets + _f_beta(float(told), float(true), wanted)) / 2, round(shift * tape.hop_s, 2)
+
+
+def _onset_shift(first: NDArray[np.int64], truths: NDArray[np.float64], hop_s: float) -> float | None:
+    """Median rows from onset to the first row of the event's attack run."""
+    found = []
+    for onset, _ in truths:
+        after = first[(first >= onset - _EARLY_S / hop_s) & (first <= onset + _LATE_S / hop_s)]
+        if len(after):
+            found.append(after[0] - onset)
+    return float(np.median(found)) if found else None
+
+
+def _matched(found: NDArray[np.float64], onsets: NDArray[np.float64], collar: float) -> int:
+    """The most pairs of an event and an onset within the collar, each used once."""
+    hits = taken = 0
+    for onset in onsets:
+        while taken < len(found) and found[taken] < onset - collar:
+            taken += 1
+        if taken < len(found) and found[taken] <= onset + collar:
+            hits, taken = hits + 1, taken + 1
+    return hits
+
+
+def _f_beta(recall: float, precision: float, beta: float) -> float:
+    down = beta**2 * precision + recall
+    return float((1 + beta**2) * precision * recall / down) if down > 0 else 0.0
+
+
+def _offset_shift(label: str, column: int, heard: Heard, settings: ClassSettings) -> float:
+    """Median seconds from a sound's end to the first row below exit, of sounds that were over ``enter``."""
+    tape = Tape(heard.scenes, column, settings.smoothing_s, heard.hop_s)
+    starts = tape.starts(settings)
+    late = []
+    for onset, offset in tape.truths(label):
+        if ((starts > onset) & (starts <= offset)).any():
+            below = tape.first_below(offset, settings.exit)
+            if below is not None:
+                late.append((below - offset) * heard.hop_s)
+    return round(float(np.median(late)), 2) if late else 1.0
 
 
 def smoothed(scores: NDArray[np.float32], smoothing_s: float, hop_s: float) -> NDArray[np.float64]:
     """Trailing mean as the event logic takes it: over what there is at the start."""
-    span = max(1, round(smoothing_s / hop_s))
+    span = max(1, _rows(smoothing_s, hop_s))
     sums = np.cumsum(np.concatenate([np.zeros(1), scores.astype(np.float64)]))
     ends = np.arange(1, len(scores) + 1)
     begins = np.maximum(0, ends - span)
     means: NDArray[np.float64] = (sums[ends] - sums[begins]) / (ends - begins)
     return means
-
-
-def _shifts(
-    label: str, column: int, scenes: Sequence[Scored], smoothing_s: float, enter: float
-) -> tuple[float, float]:
-    """Median seconds from onset to the first row over ``enter``, and from the end to the first below exit."""
-    onset, offset = [], []
-    for item in scenes:
-        if item.label != label:
-            continue
-        smooth = smoothed(item.scores[:, column], smoothing_s, HOP / RATE)
-        over = np.flatnonzero((smooth >= enter) & (item.times_s > item.onset_s))
-        if not len(over):
-            continue
-        onset.append(item.times_s[over[0]] - item.onset_s)
-        below = np.flatnonzero((smooth < enter * _EXIT_SHARE) & (np.arange(len(smooth)) > over[-1]))
-        if len(below):
-            offset.append(item.times_s[below[0]] - item.offset_s)
-    if not onset:
-        return 1.0, 1.0
-    return round(float(np.median(onset)), 2), round(float(np.median(offset)), 2) if offset else 1.0

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from monitor.model.card import Card
-from monitor.model.classifier import Classifier
+from monitor.model.classifier import Classifier, after_silence
+from monitor.model.runtime import StreamingRuntime
+from monitor.model.streaming import StreamingModel
 from monitor.settings import ClassSettings
 from training.audio import Waveform, read
 from training.data import CLASSES, LABELS, Clip
 from training.export import Invoker
 from training.mixing import Floats
-from training.prepare import HOP, RATE
+from training.prepare import RATE
+from training.soundscapes import Soundscape
 from training.splits import Part
-from training.streams import Scene, Scored, decide, foreground_scenes, score
+from training.streams import TAIL_S, Scene, Scored, decide, foreground_scenes, score
 
 
 @dataclass(frozen=True)
@@ -49,15 +53,17 @@ def clip_figures(logits: Floats, truth: NDArray[np.int64]) -> ClipFigures:
     )
 
 
-class Streamer:
-    """Turns clips and backgrounds into scored streams with the daemon's own classifier.
+_REPEATED_S, _UNHEARD_S = 3, 1.0
 
-    card : its front end, output kind and temperature are used; flatbuffer : the converted model
+
+class Streamer:
+    """Turns clips, scenes and backgrounds into scored streams with the daemon's own classifier.
+
+    hop : samples between rows, of the classifier's card
     """
 
-    def __init__(self, card: Card, flatbuffer: bytes) -> None:
-        groups = {label: [index] for index, label in enumerate(LABELS)}
-        self._classifier = Classifier(card, Invoker(flatbuffer), groups)
+    def __init__(self, classifier: Classifier, hop: int) -> None:
+        self._classifier, self._hop = classifier, hop
 
     def scenes(self, part: Part, snr_db: tuple[float, float], seed: int) -> list[Scored]:
         """Score every foreground clip of the part, each over a background of the part.
@@ -65,6 +71,27 @@ class Streamer:
         Backgrounds, places in them and levels are drawn from ``seed``.
         """
         return [self._score(laid) for laid in foreground_scenes(part, snr_db, RATE, seed)]
+
+    def soundscapes(self, scapes: Iterable[Soundscape]) -> list[Scored]:
+        """Score soundscapes, each with its sounds' times."""
+        scored = []
+        for scape in scapes:
+            spans = tuple((t.label, t.onset_s, t.offset_s) for t in scape.truths)
+            scored.append(replace(self._score(_plain(scape.name, scape.samples)), truths=spans))
+        return scored
+
+    def logits(self, clips: Iterable[Clip]) -> Floats:
+        """Mean logits of each clip, shape (clips, labels), from the row on that has heard a second.
+
+        A short clip is repeated to three seconds, as the corpora's short sounds are by their users.
+        """
+        means = []
+        for clip in clips:
+            samples = read(clip.path, RATE)
+            scored = self._score(_plain("", np.resize(samples, max(len(samples), _REPEATED_S * RATE))))
+            scores = scored.scores[scored.times_s >= _UNHEARD_S].astype(np.float64).clip(1e-6, 1 - 1e-6)
+            means.append(np.log(scores / (1 - scores)).mean(axis=0))
+        return np.stack(means).astype(np.float32)
 
     def beds(self, clips: Iterable[Clip]) -> list[Scored]:
         """Score backgrounds as they are, each a stream."""
@@ -76,7 +103,7 @@ class Streamer:
         return [self._score(_plain(name, np.concatenate(sounds)))] if sounds else []
 
     def _score(self, stream: Scene) -> Scored:
-        return score(stream, self._classifier, HOP, RATE)
+        return score(stream, self._classifier, self._hop, RATE)
 
 
 def _plain(name: str, samples: Waveform) -> Scene:
@@ -87,9 +114,9 @@ def _plain(name: str, samples: Waveform) -> Scene:
 class AlertFigures:
     """Alerts with one profile's settings.
 
-    ``heard`` of ``scenes`` raised their own alert; ``wrong`` counts alerts of other classes in
-    the class's scenes; ``false_alarms`` counts alerts of the class on background; ``delays_s``
-    are decision times after the true onset.
+    ``heard`` of ``scenes`` raised their own alert by two seconds after their end; ``wrong`` counts
+    alerts of other classes in the class's scenes, where each holds one sound; ``false_alarms`` counts
+    alerts of the class on background; ``delays_s`` are decision times after the true onset.
     """
 
     label: str
@@ -107,16 +134,17 @@ def alert_figures(
     total, heard, wrong, false = (dict.fromkeys(CLASSES, 0) for _ in range(4))
     delays: dict[str, list[float]] = {label: [] for label in CLASSES}
     for item in scenes:
-        total[item.label] += 1
-        starts = decide(item, LABELS, settings, HOP, RATE)
-        after = [d for d in starts if d.decided_pos / RATE > item.onset_s]
-        own = [d.decided_pos / RATE - item.onset_s for d in after if d.label == item.label]
-        if own:
-            heard[item.label] += 1
-            delays[item.label].append(min(own))
-        wrong[item.label] += sum(d.label != item.label for d in after)
+        starts = [(d.label, d.decided_pos / RATE) for d in decide(item, LABELS, settings, RATE)]
+        for label, onset_s, offset_s in item.sounds:
+            own = [at - onset_s for name, at in starts if name == label and onset_s < at <= offset_s + TAIL_S]
+            total[label] += 1
+            if own:
+                heard[label] += 1
+                delays[label].append(min(own))
+        if item.label:
+            wrong[item.label] += sum(n != item.label and at > item.onset_s for n, at in starts)
     for bed in beds:
-        for decision in decide(bed, LABELS, settings, HOP, RATE):
+        for decision in decide(bed, LABELS, settings, RATE):
             false[decision.label] += 1
     return [
         AlertFigures(label, total[label], heard[label], wrong[label], false[label], tuple(delays[label]))
@@ -130,7 +158,22 @@ def false_alarm_table(
     """Return (background, minutes, alerts as ``label ×n``) of every background, the quiet ones too."""
     rows = []
     for bed in beds:
-        names = [d.label for d in decide(bed, LABELS, settings, HOP, RATE)]
+        names = [d.label for d in decide(bed, LABELS, settings, RATE)]
         text = ", ".join(f"{name} ×{names.count(name)}" for name in dict.fromkeys(names))
         rows.append((bed.name, bed.seconds / 60, text))
     return rows
+
+
+def streamer(card: Card, flatbuffer: bytes) -> Streamer:
+    """The streamer of a converted model whose outputs are :data:`LABELS`.
+
+    card : its front end, output kind, temperature and state are used
+    """
+    groups = {label: [index] for index, label in enumerate(LABELS)}
+    model: Invoker | StreamingModel
+    if card.state is None:
+        model = Invoker(flatbuffer)
+    else:
+        runtime = StreamingRuntime(flatbuffer, Path(card.name), outputs=len(LABELS), state=card.state)
+        model = after_silence(card, runtime.step)
+    return Streamer(Classifier(card, model, groups), card.hop)

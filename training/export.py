@@ -56,18 +56,35 @@ def check_parity(model: Any, flatbuffer: bytes, windows: Floats, weights: Weight
     ExportError : an operator that the light runtimes lack, a value that is not finite, or a
         difference above :data:`TOLERANCE`
     """
-    operators = operator_names(flatbuffer)
-    bad = [name for name in operators if name.startswith(_FORBIDDEN)]
+    check_operators(flatbuffer)
+    return difference(run_tflite(flatbuffer, windows), predict(model, windows, batch=1), weights)
+
+
+def check_operators(flatbuffer: bytes) -> None:
+    """Refuse operators that the light runtimes lack.
+
+    Raises
+    ------
+    ExportError : there is one
+    """
+    bad = [name for name in operator_names(flatbuffer) if name.startswith(_FORBIDDEN)]
     if bad:
         raise ExportError(f"the converted model needs {', '.join(sorted(bad))}; light runtimes lack them")
-    ours = run_tflite(flatbuffer, windows)
+
+
+def difference(ours: Floats, keras: Floats, weights: Weights = "float32") -> float:
+    """Return the largest difference, relative to the largest logit where that is above 1.
+
+    Raises
+    ------
+    ExportError : a value that is not finite, or a difference above :data:`TOLERANCE`
+    """
     if not np.isfinite(ours).all():
         raise ExportError("the converted model gives values that are not finite; convert it again")
-    keras = predict(model, windows, batch=1)
-    difference = float(np.max(np.abs(ours - keras) / np.maximum(1.0, np.abs(keras).max())))
-    if difference > TOLERANCE[weights]:
-        raise ExportError(f"TFLite differs from Keras by {difference:.2g}, more than {TOLERANCE[weights]:g}")
-    return difference
+    largest = float(np.max(np.abs(ours - keras) / np.maximum(1.0, np.abs(keras).max())))
+    if largest > TOLERANCE[weights]:
+        raise ExportError(f"TFLite differs from Keras by {largest:.2g}, more than {TOLERANCE[weights]:g}")
+    return largest
 
 
 class Invoker:

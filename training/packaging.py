@@ -10,7 +10,7 @@ from monitor.model.card import Card, ClassCard, Quality
 from monitor.settings import ClassSettings
 from training.data import BACKGROUND, CLASSES
 from training.fit import Scaling
-from training.prepare import HOP, RATE, FrontEnd
+from training.prepare import RATE
 
 NAME = "urban-sounds"
 LICENCE = (
@@ -41,8 +41,8 @@ def undecided() -> Facts:
     return Facts("0", "", 1.0, dict.fromkeys(CLASSES, card), ())
 
 
-def make_card(front_end: FrontEnd, scaling: Scaling, facts: Facts) -> Card:
-    """Return the card of a model; see :class:`monitor.model.card.Card`."""
+def make_card(spec: LogMelSpec, scaling: Scaling, facts: Facts, hop: int, state: int | None = None) -> Card:
+    """Return the card of a model that moves by ``hop`` samples; see :class:`monitor.model.card.Card`."""
     return Card(
         schema=1,
         name=NAME,
@@ -51,14 +51,15 @@ def make_card(front_end: FrontEnd, scaling: Scaling, facts: Facts) -> Card:
         licence=LICENCE,
         data_licences=DATA_LICENCES,
         sample_rate=RATE,
-        window=front_end.window,
-        hop=HOP,
-        front_end=normalised(front_end.spec, scaling),
+        window=spec.frames * spec.hop,
+        hop=hop,
+        front_end=normalised(spec, scaling),
         output="logits",
         temperature=facts.temperature,
         classes=dict(facts.classes),
         negative_labels=(BACKGROUND,),
-        warmup="repeat",
+        warmup="repeat" if state is None else "silence",
+        state=state,
         quality=tuple(facts.quality),
     )
 

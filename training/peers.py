@@ -4,26 +4,22 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from monitor.assembly import load_configured_model
 from monitor.config.load import SHIPPED_CONFIG, Config, load_config
 from monitor.model.card import Card
-from training.audio import read
 from training.calibration import BUDGETS, Heard, fit_class
-from training.data import CLASSES, Clip
+from training.data import CLASSES
+from training.evaluation import Streamer
 from training.prepare import HOP, RATE
-from training.soundscapes import ScapePlan
+from training.soundscapes import ScapePlan, make_soundscapes
 from training.splits import Part
 from training.stream_records import Listener, Setting
-from training.streams import Scene, Scored, scene, score
 
 YAMNET_FILE = "yamnet.tflite"
-DEVELOPMENT_SNR_DB = (0.0, 20.0)
+DEVELOPMENT_SCAPES = 120
 
 YAMNET = {
     "air_conditioner": ("Air conditioning", "Mechanical fan", "Vacuum cleaner", "Hum"),
@@ -107,24 +103,13 @@ def _fitted(config: Config, part: Part, seed: int) -> dict[str, dict[str, Any]]:
 
 def _heard(config: Config, part: Part, seed: int) -> Heard:
     """What YAMNet scores in the streams that our own thresholds are fitted on."""
-    classifier = load_configured_model(config).classifier()
-    rng = np.random.default_rng(seed)
-    beds = [read(clip.path, RATE) for clip in part.backgrounds]
-
-    def scored(stream: Scene) -> Scored:
-        return score(stream, classifier, HOP, RATE)
-
-    scenes = []
-    for clip, label in part.events:
-        if clip.salience != 1:
-            continue
-        bed, snr_db = beds[int(rng.integers(len(beds)))], float(rng.uniform(*DEVELOPMENT_SNR_DB))
-        laid = scene(clip.path.stem, label, read(clip.path, RATE), bed, snr_db, RATE, rng)
-        scenes.append(scored(laid))
-    others = [scored(_plain(part.negatives))] if part.negatives else []
-    return Heard(tuple(scenes), tuple(scored(_plain([bed])) for bed in part.backgrounds), tuple(others))
-
-
-def _plain(clips: Sequence[Clip]) -> Scene:
-    samples = np.concatenate([read(clip.path, RATE) for clip in clips])
-    return Scene(clips[0].recording, "", samples, 0.0, len(samples) / RATE)
+    model = load_configured_model(config)
+    card, streamer = model.card, Streamer(model.classifier(), model.card.hop)
+    scapes = make_soundscapes(part, ScapePlan(count=DEVELOPMENT_SCAPES, seed=seed))
+    return Heard(
+        tuple(streamer.soundscapes(scapes)),
+        tuple(streamer.beds(part.backgrounds)),
+        tuple(streamer.joined(part.negatives, "ESC")),
+        card.window / card.sample_rate,
+        card.hop / card.sample_rate,
+    )

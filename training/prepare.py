@@ -59,12 +59,12 @@ def default_front_end(cache: Path) -> FrontEnd:
     return FrontEnd(hashed, cache)
 
 
-def targets_of(part: Part, recipe: Recipe) -> Floats:
+def targets_of(part: Part, faint_label: float) -> Floats:
     """Return the targets of a part's events, then of its other sounds, shape (clips, labels)."""
     others = len(part.negatives) + len(part.backgrounds)
     targets = np.zeros((len(part.events) + others, len(LABELS)), np.float32)
     for row, (clip, label) in enumerate(part.events):
-        targets[row, LABELS.index(label)] = recipe.faint_label if clip.salience == 2 else 1.0
+        targets[row, LABELS.index(label)] = faint_label if clip.salience == 2 else 1.0
     targets[len(part.events) :, LABELS.index(BACKGROUND)] = 1.0
     return targets
 
@@ -86,7 +86,7 @@ def make_mixer(part: Part, front_end: FrontEnd, recipe: Recipe, tick: Tick) -> M
     clips = [*(clip for clip, _ in part.events), *part.negatives, *part.backgrounds]
     return Mixer(
         front_end.bank(clips, tick),
-        targets_of(part, recipe),
+        targets_of(part, recipe.faint_label),
         event_sampler(part),
         other_sampler(part),
         band_widths(front_end.spec, RATE),

@@ -34,7 +34,6 @@ def write_records(outcome: Outcome, plan: Plan, folder: Path) -> None:
         "train_folds": plan.train_folds,
         "test_folds": plan.test_folds,
         "run": asdict(plan.run),
-        "tutoring": asdict(plan.tutoring),
         "lessons": asdict(plan.lessons),
         "tflite_against_keras": outcome.parity,
         "quality": [quality.model_dump() for quality in outcome.card.quality],

@@ -21,6 +21,8 @@ from monitor.settings import ClassSettings
 from training.audio import Waveform, read
 from training.splits import Part
 
+Span = tuple[str, float, float]
+
 LEAD_S = 3.0
 TAIL_S = 2.0
 _PEAK = 0.95
@@ -49,6 +51,18 @@ class Scored:
     scores: NDArray[np.float32]
     """Calibrated, shape (rows, labels)."""
     levels: tuple[Level, ...]
+    truths: tuple[Span, ...] = ()
+    """The sounds of a stream that has several."""
+
+    @property
+    def hop_s(self) -> float:
+        return float(self.times_s[0])
+
+    @property
+    def sounds(self) -> tuple[Span, ...]:
+        """Label, onset and offset in seconds of every sound in it."""
+        alone = ((self.label, self.onset_s, self.offset_s),) if self.label else ()
+        return self.truths or alone
 
     @property
     def seconds(self) -> float:
@@ -115,9 +129,10 @@ def score(stream: Scene, classifier: Classifier, hop: int, rate: int) -> Scored:
 
 
 def decide(
-    scored: Scored, labels: Sequence[str], settings: Mapping[str, ClassSettings], hop: int, rate: int
+    scored: Scored, labels: Sequence[str], settings: Mapping[str, ClassSettings], rate: int
 ) -> tuple[Decision, ...]:
     """Run the daemon's event logic over a scene's rows; return its starts."""
+    hop = round(scored.hop_s * rate)
     tracker = EventTracker(labels, settings, rate=rate, hop=hop, loud=None)
     decisions: list[Decision] = []
     for row, (scores, level) in enumerate(zip(scored.scores, scored.levels, strict=True)):

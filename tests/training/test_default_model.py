@@ -16,14 +16,12 @@ pytest.importorskip("tensorflow")
 from monitor.features.logmel import log_mel
 from monitor.model.load import ThirdParty, load_model
 from monitor.model.package import write_package
-from training.distillation import EMBEDDING, Lessons, joined
 from training.errors import ExportError
 from training.export import check_parity, run_tflite, to_tflite
 from training.fit import RunSpec, measure_scaling, train
 from training.networks import NetworkSpec, build, cost
 from training.packaging import make_card, undecided
 from training.prepare import default_front_end, make_mixer
-from training.tutoring import Tutoring, train_with
 from training.windows import predict
 
 # Keras 3 converts TensorFlow's variables in a way that numpy 2 asks to change.
@@ -42,37 +40,8 @@ def trainable(tmp_path_factory: pytest.TempPathFactory):
     return mixer, measure_scaling(mixer, 0)
 
 
-@pytest.fixture(scope="module")
-def lessons() -> Lessons:
-    rng = np.random.default_rng(0)
-    windows = rng.normal(-40, 10, (24, 100, 64)).astype(np.float16)
-    targets = np.eye(len(LABELS), dtype=np.float32)[rng.integers(len(LABELS), size=24)]
-    embedding = np.abs(rng.standard_normal((24, EMBEDDING))).astype(np.float16)
-    return Lessons(windows, targets, embedding, (np.arange(24) % 4 > 0).astype(np.float32))
-
-
 def silent(text: str) -> None:
     pass
-
-
-def test_a_run_that_is_stopped_goes_on_to_the_very_same_weights(trainable, lessons, tmp_path: Path) -> None:
-    mixer, scaling = trainable
-
-    class StoppedError(Exception):
-        pass
-
-    def stop(text: str) -> None:
-        if text.startswith("epoch 2/"):
-            raise StoppedError
-
-    def once(folder: Path, report) -> list[np.ndarray]:
-        return train_with(SMALL, Tutoring(), mixer, lessons, scaling, folder, report).get_weights()
-
-    whole = once(tmp_path / "whole", silent)
-    with pytest.raises(StoppedError):
-        once(tmp_path / "stopped", stop)
-    resumed = once(tmp_path / "stopped", silent)
-    assert all(np.array_equal(a, b) for a, b in zip(whole, resumed, strict=True))
 
 
 def test_seeds_make_different_weights(trainable, tmp_path: Path) -> None:
@@ -82,26 +51,6 @@ def test_seeds_make_different_weights(trainable, tmp_path: Path) -> None:
         for seed in (0, 1)
     )
     assert not np.array_equal(first.get_weights()[0], second.get_weights()[0])
-
-
-def test_standardised_lessons_have_mean_zero_and_deviation_one(lessons: Lessons) -> None:
-    embedding = lessons.standardised().embedding.astype(np.float32)
-    assert embedding.mean(axis=0) == pytest.approx(0.0, abs=0.02)
-    assert embedding.std(axis=0) == pytest.approx(1.0, abs=0.05)
-
-
-def test_a_teacher_with_no_say_leaves_known_targets_and_judges_the_unknown(lessons: Lessons) -> None:
-    softened = lessons.standardised().softened(0.0)
-    known = lessons.labelled > 0
-    assert softened.targets[known] == pytest.approx(lessons.targets[known])
-    assert (softened.labelled == 1.0).all()
-    assert ((softened.targets >= 0) & (softened.targets <= 1)).all()
-
-
-def test_joined_lessons_are_all_lessons_in_order(lessons: Lessons) -> None:
-    both = joined([lessons, lessons])
-    assert np.array_equal(both.windows, np.concatenate([lessons.windows, lessons.windows]))
-    assert len(both.embedding) == len(both.targets) == len(both.labelled) == 48
 
 
 def test_the_converted_model_computes_what_keras_does() -> None:
@@ -122,7 +71,8 @@ def test_the_package_scores_in_the_monitor_as_keras_scores_its_windows(trainable
     _, scaling = trainable
     front_end = default_front_end(tmp_path)
     model = build(SMALL.network)
-    card = make_card(front_end, scaling, replace(undecided(), temperature=1.7, version="0.0.1"))
+    facts = replace(undecided(), temperature=1.7, version="0.0.1")
+    card = make_card(front_end.spec, scaling, facts, 8000)
     path = tmp_path / "small.tflite"
     write_package(path, to_tflite(model), LABELS, card)
     classifier = load_model(path, ThirdParty(), threads=1, prefer="auto").classifier()

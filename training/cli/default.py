@@ -39,18 +39,18 @@ def default(
       sound-training default --data ~/sounds --train 1,3 --test 2 --seed 0
     """
     from training.data import data_root, load
-    from training.default import Plan, School, default_run, make, write
-    from training.distillation import TEACHER_FILE, LessonPlan, unlabelled_sounds
+    from training.default import Plan, School, make, write
+    from training.distillation import TEACHER_FILE, unlabelled_sounds
     from training.prepare import default_front_end
     from training.records import write_records
-    from training.tutoring import Tutoring
+    from training.streaming.fit import StreamRun
+    from training.streaming.lessons import LessonPlan
 
     folds = f"--train {','.join(map(str, train_folds))} --test {','.join(map(str, test_folds))}"
     command = f"sound-training default {folds} --seed {seed} --epochs {epochs}"
     root = data_root(data)
-    plan = Plan(
-        train_folds, test_folds, default_run(seed, epochs), Tutoring(), LessonPlan(), model_version, command
-    )
+    run = StreamRun(seed=seed, epochs=epochs)
+    plan = Plan(train_folds, test_folds, run, LessonPlan(), model_version, command)
     school = School(teacher or root / "yamnet" / TEACHER_FILE, unlabelled_sounds(root / "effects"))
     folder = runs / f"default-{'_'.join(map(str, train_folds))}-seed{seed}-{epochs}"
     outcome = make(plan, load(root), school, default_front_end(Path(".cache/features")), folder, Clock())

@@ -10,13 +10,16 @@ from typing import Any
 
 import numpy as np
 
+from training.audio import band_widths
 from training.distillation import EMBEDDING
 from training.fit import RunSpec, Scaling, make_optimizer, prefetch
 from training.loop import Course, Report, on_logits, one_cycle, optimise
 from training.mixing import Floats, equaliser, mixstyle
+from training.prepare import RATE, FrontEnd, event_sampler, other_sampler, targets_of
+from training.splits import Part
 from training.streaming.lessons import Lessons, looks
 from training.streaming.network import StreamSpec, build
-from training.streaming.scenes import SceneMixer, SceneRecipe, mask_bands
+from training.streaming.scenes import SceneMixer, SceneRecipe, Timing, mask_bands
 
 Goal = tuple[Floats, Floats, Floats, Floats]
 """Targets and weights of every column, the teacher's embedding at its looks, whether it is known."""
@@ -43,6 +46,21 @@ class StreamRun:
     weight: float = 3.0
     soft: float = 0.4
     level_db: float = 6.0
+
+
+def make_mixer(part: Part, front_end: FrontEnd, recipe: SceneRecipe, timing: Timing) -> SceneMixer:
+    """Load the part's mel power and return its source of scenes."""
+    clips = [*(clip for clip, _ in part.events), *part.negatives, *part.backgrounds]
+    return SceneMixer(
+        front_end.bank(clips, lambda done: None),
+        targets_of(part, recipe.faint_label),
+        event_sampler(part),
+        other_sampler(part),
+        band_widths(front_end.spec, RATE),
+        front_end.spec.floor,
+        recipe,
+        timing,
+    )
 
 
 def measure_scaling(mixer: SceneMixer, seed: int) -> Scaling:

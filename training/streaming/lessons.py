@@ -17,7 +17,7 @@ from monitor.features.logmel import log_mel
 from training.audio import Waveform, read
 from training.data import Clip
 from training.distillation import Teacher, apply_head, cache_key, fit_head, sounding
-from training.mixing import Floats, Recipe
+from training.mixing import Floats
 from training.prepare import RATE, FrontEnd, event_sampler, other_sampler, targets_of
 from training.splits import Part
 from training.streaming.network import STRIDE
@@ -37,7 +37,7 @@ _FAR = 4.0
 class LessonPlan:
     """How scenes are drawn; probabilities 0…1, ranges in dB or as a factor of speed."""
 
-    count: int = 3_000
+    count: int = 2_500
     frames: int = 500
     sounds: tuple[float, ...] = (0.15, 0.25, 0.3, 0.2, 0.1)
     snr_db: tuple[float, float] = (-3.0, 25.0)
@@ -104,7 +104,7 @@ class SceneMaker:
     ) -> None:
         clips = [*(c for c, _ in part.events), *part.negatives, *part.backgrounds]
         self._sounds = [sounding(read(clip.path, RATE)) for clip in clips]
-        self._targets = targets_of(part, replace(Recipe(), faint_label=faint_label))
+        self._targets = targets_of(part, faint_label)
         self._events, self._others = event_sampler(part), other_sampler(part)
         self._unlabelled = [read(clip.path, RATE) for clip in unlabelled]
         self._plan, self._timing = plan, timing

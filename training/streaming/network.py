@@ -11,9 +11,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from math import prod
+from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from monitor.model.runtime import StreamingRuntime
 from training.data import LABELS
+from training.export import check_operators, difference
 
 Past = Callable[[Any, int], Any]
 """(rows, count) → the rows with ``count`` earlier ones in front of them, along axis 1."""
@@ -98,6 +103,26 @@ def streaming(model: Any, spec: StreamSpec, hop_frames: int) -> Any:
     stepped = keras.Model([rows, state], [newest, ops.concatenate(kept, axis=1)])
     stepped.set_weights(model.get_weights())
     return stepped
+
+
+def check_parity(model: Any, flatbuffer: bytes, frames: Any, hop_frames: int, state: int) -> float:
+    """Return the largest difference between the converted streaming form and the whole-sequence one.
+
+    frames : of one sequence, shape (n, n_mels), normalised
+
+    Raises
+    ------
+    ExportError : as :func:`training.export.check_parity` does
+    """
+    check_operators(flatbuffer)
+    runtime = StreamingRuntime(flatbuffer, Path("the model"), outputs=len(LABELS), state=state)
+    whole = np.asarray(model(frames[None], training=False)[0])[0]
+    kept, ours = np.zeros(state, np.float32), []
+    for end in range(hop_frames, len(frames) + 1, hop_frames):
+        logits, kept = runtime.step(frames[end - hop_frames : end], kept)
+        ours.append(logits)
+    columns = np.arange(1, len(ours) + 1) * hop_frames // STRIDE - 1
+    return difference(np.stack(ours), whole[columns])
 
 
 class _Recorder:
