@@ -23,14 +23,18 @@ _PATH = click.Path(path_type=Path)
 ESC10_RECORDS = Path("docs/results/esc10/records")
 
 
-def _numbers(_: click.Context, __: click.Parameter, text: str) -> tuple[int, ...]:
+def parse_numbers(_: click.Context, __: click.Parameter, text: str) -> tuple[int, ...]:
+    """Callback of options such as ``--seeds 0,1``."""
     try:
         return tuple(int(part) for part in text.split(","))
     except ValueError as error:
         raise click.BadParameter(f"{text!r} is no list of numbers; write 0,1,2") from error
 
 
-def _folds(context: click.Context, option: click.Parameter, text: str | None) -> tuple[int, ...] | None:
+def parse_fold_list(
+    context: click.Context, option: click.Parameter, text: str | None
+) -> tuple[int, ...] | None:
+    """Callback of ``--folds``, where leaving it out means something."""
     return None if text is None else parse_folds(context, option, text)
 
 
@@ -41,8 +45,10 @@ def _folds(context: click.Context, option: click.Parameter, text: str | None) ->
     help="honest: validation apart from the test; seed: the student study's own metric, to compare.",
 )  # fmt: skip
 @click.option("--models", help="Names with commas; otherwise every model of the protocol.")
-@click.option("--folds", callback=_folds, help="Test folds, as 1,2; otherwise every fold that is here.")
-@click.option("--seeds", default="0", show_default=True, callback=_numbers)
+@click.option(
+    "--folds", callback=parse_fold_list, help="Test folds, as 1,2; otherwise every fold that is here."
+)
+@click.option("--seeds", default="0", show_default=True, callback=parse_numbers)
 @click.option(
     "--corpus", type=click.Choice(["urbansound8k", "esc10"]), default="urbansound8k", show_default=True
 )

@@ -31,6 +31,21 @@ def write(path: Path, settings: Mapping[str, Any], findings: Sequence[Any]) -> N
     partial.replace(path)
 
 
+def holds(path: Path, settings: Mapping[str, Any]) -> bool:
+    """Whether the file holds findings that came from these very settings."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        kept: bool = (content["schema"], content["settings"]) == (SCHEMA, _plain(settings))
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+    return kept
+
+
+def _plain(settings: Mapping[str, Any]) -> Any:
+    """Settings as they come back from JSON."""
+    return json.loads(json.dumps(_rounded(dict(settings))))
+
+
 def read(path: Path) -> list[dict[str, Any]]:
     """Return the findings of a file as rows of plain values; a figure that could not be is None.
 

@@ -29,21 +29,28 @@ Rows = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
+class Windows:
+    """A network of the monitor's own windows with the task that trained it."""
+
+    task: Task
+    network: augmented.Network
+
+
+@dataclass(frozen=True)
 class Target:
     """A network and the clips on which it is attacked.
 
     decibels : shape (clips, frames, bands), what an attack may change: mel bands in dB
     given : the logits of some of the clips as a function of their decibels; what else the network
         takes of a clip (the published frames hold more than mel bands) stays as it is
-    windows : the network, where it hears the monitor's own windows, and so can be attacked by sound
+    windows : None where the network hears other features, and so cannot be attacked by sound
     """
 
     job: Job
     clips: tuple[Clip, ...]
     decibels: Floats
     given: Callable[[Rows], Logits]
-    task: Task
-    windows: augmented.Network | None
+    windows: Windows | None
 
     @property
     def truth(self) -> Labels:
@@ -73,7 +80,7 @@ def target(job: Job, options: Options, count: int, train: bool, say: Callable[[s
 def _of_windows(task: Task, network: augmented.Network, clips: tuple[Clip, ...]) -> Target:
     logits = on_features(network.model, network.front.spec, network.scaling)
     decibels = np.asarray(log_mel(network.front.spec, RATE)(sounds_of(clips)))
-    return Target(task.job, clips, decibels, lambda rows: logits, task, network)
+    return Target(task.job, clips, decibels, lambda rows: logits, Windows(task, network))
 
 
 def _of_clips(task: Task, network: plain.Network, clips: tuple[Clip, ...], rows: Sequence[int]) -> Target:
@@ -93,4 +100,4 @@ def _of_clips(task: Task, network: plain.Network, clips: tuple[Clip, ...], rows:
         others = tf.constant(values[some, :, bands:])
         return lambda decibels: logits(decibels, others)
 
-    return Target(task.job, clips, values[..., :bands], given, task, None)
+    return Target(task.job, clips, values[..., :bands], given, None)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -13,39 +11,18 @@ pytest.importorskip("tensorflow")
 
 import tensorflow as tf
 
-from training.data import CLASSES, Clip
+from training.data import CLASSES
 from training.robustness.attacks import nearest_features, push_features, push_once
 from training.robustness.in_features import EPSILONS_DB, LARGE_DB, Effort, Pushed, attack_features
+from training.robustness.planted import CLIPS, planted
 from training.robustness.targets import Target
-from training.study.records import Job
 
 # foolbox imports scipy by an older name.
 pytestmark = pytest.mark.filterwarnings("ignore:Please import `gaussian_filter`:DeprecationWarning")
 
-FRAMES, BANDS, CLIPS = 4, 6, 12
-SIREN, HORN = CLASSES.index("siren"), CLASSES.index("car_horn")
-
 
 def toy(margin_db: float, wrong: int = 0) -> Target:
-    """A network that tells sirens from horns by their mean level; a change of ``margin_db`` everywhere is
-    what it takes. ``wrong`` of the clips it takes for the other class."""
-    rng = np.random.default_rng(0)
-    truth = np.array([SIREN, HORN] * (CLIPS // 2))
-    side = np.where(truth == SIREN, 1.0, -1.0) * np.where(np.arange(CLIPS) < wrong, -1.0, 1.0)
-    noise = rng.standard_normal((CLIPS, FRAMES, BANDS))
-    noise -= noise.mean(axis=(1, 2), keepdims=True)
-    decibels = (-40.0 + noise + margin_db * side[:, None, None]).astype(np.float32)
-
-    def logits(values: Any) -> Any:
-        level = tf.reduce_mean(tf.cast(values, tf.float32), axis=(1, 2)) + 40.0
-        nothing = tf.fill(tf.shape(level), -1e3)
-        columns = [nothing] * len(CLASSES)
-        columns[SIREN], columns[HORN] = level, -level
-        return tf.stack(columns, axis=1)
-
-    clips = tuple(Clip(Path(f"{i}.wav"), "UrbanSound8K", str(i), CLASSES[t], 1) for i, t in enumerate(truth))
-    task: Any = SimpleNamespace()
-    return Target(Job("honest", "toy", 1, 0), clips, decibels, lambda rows: logits, task, None)
+    return planted("toy", margin_db, wrong)
 
 
 def attacked(target: Target, **effort: Any) -> Pushed:

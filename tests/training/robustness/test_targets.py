@@ -12,6 +12,7 @@ from training.errors import DataError
 from training.robustness.attacks import push_features
 from training.robustness.targets import Target, target
 from training.study import plain
+from training.study.jobs import make_task
 from training.study.records import Job
 from training.study.task import Options
 
@@ -34,9 +35,9 @@ def recurrent(options: Options) -> Target:
     return target(Job("honest", "clstm", 1, 0), options, 6, True, lambda text: None)
 
 
-def test_the_attacked_network_is_the_studys(recurrent: Target) -> None:
-    rows = [recurrent.task.corpus.clips.index(clip) for clip in recurrent.clips]
-    own = plain.train(recurrent.task).logits(rows)
+def test_the_attacked_network_is_the_studys(recurrent: Target, options: Options) -> None:
+    task = make_task(recurrent.job, options, lambda text: None)
+    own = plain.train(task).logits([task.corpus.clips.index(clip) for clip in recurrent.clips])
     attacked = recurrent.given(np.arange(6))(recurrent.decibels)
     np.testing.assert_allclose(attacked, own, atol=1e-4)
     some = np.array([4, 1])
