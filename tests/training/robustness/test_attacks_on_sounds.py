@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -13,19 +15,30 @@ import keras
 
 from monitor.features.logmel import log_mel as stream_log_mel
 from monitor.features.spec import LogMelSpec
+from training.data import CLASSES, Clip
+from training.errors import DataError
 from training.fit import Scaling
 from training.prepare import RATE
 from training.robustness.attacks import deepfool, descend, noise_like, quantised, right, snr_db
 from training.robustness.front_end import SAMPLES, log_mel, on_waveforms
+from training.robustness.in_sound import LOUD_DB, NOTHING_DB, SNRS_DB, attack_sound
+from training.robustness.planted import planted
+from training.robustness.targets import Target, Windows
+from training.study.records import Job
 
 # foolbox imports scipy by an older name.
 pytestmark = pytest.mark.filterwarnings("ignore:Please import `gaussian_filter`:DeprecationWarning")
 
 SPEC = LogMelSpec(n_fft=512, win_length=400, hop=320, frames=100, n_mels=16, fmin=50.0, fmax=8000.0)
+SCALING = Scaling(np.zeros(SPEC.n_mels, np.float32), 10.0)
 _DULL, _BRIGHT = 3, 8
 
 
 def by_brightness(steepness: float) -> Any:
+    return on_waveforms(brightness(steepness), SPEC, SCALING)
+
+
+def brightness(steepness: float) -> Any:
     """A network that knows two classes by the tilt of the spectrum; no other class is ever near."""
     window = keras.layers.Input((SPEC.frames, SPEC.n_mels))
     tilt = np.linspace(-1.0, 1.0, SPEC.n_mels).astype(np.float32) * steepness
@@ -36,7 +49,21 @@ def by_brightness(steepness: float) -> Any:
     dense = keras.layers.Dense(11)
     network = keras.Model(window, dense(keras.layers.GlobalAveragePooling1D()(window)))
     dense.set_weights([weights, bias])
-    return on_waveforms(network, SPEC, Scaling(np.zeros(SPEC.n_mels, np.float32), 10.0))
+    return network
+
+
+def listening(steepness: float) -> Target:
+    """The same network as a target: only what is attacked by sound is asked of it."""
+    network: Any = SimpleNamespace(
+        model=brightness(steepness), front=SimpleNamespace(spec=SPEC), scaling=SCALING
+    )
+    clips = tuple(
+        Clip(Path(f"{i}.wav"), "planted", str(i), CLASSES[label], 1) for i, label in enumerate(tilted(5)[1])
+    )
+    windows = Windows(SimpleNamespace(), network)  # type: ignore[arg-type]
+    return Target(
+        Job("honest", "bright", 1, 0), clips, np.zeros((4, 1, 1), np.float32), lambda r: None, windows
+    )
 
 
 def tilted(seed: int, count: int = 4, by: float = 1.2) -> tuple[Any, Any]:
@@ -93,3 +120,28 @@ def test_deepfool_crosses_the_boundary_and_needs_less_where_classes_lie_nearer()
     nearer, _ = tilted(4, by=0.6)
     assert right(model, nearer, truth).all()
     assert np.all(snr_db(nearer, deepfool(model, nearer, truth)) > snr_db(sounds, moved))
+
+
+def test_the_findings_by_sound_hold_what_they_must(monkeypatch: pytest.MonkeyPatch) -> None:
+    sounds, _ = tilted(5)
+    monkeypatch.setattr("training.robustness.in_sound.sounds_of", lambda clips: sounds)
+    found = attack_sound(listening(1.0), 5, lambda text: None)
+    assert all(found.right)
+    assert found.withstood[f"{NOTHING_DB:g}"] == found.right
+    kept = [np.mean(found.withstood[f"{snr:g}"]) for snr in (NOTHING_DB, *SNRS_DB, LOUD_DB)]
+    assert kept == sorted(kept, reverse=True)
+    assert kept[-1] == 0.0
+    assert np.mean(found.alone["Gaussian noise at 20 dB"]) == 1.0
+    # The least perturbation lies between the last budget that all withstand and one that fools all.
+    nearest = [snr for snr in found.snr_db if snr is not None]
+    assert len(nearest) == 4
+    assert min(nearest) > LOUD_DB
+    assert max(nearest) < 60.0
+    # A louder perturbation has the higher peak, and ten decibels are ten.
+    peaks = [np.median(found.full_scale_db[f"{snr:g}"]) for snr in (30.0, 20.0, 10.0)]
+    np.testing.assert_allclose(np.diff(peaks), 10.0, atol=3.0)
+
+
+def test_a_network_of_other_features_is_not_attacked_by_sound() -> None:
+    with pytest.raises(DataError, match="attack its features alone"):
+        attack_sound(planted("toy", 1.0), 5, lambda text: None)

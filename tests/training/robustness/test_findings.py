@@ -1,0 +1,169 @@
+"""Laws of what is kept and said: jobs run once, checks can fail, pairs are of the same clips."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from corpora import write_corpora
+
+pytest.importorskip("tensorflow")
+
+import tensorflow as tf
+
+from training.cli.robustness import robustness
+from training.data import CLASSES
+from training.errors import DataError
+from training.networks import Cost
+from training.report import write
+from training.robustness.gather import Findings, gather
+from training.robustness.hardening import Side, is_hardened, pair, plain_of
+from training.robustness.in_features import EPSILONS_DB, LARGE_DB, Effort, Pushed, attack_features
+from training.robustness.in_sound import LOUD_DB, NOTHING_DB, SNRS_DB, Attacked
+from training.robustness.jobs import Work, run
+from training.robustness.page import compose
+from training.robustness.planted import MARGINS_DB, by_level, planted
+from training.robustness.sanity import checks
+from training.study.records import DataUse, Job, JobRecord, Making, Outcome
+
+# foolbox imports scipy by an older name.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:Please import `gaussian_filter`:DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),
+]
+EFFORT = Effort(steps=5, restarts=0, second="FMN", second_steps=40)
+PLAIN, HARD = "compact~epochs=30", "compact~epochs=30~hardening.beta=1"
+CLIPS = ("a", "b", "c", "d")
+
+
+def pushed(model: str, margin_db: float) -> Pushed:
+    return replace(attack_features(planted("toy", margin_db), EFFORT, lambda text: None), model=model)
+
+
+def side(model: str, snrs: tuple[float | None, ...], right: tuple[bool, ...] = (True,) * 4) -> Side:
+    """Four clips of fold 1, ``right`` or not, that fall to perturbations at these SNRs."""
+    truth = np.array([0, 1, 2, 3])
+    guess = np.where(right, truth, 9)
+    clips = Outcome(CLIPS, CLIPS, np.ones(4, np.int64), truth, guess, np.eye(10, dtype=np.float32)[guess])
+    record = JobRecord(
+        Job("honest", model, 1, 0), DataUse((2, 3), "some", 10, 2, CLASSES), Making({}, {}, "", "", 1.0), (),
+        30, Cost(1, 1), clips,
+    )  # fmt: skip
+    budgets = {f"{e:g}": right for e in (0.0, *EPSILONS_DB, LARGE_DB)}
+    features = Pushed(
+        model, 1, 0, CLIPS, CLASSES[:4], right, {}, budgets, (None,) * 4, (None,) * 4, {}, "FMN", (None,) * 4
+    )
+    left = {f"{s:g}": tuple(v is not None and v < s for v in snrs) for s in (NOTHING_DB, *SNRS_DB, LOUD_DB)}
+    runs = {f"{c}{s:g} dB": right for c in ("", "Gaussian noise at ", "pink noise at ") for s in SNRS_DB}
+    sound = Attacked(
+        model, 1, 0, CLIPS, CLASSES[:4], right, {**runs, f"{LOUD_DB:g} dB": (False,) * 4}, left,
+        {f"{s:g}": (-s,) * 4 for s in SNRS_DB}, snrs, snrs, (True,) * 4,
+    )  # fmt: skip
+    return Side((record,), (features,), (sound,))
+
+
+def test_an_analysis_runs_once_and_again_when_its_settings_change(tmp_path: Path) -> None:
+    ran = []
+
+    def work(settings: dict[str, Any]) -> Work:
+        return Work("kind/one", settings, lambda say: ran.append(settings) or [planted("toy", 1.0).job])
+
+    for settings in ({"clips": 4}, {"clips": 4}, {"clips": 8, "snr": 0.1}, {"clips": 8, "snr": 0.1}):
+        assert run([work(settings)], tmp_path) == []
+    assert ran == [{"clips": 4}, {"clips": 8, "snr": 0.1}]
+
+
+def test_an_analysis_that_cannot_be_run_stops_no_other(tmp_path: Path) -> None:
+    def refuse(say: Any) -> Any:
+        raise DataError("not trained")
+
+    works = [Work("one", {}, refuse), Work("two", {}, lambda say: [planted("toy", 1.0).job])]
+    assert run(works, tmp_path) == ["one: not trained"]
+    assert (tmp_path / "two.json").is_file()
+    assert not (tmp_path / "one.json").exists()
+
+
+def test_checks_hold_for_an_honest_network_and_find_one_that_hides_its_gradients() -> None:
+    def hiding(decibels: Any) -> Any:
+        return by_level(tf.stop_gradient(decibels)) + 0.0 * tf.reduce_sum(decibels, axis=(1, 2))[:, None]
+
+    toys = tuple(pushed(name, margin) for name, margin in MARGINS_DB.items())
+    masked = attack_features(
+        replace(planted("hiding", 0.3), given=lambda rows: hiding), EFFORT, lambda text: None
+    )
+    found = checks(Findings((pushed("open", 0.3), masked), toys))
+    assert all(check.holds for check in found if check.subject != "hiding")
+    failed = {check.law for check in found if check.subject == "hiding" and not check.holds}
+    assert failed == {
+        f"{LARGE_DB:g} dB leave about nothing",
+        "noise as strong as PGD at 1 dB fools fewer",
+        "DeepFool without limit fools all",
+    }
+    swapped = tuple(replace(toy, model=name) for toy, name in zip(toys, [*MARGINS_DB][::-1], strict=True))
+    assert not any(check.holds for check in checks(Findings((), swapped)))
+
+
+def test_a_pair_counts_the_clips_that_both_take_right_and_loses_what_it_loses() -> None:
+    plain = side(PLAIN, (50.0, 40.0, 45.0, None), (True, True, True, False))
+    hard = side(HARD, (40.0, 34.0, None, 30.0), (True, True, False, True))
+    found = pair(plain, hard)
+    assert (found.clips, found.both_right, found.folds) == (4, 2, (1,))
+    assert (found.plain_snr_db, found.snr_db) == (45.0, 37.0)
+    assert found.harder[1] == pytest.approx(8.0)
+    assert found.gained.value == 0.0
+    assert found.accuracy == 0.75
+    assert (found.robust["40 dB SNR"], found.plain_robust["40 dB SNR"]) == (0.5, 0.0)
+    other = replace(hard.attacked[0], clips=("e", *CLIPS[1:]))
+    with pytest.raises(DataError, match="on different clips"):
+        pair(plain, replace(hard, attacked=(other,)))
+    with pytest.raises(DataError, match="share no fold"):
+        pair(plain, replace(hard, attacked=()))
+
+
+def test_the_plain_network_of_a_hardened_one_is_trained_alike() -> None:
+    assert plain_of(f"{HARD}~hardening.epsilon_db=0.5") == PLAIN
+    assert is_hardened(HARD)
+    assert not is_hardened(PLAIN)
+    assert not is_hardened("compact")
+
+
+def test_the_page_shows_every_network_and_calls_a_failed_check_by_its_name(tmp_path: Path) -> None:
+    sides = [side(PLAIN, (50.0, 40.0, 45.0, 41.0)), side(HARD, (40.0, 34.0, 30.0, 35.0))]
+    toys = tuple(pushed(name, margin) for name, margin in MARGINS_DB.items())
+    findings = Findings(
+        (pushed("cnn", 0.3),), toys, tuple(a for s in sides for a in s.attacked), (pair(*sides),)
+    )
+    write(compose(findings), tmp_path)
+    text = (tmp_path / "README.md").read_text()
+    assert "| cnn | 12 | 1.000 |" in text
+    assert f"| {HARD} | 1 | 1.000 | +0.0 (+0.0 … +0.0) | yes | 4 |" in text
+    assert "fails" in text  # the made-up networks withstand nothing at no budget
+    assert (tmp_path / "trade-off.png").stat().st_size > 1000
+    assert (tmp_path / "sounds.csv").read_text().count("\n") == 3
+    with pytest.raises(DataError, match="run an analysis first"):
+        gather(tmp_path / "none")
+
+
+def test_the_command_attacks_makes_a_page_and_goes_on_where_it_stopped(tmp_path: Path) -> None:
+    write_corpora(tmp_path / "data", folds=(1, 2, 3))
+    out = tmp_path / "out"
+    common = ["--data", str(tmp_path / "data"), "--out", str(out), "--runs", str(tmp_path / "runs")]
+    common += ["--cache", str(tmp_path / "cache"), "--folds", "1", "--clips", "4"]
+    models = "clstm~epochs=1,compact~epochs=1"
+    runner = CliRunner()
+    untrained = runner.invoke(robustness, [*common, "--quick", "--models", models, "--parts", "features"])
+    assert untrained.exit_code == 1
+    assert "train it first" in untrained.stderr
+    ran = runner.invoke(robustness, [*common, "--models", models], catch_exceptions=False)
+    assert ran.exit_code == 0, ran.stderr
+    page = (out / "README.md").read_text()
+    assert "| compact~epochs=1 | 4 |" in page
+    kept = {path: path.stat().st_mtime_ns for path in (out / "records").rglob("*.json")}
+    assert len([path for path in kept if path.parent.name == "sound"]) == 1
+    again = runner.invoke(robustness, [*common, "--models", models], catch_exceptions=False)
+    assert again.exit_code == 0
+    assert kept == {path: path.stat().st_mtime_ns for path in (out / "records").rglob("*.json")}

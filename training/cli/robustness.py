@@ -1,0 +1,87 @@
+"""``sound-training robustness``: how easily models are fooled, by attackers and by everyday sounds."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import click
+
+from training.cli.cv import parse_fold_list, parse_numbers
+from training.cli.options import data_option
+
+_PATH = click.Path(path_type=Path)
+_HARDENED = "compact~epochs=30~hardening.beta=1~hardening.epsilon_db=0.5"
+_MODELS = f"cnn,gru,clstm,compact,compact~epochs=30,{_HARDENED}"
+_PARTS = "features,sound"
+_CLIPS = 100
+_FOLDS, _QUICK_FOLDS = (1, 2, 3), (1,)
+_QUICK_MODELS = "cnn,gru,clstm,compact"
+_OUT, _QUICK_OUT = Path("docs/results/robustness"), Path("runs/robustness-quick")
+
+
+def _names(_: click.Context, option: click.Parameter, text: str | None) -> tuple[str, ...] | None:
+    return None if text is None else tuple(name for name in text.split(",") if name)
+
+
+def _parts(context: click.Context, option: click.Parameter, text: str) -> tuple[str, ...]:
+    names = _names(context, option, text) or ()
+    unknown = [name for name in names if name not in _PARTS.split(",")]
+    if unknown:
+        raise click.BadParameter(f"{unknown[0]!r} is no part; choose from {_PARTS}")
+    return names
+
+
+@click.command()
+@data_option
+@click.option(
+    "--models", callback=_names,
+    help=f"Networks of the study, with commas.  [default: {_MODELS}; quick: {_QUICK_MODELS}]",
+)  # fmt: skip
+@click.option("--folds", callback=parse_fold_list, help="Test folds.  [default: 1,2,3; quick: 1]")
+@click.option("--seeds", default="0", show_default=True, callback=parse_numbers)
+@click.option(
+    "--clips", default=_CLIPS, show_default=True, type=click.IntRange(0),
+    help="Clips of each fold, the same for every model; 0: all.",
+)  # fmt: skip
+@click.option("--parts", default=_PARTS, show_default=True, callback=_parts)
+@click.option(
+    "--quick", is_flag=True,
+    help=f"One fold, no training, fewer steps, FMN instead of CW, into {_QUICK_OUT}.",
+)  # fmt: skip
+@click.option("--out", type=_PATH, help=f"Folder of page and records.  [default: {_OUT}]")
+@click.option("--runs", default="runs/study", show_default=True, type=_PATH, help="States of the networks.")
+@click.option("--cache", default=".cache/features", show_default=True, type=_PATH)
+def robustness(
+    data: Path | None, models: tuple[str, ...] | None, folds: tuple[int, ...] | None, seeds: tuple[int, ...],
+    clips: int, parts: tuple[str, ...], quick: bool, out: Path | None, runs: Path, cache: Path,
+) -> None:  # fmt: skip
+    """Attack models and disturb what they hear; write tables, pictures and one page.
+
+    Every analysis is a job with a record: interrupted, the same command goes on where it stopped. A
+    model that is not trained yet is trained first, but not by --quick.
+
+    \b
+    Examples:
+      sound-training robustness --quick
+      sound-training robustness --models cnn,compact --folds 1,2 --parts features
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    from training.report import write
+    from training.robustness.analyses import Plan, works
+    from training.robustness.gather import gather
+    from training.robustness.jobs import run
+    from training.robustness.page import compose
+    from training.study.task import Options
+
+    out = out or (_QUICK_OUT if quick else _OUT)
+    models = models or tuple((_QUICK_MODELS if quick else _MODELS).split(","))
+    options = Options(data, cache=cache, runs=runs)
+    plan = Plan(options, models, folds or (_QUICK_FOLDS if quick else _FOLDS), seeds, clips, quick)
+    failed = run(works(plan, parts), out / "records")
+    for message in failed:
+        click.echo(f"error: {message}", err=True)
+    click.echo(str(write(compose(gather(out / "records")), out)))
+    if failed:
+        sys.exit(1)

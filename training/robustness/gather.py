@@ -1,0 +1,100 @@
+"""From records to what the page says, without data or networks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from training.errors import DataError
+from training.robustness import records
+from training.robustness.hardening import Pair, Side, is_hardened, pair, plain_of
+from training.robustness.in_features import Pushed
+from training.robustness.in_sound import Attacked
+from training.robustness.planted import MARGINS_DB
+from training.study.records import JobRecord, read_all
+
+
+@dataclass(frozen=True)
+class Findings:
+    """All that was found, by kind; ``planted`` are the networks whose boundary is known."""
+
+    pushed: tuple[Pushed, ...]
+    planted: tuple[Pushed, ...]
+    attacked: tuple[Attacked, ...] = ()
+    pairs: tuple[Pair, ...] = ()
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """Networks that were attacked, in the order of their names."""
+        return tuple(sorted({found.model for found in self.pushed}))
+
+    def pushed_of(self, model: str) -> tuple[Pushed, ...]:
+        return tuple(found for found in self.pushed if found.model == model)
+
+    @property
+    def heard(self) -> tuple[str, ...]:
+        """Networks that were attacked by sound, in the order of their names."""
+        return tuple(sorted({found.model for found in self.attacked}))
+
+    def attacked_of(self, model: str) -> tuple[Attacked, ...]:
+        return tuple(found for found in self.attacked if found.model == model)
+
+
+def gather(folder: Path) -> Findings:
+    """Read every record of findings under ``folder``.
+
+    Raises
+    ------
+    DataError : there are none, or one is damaged
+    """
+    every = [Pushed(**row) for row in _rows(folder / "features")]
+    if not every:
+        raise DataError(f"{folder}: holds no findings; run an analysis first")
+    pushed = tuple(found for found in every if found.model not in MARGINS_DB)
+    attacked = tuple(Attacked(**row) for row in _rows(folder / "sound"))
+    return Findings(
+        pushed,
+        tuple(found for found in every if found.model in MARGINS_DB),
+        attacked,
+        tuple(_pairs(pushed, attacked, read_all(folder / "hardening"))),
+    )
+
+
+def _pairs(
+    pushed: Sequence[Pushed], attacked: Sequence[Attacked], jobs: Sequence[JobRecord]
+) -> Iterator[Pair]:
+    """Every hardened network beside its plain one, where both were tested and attacked on some fold."""
+    sides = {
+        model: Side(
+            tuple(record for record in jobs if record.job.model == model),
+            tuple(found for found in pushed if found.model == model),
+            tuple(found for found in attacked if found.model == model),
+        )
+        for model in sorted({record.job.model for record in jobs})
+    }
+    for model, side in sides.items():
+        plain = sides.get(plain_of(model))
+        if is_hardened(model) and plain and side.attacked and plain.attacked:
+            yield pair(plain, side)
+
+
+def _rows(folder: Path) -> list[dict[str, Any]]:
+    return [row for path in sorted(folder.glob("*.json")) for row in records.read(path)]
+
+
+def share(values: Sequence[Sequence[bool]]) -> float:
+    """Share that is true over all clips of all folds."""
+    return float(np.mean([v for part in values for v in part]))
+
+
+def quantiles(values: Sequence[Sequence[float | None]]) -> tuple[float, float, float]:
+    """10 %, median, 90 % of what is there; nan where nothing is."""
+    there = [v for part in values for v in part if v is not None]
+    if not there:
+        return (float("nan"),) * 3
+    low, middle, high = np.quantile(there, (0.1, 0.5, 0.9))
+    return float(low), float(middle), float(high)

@@ -1,0 +1,84 @@
+"""The findings as pictures; each function returns a figure and touches no file."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from training.robustness.gather import Findings, share
+from training.robustness.in_features import EPSILONS_DB
+from training.robustness.in_sound import SNRS_DB
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+def _figure(width: float, height: float) -> Figure:
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(width, height), layout="constrained")
+
+
+def features(findings: Findings) -> Figure:
+    """Left: what is left right at every budget; right: how many clips fall to how small a change."""
+    figure = _figure(11, 4.4)
+    curve, least = figure.subplots(1, 2)
+    for model in findings.models:
+        found = findings.pushed_of(model)
+        kept = [share([f.withstood[f"{e:g}"] for f in found]) for e in (0.0, *EPSILONS_DB)]
+        (line,) = curve.plot(range(len(kept)), kept, "o-", label=model)
+        values = np.sort([v for f in found for v in f.rms_db if v is not None])
+        least.step(values, np.arange(1, len(values) + 1) / max(1, len(values)), color=line.get_color())
+    curve.set_xticks(range(1 + len(EPSILONS_DB)), ["clean", *(f"{e:g}" for e in EPSILONS_DB)])
+    curve.set_xlabel("budget, dB in every bin")
+    curve.set_ylabel("right, of all clips")
+    curve.set_ylim(0, 1)
+    least.set_xscale("log")
+    least.set_xlabel("least change that fools (DeepFool), RMS dB over bins")
+    least.set_ylabel("fooled, of the clips that were right")
+    for axes in (curve, least):
+        axes.grid(alpha=0.3)
+    figure.legend(*curve.get_legend_handles_labels(), loc="outside lower center", ncols=2, fontsize=8)
+    return figure
+
+
+def sounds(findings: Findings) -> Figure:
+    """Left: what is left right at every SNR; right: how far under the sound the least perturbation lies."""
+    figure = _figure(11, 4.4)
+    curve, least = figure.subplots(1, 2)
+    for model in findings.heard:
+        found = findings.attacked_of(model)
+        kept = [share([f.withstood[f"{s:g}"] for f in found]) for s in SNRS_DB]
+        (line,) = curve.plot(SNRS_DB, kept, "o-", label=model)
+        values = np.sort([v for f in found for v in f.snr_db if v is not None])[::-1]
+        least.step(values, np.arange(1, len(values) + 1) / max(1, len(values)), color=line.get_color())
+    curve.set_xlabel("the sound lies so many dB over the perturbation")
+    curve.set_ylabel("right, of all clips")
+    curve.set_ylim(0, 1)
+    least.set_xlabel("least perturbation that fools (DeepFool), dB SNR")
+    least.set_ylabel("fooled, of the clips that were right")
+    for axes in (curve, least):
+        axes.invert_xaxis()
+        axes.grid(alpha=0.3)
+    figure.legend(*curve.get_legend_handles_labels(), loc="outside lower center", ncols=2, fontsize=8)
+    return figure
+
+
+def trade_off(findings: Findings) -> Figure:
+    """Clean against robust share of the same clips; an arrow from each plain network to its hardened one."""
+    figure = _figure(11, 4.4)
+    for axes, attack in zip(figure.subplots(1, 2), ("0.5 dB a bin", "40 dB SNR"), strict=True):
+        for one in findings.pairs:
+            start = one.plain_robust["clean"], one.plain_robust[attack]
+            end = one.robust["clean"], one.robust[attack]
+            axes.annotate("", end, start, arrowprops={"arrowstyle": "->", "color": "0.5"})
+            axes.plot(*start, "o", color="#b35806")
+            axes.plot(*end, "o", color="#2166ac")
+            label = one.model.removeprefix(one.plain).replace("~hardening.", " ").strip()
+            axes.annotate(label, end, (4, 4), textcoords="offset points", fontsize=7)
+        axes.set_xlabel("right, undisturbed")
+        axes.set_ylabel(f"right, under {attack}")
+        axes.margins(0.2)
+        axes.grid(alpha=0.3)
+    return figure
