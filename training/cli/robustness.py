@@ -14,9 +14,9 @@ from training.cli.options import data_option
 _PATH = click.Path(path_type=Path)
 _HARDENED = "compact~epochs=30~hardening.beta=1~hardening.epsilon_db=0.5"
 _MODELS = f"cnn,gru,clstm,compact,compact~epochs=30,{_HARDENED}"
-_PARTS = "features,sound"
+_PARTS = "features,everyday,sound"
 _CLIPS = 100
-_FOLDS, _QUICK_FOLDS = (1, 2, 3), (1,)
+_FOLDS, _QUICK_FOLDS = (1, 2, 3), (2,)
 _QUICK_MODELS = "cnn,gru,clstm,compact"
 _OUT, _QUICK_OUT = Path("docs/results/robustness"), Path("runs/robustness-quick")
 
@@ -39,11 +39,15 @@ def _parts(context: click.Context, option: click.Parameter, text: str) -> tuple[
     "--models", callback=_names,
     help=f"Networks of the study, with commas.  [default: {_MODELS}; quick: {_QUICK_MODELS}]",
 )  # fmt: skip
-@click.option("--folds", callback=parse_fold_list, help="Test folds.  [default: 1,2,3; quick: 1]")
+@click.option("--folds", callback=parse_fold_list, help="Test folds.  [default: 1,2,3; quick: 2]")
 @click.option("--seeds", default="0", show_default=True, callback=parse_numbers)
 @click.option(
     "--clips", default=_CLIPS, show_default=True, type=click.IntRange(0),
     help="Clips of each fold, the same for every model; 0: all.",
+)  # fmt: skip
+@click.option(
+    "--package", "packages", multiple=True, default=("models/urban-sounds.tflite",), show_default=True,
+    type=click.Path(path_type=Path, exists=True), help="A package that ships; may be given several times.",
 )  # fmt: skip
 @click.option("--parts", default=_PARTS, show_default=True, callback=_parts)
 @click.option(
@@ -55,7 +59,8 @@ def _parts(context: click.Context, option: click.Parameter, text: str) -> tuple[
 @click.option("--cache", default=".cache/features", show_default=True, type=_PATH)
 def robustness(
     data: Path | None, models: tuple[str, ...] | None, folds: tuple[int, ...] | None, seeds: tuple[int, ...],
-    clips: int, parts: tuple[str, ...], quick: bool, out: Path | None, runs: Path, cache: Path,
+    clips: int, packages: tuple[Path, ...], parts: tuple[str, ...], quick: bool, out: Path | None,
+    runs: Path, cache: Path,
 ) -> None:  # fmt: skip
     """Attack models and disturb what they hear; write tables, pictures and one page.
 
@@ -78,7 +83,7 @@ def robustness(
     out = out or (_QUICK_OUT if quick else _OUT)
     models = models or tuple((_QUICK_MODELS if quick else _MODELS).split(","))
     options = Options(data, cache=cache, runs=runs)
-    plan = Plan(options, models, folds or (_QUICK_FOLDS if quick else _FOLDS), seeds, clips, quick)
+    plan = Plan(options, models, folds or (_QUICK_FOLDS if quick else _FOLDS), seeds, clips, quick, packages)
     failed = run(works(plan, parts), out / "records")
     for message in failed:
         click.echo(f"error: {message}", err=True)

@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
+from monitor.model.load import ThirdParty, load_model
+from training.data import data_root, load
+from training.errors import DataError
+from training.peers import unheard_folds
+from training.robustness.disturbances import Disturbance, every
+from training.robustness.everyday import findings, noises
 from training.robustness.in_features import QUICK, Effort, attack_features
 from training.robustness.in_sound import attack_sound
 from training.robustness.jobs import Say, Work
 from training.robustness.planted import MARGINS_DB, planted
+from training.robustness.subjects import Panel, chosen, of_network, of_package
 from training.robustness.targets import target
 from training.study import augmented
+from training.study.folds import labelled
 from training.study.records import Job
 from training.study.task import Options
 from training.study.variants import base_of
 
-PARTS = ("features", "sound")
+PARTS = ("features", "everyday", "sound")
 _SOUND_STEPS, _QUICK_SOUND_STEPS = 20, 10
 
 
@@ -24,7 +34,8 @@ _SOUND_STEPS, _QUICK_SOUND_STEPS = 20, 10
 class Plan:
     """Who is analysed, on how many clips of each fold (0: all), and how hard is tried.
 
-    ``quick`` trains nothing and tries less; ``options`` say where data, features and states are.
+    ``packages`` are judged on folds that their cards call unheard. ``quick`` trains nothing and tries
+    less; ``options`` say where data, features and states are.
     """
 
     options: Options
@@ -33,6 +44,7 @@ class Plan:
     seeds: tuple[int, ...]
     clips: int
     quick: bool
+    packages: tuple[Path, ...] = ()
 
     @property
     def effort(self) -> Effort:
@@ -71,6 +83,61 @@ def _feature_run(plan: Plan, job: Job) -> Callable[[Say], Sequence[Any]]:
     return found
 
 
+def _everyday(plan: Plan) -> list[Work]:
+    """Networks of the monitor's windows and packages, each over all its folds and seeds."""
+    models = [model for model in plan.models if base_of(model) in augmented.SETTINGS]
+    settings = {"clips": plan.clips, "quick": plan.quick, "folds": plan.folds, "seeds": plan.seeds}
+    works = [Work(f"everyday/{model}", settings, _network_run(plan, model)) for model in models]
+    for package in plan.packages:
+        folds = _unheard(plan, package)
+        kept = {**settings, "folds": folds, "sha256": hashlib.sha256(package.read_bytes()).hexdigest()[:16]}
+        if folds:
+            works.append(Work(f"everyday/{package.stem}", kept, _package_run(plan, package, folds)))
+    return works
+
+
+def _unheard(plan: Plan, package: Path) -> tuple[int, ...]:
+    """The folds on which a package may be judged."""
+    heard_none_of = unheard_folds(load_model(package, ThirdParty()).card)
+    return tuple(fold for fold in plan.folds if fold in heard_none_of)
+
+
+def _network_run(plan: Plan, model: str) -> Callable[[Say], Sequence[Any]]:
+    def found(say: Say) -> Sequence[Any]:
+        panels = []
+        for job in plan.jobs([model]):
+            one = target(job, plan.options, plan.clips, not plan.quick, say)
+            if one.windows is not None:
+                subject = of_network(model, one.windows.task, one.windows.network)
+                panels.append(Panel(job.test_fold, one.clips, (subject,)))
+        return findings(panels, _disturbances(plan), say)
+
+    return found
+
+
+def _package_run(plan: Plan, package: Path, folds: Sequence[int]) -> Callable[[Say], Sequence[Any]]:
+    def found(say: Say) -> Sequence[Any]:
+        corpus = labelled(load(data_root(plan.options.data)), "urbansound8k")
+        subject = of_package(package)
+        clips = {f: chosen([c for c in corpus.clips if c.fold == f], plan.clips) for f in folds}
+        return findings([Panel(f, clips[f], (subject,)) for f in folds], _disturbances(plan), say)
+
+    return found
+
+
+def _disturbances(plan: Plan) -> tuple[Disturbance, ...]:
+    backgrounds = load(data_root(plan.options.data)).backgrounds
+    street, speech = (noises(backgrounds, kind) for kind in ("street", "speech"))
+    if not street or not speech:
+        raise DataError("street and speech noise need background/street and background/speech in the data")
+    disturbances = every(street, speech)
+    if not plan.quick:
+        return disturbances
+    # The first of every family: codecs take a process a clip.
+    firsts = {d.family: d for d in reversed(disturbances)}
+    return tuple(d for d in disturbances if firsts[d.family] is d or d.family in ("street", "white"))
+
+
 def _sound(plan: Plan) -> list[Work]:
     steps = _QUICK_SOUND_STEPS if plan.quick else _SOUND_STEPS
     jobs = plan.jobs(model for model in plan.models if base_of(model) in augmented.SETTINGS)
@@ -90,4 +157,8 @@ def _stem(job: Job) -> str:
     return f"{job.model}-fold{job.test_fold}-seed{job.seed}"
 
 
-_PARTS: dict[str, Callable[[Plan], list[Work]]] = {"features": _features, "sound": _sound}
+_PARTS: dict[str, Callable[[Plan], list[Work]]] = {
+    "features": _features,
+    "everyday": _everyday,
+    "sound": _sound,
+}

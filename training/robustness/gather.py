@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,11 +11,14 @@ import numpy as np
 
 from training.errors import DataError
 from training.robustness import records
+from training.robustness.everyday import Finding
 from training.robustness.hardening import Pair, Side, is_hardened, pair, plain_of
 from training.robustness.in_features import Pushed
 from training.robustness.in_sound import Attacked
 from training.robustness.planted import MARGINS_DB
+from training.study.intervals import Interval
 from training.study.records import JobRecord, read_all
+from training.study.stats import Figures
 
 
 @dataclass(frozen=True)
@@ -26,6 +29,7 @@ class Findings:
     planted: tuple[Pushed, ...]
     attacked: tuple[Attacked, ...] = ()
     pairs: tuple[Pair, ...] = ()
+    everyday: tuple[Finding, ...] = ()
 
     @property
     def models(self) -> tuple[str, ...]:
@@ -61,7 +65,13 @@ def gather(folder: Path) -> Findings:
         tuple(found for found in every if found.model in MARGINS_DB),
         attacked,
         tuple(_pairs(pushed, attacked, read_all(folder / "hardening"))),
+        tuple(_finding(row) for row in _rows(folder / "everyday")),
     )
+
+
+def _finding(row: Mapping[str, Any]) -> Finding:
+    figures = {name: float("nan") if value is None else value for name, value in row["figures"].items()}
+    return Finding(**{**row, "figures": Figures(**figures), "lost": Interval(**row["lost"])})
 
 
 def _pairs(

@@ -34,6 +34,10 @@ def compose(findings: Findings) -> Report:
         drawn["trade-off.png"] = pictures.trade_off(findings)
         files["hardening.csv"] = tables.pairs(findings)
         parts.append(_hardening(files["hardening.csv"]))
+    if findings.everyday:
+        drawn["everyday.png"] = pictures.everyday(findings)
+        files["everyday.csv"] = tables.everyday_figures(findings)
+        parts.append(_everyday(tables.everyday(findings)))
     parts.append(_sanity(files["sanity.csv"]))
     return Report("\n\n".join(parts) + "\n", drawn, files)
 
@@ -76,6 +80,18 @@ def _sounds(files: dict[str, Table]) -> str:
         "### Least perturbation by class",
         "Median dB SNR of DeepFool: the higher, the quieter it may be, the easier the class is fooled.",
         files["sounds-classes.csv"].markdown(),
+    ])  # fmt: skip
+
+
+def _everyday(table: Table) -> str:
+    return "\n\n".join([
+        "## What nobody means: noise, rooms, codecs, microphones",
+        "Every model hears the same clips under the same disturbance. Points are lost against its own "
+        "clean clips, with intervals over recordings; ECE says how far its confidence is off. Noises are "
+        "recordings that trained nothing. A package is judged on the folds that its card calls unheard.",
+        table.markdown(),
+        "![Accuracy along each family](everyday.png)",
+        "All figures: `everyday.csv`.",
     ])  # fmt: skip
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from training.robustness.disturbances import CLEAN
 from training.robustness.gather import Findings, share
 from training.robustness.in_features import EPSILONS_DB
 from training.robustness.in_sound import SNRS_DB
@@ -62,6 +63,29 @@ def sounds(findings: Findings) -> Figure:
         axes.invert_xaxis()
         axes.grid(alpha=0.3)
     figure.legend(*curve.get_legend_handles_labels(), loc="outside lower center", ncols=2, fontsize=8)
+    return figure
+
+
+def everyday(findings: Findings) -> Figure:
+    """Accuracy along each family of disturbances, a line per model; dotted is the undisturbed clip."""
+    families = list(dict.fromkeys(f.family for f in findings.everyday if f.family != CLEAN))
+    subjects = sorted({f.subject for f in findings.everyday})
+    rows = -(-len(families) // 4)
+    figure = _figure(12, 2.6 * rows + 0.6)
+    panels = figure.subplots(rows, 4, squeeze=False).ravel()
+    for axes, family in zip(panels, families, strict=False):
+        for number, subject in enumerate(subjects):
+            mine = [f for f in findings.everyday if f.subject == subject]
+            points = sorted((f.value, f.figures.accuracy) for f in mine if f.family == family)
+            axes.plot(*zip(*points, strict=True), "o-", ms=4, color=f"C{number}", label=subject)
+            clean = next(f.figures.accuracy for f in mine if f.family == CLEAN)
+            axes.axhline(clean, color=f"C{number}", ls=":", lw=1)
+        axes.set_title(family, fontsize=9)
+        axes.set_ylim(0, 1)
+        axes.grid(alpha=0.3)
+    for axes in panels[len(families) :]:
+        axes.set_axis_off()
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=2, fontsize=8)
     return figure
 
 

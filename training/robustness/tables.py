@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from training.data import CLASSES
 from training.report import Cell, Table
+from training.robustness.everyday import Finding
 from training.robustness.gather import Findings, quantiles, share
 from training.robustness.in_features import EPSILONS_DB, Pushed
 from training.robustness.in_sound import SNRS_DB
@@ -142,3 +143,43 @@ def pairs(findings: Findings) -> Table:
             f"{one.snr_db:.1f} / {one.plain_snr_db:.1f}", one.both_right, spread(one.harder, 1),
         ))  # fmt: skip
     return Table(columns, tuple(rows))
+
+
+def everyday(findings: Findings) -> Table:
+    """Every disturbance: accuracy of each model, and points lost against its clean clips."""
+    subjects = sorted({found.subject for found in findings.everyday})
+    by_name: dict[str, dict[str, Finding]] = {}
+    for found in findings.everyday:
+        by_name.setdefault(found.condition, {})[found.subject] = found
+    rows: list[tuple[Cell, ...]] = []
+    for name, each in by_name.items():
+        shown = [each.get(subject) for subject in subjects]
+        what = next(iter(each.values())).what
+        rows.append((name, what, *(None if one is None else _lost(one) for one in shown)))
+    columns = (
+        "disturbance",
+        "what",
+        *(f"{subject}: accuracy, points lost (95 %), ECE" for subject in subjects),
+    )
+    return Table(columns, tuple(rows))
+
+
+def _lost(found: Finding) -> str:
+    return f"{found.figures.accuracy:.3f}, {percent(found.lost)}, {found.figures.ece:.2f}"
+
+
+def everyday_figures(findings: Findings) -> Table:
+    """The same, a row per model and disturbance with all figures."""
+    columns = (
+        "model", "disturbance", "family", "value", "clips", "recordings", "accuracy", "macro F1", "NLL",
+        "ECE", "lost", "lost from", "lost to",
+    )  # fmt: skip
+    rows: tuple[tuple[Cell, ...], ...] = tuple(
+        (
+            f.subject, f.condition, f.family, f.value, f.figures.clips, f.figures.recordings,
+            f.figures.accuracy, f.figures.macro_f1, f.figures.nll, f.figures.ece, f.lost.value, f.lost.low,
+            f.lost.high,
+        )
+        for f in findings.everyday
+    )  # fmt: skip
+    return Table(columns, rows)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from corpora import write_corpora
+from corpora import write_backgrounds, write_corpora
 
 pytest.importorskip("tensorflow")
 
@@ -150,6 +150,7 @@ def test_the_page_shows_every_network_and_calls_a_failed_check_by_its_name(tmp_p
 
 def test_the_command_attacks_makes_a_page_and_goes_on_where_it_stopped(tmp_path: Path) -> None:
     write_corpora(tmp_path / "data", folds=(1, 2, 3))
+    write_backgrounds(tmp_path / "data", kinds=("street", "speech"))
     out = tmp_path / "out"
     common = ["--data", str(tmp_path / "data"), "--out", str(out), "--runs", str(tmp_path / "runs")]
     common += ["--cache", str(tmp_path / "cache"), "--folds", "1", "--clips", "4"]
@@ -163,7 +164,14 @@ def test_the_command_attacks_makes_a_page_and_goes_on_where_it_stopped(tmp_path:
     page = (out / "README.md").read_text()
     assert "| compact~epochs=1 | 4 |" in page
     kept = {path: path.stat().st_mtime_ns for path in (out / "records").rglob("*.json")}
-    assert len([path for path in kept if path.parent.name == "sound"]) == 1
+    names = sorted(f"{path.parent.name}/{path.stem}" for path in kept)
+    assert names == [
+        "everyday/compact~epochs=1", "features/clstm~epochs=1-fold1-seed0",
+        "features/compact~epochs=1-fold1-seed0", "features/planted robust", "features/planted weak",
+        "sound/compact~epochs=1-fold1-seed0",
+    ]  # fmt: skip
+    assert "| clean | as recorded |" in page
+    assert "| opus-12 |" in page
     again = runner.invoke(robustness, [*common, "--models", models], catch_exceptions=False)
     assert again.exit_code == 0
     assert kept == {path: path.stat().st_mtime_ns for path in (out / "records").rglob("*.json")}
