@@ -113,9 +113,12 @@ class Heard:
     hop_s: float
 
 
-def fit_class(label: str, column: int, heard: Heard) -> ClassCard:
-    """Fit the settings of one class, whose score is ``column`` of the streams."""
-    temper = TEMPERS[label]
+def fit_class(label: str, column: int, heard: Heard, temper: Temper | None = None) -> ClassCard:
+    """Fit the settings of one class, whose score is ``column`` of the streams.
+
+    temper : None for one of :data:`TEMPERS`
+    """
+    temper = temper or TEMPERS[label]
     profiles: dict[ProfileName, ClassSettings] = {}
     for name, budget in BUDGETS.items():
         profiles[name] = _fit_profile(label, column, heard, temper, budget)

@@ -15,7 +15,7 @@ from monitor.model.runtime import StreamingRuntime
 from monitor.model.streaming import StreamingModel
 from monitor.settings import ClassSettings
 from training.audio import Waveform, read
-from training.data import CLASSES, LABELS, Clip
+from training.data import BACKGROUND, LABELS, Clip
 from training.export import Invoker
 from training.mixing import Floats
 from training.prepare import RATE
@@ -26,7 +26,7 @@ from training.streams import TAIL_S, Scene, Scored, decide, foreground_scenes, s
 
 @dataclass(frozen=True)
 class ClipFigures:
-    """Accuracy over the ten classes from mean logits, and where it comes from.
+    """Accuracy over the classes from mean logits, and where it comes from.
 
     ``confusion[t, p]`` counts clips of class t taken for p.
     """
@@ -39,9 +39,10 @@ class ClipFigures:
 
 
 def clip_figures(logits: Floats, truth: NDArray[np.int64]) -> ClipFigures:
-    """Judge clips by the largest of the ten classes' logits; ``background`` does not compete."""
-    guess = logits[:, : len(CLASSES)].argmax(axis=1)
-    confusion = np.zeros((len(CLASSES), len(CLASSES)), np.int64)
+    """Judge clips by the largest of the classes' logits; ``background``, the last, does not compete."""
+    classes = logits.shape[1] - 1
+    guess = logits[:, :classes].argmax(axis=1)
+    confusion = np.zeros((classes, classes), np.int64)
     np.add.at(confusion, (truth, guess), 1)
     right = np.diag(confusion)
     recall = right / np.maximum(confusion.sum(axis=1), 1)
@@ -128,13 +129,17 @@ class AlertFigures:
 
 
 def alert_figures(
-    scenes: Sequence[Scored], beds: Sequence[Scored], settings: Mapping[str, ClassSettings]
+    scenes: Sequence[Scored],
+    beds: Sequence[Scored],
+    settings: Mapping[str, ClassSettings],
+    labels: Sequence[str] = LABELS,
 ) -> list[AlertFigures]:
     """Run the daemon's event logic over scenes and backgrounds; one row per class."""
-    total, heard, wrong, false = (dict.fromkeys(CLASSES, 0) for _ in range(4))
-    delays: dict[str, list[float]] = {label: [] for label in CLASSES}
+    classes = [label for label in labels if label != BACKGROUND]
+    total, heard, wrong, false = (dict.fromkeys(classes, 0) for _ in range(4))
+    delays: dict[str, list[float]] = {label: [] for label in classes}
     for item in scenes:
-        starts = [(d.label, d.decided_pos / RATE) for d in decide(item, LABELS, settings, RATE)]
+        starts = [(d.label, d.decided_pos / RATE) for d in decide(item, labels, settings, RATE)]
         for label, onset_s, offset_s in item.sounds:
             own = [at - onset_s for name, at in starts if name == label and onset_s < at <= offset_s + TAIL_S]
             total[label] += 1
@@ -144,11 +149,11 @@ def alert_figures(
         if item.label:
             wrong[item.label] += sum(n != item.label and at > item.onset_s for n, at in starts)
     for bed in beds:
-        for decision in decide(bed, LABELS, settings, RATE):
+        for decision in decide(bed, labels, settings, RATE):
             false[decision.label] += 1
     return [
         AlertFigures(label, total[label], heard[label], wrong[label], false[label], tuple(delays[label]))
-        for label in CLASSES
+        for label in classes
     ]
 
 
@@ -164,16 +169,16 @@ def false_alarm_table(
     return rows
 
 
-def streamer(card: Card, flatbuffer: bytes) -> Streamer:
-    """The streamer of a converted model whose outputs are :data:`LABELS`.
+def streamer(card: Card, flatbuffer: bytes, labels: Sequence[str] = LABELS) -> Streamer:
+    """The streamer of a converted model whose outputs are ``labels``.
 
     card : its front end, output kind, temperature and state are used
     """
-    groups = {label: [index] for index, label in enumerate(LABELS)}
+    groups = {label: [index] for index, label in enumerate(labels)}
     model: Invoker | StreamingModel
     if card.state is None:
         model = Invoker(flatbuffer)
     else:
-        runtime = StreamingRuntime(flatbuffer, Path(card.name), outputs=len(LABELS), state=card.state)
+        runtime = StreamingRuntime(flatbuffer, Path(card.name), outputs=len(labels), state=card.state)
         model = after_silence(card, runtime.step)
     return Streamer(Classifier(card, model, groups), card.hop)

@@ -25,6 +25,18 @@ DATA_LICENCES = (
 
 
 @dataclass(frozen=True)
+class Identity:
+    """What a model is called, and what one may do with it."""
+
+    name: str
+    licence: str
+    data_licences: tuple[str, ...]
+
+
+URBAN = Identity(NAME, LICENCE, DATA_LICENCES)
+
+
+@dataclass(frozen=True)
 class Facts:
     """What training learned besides the weights."""
 
@@ -35,21 +47,24 @@ class Facts:
     quality: Sequence[Quality]
 
 
-def undecided() -> Facts:
+def undecided(classes: Sequence[str] = CLASSES) -> Facts:
     """Facts of a model whose thresholds are yet to be fitted: temperature 1, default settings."""
     card = ClassCard(shortest_s=1.0, profiles={"quiet": ClassSettings()})
-    return Facts("0", "", 1.0, dict.fromkeys(CLASSES, card), ())
+    return Facts("0", "", 1.0, dict.fromkeys(classes, card), ())
 
 
-def make_card(spec: LogMelSpec, scaling: Scaling, facts: Facts, hop: int, state: int | None = None) -> Card:
+def make_card(
+    spec: LogMelSpec, scaling: Scaling, facts: Facts, hop: int, state: int | None = None,
+    identity: Identity = URBAN,
+) -> Card:  # fmt: skip
     """Return the card of a model that moves by ``hop`` samples; see :class:`monitor.model.card.Card`."""
     return Card(
         schema=1,
-        name=NAME,
+        name=identity.name,
         version=facts.version,
         created=facts.created,
-        licence=LICENCE,
-        data_licences=DATA_LICENCES,
+        licence=identity.licence,
+        data_licences=identity.data_licences,
         sample_rate=RATE,
         window=spec.frames * spec.hop,
         hop=hop,

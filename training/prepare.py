@@ -59,13 +59,13 @@ def default_front_end(cache: Path) -> FrontEnd:
     return FrontEnd(hashed, cache)
 
 
-def targets_of(part: Part, faint_label: float) -> Floats:
+def targets_of(part: Part, faint_label: float, labels: Sequence[str] = LABELS) -> Floats:
     """Return the targets of a part's events, then of its other sounds, shape (clips, labels)."""
     others = len(part.negatives) + len(part.backgrounds)
-    targets = np.zeros((len(part.events) + others, len(LABELS)), np.float32)
+    targets = np.zeros((len(part.events) + others, len(labels)), np.float32)
     for row, (clip, label) in enumerate(part.events):
-        targets[row, LABELS.index(label)] = faint_label if clip.salience == 2 else 1.0
-    targets[len(part.events) :, LABELS.index(BACKGROUND)] = 1.0
+        targets[row, labels.index(label)] = faint_label if clip.salience == 2 else 1.0
+    targets[len(part.events) :, labels.index(BACKGROUND)] = 1.0
     return targets
 
 

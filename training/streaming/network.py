@@ -19,6 +19,8 @@ import numpy as np
 from monitor.model.runtime import StreamingRuntime
 from training.data import LABELS
 from training.export import check_operators, difference
+from training.networks import Cost
+from training.networks import cost as network_cost
 
 Past = Callable[[Any, int], Any]
 """(rows, count) → the rows with ``count`` earlier ones in front of them, along axis 1."""
@@ -33,7 +35,7 @@ class StreamSpec:
 
     blocks : channels; the bands halve in the stem and in each, time in the stem and the first
     level_frames : frames whose mean level is taken off, so that the gain of a microphone is
-    indifferent; rings : columns that means and maxima are taken over
+    indifferent; rings : columns that means and maxima are taken over; labels : outputs
     """
 
     n_mels: int = 64
@@ -43,6 +45,7 @@ class StreamSpec:
     rings: tuple[int, ...] = (6, 25)
     level_frames: int = 50
     dropout: float = 0.2
+    labels: int = len(LABELS)
 
     @property
     def frames(self) -> int:
@@ -115,14 +118,20 @@ def check_parity(model: Any, flatbuffer: bytes, frames: Any, hop_frames: int, st
     ExportError : as :func:`training.export.check_parity` does
     """
     check_operators(flatbuffer)
-    runtime = StreamingRuntime(flatbuffer, Path("the model"), outputs=len(LABELS), state=state)
     whole = np.asarray(model(frames[None], training=False)[0])[0]
+    runtime = StreamingRuntime(flatbuffer, Path("the model"), outputs=whole.shape[1], state=state)
     kept, ours = np.zeros(state, np.float32), []
     for end in range(hop_frames, len(frames) + 1, hop_frames):
         logits, kept = runtime.step(frames[end - hop_frames : end], kept)
         ours.append(logits)
     columns = np.arange(1, len(ours) + 1) * hop_frames // STRIDE - 1
     return difference(np.stack(ours), whole[columns])
+
+
+def cost(spec: StreamSpec, hop_frames: int) -> Cost:
+    """Parameters, and multiply-adds of one hop: of the whole-sequence form over as many frames."""
+    counted = network_cost(build(spec, hop_frames))
+    return Cost(counted.parameters, counted.multiply_adds)
 
 
 class _Recorder:
@@ -157,7 +166,7 @@ def _graph(spec: StreamSpec, rows: Any, past: Past) -> tuple[Any, Any]:
         part = ring if length == longest else layers.Cropping1D((longest - length, 0))(ring)
         pooled += [layers.AveragePooling1D(length, 1)(part), layers.MaxPooling1D(length, 1)(part)]
     features = layers.Concatenate()(pooled)
-    return layers.Dense(len(LABELS))(layers.Dropout(spec.dropout)(features)), features
+    return layers.Dense(spec.labels)(layers.Dropout(spec.dropout)(features)), features
 
 
 def _levelled(spec: StreamSpec, rows: Any, past: Past) -> Any:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from training.audio import Bank
-from training.data import BACKGROUND, LABELS
+from training.data import LABELS
 from training.mixing import Floats, Sampler, equaliser, mixstyle
 from training.streaming.network import STRIDE
 
@@ -83,7 +83,7 @@ class SceneMixer:
         recipe = self._recipe
         n_mels = self._bank.power.shape[1]
         power = np.zeros((size, recipe.frames, n_mels), np.float32)
-        labels = Labels(size, recipe.frames // STRIDE, self._timing)
+        labels = Labels(size, recipe.frames // STRIDE, self._timing, self._targets.shape[1])
         for row in range(size):
             self._draw(power[row], row, labels, rng)
         decibels = 10.0 * np.log10(np.maximum(power, self._floor))
@@ -151,11 +151,11 @@ class SceneMixer:
 
 
 class Labels:
-    """What holds in which column, as sounds are added."""
+    """What holds in which column, as sounds are added; the last label is ``background``."""
 
-    def __init__(self, size: int, columns: int, timing: Timing) -> None:
-        self._targets = np.zeros((size, columns, len(LABELS)), np.float32)
-        self._open = np.zeros((size, columns, len(LABELS)), bool)
+    def __init__(self, size: int, columns: int, timing: Timing, count: int = len(LABELS)) -> None:
+        self._targets = np.zeros((size, columns, count), np.float32)
+        self._open = np.zeros((size, columns, count), bool)
         self._timing = timing
 
     def add(self, row: int, target: Floats, lo: int, hi: int) -> None:
@@ -173,7 +173,7 @@ class Labels:
 
     def finished(self) -> tuple[Floats, Floats]:
         """Return targets and weights; ``background`` holds where nothing else does."""
-        targets, column = self._targets, LABELS.index(BACKGROUND)
+        targets, column = self._targets, self._targets.shape[2] - 1
         unsure = self._open & (targets == 0)
         targets[:, :, column] = (targets[:, :, :column].max(axis=2) == 0).astype(np.float32)
         unsure[:, :, column] = unsure[:, :, :column].any(axis=2)
