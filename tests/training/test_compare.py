@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,11 +13,13 @@ from scored import random_record
 
 from training.cli.compare import compare
 from training.errors import DataError
+from training.networks import Cost
 from training.report import write
 from training.study.compare.gather import curve_on_test, gather
 from training.study.compare.page import compose
 from training.study.compare.published import FOLD_CLIPS
-from training.study.records import JobRecord, read_all
+from training.study.folds import LABELS
+from training.study.records import Job, JobRecord, read_all
 
 
 def _records() -> list[JobRecord]:
@@ -87,7 +90,7 @@ def test_what_was_not_run_is_said() -> None:
     ]
     page = compose(gather(records), "seed/cnn").markdown
     missing = page[page.index("## What was not run") :]
-    assert "folds 3, 4, 5, 6, 7, 8, 9, 10 of the ten" in missing
+    assert "folds 3, 4, 5, 6, 7, 8, 9, 10 of the 10" in missing
     assert "honest/cnn: fold 2" in missing
     assert "Not all models were tested on the same folds" in page
     assert "Not all models were tested" not in compose(gather(_records()), "seed/cnn").markdown
@@ -121,7 +124,50 @@ def test_no_records_is_an_error_that_says_what_to_run(tmp_path: Path) -> None:
         gather(read_all(tmp_path))
 
 
-def test_another_corpus_says_its_folds_without_the_urban_ones() -> None:
+def test_esc10_has_a_page_of_its_own_without_what_is_known_of_urbansound8k() -> None:
+    made = [random_record("compact", 0.6, fold, labels=LABELS["esc10"], clips=80) for fold in range(1, 6)]
+    page = compose(gather(made), "honest/compact").markdown
+    assert page.startswith("# The comparison on ESC-10\n")
+    assert "of all 5 folds of ESC-10: fold 1 (80 of 80)" in page
+    for foreign in ("UrbanSound8K", "published", "of luck", "points)", "rnn"):
+        assert foreign not in page, foreign
+    assert "Nothing is missing" not in page
+    assert "- more than one seed: honest/compact" in page
+
+
+def test_a_corpus_of_other_classes_says_its_folds_and_no_more() -> None:
     page = compose(gather([random_record("net", 0.5, labels=("rain", "dog"))]), "honest/net").markdown
-    assert "UrbanSound8K fold" not in page
-    assert "of the ten" not in page
+    assert "all 1 folds of a corpus of other classes: fold 1 (200 clips)" in page
+    assert "of the 10" not in page
+
+
+def test_runs_that_were_cut_short_and_their_lengths_are_said() -> None:
+    made = random_record("net", 0.5)
+    command = "sound-training cv --models net --folds 1 --seeds 0 --epochs 2"
+    short = replace(made, making=replace(made.making, command=command))
+    page = compose(gather([short]), "honest/net").markdown
+    assert "- all the epochs that are planned for a model: honest/net was cut to 2" in page
+    stopped_early = replace(short, making=replace(short.making, command=command.replace("2", "60")))
+    assert "was cut" not in compose(gather([stopped_early]), "honest/net").markdown
+    lengths = [
+        replace(made, epochs=made.epochs[:count], job=Job("honest", "net", count, 0)) for count in (1, 2)
+    ]
+    assert "| 1 … 2 | 1, 2 |" in compose(gather(lengths), "honest/net").markdown
+
+
+def test_the_best_small_network_stands_with_its_difference_and_interval() -> None:
+    large = [random_record("large", 0.9, fold, cost=Cost(300_001, 1)) for fold in (1, 2)]
+    page = compose(gather([*_records(), *large]), "honest/cnn").markdown
+    assert re.search(r"at most 300000 parameters, `compact` \(1000\): \+\d+\.\d \(\+\d.*\) points", page)
+
+
+def test_commands_of_a_model_are_one_line_for_its_folds_and_seeds() -> None:
+    def made(fold: int, seed: int) -> JobRecord:
+        record = random_record("net", 0.5, fold, seed)
+        command = f"sound-training cv --models net --folds {fold} --seeds {seed}"
+        return replace(record, making=replace(record.making, command=command))
+
+    grid = [made(1, 0), made(2, 0), made(1, 1), made(2, 1), made(2, 2)]
+    page = compose(gather(grid), "honest/net").markdown
+    assert "- commands: `sound-training cv --models net --folds 1,2 --seeds 0,1`; " in page
+    assert "`sound-training cv --models net --folds 2 --seeds 2`\n" in page

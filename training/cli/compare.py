@@ -17,7 +17,7 @@ REPORT = Path("docs/results/study")
     help="Folder for index.html, README.md, tables and pictures.",
 )  # fmt: skip
 @click.option(
-    "--reference", default="seed/cnn", show_default=True, metavar="PROTOCOL/MODEL",
+    "--reference", default="honest/cnn", show_default=True, metavar="PROTOCOL/MODEL",
     help="The model that all others are subtracted from.",
 )  # fmt: skip
 def compare(records: Path, out: Path, reference: str) -> None:
@@ -29,6 +29,7 @@ def compare(records: Path, out: Path, reference: str) -> None:
     \b
     Example:
       sound-training compare --reference seed/cnn
+      sound-training compare --records docs/results/esc10/records --out docs/results/esc10
     """
     from training.report import write
     from training.study.compare.gather import gather

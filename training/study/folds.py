@@ -16,6 +16,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Literal
 
 from training.data import CLASSES, Clip, Corpora
@@ -37,6 +38,11 @@ _ESC10 = {
     "person_sneeze": "sneezing",
 }  # fmt: skip
 """ESC-10's classes; the corpus was first published under other names for four of them."""
+
+LABELS: Mapping[Corpus, tuple[str, ...]] = MappingProxyType(
+    {"urbansound8k": CLASSES, "esc10": tuple(sorted(set(_ESC10.values())))}
+)
+"""The ten classes of each corpus, in the order of their numbers."""
 
 
 @dataclass(frozen=True)
@@ -72,12 +78,13 @@ def labelled(corpora: Corpora, name: Corpus) -> Labelled:
     ------
     DataError : fewer than two folds of it are there
     """
+    labels = LABELS[name]
     if name == "urbansound8k":
-        labels, names = CLASSES, {label: label for label in CLASSES}
+        names = {label: label for label in CLASSES}
         clips = corpora.urban
         folds_of = corpora.urban_folds
     else:
-        labels, names = tuple(sorted(set(_ESC10.values()))), _ESC10
+        names = _ESC10
         clips = tuple(clip for clip in corpora.esc if clip.label in _ESC10)
         folds_of = _folds_of(clips)
     truth = tuple(labels.index(names[clip.label]) for clip in clips)

@@ -53,6 +53,12 @@ class Entry:
         return tuple(sorted({record.job.seed for record in self.records}))
 
     @property
+    def epochs(self) -> tuple[int, int]:
+        """Of the shortest and of the longest run."""
+        counts = [len(record.epochs) for record in self.records]
+        return min(counts), max(counts)
+
+    @property
     def cost(self) -> Cost:
         return self.records[0].cost
 

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from training.data import CLASSES
 from training.report import Report
 from training.study.compare import pictures, tables
-from training.study.compare.gather import Comparison, Entry
-from training.study.compare.published import FOLD_CLIPS, SEED_TABLE
+from training.study.compare.gather import Comparison, Entry, Pair
+from training.study.compare.published import known
+from training.study.records import JobRecord
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+SMALL = 300_000
+"""Parameters of a network that the smallest devices run in time."""
+_EPOCHS = re.compile(r"--epochs (\d+)")
 
 _WORDS = {"seed": "The published study's protocol", "honest": "The honest protocol"}
 _MEANING = {
@@ -26,7 +31,9 @@ _MEANING = {
 def compose(comparison: Comparison, reference: str) -> Report:
     """Return the whole report; ``reference`` names the entry that all others are subtracted from."""
     drawn: dict[str, Figure] = {}
-    parts = [_opening(comparison), _beside(comparison)]
+    parts = [_opening(comparison)]
+    if known(comparison.labels).table:
+        parts.append(_beside(comparison))
     for protocol in ("honest", "seed"):
         if entries := comparison.of(protocol):
             parts.append(_protocol(comparison, entries, protocol, reference, drawn))
@@ -43,18 +50,18 @@ def compose(comparison: Comparison, reference: str) -> Report:
 
 
 def _opening(comparison: Comparison) -> str:
-    records = [record for entry in comparison.entries for record in entry.records]
+    records = _records(comparison)
     clips = {(r.job.test_fold, clip) for r in records for clip in r.clips.clip}
     recordings = {name for r in records for name in r.clips.recording}
     return "\n".join([
-        "# The comparison",
+        f"# The comparison on {known(comparison.labels).name}",
         "",
         f"Made from {len(records)} records of {len(comparison.entries)} models; every figure below is "
         "computed from the predictions that they keep, and the page can be made again from them alone. "
         f"Tested: {len(clips)} clips of {len(recordings)} recordings, {_coverage(comparison)}.",
         "",
         "Read differences, not ranks: intervals hold 95 % of draws of whole recordings, because slices of "
-        "one recording are right or wrong together. A single fold carries 7 to 14 points of luck.",
+        f"one recording are right or wrong together.{known(comparison.labels).fold_luck}",
     ])  # fmt: skip
 
 
@@ -63,11 +70,14 @@ def _coverage(comparison: Comparison) -> str:
     for entry in comparison.entries:
         for record in entry.records:
             clips.setdefault(record.job.test_fold, set()).update(record.clips.clip)
-    if comparison.labels != CLASSES:
-        return "folds " + ", ".join(map(str, sorted(clips)))
-    return "of UrbanSound8K " + ", ".join(
-        f"fold {fold} ({len(found)} of {FOLD_CLIPS[fold]})" for fold, found in sorted(clips.items())
+    corpus = known(comparison.labels)
+    whole = corpus.fold_clips
+    share = f"{len(clips)} of the {len(whole)}" if len(clips) < len(whole) else f"all {len(clips)}"
+    each = (
+        f"fold {fold} ({len(found)}" + (f" of {whole[fold]})" if fold in whole else " clips)")
+        for fold, found in sorted(clips.items())
     )
+    return f"of {share} folds of {corpus.name}: {', '.join(each)}"
 
 
 def _beside(comparison: Comparison) -> str:
@@ -142,9 +152,20 @@ def _differences(comparison: Comparison, reference: str, drawn: dict[str, Figure
         title,
         f"Each model minus `{reference}`, clip by clip on the clips that both were tested on. "
         "*Sure* means that the interval excludes zero. All other pairs: `differences.csv`.",
+        *_best_small(comparison, against),
         tables.pairs(against).markdown(),
         "![Differences with intervals](differences.png)",
     ])  # fmt: skip
+
+
+def _best_small(comparison: Comparison, against: Sequence[Pair]) -> Iterable[str]:
+    """The best honest network that fits a small device, and how far it is above the reference."""
+    small = [entry for entry in comparison.of("honest") if entry.cost.parameters <= SMALL]
+    for pair in against:
+        if small and pair.first == small[0].name:
+            name = f"`{small[0].model}` ({small[0].cost.parameters})"
+            points = tables.percent(pair.accuracy)
+            yield f"The best with at most {SMALL} parameters, {name}: {points} points over `{pair.second}`."
 
 
 def _costs(comparison: Comparison, drawn: dict[str, Figure]) -> str:
@@ -158,23 +179,33 @@ def _costs(comparison: Comparison, drawn: dict[str, Figure]) -> str:
 
 def _not_run(comparison: Comparison) -> str:
     lines = []
-    if comparison.labels == CLASSES:
-        tested = {fold for entry in comparison.entries for fold in entry.folds}
-        if absent := sorted(set(FOLD_CLIPS) - tested):
-            lines.append(f"- folds {', '.join(map(str, absent))} of the ten: no model")
-        for protocol in ("seed", "honest"):
-            have = {entry.model for entry in comparison.of(protocol)}
-            if nets := [name for name in SEED_TABLE if name not in have]:
-                lines.append(f"- {protocol} protocol: {', '.join(nets)}")
+    corpus = known(comparison.labels)
+    tested = {fold for entry in comparison.entries for fold in entry.folds}
+    if absent := sorted(set(corpus.fold_clips) - tested):
+        lines.append(f"- folds {', '.join(map(str, absent))} of the {len(corpus.fold_clips)}: no model")
+    for protocol in ("seed", "honest"):
+        have = {entry.model for entry in comparison.of(protocol)}
+        if nets := [name for name in corpus.table if name not in have]:
+            lines.append(f"- {protocol} protocol: {', '.join(nets)}")
     lines += [f"- {text}" for text in comparison.not_run]
+    if short := sorted({_cut_short(record) for record in _records(comparison)} - {""}):
+        lines.append(f"- all the epochs that are planned for a model: {', '.join(short)}")
     single = [entry.name for entry in comparison.entries if len(entry.seeds) == 1]
     if single:
-        lines.append(f"- more than one seed (seeds differ by up to 4.5 points): {', '.join(single)}")
+        lines.append(f"- more than one seed{corpus.seed_luck}: {', '.join(single)}")
     return "## What was not run\n\n" + ("\n".join(lines) or "Nothing is missing.")
 
 
+def _cut_short(record: JobRecord) -> str:
+    """Which model was cut to how many epochs, if the command says so and the run was that long."""
+    cut = _EPOCHS.search(record.making.command)
+    if cut is None or len(record.epochs) < int(cut[1]):
+        return ""
+    return f"{record.job.protocol}/{record.job.model} was cut to {cut[1]}"
+
+
 def _making(comparison: Comparison) -> str:
-    records = [record for entry in comparison.entries for record in entry.records]
+    records = _records(comparison)
     versions = {", ".join(f"{k} {v}" for k, v in record.making.versions.items()) for record in records}
     hours = sum(record.making.seconds for record in records) / 3600
     return "\n".join([
@@ -183,10 +214,27 @@ def _making(comparison: Comparison) -> str:
         f"{hours:.1f} hours of jobs in all.",
         "",
         *_list("machines", {record.making.machine for record in records}),
-        *_list("commands", {f"`{record.making.command}`" for record in records}),
+        *_list("commands", (f"`{text}`" for text in _commands(records))),
         *_list("versions", versions),
         *_list("validation", {f"{r.job.protocol}: {r.data.validation}" for r in records}),
     ])  # fmt: skip
+
+
+def _records(comparison: Comparison) -> list[JobRecord]:
+    return [record for entry in comparison.entries for record in entry.records]
+
+
+def _commands(records: Sequence[JobRecord]) -> list[str]:
+    """Commands that make the records: one for all folds of a model, and one for all seeds of these."""
+    folds: dict[tuple[str, int], set[int]] = {}
+    for record in records:
+        job, text = record.job, record.making.command
+        template = text.replace(f"--folds {job.test_fold} --seeds {job.seed}", "--folds {} --seeds {}")
+        folds.setdefault((template, job.seed), set()).add(job.test_fold)
+    seeds: dict[tuple[str, tuple[int, ...]], list[int]] = {}
+    for (template, seed), found in sorted(folds.items()):
+        seeds.setdefault((template, tuple(sorted(found))), []).append(seed)
+    return [t.format(",".join(map(str, f)), ",".join(map(str, s))) for (t, f), s in seeds.items()]
 
 
 def _list(name: str, values: Iterable[str]) -> list[str]:

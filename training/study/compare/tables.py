@@ -8,7 +8,7 @@ import numpy as np
 
 from training.report import Cell, Table
 from training.study.compare.gather import Comparison, Entry, Pair, curve_on_test
-from training.study.compare.published import SEED_TABLE
+from training.study.compare.published import Published, known
 from training.study.intervals import Interval
 from training.study.stats import Spread, confusion
 
@@ -26,6 +26,14 @@ def _spread(value: Spread) -> str:
     return f"{value.mean:.3f}" if value.folds == 1 else f"{value.mean:.3f} ± {value.deviation:.3f}"
 
 
+def _epochs(entry: Entry) -> str | None:
+    """How long the runs were: early stopping makes them differ; None for a fit in closed form."""
+    shortest, longest = entry.epochs
+    if not longest:
+        return None
+    return str(longest) if shortest == longest else f"{shortest} … {longest}"
+
+
 def _numbers(values: Sequence[int]) -> str:
     return ", ".join(map(str, values))
 
@@ -37,17 +45,17 @@ def beside_published(comparison: Comparison) -> Table:
         "last epoch: accuracy / F1", "weights kept, over folds: accuracy / F1", "honest: accuracy",
         "honest: macro F1",
     )  # fmt: skip
-    return Table(columns, tuple(_beside(comparison, model) for model in SEED_TABLE))
+    table = known(comparison.labels).table
+    return Table(columns, tuple(_beside(comparison, *row) for row in table.items()))
 
 
-def _beside(comparison: Comparison, model: str) -> tuple[Cell, ...]:
-    published = SEED_TABLE[model]
-    known = f"{published.accuracy:.2f} / {published.f1:.2f} / {published.recall:.2f}"
+def _beside(comparison: Comparison, model: str, published: Published) -> tuple[Cell, ...]:
+    theirs = f"{published.accuracy:.2f} / {published.f1:.2f} / {published.recall:.2f}"
     seed, honest = (comparison.find(f"{protocol}/{model}") for protocol in ("seed", "honest"))
     curve = curve_on_test(seed.records) if seed else None
     return (
         model,
-        known,
+        theirs,
         f"{curve.mean_accuracy:.3f} / {curve.mean_f1:.3f}" if curve else None,
         f"{curve.last_accuracy:.3f} / {curve.last_f1:.3f}" if curve else None,
         f"{seed.fold_accuracy().mean:.3f} / {seed.fold_weighted_f1().mean:.3f}" if seed else None,
@@ -61,7 +69,7 @@ def figures(entries: Sequence[Entry]) -> Table:
     columns = (
         "model", "accuracy (95 %)", "macro F1", "macro recall", "weighted F1", "accuracy over folds",
         "macro F1 over folds", "foreground", "background", "NLL", "ECE", "parameters", "multiply-adds",
-        "folds", "seeds", "clips", "recordings", "minutes a job",
+        "epochs", "folds", "seeds", "clips", "recordings", "minutes a job",
     )  # fmt: skip
     return Table(columns, tuple(_figures(entry) for entry in entries))
 
@@ -71,7 +79,7 @@ def _figures(entry: Entry) -> tuple[Cell, ...]:
     return (
         entry.model, _between(entry.accuracy), got.macro_f1, got.macro_recall, got.weighted_f1,
         _spread(entry.fold_accuracy()), _spread(entry.fold_f1()), got.foreground, got.background, got.nll,
-        got.ece, entry.cost.parameters, entry.cost.multiply_adds, _numbers(entry.folds),
+        got.ece, entry.cost.parameters, entry.cost.multiply_adds, _epochs(entry), _numbers(entry.folds),
         len(entry.seeds), got.clips, got.recordings, f"{entry.seconds / 60:.1f}",
     )  # fmt: skip
 
