@@ -6,6 +6,7 @@ import json
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from corpora import write_urbansound8k
+from scored import random_record
 
 pytest.importorskip("tensorflow")
 
@@ -21,7 +23,7 @@ from training.cli.cv import ESC10_RECORDS, cv
 from training.errors import DataError
 from training.study.engines import Failure, in_dask, in_joblib
 from training.study.jobs import fit_temperature, planned, run_job
-from training.study.plan import measure, page
+from training.study.plan import done, measure, page
 from training.study.records import Job, JobRecord, read_all
 from training.study.task import Options
 
@@ -149,6 +151,14 @@ def test_a_plan_times_epochs_and_leaves_no_run_behind(data: Path, tmp_path: Path
     assert line.hours == pytest.approx(6 * (line.fixed_s + _EPOCHS * line.epoch_s) / 3600)
     assert f"| rnn | honest | 6 | {_EPOCHS} |" in page([line], 2)
     assert not (tmp_path / "runs").exists()
+
+
+def test_a_plan_says_what_records_are_there_with_their_epochs_and_time() -> None:
+    made = [random_record("net", 0.5, fold, seed) for fold, seed in ((2, 0), (1, 0), (1, 1))]
+    lines = done([*made, replace(random_record("closed-form", 0.5), epochs=())]).splitlines()
+    hours = f"{3 * made[0].making.seconds / 3600:.2f}"
+    assert f"| net | honest | 3 | 9 | 1.0 | {hours} | seed 0: folds 1, 2; seed 1: folds 1 |" in lines
+    assert any(line.startswith("| closed-form | honest | 1 | 0 | – |") for line in lines)
 
 
 def test_records_of_esc10_lie_apart_since_its_folds_have_the_same_numbers(

@@ -67,7 +67,11 @@ def parse_fold_list(
 )  # fmt: skip
 @click.option("--runs", default="runs/study", show_default=True, type=_PATH, help="States after each epoch.")
 @click.option("--cache", default=".cache/features", show_default=True, type=_PATH)
-@click.option("--plan", is_flag=True, help="Time an epoch of every model, print the budget, run nothing.")
+@click.option(
+    "--plan",
+    is_flag=True,
+    help="Time an epoch of every model, print the budget and what is done, run nothing.",
+)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per finished job on stdout.")
 def cv(
     data: Path | None, protocol: Protocol, models: str | None, folds: tuple[int, ...] | None,
@@ -95,9 +99,7 @@ def cv(
     options = Options(data, corpus, cache, runs, epochs, precision, threads)
     asked = _jobs(options, protocol, models, folds, seeds)
     if plan:
-        from training.study.plan import measure, page
-
-        click.echo(page(measure(asked, options, lambda text: click.echo(text, err=True)), jobs))
+        _plan(asked, options, jobs, records)
         return
     missing = [job for job in asked if not job.path(records).exists()]
     if len(missing) < len(asked):
@@ -107,6 +109,15 @@ def cv(
         _summary([job for job in asked if job.path(records).exists()], records)
     if failed:
         sys.exit(1)
+
+
+def _plan(asked: list[Job], options: Options, workers: int, records: Path) -> None:
+    from training.study.plan import done, measure, page
+    from training.study.records import read_all
+
+    click.echo(page(measure(asked, options, lambda text: click.echo(text, err=True)), workers))
+    protocols = {job.protocol for job in asked}
+    click.echo("\n" + done(record for record in read_all(records) if record.job.protocol in protocols))
 
 
 def _jobs(

@@ -5,11 +5,13 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby
 from pathlib import Path
+from statistics import median
 
 from training.study.contenders import contender
 from training.study.jobs import machine, run_job
-from training.study.records import Job
+from training.study.records import Job, JobRecord
 from training.study.task import Options
 
 
@@ -70,3 +72,38 @@ def page(lines: Sequence[Line], workers: int) -> str:
         "",
         f"With {workers} at a time: {total / workers:.2f} hours at best.",
     ])  # fmt: skip
+
+
+def done(records: Iterable[JobRecord]) -> str:
+    """What the records say of jobs that have been run, as Markdown; times are of the machines they ran on."""
+    by_model = [
+        list(of_model)
+        for _, of_model in groupby(
+            sorted(records, key=lambda record: record.job),
+            lambda record: (record.job.protocol, record.job.model),
+        )
+    ]
+    hours = sum(record.making.seconds for of_model in by_model for record in of_model) / 3600
+    return "\n".join([
+        "Records are there of:",
+        "",
+        "| model | protocol | jobs | epochs of them all | s an epoch, median | hours | which |",
+        "|---|---|---|---|---|---|---|",
+        *map(_done, by_model),
+        f"| **all** | | {sum(map(len, by_model))} | | | **{hours:.2f}** | |",
+        "",
+        "Early stopping makes runs shorter than planned; a job that shared its core counts the wait.",
+    ])  # fmt: skip
+
+
+def _done(records: Sequence[JobRecord]) -> str:
+    job, times = records[0].job, [epoch.seconds for record in records for epoch in record.epochs]
+    folds: dict[int, list[int]] = {}
+    for record in records:
+        folds.setdefault(record.job.seed, []).append(record.job.test_fold)
+    which = "; ".join(f"seed {seed}: folds {', '.join(map(str, of))}" for seed, of in sorted(folds.items()))
+    hours = sum(record.making.seconds for record in records) / 3600
+    pace = f"{median(times):.1f}" if times else "–"
+    return (
+        f"| {job.model} | {job.protocol} | {len(records)} | {len(times)} | {pace} | {hours:.2f} | {which} |"
+    )
