@@ -20,7 +20,7 @@ TRIALS=${STUDY_TRIALS:-6}
 export TF_CPP_MIN_LOG_LEVEL=2
 mkdir -p "$OUT"
 
-say() { printf '\n== %s\n' "$*" >&2; }
+say() { printf '\n== %d min  %s\n' $((SECONDS / 60)) "$*" >&2; }
 
 say "1  what is there"
 sound-training data check || [ $? -eq 1 ] # 1: something is missing or damaged; the rest goes on without it
@@ -39,7 +39,7 @@ for corpus in $CORPORA; do
   runs=$OUT/$corpus/runs records=$OUT/$corpus/records
 
   say "5  $corpus: the budget of the honest protocol, then cross validation"
-  sound-training cv "${here[@]}" --models "$MODELS" --epochs "$EPOCHS" --runs "$runs" --plan
+  sound-training cv "${here[@]}" --models "$MODELS" --epochs "$EPOCHS" --runs "$runs" --records "$records" --plan
   sound-training cv "${here[@]}" --protocol seed --models "$SEED_MODELS" --epochs "$EPOCHS" --runs "$runs" --records "$records"
   sound-training cv "${here[@]}" --models "$MODELS" --epochs "$EPOCHS" --runs "$runs" --records "$records"
 
@@ -56,3 +56,5 @@ for corpus in $CORPORA; do
   say "8  $corpus: the comparison"
   sound-training compare --records "$records" --out "$OUT/$corpus"
 done
+
+say "done: the pages are under $OUT"

@@ -159,6 +159,7 @@ def test_a_plan_says_what_records_are_there_with_their_epochs_and_time() -> None
     hours = f"{3 * made[0].making.seconds / 3600:.2f}"
     assert f"| net | honest | 3 | 9 | 1.0 | {hours} | seed 0: folds 1, 2; seed 1: folds 1 |" in lines
     assert any(line.startswith("| closed-form | honest | 1 | 0 | – |") for line in lines)
+    assert done([]) == "No records are there yet."
 
 
 def test_records_of_esc10_lie_apart_since_its_folds_have_the_same_numbers(

@@ -83,6 +83,8 @@ def done(records: Iterable[JobRecord]) -> str:
             lambda record: (record.job.protocol, record.job.model),
         )
     ]
+    if not by_model:
+        return "No records are there yet."
     hours = sum(record.making.seconds for of_model in by_model for record in of_model) / 3600
     return "\n".join([
         "Records are there of:",
