@@ -13,11 +13,10 @@ from training.cli.options import data_option
 
 _PATH = click.Path(path_type=Path)
 _HARDENED = "compact~epochs=30~hardening.beta=1~hardening.epsilon_db=0.5"
-_MODELS = f"cnn,gru,clstm,compact,compact~epochs=30,{_HARDENED}"
-_PARTS = "features,everyday,sound"
-_CLIPS = 100
+_MODELS = f"cnn,gru,clstm,compact~epochs=30,{_HARDENED}"
+_PARTS = "features,sound,transfer,alerts,universal,examples,everyday"
+_CLIPS, _QUICK_CLIPS = 50, 100
 _FOLDS, _QUICK_FOLDS = (1, 2, 3), (2,)
-_QUICK_MODELS = "cnn,gru,clstm,compact"
 _OUT, _QUICK_OUT = Path("docs/results/robustness"), Path("runs/robustness-quick")
 
 
@@ -37,13 +36,13 @@ def _parts(context: click.Context, option: click.Parameter, text: str) -> tuple[
 @data_option
 @click.option(
     "--models", callback=_names,
-    help=f"Networks of the study, with commas.  [default: {_MODELS}; quick: {_QUICK_MODELS}]",
+    help=f"Networks of the study, with commas.  [default: {_MODELS}]",
 )  # fmt: skip
 @click.option("--folds", callback=parse_fold_list, help="Test folds.  [default: 1,2,3; quick: 2]")
 @click.option("--seeds", default="0", show_default=True, callback=parse_numbers)
 @click.option(
-    "--clips", default=_CLIPS, show_default=True, type=click.IntRange(0),
-    help="Clips of each fold, the same for every model; 0: all.",
+    "--clips", type=click.IntRange(0),
+    help=f"Clips of each fold, the same for every model; 0: all.  [default: {_CLIPS}; quick: {_QUICK_CLIPS}]",
 )  # fmt: skip
 @click.option(
     "--package", "packages", multiple=True, default=("models/urban-sounds.tflite",), show_default=True,
@@ -56,11 +55,15 @@ def _parts(context: click.Context, option: click.Parameter, text: str) -> tuple[
 )  # fmt: skip
 @click.option("--out", type=_PATH, help=f"Folder of page and records.  [default: {_OUT}]")
 @click.option("--runs", default="runs/study", show_default=True, type=_PATH, help="States of the networks.")
+@click.option(
+    "--sounds", default="runs/robustness-sounds", show_default=True, type=_PATH,
+    help="Folder of examples to listen to; they hold recordings.",
+)  # fmt: skip
 @click.option("--cache", default=".cache/features", show_default=True, type=_PATH)
 def robustness(
     data: Path | None, models: tuple[str, ...] | None, folds: tuple[int, ...] | None, seeds: tuple[int, ...],
-    clips: int, packages: tuple[Path, ...], parts: tuple[str, ...], quick: bool, out: Path | None,
-    runs: Path, cache: Path,
+    clips: int | None, packages: tuple[Path, ...], parts: tuple[str, ...], quick: bool, out: Path | None,
+    runs: Path, sounds: Path, cache: Path,
 ) -> None:  # fmt: skip
     """Attack models and disturb what they hear; write tables, pictures and one page.
 
@@ -74,16 +77,19 @@ def robustness(
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     from training.report import write
-    from training.robustness.analyses import Plan, works
+    from training.robustness.analyses import works
     from training.robustness.gather import gather
     from training.robustness.jobs import run
     from training.robustness.page import compose
+    from training.robustness.plan import Plan
     from training.study.task import Options
 
     out = out or (_QUICK_OUT if quick else _OUT)
-    models = models or tuple((_QUICK_MODELS if quick else _MODELS).split(","))
+    models = models or tuple(_MODELS.split(","))
     options = Options(data, cache=cache, runs=runs)
-    plan = Plan(options, models, folds or (_QUICK_FOLDS if quick else _FOLDS), seeds, clips, quick, packages)
+    folds = folds or (_QUICK_FOLDS if quick else _FOLDS)
+    count = clips if clips is not None else _QUICK_CLIPS if quick else _CLIPS
+    plan = Plan(options, models, folds, seeds, count, quick, packages, out, sounds)
     failed = run(works(plan, parts), out / "records")
     for message in failed:
         click.echo(f"error: {message}", err=True)

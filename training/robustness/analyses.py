@@ -2,56 +2,27 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from monitor.model.load import ThirdParty, load_model
 from training.data import data_root, load
 from training.errors import DataError
-from training.peers import unheard_folds
 from training.robustness.disturbances import Disturbance, every
 from training.robustness.everyday import findings, noises
-from training.robustness.in_features import QUICK, Effort, attack_features
+from training.robustness.in_features import Effort, attack_features
 from training.robustness.in_sound import attack_sound
 from training.robustness.jobs import Say, Work
+from training.robustness.plan import Plan, digest, stem, unheard
 from training.robustness.planted import MARGINS_DB, planted
+from training.robustness.played import alerts, examples, transfers, universals
 from training.robustness.subjects import Panel, chosen, of_network, of_package
 from training.robustness.targets import target
-from training.study import augmented
 from training.study.folds import labelled
 from training.study.records import Job
-from training.study.task import Options
-from training.study.variants import base_of
 
-PARTS = ("features", "everyday", "sound")
-_SOUND_STEPS, _QUICK_SOUND_STEPS = 20, 10
-
-
-@dataclass(frozen=True)
-class Plan:
-    """Who is analysed, on how many clips of each fold (0: all), and how hard is tried.
-
-    ``packages`` are judged on folds that their cards call unheard. ``quick`` trains nothing and tries
-    less; ``options`` say where data, features and states are.
-    """
-
-    options: Options
-    models: tuple[str, ...]
-    folds: tuple[int, ...]
-    seeds: tuple[int, ...]
-    clips: int
-    quick: bool
-    packages: tuple[Path, ...] = ()
-
-    @property
-    def effort(self) -> Effort:
-        return QUICK if self.quick else Effort()
-
-    def jobs(self, models: Iterable[str]) -> list[Job]:
-        return [Job("honest", m, fold, seed) for m in models for seed in self.seeds for fold in self.folds]
+PARTS = ("features", "sound", "transfer", "alerts", "universal", "examples", "everyday")
 
 
 def works(plan: Plan, parts: Sequence[str]) -> list[Work]:
@@ -67,7 +38,7 @@ def _features(plan: Plan) -> list[Work]:
     ]
     settings = {"effort": asdict(effort), "clips": plan.clips}
     return toys + [
-        Work(f"features/{_stem(job)}", settings, _feature_run(plan, job)) for job in plan.jobs(plan.models)
+        Work(f"features/{stem(job)}", settings, _feature_run(plan, job)) for job in plan.jobs(plan.models)
     ]
 
 
@@ -85,21 +56,14 @@ def _feature_run(plan: Plan, job: Job) -> Callable[[Say], Sequence[Any]]:
 
 def _everyday(plan: Plan) -> list[Work]:
     """Networks of the monitor's windows and packages, each over all its folds and seeds."""
-    models = [model for model in plan.models if base_of(model) in augmented.SETTINGS]
     settings = {"clips": plan.clips, "quick": plan.quick, "folds": plan.folds, "seeds": plan.seeds}
-    works = [Work(f"everyday/{model}", settings, _network_run(plan, model)) for model in models]
+    works = [Work(f"everyday/{model}", settings, _network_run(plan, model)) for model in plan.windowed]
     for package in plan.packages:
-        folds = _unheard(plan, package)
-        kept = {**settings, "folds": folds, "sha256": hashlib.sha256(package.read_bytes()).hexdigest()[:16]}
+        folds = unheard(plan, package)
+        kept = {**settings, "folds": folds, "sha256": digest(package)}
         if folds:
             works.append(Work(f"everyday/{package.stem}", kept, _package_run(plan, package, folds)))
     return works
-
-
-def _unheard(plan: Plan, package: Path) -> tuple[int, ...]:
-    """The folds on which a package may be judged."""
-    heard_none_of = unheard_folds(load_model(package, ThirdParty()).card)
-    return tuple(fold for fold in plan.folds if fold in heard_none_of)
 
 
 def _network_run(plan: Plan, model: str) -> Callable[[Say], Sequence[Any]]:
@@ -139,10 +103,9 @@ def _disturbances(plan: Plan) -> tuple[Disturbance, ...]:
 
 
 def _sound(plan: Plan) -> list[Work]:
-    steps = _QUICK_SOUND_STEPS if plan.quick else _SOUND_STEPS
-    jobs = plan.jobs(model for model in plan.models if base_of(model) in augmented.SETTINGS)
-    settings = {"steps": steps, "clips": plan.clips}
-    return [Work(f"sound/{_stem(job)}", settings, _sound_run(plan, job, steps)) for job in jobs]
+    settings = {"steps": plan.sound_steps, "clips": plan.clips}
+    jobs = plan.jobs(plan.windowed)
+    return [Work(f"sound/{stem(job)}", settings, _sound_run(plan, job, plan.sound_steps)) for job in jobs]
 
 
 def _sound_run(plan: Plan, job: Job, steps: int) -> Callable[[Say], Sequence[Any]]:
@@ -159,6 +122,10 @@ def _stem(job: Job) -> str:
 
 _PARTS: dict[str, Callable[[Plan], list[Work]]] = {
     "features": _features,
-    "everyday": _everyday,
     "sound": _sound,
+    "transfer": transfers,
+    "alerts": alerts,
+    "universal": universals,
+    "examples": examples,
+    "everyday": _everyday,
 }

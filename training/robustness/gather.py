@@ -11,11 +11,15 @@ import numpy as np
 
 from training.errors import DataError
 from training.robustness import records
+from training.robustness.alerts import Alerted
 from training.robustness.everyday import Finding
+from training.robustness.examples import Example
 from training.robustness.hardening import Pair, Side, is_hardened, pair, plain_of
 from training.robustness.in_features import Pushed
 from training.robustness.in_sound import Attacked
 from training.robustness.planted import MARGINS_DB
+from training.robustness.transfer import Transferred
+from training.robustness.universal import Universal
 from training.study.intervals import Interval
 from training.study.records import JobRecord, read_all
 from training.study.stats import Figures
@@ -30,6 +34,10 @@ class Findings:
     attacked: tuple[Attacked, ...] = ()
     pairs: tuple[Pair, ...] = ()
     everyday: tuple[Finding, ...] = ()
+    transferred: tuple[Transferred, ...] = ()
+    alerted: tuple[Alerted, ...] = ()
+    universal: tuple[Universal, ...] = ()
+    examples: tuple[Example, ...] = ()
 
     @property
     def models(self) -> tuple[str, ...]:
@@ -55,9 +63,9 @@ def gather(folder: Path) -> Findings:
     ------
     DataError : there are none, or one is damaged
     """
-    every = [Pushed(**row) for row in _rows(folder / "features")]
-    if not every:
+    if not any(folder.glob("*/*.json")):
         raise DataError(f"{folder}: holds no findings; run an analysis first")
+    every = [Pushed(**row) for row in _rows(folder / "features")]
     pushed = tuple(found for found in every if found.model not in MARGINS_DB)
     attacked = tuple(Attacked(**row) for row in _rows(folder / "sound"))
     return Findings(
@@ -66,6 +74,10 @@ def gather(folder: Path) -> Findings:
         attacked,
         tuple(_pairs(pushed, attacked, read_all(folder / "hardening"))),
         tuple(_finding(row) for row in _rows(folder / "everyday")),
+        tuple(Transferred(**row) for row in _rows(folder / "transfer")),
+        tuple(Alerted(**row) for row in _rows(folder / "alerts")),
+        tuple(Universal(**row) for row in _rows(folder / "universal")),
+        tuple(Example(**row) for row in _rows(folder / "examples")),
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from training.report import Report, Table
-from training.robustness import pictures, tables
+from training.robustness import pictures, tables, tables_played
 from training.robustness.gather import Findings
 from training.robustness.hardening import MOST_LOST
 from training.robustness.sanity import checks
@@ -16,20 +16,36 @@ if TYPE_CHECKING:
 
 def compose(findings: Findings) -> Report:
     """Return the page with its pictures and tables."""
-    drawn: dict[str, Figure] = {"features.png": pictures.features(findings)}
-    files = {
-        "features.csv": tables.features(findings),
-        "features-runs.csv": tables.runs(findings),
-        "features-classes.csv": tables.classes(findings),
-        "sanity.csv": _sanity_table(findings),
-    }
-    parts = [_OPENING, _features(files)]
+    drawn: dict[str, Figure] = {}
+    files = {"sanity.csv": _sanity_table(findings)}
+    parts = [_OPENING]
+    if findings.pushed:
+        drawn["features.png"] = pictures.features(findings)
+        files["features.csv"] = tables.features(findings)
+        files["features-runs.csv"] = tables.runs(findings)
+        files["features-classes.csv"] = tables.classes(findings)
+        parts.append(_features(files))
     if findings.attacked:
         drawn["sounds.png"] = pictures.sounds(findings)
         files["sounds.csv"] = tables.sounds(findings)
         files["sounds-runs.csv"] = tables.sound_runs(findings)
         files["sounds-classes.csv"] = tables.sound_classes(findings)
         parts.append(_sounds(files))
+    if findings.examples:
+        files["examples.csv"] = tables_played.examples(findings)
+        parts.append(_examples(findings, files["examples.csv"]))
+    if findings.transferred:
+        files["transfer.csv"] = tables_played.transfer(findings)
+        parts.append(_transfer(files["transfer.csv"]))
+    if findings.alerted:
+        files["alerts.csv"] = tables_played.alerts(findings)
+        parts.append(_alerts(files["alerts.csv"]))
+    if findings.universal:
+        drawn["universal.png"] = pictures.universal(findings)
+        files["universal.csv"] = tables_played.universal(findings)
+        files["universal-alerts.csv"] = tables_played.universal_alerts(findings)
+        files["universal-smallest.csv"] = tables_played.smallest(findings)
+        parts.append(_universal(files))
     if findings.pairs:
         drawn["trade-off.png"] = pictures.trade_off(findings)
         files["hardening.csv"] = tables.pairs(findings)
@@ -80,6 +96,54 @@ def _sounds(files: dict[str, Table]) -> str:
         "### Least perturbation by class",
         "Median dB SNR of DeepFool: the higher, the quieter it may be, the easier the class is fooled.",
         files["sounds-classes.csv"].markdown(),
+    ])  # fmt: skip
+
+
+def _examples(findings: Findings, table: Table) -> str:
+    pictures_of = dict.fromkeys(example.picture for example in findings.examples)
+    return "\n\n".join([
+        "### Examples",
+        "Clips moved just over the nearest boundary by sound; the last column is the least change of their "
+        "features instead. The command leaves the sounds to listen to in `runs/robustness-sounds`: clip, "
+        "perturbation (turned up), result.",
+        table.markdown(),
+        *(f"![Clip, perturbation, result]({name})" for name in pictures_of),
+    ])  # fmt: skip
+
+
+def _transfer(table: Table) -> str:
+    return "\n\n".join([
+        "## Transfer: what fools one, played to another",
+        "Sounds perturbed against one network by its gradients, judged by receivers that gave none: its own "
+        "TFLite conversions, other networks trained on the same folds, the package. Published networks hear "
+        "them resampled to 22.05 kHz, so their clean accuracy is not that of the study. "
+        "† has heard recordings of the fold in training.",
+        table.markdown(),
+    ])  # fmt: skip
+
+
+def _alerts(table: Table) -> str:
+    return "\n\n".join([
+        "## Through the running monitor",
+        "Sirens perturbed against a network that the attacker trained on other recordings, laid over a "
+        "street (15 dB under them) and replayed by the monitor with its own windows, event logic and "
+        "thresholds: how many raise the alert. † has heard recordings of the fold in training.",
+        table.markdown(),
+    ])  # fmt: skip
+
+
+def _universal(files: dict[str, Table]) -> str:
+    return "\n\n".join([
+        "## One sound for all, over the air",
+        "Two seconds that repeat, learnt on training recordings through random shifts and random rooms, "
+        "judged on others: added to sirens to hide them, added to a street to raise false ones. *Fooled* "
+        "counts sirens whose own output was above one half before, and streets where it was not.",
+        files["universal-smallest.csv"].markdown(),
+        "![One sound at every level](universal.png)",
+        files["universal.csv"].markdown(),
+        "### Through the running monitor",
+        "The same sounds in random rooms, replayed: in how many a siren is reported.",
+        files["universal-alerts.csv"].markdown(),
     ])  # fmt: skip
 
 

@@ -10,6 +10,7 @@ from training.robustness.disturbances import CLEAN
 from training.robustness.gather import Findings, share
 from training.robustness.in_features import EPSILONS_DB
 from training.robustness.in_sound import SNRS_DB
+from training.robustness.universal import SNRS_DB as UNIVERSAL_DB
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -86,6 +87,25 @@ def everyday(findings: Findings) -> Figure:
     for axes in panels[len(families) :]:
         axes.set_axis_off()
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=2, fontsize=8)
+    return figure
+
+
+def universal(findings: Findings) -> Figure:
+    """Share fooled by one sound at every level; dotted is noise as loud."""
+    figure = _figure(11, 4.4)
+    for axes, goal in zip(figure.subplots(1, 2), ("hide", "raise"), strict=True):
+        for number, one in enumerate(u for u in findings.universal if u.goal == goal):
+            for kept, style in ((one.shifted, "o--"), (one.in_rooms, "o-"), (one.noise, "x:")):
+                fooled = [one.fooled(kept[f"{snr:g} dB"]) for snr in UNIVERSAL_DB]
+                label = one.source if style == "o-" else None
+                axes.plot(UNIVERSAL_DB, fooled, style, ms=4, color=f"C{number}", label=label)
+        axes.set_title(f"{goal} sirens (dashed: no room; dotted: noise)", fontsize=9)
+        axes.set_xlabel("level of the sound over what is added, dB")
+        axes.set_ylabel("fooled")
+        axes.set_ylim(-0.02, 1.02)
+        axes.invert_xaxis()
+        axes.grid(alpha=0.3)
+    figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=2, fontsize=8)
     return figure
 
 

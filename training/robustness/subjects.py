@@ -15,14 +15,15 @@ from monitor.model.load import ThirdParty, load_model
 from training.audio import Waveform, bank_of
 from training.data import CLASSES, Clip
 from training.errors import DataError
+from training.features.extract import extract
 from training.mixing import Floats
 from training.prepare import RATE
 from training.splits import rank
-from training.study import augmented
+from training.study import augmented, plain
 from training.study.jobs import fit_temperature, make_task, prepare_keras
 from training.study.records import Job
 from training.study.task import Options, Task
-from training.windows import clip_logits
+from training.windows import clip_logits, predict
 
 Hearing = Callable[[Sequence[Waveform]], Floats]
 """From waveforms at :data:`training.prepare.RATE` to calibrated logits of the ten classes, (sounds, 10)."""
@@ -81,6 +82,25 @@ def of_network(name: str, task: Task, network: augmented.Network) -> Subject:
     return Subject(name, hear)
 
 
+def of_published(name: str, network: plain.Network) -> Subject:
+    """A published network; its features are computed from the sound, at its own rate."""
+    spec = network.spec
+
+    def hear(sounds: Sequence[Waveform]) -> Floats:
+        frames = [extract(_resampled(sound, RATE, spec.rate), spec) for sound in sounds]
+        # As the study keeps them, in 16 bits: rounding is part of what the network learnt.
+        values = np.stack(frames).astype(np.float16)
+        inputs = network.scaler.apply(values) if network.scaler else values.astype(np.float32)
+        return predict(network.model, inputs)
+
+    return Subject(name, hear)
+
+
+def _resampled(sound: Waveform, rate: int, wanted: int) -> Waveform:
+    resampler = Resampler(rate, wanted)
+    return np.concatenate([resampler.push(sound), resampler.flush()])
+
+
 def of_package(path: Path) -> Subject:
     """A package, named by its file; a clip's logits are the mean over its hops, calibrated by the card.
 
@@ -104,8 +124,7 @@ def of_package(path: Path) -> Subject:
 
 def _log_odds(classifier: Classifier, card: Card, sound: Waveform) -> Floats:
     """Mean over the hops at which the window is full; a short sound is repeated to fill it."""
-    resampler = Resampler(RATE, card.sample_rate)
-    samples = np.concatenate([resampler.push(sound), resampler.flush()])
+    samples = _resampled(sound, RATE, card.sample_rate)
     hops = -(-max(len(samples), card.window) // card.hop)
     samples = np.resize(samples, hops * card.hop)
     classifier.reset()

@@ -44,6 +44,7 @@ class Target:
     given : the logits of some of the clips as a function of their decibels; what else the network
         takes of a clip (the published frames hold more than mel bands) stays as it is
     windows : None where the network hears other features, and so cannot be attacked by sound
+    published : such a network, as a receiver of sounds
     """
 
     job: Job
@@ -51,6 +52,7 @@ class Target:
     decibels: Floats
     given: Callable[[Rows], Logits]
     windows: Windows | None
+    published: plain.Network | None = None
 
     @property
     def truth(self) -> Labels:
@@ -100,4 +102,4 @@ def _of_clips(task: Task, network: plain.Network, clips: tuple[Clip, ...], rows:
         others = tf.constant(values[some, :, bands:])
         return lambda decibels: logits(decibels, others)
 
-    return Target(task.job, clips, values[..., :bands], given, None)
+    return Target(task.job, clips, values[..., :bands], given, None, network)

@@ -1,0 +1,144 @@
+"""Sounds that fool one network, played to others: other networks, TFLite conversions, packages."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from training.errors import DataError
+from training.export import Invoker, to_tflite
+from training.mixing import Floats
+from training.prepare import RATE
+from training.robustness.attacks import Labels, Logits, descend, noise_like, sounds_of
+from training.robustness.disturbances import coloured
+from training.robustness.front_end import log_mel, on_waveforms
+from training.robustness.quantise import to_int8
+from training.robustness.subjects import Subject, of_network
+from training.robustness.targets import Target, Windows
+
+SNRS_DB = (40.0, 30.0, 20.0, 10.0)
+_SHOWN_CLIPS = 50
+"""Clips whose windows tell an 8-bit network its ranges."""
+
+
+@dataclass(frozen=True)
+class Transferred:
+    """Sounds made against ``source``, judged by ``receiver``; a row per clip.
+
+    right : whether the receiver takes the undisturbed sound for what it is
+    withstood, noise : by SNR ("20 dB"), whether it still does with the perturbation, and with white
+        noise of its strength
+    heard : whether the receiver's weights have heard recordings of this fold
+    """
+
+    source: str
+    receiver: str
+    fold: int
+    seed: int
+    clips: tuple[str, ...]
+    right: tuple[bool, ...]
+    withstood: Mapping[str, tuple[bool, ...]]
+    noise: Mapping[str, tuple[bool, ...]]
+    heard: bool = False
+
+
+def transfer(
+    source: Target,
+    receivers: Sequence[Subject],
+    heard: frozenset[str],
+    steps: int,
+    say: Callable[[str], None],
+) -> list[Transferred]:
+    """Perturb the source's clips at every SNR and let the receivers judge them; ``heard`` names receivers."""
+    sounds = sounds_of(source.clips)
+    made = perturbed(source, sounds, source.truth, steps, say)
+    found = []
+    for receiver in receivers:
+        say(f"{receiver.name} hears what was made against {source.job.model}")
+
+        def kept(given: Floats, receiver: Subject = receiver) -> tuple[bool, ...]:
+            return tuple((receiver.hear(list(given)).argmax(axis=1) == source.truth).tolist())
+
+        job = source.job
+        found.append(Transferred(
+            job.model, receiver.name, job.test_fold, job.seed,
+            tuple(clip.path.stem for clip in source.clips), kept(sounds),
+            {f"{snr:g} dB": kept(made[f"{snr:g} dB"]) for snr in SNRS_DB},
+            {f"{snr:g} dB": kept(made[f"noise at {snr:g} dB"]) for snr in SNRS_DB},
+            receiver.name in heard,
+        ))  # fmt: skip
+    return found
+
+
+def perturbed(
+    source: Target, sounds: Floats, truth: Labels, steps: int, say: Callable[[str], None]
+) -> dict[str, Floats]:
+    """Return the sounds with a perturbation ("20 dB") and with noise ("noise at 20 dB") at every SNR."""
+    heard = heard_by(source)
+    noise, rng = coloured(0.0), np.random.default_rng(0)
+    made = {}
+    for snr in SNRS_DB:
+        say(f"perturbing at {snr:g} dB against {source.job.model}")
+        given = descend(heard, sounds, truth, snr, steps)
+        made[f"{snr:g} dB"] = given
+        made[f"noise at {snr:g} dB"] = noise_like(given, sounds, lambda sound: noise(sound, rng))
+    return made
+
+
+def heard_by(source: Target) -> Logits:
+    """Return the source as a function of sounds.
+
+    Raises
+    ------
+    DataError : it hears features without gradients
+    """
+    network = windows_of(source).network
+    return on_waveforms(network.model, network.front.spec, network.scaling)
+
+
+def windows_of(target: Target) -> Windows:
+    """Return what a network of the monitor's windows is made of.
+
+    Raises
+    ------
+    DataError : it is none
+    """
+    if target.windows is None:
+        raise DataError(
+            f"{target.job.model}: its features have no gradients for sound; choose another source"
+        )
+    return target.windows
+
+
+def conversions(source: Target) -> list[Subject]:
+    """The source as the light runtime runs it, in 32-bit floats and in 8-bit integers."""
+    windows = windows_of(source)
+    name, model = source.job.model, windows.network.model
+    whole = to_tflite(model)
+    small = to_int8(model, _shown(source))
+    return [
+        _of_flatbuffer(f"{name}, TFLite", windows, whole),
+        _of_flatbuffer(f"{name}, 8 bits", windows, small),
+    ]
+
+
+def _shown(source: Target) -> Floats:
+    """Windows of clips that the network has validated on: neither trained nor tested."""
+    windows = windows_of(source)
+    task, network = windows.task, windows.network
+    clips = [task.corpus.clips[row] for row in task.parts.validation[:_SHOWN_CLIPS]]
+    decibels = np.asarray(log_mel(network.front.spec, RATE)(sounds_of(clips)))
+    return network.scaling.apply(decibels[:, -network.front.spec.frames :])
+
+
+def _of_flatbuffer(name: str, windows: Windows, flatbuffer: bytes) -> Subject:
+    invoke = Invoker(flatbuffer)
+
+    def run(given: Floats, training: bool = False) -> Floats:
+        return np.stack([invoke(window) for window in np.asarray(given)])
+
+    model: Any = run
+    return of_network(name, windows.task, replace(windows.network, model=model))
