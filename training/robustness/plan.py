@@ -16,6 +16,7 @@ from training.study.task import Options
 from training.study.variants import base_of
 
 _SOUND_STEPS, _QUICK_SOUND_STEPS = 20, 10
+_QUICK_PLAYED = 25
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,11 @@ class Plan:
         return _QUICK_SOUND_STEPS if self.quick else _SOUND_STEPS
 
     @property
+    def played(self) -> int:
+        """Clips of each fold that others hear: every receiver hears each of them nine times."""
+        return min(self.clips or _QUICK_PLAYED, _QUICK_PLAYED) if self.quick else self.clips
+
+    @property
     def windowed(self) -> tuple[str, ...]:
         """The networks of the monitor's windows: gradients reach the sound itself."""
         return tuple(model for model in self.models if base_of(model) in augmented.SETTINGS)
@@ -57,6 +63,11 @@ class Plan:
 def stem(job: Job) -> str:
     """The job's name among the records."""
     return f"{job.model}-fold{job.test_fold}-seed{job.seed}"
+
+
+def state_of(job: Job, options: Options) -> Path:
+    """Where the network's weights are once it is trained."""
+    return options.runs / options.corpus / str(job) / "state.npz"
 
 
 def unheard(plan: Plan, package: Path) -> tuple[int, ...]:

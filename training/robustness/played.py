@@ -49,7 +49,7 @@ _PLAYED_DB = (10.0, 5.0, 0.0, -5.0, -10.0)
 def transfers(plan: Plan) -> list[Work]:
     """Every network of windows as source; all other models, its conversions and the packages receive."""
     packages = {path.stem: digest(path) for path in plan.packages}
-    settings = {"steps": plan.sound_steps, "clips": plan.clips, "models": plan.models, "packages": packages}
+    settings = {"steps": plan.sound_steps, "clips": plan.played, "models": plan.models, "packages": packages}
     return [
         Work(f"transfer/{stem(job)}", settings, _transfer_run(plan, job)) for job in plan.jobs(plan.windowed)
     ]
@@ -57,12 +57,12 @@ def transfers(plan: Plan) -> list[Work]:
 
 def _transfer_run(plan: Plan, job: Job) -> Found:
     def found(say: Say) -> Sequence[Any]:
-        source = _target(plan, job, say)
+        source = _target(plan, job, say, plan.played)
         receivers = [_own(source), *conversions(source)]
         for model in plan.models:
             if model != job.model:
                 other = Job(job.protocol, model, job.test_fold, job.seed)
-                receivers.append(_own(_target(plan, other, say)))
+                receivers.append(_own(_target(plan, other, say, plan.played)))
         receivers += [of_package(path) for path in plan.packages]
         heard = frozenset(path.stem for path in plan.packages if job.test_fold not in unheard(plan, path))
         return transfer(source, receivers, heard, plan.sound_steps, say)
@@ -199,8 +199,8 @@ def _example_run(plan: Plan, job: Job) -> Found:
     return lambda say: make_examples(_target(plan, job, say), plan.out, plan.sounds, say)
 
 
-def _target(plan: Plan, job: Job, say: Say) -> Target:
-    return target(job, plan.options, plan.clips, not plan.quick, say)
+def _target(plan: Plan, job: Job, say: Say, clips: int | None = None) -> Target:
+    return target(job, plan.options, plan.clips if clips is None else clips, not plan.quick, say)
 
 
 def _sirens(plan: Plan) -> int:

@@ -175,7 +175,8 @@ def test_the_command_attacks_makes_a_page_and_goes_on_where_it_stopped(
     assert sorted(f"{path.parent.name}/{path.stem}" for path in kept) == [
         f"alerts/urban-sounds-from-{attacked}", "everyday/compact~epochs=1", f"examples/{attacked}",
         "features/cnn~epochs=1-fold1-seed0", f"features/{attacked}", "features/planted robust",
-        "features/planted weak", f"sound/{attacked}", f"transfer/{attacked}", f"universal/{attacked}",
+        "features/planted weak", "honest/cnn~epochs=1-fold1-seed0", f"honest/{attacked}",
+        f"sound/{attacked}", f"transfer/{attacked}", f"universal/{attacked}",
     ]  # fmt: skip
     page = (out / "README.md").read_text()
     assert "| compact~epochs=1 | 4 |" in page
