@@ -15,9 +15,10 @@ from monitor.errors import PackageError
 RUNTIMES = {
     "ai_edge_litert": "ai_edge_litert.interpreter",
     "tflite_runtime": "tflite_runtime.interpreter",
-    "tensorflow": "tensorflow.lite",
+    # `tensorflow.lite` is a name that only `tensorflow` itself resolves; imported, it is an empty package.
+    "tensorflow": "tensorflow.lite.python.interpreter",
 }
-"""Import name of each runtime's Interpreter, in order of preference."""
+"""Module of each runtime's Interpreter, in order of preference."""
 
 
 class Runtime:

@@ -1,0 +1,88 @@
+"""A streaming package gives the same scores in every runtime, through the whole route of a replay."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from environment import tflite_python
+from replaying import EXAMPLES, ROOT
+from test_scores import SCORE_TOLERANCE, read_scores
+
+pytest.importorskip("tensorflow")
+
+from training.data import LABELS
+from training.export import to_tflite
+from training.fit import Scaling
+from training.packaging import make_card, undecided
+from training.prepare import default_front_end
+from training.streaming.network import StreamSpec, build, streaming
+
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+
+SPEC = StreamSpec(stem=4, blocks=(6, 8, 10), top=12, rings=(2, 5), level_frames=10)
+HOP = 12
+Scored = Callable[[Path, str], np.ndarray]
+
+
+@pytest.fixture(scope="module")
+def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An untrained network: its scores wander with what it hears, which is all that is asked here."""
+    import keras
+
+    from monitor.model.package import write_package
+
+    keras.utils.set_random_seed(3)
+    step = streaming(build(SPEC), SPEC, HOP)
+    spec = default_front_end(Path()).spec.model_copy(update={"frames": SPEC.frames})
+    scaling = Scaling(np.full(64, -55.0, np.float32), 4.0)
+    path = tmp_path_factory.mktemp("model") / "streaming.tflite"
+    card = make_card(spec, scaling, undecided(), HOP * spec.hop, step.inputs[1].shape[1])
+    write_package(path, to_tflite(step), LABELS, card)
+    return path
+
+
+@pytest.fixture(scope="module")
+def scored(package: Path, tmp_path_factory: pytest.TempPathFactory) -> Scored:
+    folder = tmp_path_factory.mktemp("scores")
+
+    def score(python: Path, runtime: str) -> np.ndarray:
+        written = folder / f"{runtime}.csv"
+        settings = (f"model.path={package}", f"model.runtime={runtime}")
+        done = subprocess.run(
+            [python, "-m", "monitor", "replay", "street.wav", "--config", ROOT / "config.yaml",
+             *(word for setting in settings for word in ("--set", setting)), "--scores", written],
+            cwd=EXAMPLES, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True,
+            timeout=240, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        assert f"on {runtime}" in done.stderr
+        return read_scores(written)[1][:, 2:]
+
+    return score
+
+
+@pytest.fixture(scope="module")
+def expected(scored: Scored) -> np.ndarray:
+    scores = scored(Path(sys.executable), "ai_edge_litert")
+    assert (np.ptp(scores, axis=0) > 20 * SCORE_TOLERANCE).all()
+    return scores
+
+
+def test_tensorflow_gives_the_scores_of_ai_edge_litert(scored: Scored, expected: np.ndarray) -> None:
+    scores = scored(Path(sys.executable), "tensorflow")
+    np.testing.assert_allclose(scores, expected, rtol=0, atol=SCORE_TOLERANCE)
+
+
+@pytest.mark.environment
+def test_tflite_runtime_gives_the_scores_of_ai_edge_litert(scored: Scored, expected: np.ndarray) -> None:
+    python = tflite_python()
+    if python is None:
+        pytest.skip("there is no Python 3.11, the last that tflite-runtime runs on")
+    scores = scored(python, "tflite_runtime")
+    np.testing.assert_allclose(scores, expected, rtol=0, atol=SCORE_TOLERANCE)
