@@ -114,6 +114,32 @@ def manifest(data: Path | None) -> None:
         click.echo(f"{folder / NAME}: {len(entries)} files, {untold} without source or licence")
 
 
+@data.command()
+@click.argument("corpus", type=click.Choice(["urbansound8k", "esc10", "esc50"]))
+@click.argument("out", type=click.Path(path_type=Path))
+@data_option
+@click.option("--fold", "folds", multiple=True, type=click.IntRange(1, 10), help="Of these folds alone.")
+def folders(corpus: str, out: Path, data: Path | None, folds: tuple[int, ...]) -> None:
+    """Link a corpus into a folder per class, as `own` and `export` take it.
+
+    \b
+    Example:
+      sound-training data folders esc10 ~/esc10 --data ~/sounds
+      sound-training data folders urbansound8k ~/fold2 --fold 2 --data ~/sounds
+    """
+    from training.data import data_root, load
+    from training.folders import ESC10, link_folders
+
+    corpora = load(data_root(data))
+    clips = corpora.urban if corpus == "urbansound8k" else corpora.esc
+    wanted = [
+        clip
+        for clip in clips
+        if (not folds or clip.fold in folds) and (corpus != "esc10" or clip.label in ESC10)
+    ]
+    click.echo(f"{out}: {link_folders(wanted, out)} clips")
+
+
 def _lines(report: CheckReport, quick: bool) -> list[str]:
     lines = [*_corpus_lines(report.folds)]
     if report.backgrounds:
