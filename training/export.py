@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,17 +16,20 @@ from training.errors import ExportError
 from training.mixing import Floats
 from training.windows import predict
 
-Weights = Literal["float32", "float16"]
+Weights = Literal["float32", "float16", "dynamic", "int8"]
+"""``dynamic``: int8 weights, sums in float; ``int8``: all in int8 but inputs and outputs."""
 
-TOLERANCE: dict[Weights, float] = {"float32": 1e-5, "float16": 2e-2}
+TOLERANCE: dict[Weights, float] = {"float32": 1e-5, "float16": 2e-2, "dynamic": 5e-2, "int8": 1e-1}
 """Largest difference of a logit to Keras, relative to the largest logit where that is above 1."""
 
 _FORBIDDEN = ("Flex", "VAR_HANDLE", "READ_VARIABLE")
 """Operators that the light runtimes lack, or that load and return NaN."""
 
 
-def to_tflite(model: Any, weights: Weights = "float32") -> bytes:
+def to_tflite(model: Any, weights: Weights = "float32", examples: Sequence[Floats] = ()) -> bytes:
     """Convert in a child process, since the converter may crash the interpreter.
+
+    examples : for ``int8``, an array for each input of the model, shape (examples, …)
 
     Raises
     ------
@@ -36,8 +40,12 @@ def to_tflite(model: Any, weights: Weights = "float32") -> bytes:
     with tempfile.TemporaryDirectory() as name:
         source, target = Path(name, "model.keras"), Path(name, "model.tflite")
         model.save(source)
+        command = [sys.executable, "-m", "training.convert", str(source), str(target), weights]
+        if examples:
+            np.savez(Path(name, "examples.npz"), **{f"input{i}": array for i, array in enumerate(examples)})
+            command.append(str(Path(name, "examples.npz")))
         child = subprocess.run(
-            [sys.executable, "-m", "training.convert", str(source), str(target), weights],
+            command,
             capture_output=True,
             text=True,
             env={**os.environ, "PYTHONPATH": path, "TF_CPP_MIN_LOG_LEVEL": "3"},

@@ -1,0 +1,70 @@
+"""``sound-training export``: the forms that a trained streaming model is shipped in."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import click
+
+from monitor.errors import EXIT_FAILED
+from training.cli.options import Clock
+
+_PYTHON = "TFLITE_PYTHON"
+
+
+@click.command()
+@click.argument("run", type=click.Path(path_type=Path))
+@click.option(
+    "--package", required=True, type=click.Path(path_type=Path), help="The package made of the run: its card."
+)
+@click.option(
+    "--clips", required=True, type=click.Path(path_type=Path),
+    help="A folder per class, of labels of the package; see `data folders`.",
+)  # fmt: skip
+@click.option(
+    "--other-python", type=click.Path(path_type=Path), default=os.environ.get(_PYTHON),
+    help=f"An interpreter (3.11) with tflite-runtime 2.14; otherwise the environment's {_PYTHON}.",
+)  # fmt: skip
+@click.option("--without-tflite-runtime", is_flag=True, help="Leave that check out; the page says so.")
+@click.option("--out", default="runs/exports", show_default=True, type=click.Path(path_type=Path))
+@click.option("--records", default="docs/results/exports", show_default=True, type=click.Path(path_type=Path))
+def export(
+    run: Path, package: Path, clips: Path, other_python: Path | None, without_tflite_runtime: bool, out: Path,
+    records: Path,
+) -> None:  # fmt: skip
+    """Convert the network of RUN to float32, float16, dynamic range and int8, and check each form.
+
+    RUN is a folder of training, with spec.json and state.npz: runs/default-…/final of `default`, or
+    runs/own-NAME/final-… of `own`. Exit code 1 when a form is refused; it is not written then.
+
+    \b
+    Example:
+      python3.11 -m venv ~/tflite && ~/tflite/bin/pip install 'numpy<2' tflite-runtime==2.14.0
+      sound-training data folders urbansound8k ~/fold2 --fold 2 --data ~/sounds
+      sound-training export runs/default-1_2_3/final --package models/urban-sounds.tflite \\
+        --clips ~/fold2 --other-python ~/tflite/bin/python
+    """
+    from training.exports import make_forms, read_network, write_forms
+    from training.exports_report import write_page
+    from training.folders import labelled_clips
+
+    if other_python is None and not without_tflite_runtime:
+        raise click.UsageError(
+            f"no interpreter with tflite-runtime; --other-python (or {_PYTHON}) names one, "
+            "--without-tflite-runtime does without it"
+        )
+    network = read_network(run, package)
+    other = None if without_tflite_runtime else other_python
+    checked = make_forms(network, labelled_clips(clips, tuple(network.card.classes)), other, Clock())
+    python = "--without-tflite-runtime" if other is None else "--other-python PYTHON"
+    command = f"sound-training export {run} --package {package} --clips {clips} {python}"
+    page = write_page(network, checked, command, records)
+    for path in write_forms(network, checked, out):
+        click.echo(str(path))
+    click.echo(f"figures: {page}", err=True)
+    for one in checked:
+        for reason in one.refused:
+            click.echo(f"{one.form} is refused: {reason}", err=True)
+    sys.exit(EXIT_FAILED if any(one.refused for one in checked) else 0)

@@ -1,0 +1,357 @@
+"""The forms that a trained streaming network is shipped in, each checked before anybody gets it.
+
+Weights as they are, as float16, as int8 with sums in float (dynamic range), and all in int8. The
+state goes in and out as float in each form; in int8 it is rounded on the way, to the steps that it was
+rounded to before: nothing adds up, since no column looks further back than its window.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields, is_dataclass, replace
+from pathlib import Path
+from typing import Any, TypeVar, get_type_hints
+
+import numpy as np
+from numpy.typing import NDArray
+
+from monitor.features.logmel import log_mel
+from monitor.model.card import Card
+from monitor.model.package import ModelPackage, read_package, write_package
+from monitor.model.runtime import StreamingRuntime
+from training.audio import read
+from training.data import Clip
+from training.errors import DataError, ExportError
+from training.evaluation import streamer
+from training.export import TOLERANCE, Weights, check_operators, to_tflite
+from training.hops import Streamed, stream
+from training.hops import run as run_hops
+from training.mixing import Floats
+from training.splits import rank
+from training.streaming.fit import StreamRun, train
+from training.streaming.network import STRIDE, build, streaming
+
+FORMS: tuple[Weights, ...] = ("float32", "float16", "dynamic", "int8")
+HERE, THERE = "ai_edge_litert", "tflite_runtime"
+LEAST_AGREEMENT = 0.97
+"""Of clips, the share that a form must take for the same class as float32 does."""
+MOST_LOST = 0.01
+"""Accuracy that a form may lose to float32."""
+_EXAMPLES = 500
+"""Hops that the ranges of int8 are taken from."""
+_PARITY_S = 120
+"""Seconds of sound that every form is compared with Keras on, in one stream."""
+
+Say = Callable[[str], None]
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Network:
+    """A trained network in its whole-sequence form, and the package that was made of it."""
+
+    run: StreamRun
+    model: Any
+    package: ModelPackage
+    card: Card
+    state: int
+
+    @property
+    def hop_frames(self) -> int:
+        assert self.card.front_end.kind == "log-mel"
+        return self.card.hop // self.card.front_end.hop
+
+    def rows(self, clips: Sequence[Clip]) -> Floats:
+        """The clips one after another as the network sees them, shape (hops, frames of a hop, n_mels)."""
+        card, spec = self.card, self.card.front_end
+        assert spec.kind == "log-mel"
+        samples = np.concatenate([read(clip.path, card.sample_rate) for clip in clips])
+        samples = samples[: len(samples) // card.hop * card.hop]
+        frames = log_mel(samples, spec, card.sample_rate, self.hop_frames)
+        return frames.reshape(-1, self.hop_frames, spec.n_mels)
+
+
+@dataclass(frozen=True)
+class Checked:
+    """One form with what was measured of it; ``refused`` says what it failed, "" if nothing.
+
+    differences : largest difference of a logit to Keras, relative to the largest logit, by runtime
+    early, late : mean difference over the first and the last quarter of one stream
+    hop_us : median time of a hop by runtime, all forms in turn; clips : that it was judged on;
+    seconds : of the stream that was compared
+    """
+
+    form: Weights
+    flatbuffer: bytes
+    differences: Mapping[str, float]
+    early: float
+    late: float
+    accuracy: float
+    agreement: float
+    hop_us: Mapping[str, float]
+    refused: tuple[str, ...]
+    clips: int
+    seconds: float
+
+
+def read_network(folder: Path, package: Path) -> Network:
+    """Read a run's folder, ``spec.json`` and ``state.npz`` as training leaves them, and its package.
+
+    Raises
+    ------
+    DataError : no such run, one that is not finished, a package without a state
+    PackageError : the package cannot be read
+    """
+    run = read_run(folder)
+    made = read_package(package)
+    if made.card is None or made.card.state is None:
+        raise DataError(f"{package}: is no streaming package; --package must name what the run was made into")
+    if len(made.labels) != run.network.labels:
+        raise DataError(f"{package}: has {len(made.labels)} labels, the run {run.network.labels}")
+    # Finished, it trains no more: neither sounds nor scaling are asked for.
+    fixed = train(run, None, None, None, folder, lambda text: None)  # type: ignore[arg-type]
+    model = build(run.network)
+    model.set_weights(fixed.get_weights())
+    return Network(run, model, made, made.card, made.card.state)
+
+
+def read_run(folder: Path) -> StreamRun:
+    """Return the settings of a finished run.
+
+    Raises
+    ------
+    DataError : no such run, of another version, or not finished
+    """
+    try:
+        run = _rebuilt(StreamRun, json.loads((folder / "spec.json").read_text(encoding="utf-8")))
+        with np.load(folder / "state.npz") as state:
+            done = len(json.loads(str(state["history"])))
+    except OSError as error:
+        raise DataError(f"{folder}: no trained network in it ({error.strerror}: {error.filename})") from error
+    except (ValueError, TypeError, KeyError) as error:
+        raise DataError(f"{folder}: is a run of another version or damaged ({error})") from error
+    if done < run.epochs:
+        raise DataError(f"{folder}: only {done} of {run.epochs} epochs are trained; let the run finish")
+    return run
+
+
+def _rebuilt(kind: type[T], values: Mapping[str, Any]) -> T:
+    """A dataclass from what ``asdict`` and JSON made of it."""
+    hints = get_type_hints(kind)
+    given: dict[str, Any] = {}
+    for name in (field.name for field in fields(kind) if field.name in values):  # type: ignore[arg-type]
+        value = values[name]
+        if is_dataclass(hints[name]):
+            value = _rebuilt(hints[name], value)
+        given[name] = tuple(value) if isinstance(value, list) else value
+    return kind(**given)
+
+
+def make_forms(
+    network: Network,
+    clips: Sequence[tuple[Clip, str]],
+    other_python: Path | None,
+    say: Say,
+    forms: Sequence[Weights] = FORMS,
+) -> list[Checked]:
+    """Convert and check every form, float32 first.
+
+    clips : with their labels; an eighth of the recordings gives int8 its ranges, the others judge
+    other_python : an interpreter with tflite-runtime; None checks in this one alone
+
+    Raises
+    ------
+    ExportError : the package is not of this network, or the other interpreter does not run
+    """
+    fit, judge = _dealt(clips)
+    hops = round(_PARITY_S * network.card.sample_rate / network.card.hop)
+    frames = network.rows([clip for clip, _ in judge])[:hops]
+    keras = _whole(network, frames)
+    _check_package(network, frames, keras)
+    flatbuffers = _converted(network, network.rows([clip for clip, _ in fit]), forms, say)
+    streamed = _streamed(network, frames, flatbuffers, other_python, say)
+    checked, answers = [], dict[Weights, _Answers]()
+    for form, flatbuffer in flatbuffers.items():
+        say(f"{form}: scoring {len(judge)} clips")
+        answers[form] = _answers(network, flatbuffer, judge)
+        found = {runtime: models[form] for runtime, models in streamed.items()}
+        one = _check(form, flatbuffer, found, keras, answers[form], answers[forms[0]])
+        checked.append(replace(one, seconds=len(frames) * network.card.hop / network.card.sample_rate))
+    return checked
+
+
+def _dealt(clips: Sequence[tuple[Clip, str]]) -> tuple[list[tuple[Clip, str]], list[tuple[Clip, str]]]:
+    """Some recordings for ranges, the others to judge; classes mixed, the same in every run."""
+    chosen = set(sorted({clip.recording for clip, _ in clips}, key=rank)[::8])
+    order = sorted(clips, key=lambda pair: rank(f"{pair[1]}/{pair[0].path.name}"))
+    fit = [pair for pair in order if pair[0].recording in chosen]
+    judge = [pair for pair in order if pair[0].recording not in chosen]
+    if not fit or not judge:
+        raise DataError("the clips are of one recording; ranges and figures need different ones")
+    return fit, judge
+
+
+def _whole(network: Network, frames: Floats) -> Floats:
+    """What Keras gives at the end of each hop, heard as one sequence."""
+    rows = frames.reshape(1, -1, frames.shape[2])
+    columns = np.arange(1, len(frames) + 1) * network.hop_frames // STRIDE - 1
+    logits: Floats = np.asarray(network.model(rows, training=False)[0])[0][columns]
+    return logits
+
+
+def _check_package(network: Network, frames: Floats, keras: Floats) -> None:
+    made = network.package
+    runtime = StreamingRuntime(
+        made.flatbuffer, made.path, outputs=len(made.labels), state=network.state, prefer=HERE
+    )
+    apart = _difference(stream(runtime, frames, network.state), keras)
+    # It may be shipped in float16.
+    if not apart <= TOLERANCE["float16"]:
+        raise ExportError(f"{made.path}: differs from the run by {apart:.2g}; it was made of another")
+
+
+def _difference(ours: Floats, keras: Floats) -> float:
+    return float(np.max(np.abs(ours - keras)) / max(1.0, float(np.abs(keras).max())))
+
+
+def _converted(network: Network, frames: Floats, forms: Sequence[Weights], say: Say) -> dict[Weights, bytes]:
+    stepped = streaming(network.model, network.run.network, network.hop_frames)
+    flatbuffers: dict[Weights, bytes] = {}
+    for form in forms:
+        say(f"converting to {form}")
+        examples = _examples(network, frames, flatbuffers["float32"]) if form == "int8" else ()
+        flatbuffers[form] = to_tflite(stepped, form, examples)
+        check_operators(flatbuffers[form])
+    return flatbuffers
+
+
+def _examples(network: Network, frames: Floats, flatbuffer: bytes) -> tuple[Floats, Floats]:
+    """Hops and the states before them, of a stream that begins in silence."""
+    labels, hops = len(network.package.labels), frames[:_EXAMPLES]
+    runtime = StreamingRuntime(flatbuffer, Path("float32"), outputs=labels, state=network.state, prefer=HERE)
+    states = [np.zeros(network.state, np.float32)]
+    for hop in hops[:-1]:
+        states.append(runtime.step(hop, states[-1])[1])
+    return hops, np.stack(states)
+
+
+def _streamed(
+    network: Network, frames: Floats, flatbuffers: Mapping[Weights, bytes], other: Path | None, say: Say
+) -> dict[str, dict[str, Streamed]]:
+    """Return by runtime, by form, what came of ``frames``."""
+    outputs = len(network.package.labels)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        np.save(folder / "frames.npy", frames)
+        for form, flatbuffer in flatbuffers.items():
+            (folder / f"{form}.tflite").write_bytes(flatbuffer)
+        say(f"streaming {len(frames)} hops in this interpreter")
+        streamed = {HERE: run_hops(folder, HERE, outputs, network.state)}
+        if other is not None:
+            say(f"streaming in {other}")
+            streamed[THERE] = _elsewhere(folder, other, outputs, network.state)
+        return streamed
+
+
+def _elsewhere(folder: Path, python: Path, outputs: int, state: int) -> dict[str, Streamed]:
+    root = Path(__file__).resolve().parent.parent
+    try:
+        child = subprocess.run(
+            [python, "-m", "training.hops", folder, THERE, str(outputs), str(state)],
+            capture_output=True,
+            text=True,
+            env={**os.environ, "PYTHONPATH": str(root)},
+            check=False,
+        )
+    except OSError as error:
+        raise ExportError(f"{python}: cannot be run ({error.strerror}); see --other-python") from error
+    if child.returncode:
+        last = (child.stderr.strip().splitlines() or ["no message"])[-1]
+        raise ExportError(f"{python}: {THERE} ended with code {child.returncode}: {last}")
+    results = json.loads((folder / f"{THERE}.json").read_text())
+    return {form: Streamed(**values) for form, values in results.items()}
+
+
+@dataclass(frozen=True)
+class _Answers:
+    """The class that each clip was taken for, and whether that is right."""
+
+    taken: NDArray[np.int64]
+    right: NDArray[np.bool_]
+
+
+def _answers(network: Network, flatbuffer: bytes, clips: Sequence[tuple[Clip, str]]) -> _Answers:
+    labels = network.package.labels
+    classes = [i for i, label in enumerate(labels) if label in network.card.classes]
+    logits = streamer(network.card, flatbuffer, labels).logits(clip for clip, _ in clips)
+    taken = np.array(classes)[logits[:, classes].argmax(axis=1)]
+    return _Answers(taken, taken == [labels.index(label) for _, label in clips])
+
+
+def _check(
+    form: Weights,
+    flatbuffer: bytes,
+    found: Mapping[str, Streamed],
+    keras: Floats,
+    answers: _Answers,
+    first: _Answers,
+) -> Checked:
+    """Measure a form; ``first`` are the answers of float32."""
+    outputs = {runtime: np.array(one.outputs) for runtime, one in found.items() if not one.refused}
+    by_hop = np.abs(outputs[HERE] - keras).mean(axis=1) if HERE in outputs else np.full(4, np.nan)
+    quarter = max(1, len(by_hop) // 4)
+    accuracy, agreement = float(answers.right.mean()), float((answers.taken == first.taken).mean())
+    return Checked(
+        form,
+        flatbuffer,
+        {runtime: _difference(ours, keras) for runtime, ours in outputs.items()},
+        float(by_hop[:quarter].mean()),
+        float(by_hop[-quarter:].mean()),
+        accuracy,
+        agreement,
+        {runtime: one.hop_us for runtime, one in found.items() if not one.refused},
+        refusals(form, found, keras, agreement, float(first.right.mean()) - accuracy),
+        len(answers.taken),
+        0.0,
+    )
+
+
+def refusals(
+    form: Weights, found: Mapping[str, Streamed], keras: Floats, agreement: float, lost: float
+) -> tuple[str, ...]:
+    """Return what a form fails.
+
+    found : by runtime; keras : logits after each hop, shape (hops, outputs); agreement : with float32, of
+    clips; lost : accuracy
+    """
+    said = []
+    for runtime, one in found.items():
+        if one.refused:
+            said.append(f"{runtime}: {one.refused}")
+            continue
+        apart = _difference(np.array(one.outputs), keras)
+        # Not a number is no smaller than the limit.
+        if not apart <= TOLERANCE[form]:
+            said.append(f"{runtime}: differs from Keras by {apart:.2g}, more than {TOLERANCE[form]:g}")
+    if agreement < LEAST_AGREEMENT:
+        said.append(f"takes {1 - agreement:.1%} of clips for another class than float32 does")
+    if lost > MOST_LOST:
+        said.append(f"loses {lost:.1%} of accuracy to float32")
+    return tuple(said)
+
+
+def write_forms(network: Network, checked: Sequence[Checked], folder: Path) -> list[Path]:
+    """Write each form that was not refused as a package of its own; return the files."""
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = []
+    for one in checked:
+        path = folder / f"{network.card.name}-{one.form}.tflite"
+        path.unlink(missing_ok=True)
+        if not one.refused:
+            write_package(path, one.flatbuffer, network.package.labels, network.card)
+            paths.append(path)
+    return paths
