@@ -22,6 +22,8 @@ from training.mixing import Floats
 from training.streams import Scored
 
 TEMPERATURES = np.geomspace(0.3, 4.0, 40)
+_RISE_S, _FALL_S = 0.3, 1.0
+"""For so long after a sound's onset and end a row is not asked what it should have said."""
 
 
 def fit_temperature(logits: Floats, targets: Floats) -> float:
@@ -32,6 +34,33 @@ def fit_temperature(logits: Floats, targets: Floats) -> float:
 
 def _cross_entropy(logits: Floats, targets: Floats) -> float:
     return float(np.mean(np.logaddexp(0.0, logits) - targets * logits))
+
+
+def rows_of(streams: Sequence[Scored], classes: Sequence[str]) -> tuple[Floats, Floats]:
+    """Return logits and targets of the first columns, ``classes``, in rows where it is known what holds.
+
+    A row is left out in which any class has just begun or ended.
+    """
+    logits, targets = [], []
+    for stream in streams:
+        scores = stream.scores[:, : len(classes)].astype(np.float64).clip(1e-6, 1 - 1e-6)
+        holds, known = np.zeros(scores.shape), np.ones(scores.shape, bool)
+        for label, onset_s, offset_s in stream.sounds:
+            column, since = classes.index(label), stream.times_s - onset_s
+            holds[(since > _RISE_S) & (stream.times_s <= offset_s), column] = 1.0
+            known[(since > 0) & (since <= _RISE_S), column] = False
+            known[(stream.times_s > offset_s) & (stream.times_s <= offset_s + _FALL_S), column] = False
+        sure = (known | (holds > 0)).all(axis=1)
+        logits.append(np.log(scores / (1 - scores))[sure])
+        targets.append(holds[sure])
+    return np.concatenate(logits).astype(np.float32), np.concatenate(targets).astype(np.float32)
+
+
+def recalibrated(stream: Scored, temperature: float) -> Scored:
+    """A stream scored at temperature 1, at another."""
+    safe = stream.scores.astype(np.float64).clip(1e-6, 1 - 1e-6)
+    odds = (safe / (1 - safe)) ** (1 / temperature)
+    return replace(stream, scores=(odds / (1 + odds)).astype(np.float32))
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from training.audio import read
+from training.audio import Waveform, read
 from training.data import BACKGROUND, SUFFIXES, Clip, by_stem
 from training.distillation import sounding
 from training.errors import DataError
@@ -163,9 +163,7 @@ def _kept(path: Path, folder: Path) -> Path:
         samples = sounding(read(path, RATE))
         if np.abs(samples).max() < _SILENT:
             raise DataError(f"{path}: holds nothing but silence; take it out of the folder")
-        partial = kept.with_suffix(".part")
-        soundfile.write(partial, samples, RATE, subtype="FLOAT", format="WAV")
-        partial.replace(kept)
+        _write(kept, samples)
     return kept
 
 
@@ -203,8 +201,15 @@ def _noise(folder: Path, name: str, colour: float, hum: float) -> Path:
         if hum:
             samples += sum(np.sin(2 * np.pi * hum * n * time) / n for n in range(1, 8))
         samples *= 0.03 / samples.std()
-        soundfile.write(path, samples.astype(np.float32), RATE, subtype="FLOAT")
+        _write(path, samples.astype(np.float32))
     return path
+
+
+def _write(path: Path, samples: Waveform) -> None:
+    """Write a file that is whole or not there."""
+    partial = path.with_suffix(".part")
+    soundfile.write(partial, samples, RATE, subtype="FLOAT", format="WAV")
+    partial.replace(path)
 
 
 ESC10 = frozenset({

@@ -1,0 +1,288 @@
+"""A model of a user's own sounds: from a folder per class to a package, in minutes and without a teacher.
+
+1. Cross-fit: train on two thirds of the recordings, three times, so that each recording is scored
+   once by a network that never heard it.
+2. Fit temperature and thresholds on what was scored so. The figures of a third come from what the
+   other two thirds decide.
+3. Train on everything, with nothing chosen again; convert, compare with Keras, write the package.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import soundfile
+
+from monitor.model.card import Card, ClassCard, Quality
+from monitor.model.package import write_package
+from training.audio import band_widths
+from training.calibration import Heard, Temper, fit_class, fit_temperature, recalibrated, rows_of
+from training.distillation import cache_key
+from training.evaluation import AlertFigures, ClipFigures, alert_figures, clip_figures, streamer
+from training.export import to_tflite
+from training.fit import Scaling
+from training.folders import Sounds
+from training.mixing import Floats
+from training.packaging import Facts, Identity, make_card, undecided
+from training.prepare import RATE, FrontEnd, event_sampler, other_sampler, targets_of
+from training.soundscapes import ScapePlan, make_soundscapes
+from training.splits import Part, cross_fit
+from training.streaming.fit import StreamRun, measure_scaling, train
+from training.streaming.network import StreamSpec, check_parity, streaming
+from training.streaming.scenes import SceneMixer, SceneRecipe, Timing
+from training.streams import Scored
+
+GROUPS = 3
+HOP_FRAMES = 12
+"""Frames between two sets of scores: 0.24 s."""
+_ALONE_SNR_DB = (15.0, 15.0)
+_SCAPES = (6, 40)
+"""Least and most soundscapes of a minute that a third of the recordings is laid out in."""
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One making of a model."""
+
+    run: StreamRun
+    identity: Identity
+    version: str
+    command: str
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Everything that one making yields.
+
+    clips and alerts are of recordings that the network which judged them never heard; minutes : that all
+    trainings took
+    """
+
+    card: Card
+    flatbuffer: bytes
+    parity: float
+    accuracies: tuple[float, ...]
+    clips: ClipFigures
+    alerts: tuple[AlertFigures, ...]
+    bed_hours: float
+    minutes: float
+
+    def write(self, path: Path, labels: Sequence[str]) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_package(path, self.flatbuffer, labels, self.card)
+
+
+@dataclass(frozen=True)
+class _Third:
+    """A third of the recordings as a network scores it that never heard it, at temperature 1."""
+
+    logits: Floats
+    truth: np.ndarray[tuple[int], np.dtype[np.int64]]
+    heard: Heard
+    alone: tuple[Scored, ...]
+
+
+def small_run(labels: int, seed: int, epochs: int) -> StreamRun:
+    """A network of a third of the size of the one that ships, on scenes of six seconds."""
+    network = StreamSpec(stem=12, blocks=(20, 40, 64), top=96, labels=labels)
+    recipe = SceneRecipe(frames=300, sounds=(0.2, 0.45, 0.25, 0.1))
+    return StreamRun(network=network, recipe=recipe, seed=seed, epochs=epochs, steps=50)
+
+
+def make(plan: Plan, sounds: Sounds, front_end: FrontEnd, runs: Path, say: Say) -> Outcome:
+    """Run the whole recipe; every training resumes from ``runs`` where it was interrupted."""
+    course = _Course(plan, sounds, front_end, runs, _Estimate(say, plan.run.epochs))
+    thirds = [course.third(number, *parts) for number, parts in enumerate(cross_fit(sounds.part, GROUPS))]
+    say("fitting thresholds")
+    tempers = {label: temper_of(sounds, label) for label in sounds.classes}
+    alerts = []
+    for number, third in enumerate(thirds):
+        others = [one for other, one in enumerate(thirds) if other != number]
+        alerts.append(_judged(third, _decided(others, tempers), sounds.labels))
+    temperature, classes = _decided(thirds, tempers)
+    scaling, model = course.trained(sounds.part, "final")
+    streamed = streaming(model, plan.run.network, HOP_FRAMES)
+    flatbuffer, state = to_tflite(streamed), int(streamed.inputs[1].shape[1])
+    frames = scaling.apply(course.mixer(sounds.part).batch(1, np.random.default_rng(1)).decibels)[0]
+    parity = check_parity(model, flatbuffer, frames, HOP_FRAMES, state)
+    say(f"TFLite equals Keras within {parity:.1e}")
+    accuracies = tuple(clip_figures(third.logits, third.truth).accuracy for third in thirds)
+    logits, truth = (np.concatenate([getattr(t, name) for t in thirds]) for name in ("logits", "truth"))
+    clips, pooled = clip_figures(logits, truth), tuple(map(_pooled, zip(*alerts, strict=True)))
+    hours = sum(bed.seconds for third in thirds for bed in third.heard.beds) / 3600
+    quality = _quality(plan, sounds, clips, pooled, hours)
+    card = course.card(scaling, Facts(plan.version, _now(), temperature, classes, quality), state)
+    return Outcome(card, flatbuffer, parity, accuracies, clips, pooled, hours, course.minutes())
+
+
+class _Estimate:
+    """Says each epoch, and how long all that is left will take at the pace so far."""
+
+    def __init__(self, say: Say, epochs: int) -> None:
+        self._say, self._epochs, self._begun = say, epochs, time.monotonic()
+        self._done = self._in_run = 0
+        self._runs = GROUPS + 1
+
+    def of(self, name: str) -> Say:
+        """The report of the next training."""
+        self._runs, self._in_run = self._runs - 1, 0
+
+        def tell(text: str) -> None:
+            self._done, self._in_run = self._done + 1, self._in_run + 1
+            pace_s = (time.monotonic() - self._begun) / self._done
+            left_s = pace_s * (self._runs * self._epochs + self._epochs - self._in_run)
+            self._say(f"{name}: {text}; about {left_s / 60:.0f} min left")
+
+        return tell
+
+
+@dataclass
+class _Course:
+    """What all trainings of a making share."""
+
+    plan: Plan
+    sounds: Sounds
+    front_end: FrontEnd
+    runs: Path
+    estimate: _Estimate
+    _folders: list[Path] = field(default_factory=list)
+
+    def mixer(self, part: Part) -> SceneMixer:
+        recipe, front_end = self.plan.run.recipe, self.front_end
+        return SceneMixer(
+            front_end.bank([*(clip for clip, _ in part.events), *part.backgrounds], lambda done: None),
+            targets_of(part, recipe.faint_label, self.sounds.labels),
+            event_sampler(part),
+            other_sampler(part),
+            band_widths(front_end.spec, RATE),
+            front_end.spec.floor,
+            recipe,
+            Timing(),
+        )
+
+    def trained(self, part: Part, name: str) -> tuple[Scaling, Any]:
+        run, mixer = self.plan.run, self.mixer(part)
+        scaling = measure_scaling(mixer, run.seed)
+        # Other sounds or settings are another run: never go on from its state.
+        folder = self.runs / f"{name}-{cache_key(part, (), self.front_end, run)}"
+        self._folders.append(folder)
+        return scaling, train(run, mixer, None, scaling, folder, self.estimate.of(name))
+
+    def minutes(self) -> float:
+        """How long all trainings took, interruptions apart."""
+        seconds = 0.0
+        for path in self._folders:
+            with np.load(path / "state.npz") as state:
+                seconds += sum(row["seconds"] for row in json.loads(str(state["history"])))
+        return seconds / 60
+
+    def card(self, scaling: Scaling, facts: Facts, state: int) -> Card:
+        spec = self.front_end.spec.model_copy(update={"frames": self.plan.run.network.frames})
+        return make_card(spec, scaling, facts, HOP_FRAMES * spec.hop, state, self.plan.identity)
+
+    def third(self, number: int, learn: Part, held: Part) -> _Third:
+        """Train without the held part and let the network hear it."""
+        scaling, model = self.trained(learn, f"cross{number}")
+        streamed = streaming(model, self.plan.run.network, HOP_FRAMES)
+        labels, seed = self.sounds.labels, self.plan.run.seed
+        card = self.card(scaling, undecided(self.sounds.classes), int(streamed.inputs[1].shape[1]))
+        listener = streamer(card, to_tflite(streamed), labels)
+        count = int(np.clip(len(held.events) // 4, *_SCAPES))
+        scapes = make_soundscapes(held, ScapePlan(count, seed=seed + number))
+        times_s = card.window / RATE, card.hop / RATE
+        beds = tuple(listener.beds(held.backgrounds))
+        heard = Heard(tuple(listener.soundscapes(scapes)), beds, (), *times_s)
+        return _Third(
+            listener.logits(clip for clip, _ in held.events),
+            np.array([labels.index(label) for _, label in held.events]),
+            heard,
+            tuple(listener.scenes(held, _ALONE_SNR_DB, seed)),
+        )
+
+
+def temper_of(sounds: Sounds, label: str) -> Temper:
+    """What the lengths of a class's sounds ask of its settings."""
+    lengths = [soundfile.info(clip.path).duration for clip, name in sounds.part.events if name == label]
+    shortest_s = round(float(np.clip(np.quantile(lengths, 0.1), 0.25, 2.0)), 2)
+    if np.median(lengths) < 1.5:
+        return Temper(shortest_s, (0.0, 0.5), (0.0, 0.25, 0.5), 1.0)
+    return Temper(shortest_s, (0.0, 0.5, 1.0, 2.0), (0.0, 0.25, 0.5, 1.0), 2.0)
+
+
+def _decided(thirds: Sequence[_Third], tempers: Mapping[str, Temper]) -> tuple[float, dict[str, ClassCard]]:
+    """Fit temperature and the settings of each class."""
+    classes = tuple(tempers)
+    scored = [stream for third in thirds for stream in (*third.heard.scenes, *third.heard.beds)]
+    temperature = fit_temperature(*rows_of(scored, classes))
+    scenes, beds = (
+        tuple(recalibrated(s, temperature) for third in thirds for s in getattr(third.heard, kind))
+        for kind in ("scenes", "beds")
+    )
+    heard = replace(thirds[0].heard, scenes=scenes, beds=beds)
+    cards = {label: fit_class(label, column, heard, tempers[label]) for column, label in enumerate(classes)}
+    return temperature, cards
+
+
+def _judged(
+    third: _Third, decided: tuple[float, dict[str, ClassCard]], labels: Sequence[str]
+) -> list[AlertFigures]:
+    """Alerts of a third, with what was decided without it."""
+    temperature, cards = decided
+    settings = {label: card.profiles["quiet"] for label, card in cards.items()}
+    alone, beds = (
+        [recalibrated(s, temperature) for s in streams] for streams in (third.alone, third.heard.beds)
+    )
+    return alert_figures(alone, beds, settings, labels)
+
+
+def _pooled(rows: Sequence[AlertFigures]) -> AlertFigures:
+    """One class's alerts in all thirds."""
+    return AlertFigures(
+        rows[0].label,
+        scenes=sum(row.scenes for row in rows),
+        heard=sum(row.heard for row in rows),
+        wrong=sum(row.wrong for row in rows),
+        false_alarms=sum(row.false_alarms for row in rows),
+        delays_s=tuple(delay for row in rows for delay in row.delays_s),
+    )
+
+
+def _quality(
+    plan: Plan, sounds: Sounds, clips: ClipFigures, alerts: Sequence[AlertFigures], hours: float
+) -> tuple[Quality, ...]:
+    files = len(sounds.part.events)
+    figures = {
+        f"clip accuracy, {len(sounds.classes)} classes, mean logits": clips.accuracy,
+        "clip macro F1": clips.macro_f1,
+        "clips that raise their own alert, 15 dB over background, profile quiet": (
+            sum(row.heard for row in alerts) / sum(row.scenes for row in alerts)
+        ),
+        f"false alarms an hour of background ({hours * 60:.0f} minutes), profile quiet": (
+            sum(row.false_alarms for row in alerts) / hours
+        ),
+    }
+    return tuple(
+        Quality(
+            measure=measure,
+            value=round(value, 4),
+            data=f"{files} files of the user's own, each judged by a network that never heard its recording",
+            fold=f"{GROUPS} groups of recordings",
+            seed=plan.run.seed,
+            command=plan.command,
+            recipe_cv=True,
+        )
+        for measure, value in figures.items()
+    )
+
+
+def _now() -> str:
+    return datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
