@@ -253,11 +253,17 @@ def _streamed(
         streamed = {HERE: run_hops(folder, HERE, outputs, network.state)}
         if other is not None:
             say(f"streaming in {other}")
-            streamed[THERE] = _elsewhere(folder, other, outputs, network.state)
+            streamed[THERE] = elsewhere(folder, other, outputs, network.state)
         return streamed
 
 
-def _elsewhere(folder: Path, python: Path, outputs: int, state: int) -> dict[str, Streamed]:
+def elsewhere(folder: Path, python: Path, outputs: int, state: int) -> dict[str, Streamed]:
+    """Stream as :func:`training.hops.run` does, with tflite-runtime in another interpreter.
+
+    Raises
+    ------
+    ExportError : it cannot be run, or ends with an error
+    """
     root = Path(__file__).resolve().parent.parent
     try:
         child = subprocess.run(

@@ -16,9 +16,12 @@ from test_scores import SCORE_TOLERANCE, read_scores
 
 pytest.importorskip("tensorflow")
 
+from monitor.model.package import read_package, write_package
 from training.data import LABELS
 from training.export import to_tflite
+from training.exports import elsewhere
 from training.fit import Scaling
+from training.hops import run
 from training.packaging import make_card, undecided
 from training.prepare import default_front_end
 from training.streaming.network import StreamSpec, build, streaming
@@ -34,8 +37,6 @@ Scored = Callable[[Path, str], np.ndarray]
 def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An untrained network: its scores wander with what it hears, which is all that is asked here."""
     import keras
-
-    from monitor.model.package import write_package
 
     keras.utils.set_random_seed(3)
     step = streaming(build(SPEC), SPEC, HOP)
@@ -79,10 +80,35 @@ def test_tensorflow_gives_the_scores_of_ai_edge_litert(scored: Scored, expected:
     np.testing.assert_allclose(scores, expected, rtol=0, atol=SCORE_TOLERANCE)
 
 
-@pytest.mark.environment
-def test_tflite_runtime_gives_the_scores_of_ai_edge_litert(scored: Scored, expected: np.ndarray) -> None:
+@pytest.fixture(scope="module")
+def other_python() -> Path:
     python = tflite_python()
     if python is None:
         pytest.skip("there is no Python 3.11, the last that tflite-runtime runs on")
-    scores = scored(python, "tflite_runtime")
+    return python
+
+
+@pytest.mark.environment
+def test_tflite_runtime_gives_the_scores_of_ai_edge_litert(
+    scored: Scored, expected: np.ndarray, other_python: Path
+) -> None:
+    scores = scored(other_python, "tflite_runtime")
     np.testing.assert_allclose(scores, expected, rtol=0, atol=SCORE_TOLERANCE)
+
+
+@pytest.mark.environment
+def test_the_export_check_hears_the_same_in_both_interpreters(
+    package: Path, other_python: Path, tmp_path: Path
+) -> None:
+    made = read_package(package)
+    assert made.card is not None
+    assert made.card.state is not None
+    (tmp_path / "plain.tflite").write_bytes(made.flatbuffer)
+    (tmp_path / "broken.tflite").write_bytes(made.flatbuffer[:200])
+    frames = np.random.default_rng(0).standard_normal((20, HOP, SPEC.n_mels)).astype(np.float32)
+    np.save(tmp_path / "frames.npy", frames)
+    here = run(tmp_path, "ai_edge_litert", len(LABELS), made.card.state)
+    there = elsewhere(tmp_path, other_python, len(LABELS), made.card.state)
+    np.testing.assert_allclose(there["plain"].outputs, here["plain"].outputs, rtol=0, atol=1e-4)
+    assert np.ptp(here["plain"].outputs, axis=0).min() > 1e-3
+    assert "cannot load the model" in there["broken"].refused
