@@ -12,9 +12,9 @@ import os
 import subprocess
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields, is_dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, TypeVar, get_type_hints
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,8 +32,8 @@ from training.hops import Streamed, stream
 from training.hops import run as run_hops
 from training.mixing import Floats
 from training.splits import rank
-from training.streaming.fit import StreamRun, train
-from training.streaming.network import STRIDE, build, streaming
+from training.streaming.kept import kept
+from training.streaming.network import STRIDE, StreamSpec, streaming
 
 FORMS: tuple[Weights, ...] = ("float32", "float16", "dynamic", "int8")
 HERE, THERE = "ai_edge_litert", "tflite_runtime"
@@ -47,14 +47,13 @@ _PARITY_S = 120
 """Seconds of sound that every form is compared with Keras on, in one stream."""
 
 Say = Callable[[str], None]
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class Network:
     """A trained network in its whole-sequence form, and the package that was made of it."""
 
-    run: StreamRun
+    spec: StreamSpec
     model: Any
     package: ModelPackage
     card: Card
@@ -99,56 +98,20 @@ class Checked:
 
 
 def read_network(folder: Path, package: Path) -> Network:
-    """Read a run's folder, ``spec.json`` and ``state.npz`` as training leaves them, and its package.
+    """Read a trained network, as :func:`training.streaming.kept.keep` leaves it, and its package.
 
     Raises
     ------
-    DataError : no such run, one that is not finished, a package without a state
+    DataError : no network, a package without a state, or with other labels
     PackageError : the package cannot be read
     """
-    run = read_run(folder)
+    spec, model = kept(folder)
     made = read_package(package)
     if made.card is None or made.card.state is None:
         raise DataError(f"{package}: is no streaming package; --package must name what the run was made into")
-    if len(made.labels) != run.network.labels:
-        raise DataError(f"{package}: has {len(made.labels)} labels, the run {run.network.labels}")
-    # Finished, it trains no more: neither sounds nor scaling are asked for.
-    fixed = train(run, None, None, None, folder, lambda text: None)  # type: ignore[arg-type]
-    model = build(run.network)
-    model.set_weights(fixed.get_weights())
-    return Network(run, model, made, made.card, made.card.state)
-
-
-def read_run(folder: Path) -> StreamRun:
-    """Return the settings of a finished run.
-
-    Raises
-    ------
-    DataError : no such run, of another version, or not finished
-    """
-    try:
-        run = _rebuilt(StreamRun, json.loads((folder / "spec.json").read_text(encoding="utf-8")))
-        with np.load(folder / "state.npz") as state:
-            done = len(json.loads(str(state["history"])))
-    except OSError as error:
-        raise DataError(f"{folder}: no trained network in it ({error.strerror}: {error.filename})") from error
-    except (ValueError, TypeError, KeyError) as error:
-        raise DataError(f"{folder}: is a run of another version or damaged ({error})") from error
-    if done < run.epochs:
-        raise DataError(f"{folder}: only {done} of {run.epochs} epochs are trained; let the run finish")
-    return run
-
-
-def _rebuilt(kind: type[T], values: Mapping[str, Any]) -> T:
-    """A dataclass from what ``asdict`` and JSON made of it."""
-    hints = get_type_hints(kind)
-    given: dict[str, Any] = {}
-    for name in (field.name for field in fields(kind) if field.name in values):  # type: ignore[arg-type]
-        value = values[name]
-        if is_dataclass(hints[name]):
-            value = _rebuilt(hints[name], value)
-        given[name] = tuple(value) if isinstance(value, list) else value
-    return kind(**given)
+    if len(made.labels) != spec.labels:
+        raise DataError(f"{package}: has {len(made.labels)} labels, the run {spec.labels}")
+    return Network(spec, model, made, made.card, made.card.state)
 
 
 def make_forms(
@@ -219,7 +182,7 @@ def _difference(ours: Floats, keras: Floats) -> float:
 
 
 def _converted(network: Network, frames: Floats, forms: Sequence[Weights], say: Say) -> dict[Weights, bytes]:
-    stepped = streaming(network.model, network.run.network, network.hop_frames)
+    stepped = streaming(network.model, network.spec, network.hop_frames)
     flatbuffers: dict[Weights, bytes] = {}
     for form in forms:
         say(f"converting to {form}")

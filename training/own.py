@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from pathlib import Path
@@ -27,15 +27,16 @@ from training.calibration import Heard, Temper, fit_class, fit_temperature, reca
 from training.distillation import cache_key
 from training.evaluation import AlertFigures, ClipFigures, alert_figures, clip_figures, streamer
 from training.export import to_tflite
-from training.fit import Scaling
+from training.fit import RunSpec, Scaling, make_optimizer, prefetch
 from training.folders import Sounds
+from training.loop import Course, on_logits, one_cycle, optimise
 from training.mixing import Floats
 from training.packaging import Facts, Identity, make_card, undecided
 from training.prepare import RATE, FrontEnd, event_sampler, other_sampler, targets_of
 from training.soundscapes import ScapePlan, make_soundscapes
 from training.splits import Part, cross_fit
-from training.streaming.fit import StreamRun, measure_scaling, train
-from training.streaming.network import StreamSpec, check_parity, streaming
+from training.streaming.kept import keep
+from training.streaming.network import StreamSpec, build, check_parity, streaming
 from training.streaming.scenes import SceneMixer, SceneRecipe, Timing
 from training.streams import Scored
 
@@ -50,10 +51,24 @@ Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
+class OwnRun:
+    """Everything that decides a training's weights, the recordings apart."""
+
+    network: StreamSpec
+    recipe: SceneRecipe
+    seed: int
+    epochs: int
+    steps: int = 50
+    batch: int = 24
+    rate: float = 3e-3
+    decay: float = 0.05
+
+
+@dataclass(frozen=True)
 class Plan:
     """One making of a model."""
 
-    run: StreamRun
+    run: OwnRun
     identity: Identity
     version: str
     command: str
@@ -91,11 +106,10 @@ class _Third:
     alone: tuple[Scored, ...]
 
 
-def small_run(labels: int, seed: int, epochs: int) -> StreamRun:
-    """A network of a third of the size of the one that ships, on scenes of six seconds."""
+def small_run(labels: int, seed: int, epochs: int) -> OwnRun:
+    """A network of less than half the size of the one that ships, on scenes of six seconds."""
     network = StreamSpec(stem=12, blocks=(20, 40, 64), top=96, labels=labels)
-    recipe = SceneRecipe(frames=300, sounds=(0.2, 0.45, 0.25, 0.1))
-    return StreamRun(network=network, recipe=recipe, seed=seed, epochs=epochs, steps=50)
+    return OwnRun(network, SceneRecipe(frames=300, sounds=(0.2, 0.45, 0.25, 0.1)), seed, epochs)
 
 
 def make(plan: Plan, sounds: Sounds, front_end: FrontEnd, runs: Path, say: Say) -> Outcome:
@@ -171,11 +185,11 @@ class _Course:
 
     def trained(self, part: Part, name: str) -> tuple[Scaling, Any]:
         run, mixer = self.plan.run, self.mixer(part)
-        scaling = measure_scaling(mixer, run.seed)
+        scaling = _scaling_of(mixer, run.seed)
         # Other sounds or settings are another run: never go on from its state.
         folder = self.runs / f"{name}-{cache_key(part, (), self.front_end, run)}"
         self._folders.append(folder)
-        return scaling, train(run, mixer, None, scaling, folder, self.estimate.of(name))
+        return scaling, train(run, mixer, scaling, folder, self.estimate.of(name))
 
     def minutes(self) -> float:
         """How long all trainings took, interruptions apart."""
@@ -207,6 +221,41 @@ class _Course:
             heard,
             tuple(listener.scenes(held, _ALONE_SNR_DB, seed)),
         )
+
+
+def _scaling_of(mixer: SceneMixer, seed: int) -> Scaling:
+    """Mean per band and one deviation of training scenes."""
+    decibels = mixer.batch(48, np.random.default_rng((seed, 10**6))).decibels
+    mean = decibels.mean(axis=(0, 1))
+    return Scaling(mean.astype(np.float32).round(3), round(float((decibels - mean).std()), 3))
+
+
+def train(run: OwnRun, mixer: SceneMixer, scaling: Scaling, folder: Path, say: Say) -> Any:
+    """Train, or go on where an earlier call stopped; keep the network in ``folder`` and return it."""
+    import keras
+    import tensorflow as tf
+
+    def make(rng: np.random.Generator) -> tuple[Floats, tuple[Floats, Floats]]:
+        scenes = mixer.batch(run.batch, rng)
+        return scaling.apply(scenes.decibels), (scenes.targets, scenes.weights)
+
+    def batches(epoch: int) -> Iterator[tuple[Floats, tuple[Floats, Floats]]]:
+        return prefetch(make, run.steps, (run.seed, epoch))
+
+    def loss(goal: Any, outputs: Any) -> tuple[Any, dict[str, Any]]:
+        targets, weights = goal
+        each = tf.nn.sigmoid_cross_entropy_with_logits(targets, outputs[0]) * weights
+        value = tf.reduce_sum(each) / tf.reduce_sum(tf.reduce_mean(weights, axis=2))
+        return value, {"loss": value}
+
+    keras.utils.set_random_seed(run.seed)
+    model = build(run.network, run.recipe.frames)
+    folder.mkdir(parents=True, exist_ok=True)
+    course = Course(run.epochs, one_cycle(run.rate, run.epochs, run.steps))
+    optimizer = make_optimizer(RunSpec(rate=run.rate, decay=run.decay))
+    optimise(model, optimizer, on_logits(loss), batches, course, folder, say)
+    keep(model, run.network, folder)
+    return model
 
 
 def temper_of(sounds: Sounds, label: str) -> Temper:

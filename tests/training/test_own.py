@@ -21,8 +21,8 @@ from training.cli import main
 from training.data import Clip
 from training.export import to_tflite
 from training.folders import Sounds
+from training.own import OwnRun
 from training.splits import Part
-from training.streaming.fit import StreamRun
 from training.streaming.network import StreamSpec
 from training.streaming.scenes import SceneRecipe
 
@@ -48,11 +48,9 @@ class Converter:
         return self.made[self._next - 1]
 
 
-def tiny_run(labels: int, seed: int, epochs: int) -> StreamRun:
+def tiny_run(labels: int, seed: int, epochs: int) -> OwnRun:
     network = StreamSpec(stem=4, blocks=(4, 6, 8), top=8, rings=(2, 5), level_frames=10, labels=labels)
-    return StreamRun(
-        network=network, recipe=SceneRecipe(frames=100), seed=seed, epochs=epochs, steps=1, batch=4
-    )
+    return OwnRun(network, SceneRecipe(frames=100), seed, epochs, steps=1, batch=4)
 
 
 def write_sounds(folder: Path) -> Path:
