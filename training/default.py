@@ -1,11 +1,10 @@
 """The recipe of the shipped model, from data to package.
 
-1. Cross-fit: let the teacher hear scenes of two thirds of the training recordings, train on
-   them, three times, so that each recording is scored once by a model that never heard it;
-   fit temperature and thresholds on soundscapes and backgrounds that these models score.
-2. Train on all training recordings and all lessons; the test fold and the test backgrounds are
-   not read.
-3. Test: accuracy on the clips of the test fold, alerts in streams, false alarms.
+1. Leave each fold out in turn: let the teacher hear mixtures of the other folds, train on them,
+   score the fold that was left out. Other seeds do the same for the figures.
+2. Decide temperature and thresholds on all that was scored so; for a fold's figures on the
+   other folds alone.
+3. Train what ships on everything, with nothing chosen again.
 4. Convert to the streaming form, compare with Keras, write package and records.
 """
 
@@ -22,47 +21,32 @@ import numpy as np
 from monitor.features.spec import LogMelSpec
 from monitor.model.card import Card, Quality
 from monitor.model.package import write_package
-from training.calibration import Heard, fit_class, fit_temperature
-from training.data import CLASSES, LABELS, Clip, Corpora
-from training.evaluation import (
-    AlertFigures,
-    ClipFigures,
-    Streamer,
-    alert_figures,
-    clip_figures,
-    streamer,
-)
+from training.data import LABELS, Clip, Corpora
+from training.evaluation import streamer
 from training.export import to_tflite
-from training.fit import Scaling
+from training.fit import Scaling, measure_scaling
+from training.held_out import Decided, FoldFigures, Hearing, decide, hear, judge
 from training.mixing import Floats
 from training.packaging import NAME, Facts, make_card, undecided
-from training.prepare import RATE, FrontEnd
-from training.soundscapes import ScapePlan, make_soundscapes
-from training.splits import Part, cross_fit, split
-from training.streaming.fit import StreamRun, make_mixer, measure_scaling, train
+from training.prepare import RATE, FrontEnd, make_mixer
+from training.splits import Part, everything, leave_one_out
+from training.streaming.fit import LEAD, StreamRun, train
+from training.streaming.kept import keep
 from training.streaming.lessons import LessonPlan, Lessons, joined, make_lessons
 from training.streaming.network import check_parity, streaming
-from training.streaming.scenes import Timing
-from training.streams import Scored
 
-CROSS_FITS = 3
 HOP_FRAMES = 12
 """Frames between two sets of scores: 0.24 s."""
-DEVELOPMENT_SCAPES = 40
-"""Soundscapes of a minute that each cross-fitted model is judged on."""
-TEST_SNR_DB = (15.0, 15.0)
-_RISE_S, _FALL_S = 0.3, 1.0
-"""For so long after a sound's onset and end a row is not asked what it should have said."""
 
 Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
 class Plan:
-    """One making of the model."""
+    """One making of the model; the first of ``seeds`` decides what ships, the others add to the figures."""
 
-    train_folds: tuple[int, ...]
-    test_folds: tuple[int, ...]
+    folds: tuple[int, ...]
+    seeds: tuple[int, ...]
     run: StreamRun
     lessons: LessonPlan
     version: str
@@ -90,186 +74,164 @@ class Trained:
     def spec(self) -> LogMelSpec:
         return self.front_end.spec.model_copy(update={"frames": self.run.network.frames})
 
-    def streamed(self) -> Any:
-        return streaming(self.model, self.run.network, HOP_FRAMES)
+    def converted(self) -> tuple[bytes, int]:
+        """Return the streaming form as flatbuffer, and the length of its state."""
+        streamed = streaming(self.model, self.run.network, HOP_FRAMES)
+        return to_tflite(streamed), int(streamed.inputs[1].shape[1])
 
     def card(self, facts: Facts, state: int) -> Card:
         return make_card(self.spec, self.scaling, facts, HOP_FRAMES * self.spec.hop, state)
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """Everything that one making yields."""
+class Package:
+    """What the monitor is given."""
 
     card: Card
     flatbuffer: bytes
+
+    def write(self, path: Path) -> Path:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_package(path, self.flatbuffer, LABELS, self.card)
+        return path
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Everything that one making yields.
+
+    apart : by fold, the network of the first seed that never heard it, with what the other folds decided
+    """
+
+    package: Package
     parity: float
-    clips: ClipFigures
-    alerts: tuple[AlertFigures, ...]
-    scenes: tuple[Scored, ...]
-    beds: tuple[Scored, ...]
-    development: tuple[AlertFigures, ...]
-    development_hours: float
-
-    @property
-    def bed_hours(self) -> float:
-        return _hours(self.beds)
+    apart: dict[int, Package]
+    hearings: tuple[Hearing, ...]
+    figures: tuple[FoldFigures, ...]
 
 
-def _hours(beds: Sequence[Scored]) -> float:
-    return sum(bed.seconds for bed in beds) / 3600
+@dataclass(frozen=True)
+class _Fit:
+    """A network that never heard a fold: its conversion, and how it scores the fold."""
+
+    trained: Trained
+    flatbuffer: bytes
+    state: int
+    hearing: Hearing
+
+    def package(self, facts: Facts) -> Package:
+        return Package(self.trained.card(facts, self.state), self.flatbuffer)
 
 
 def make(plan: Plan, corpora: Corpora, school: School, front_end: FrontEnd, runs: Path, say: Say) -> Outcome:
     """Run the whole recipe; every run resumes from ``runs`` where it was interrupted."""
-    parts = split(corpora, plan.train_folds, plan.test_folds)
-    fits, lessons = _cross_fits(parts.train, plan, school, front_end, runs, say)
-    temperature, heard = _heard(fits, plan, say)
-    say("fitting thresholds")
-    classes = {label: fit_class(label, LABELS.index(label), heard) for label in CLASSES}
-    final = _train(parts.train, plan, joined(lessons), front_end, runs / "final", say)
-    streamed = final.streamed()
-    flatbuffer, state = to_tflite(streamed), streamed.inputs[1].shape[1]
-    facts = Facts(plan.version, _now(), temperature, classes, ())
-    parity = check_parity(final.model, flatbuffer, _some_frames(parts.train, final), HOP_FRAMES, state)
+    fits, lessons = _leave_each_out(plan, corpora, school, front_end, runs, say)
+    figures, apart = [], {}
+    for fit in fits:
+        decided = decide([f.hearing for f in fits if _same_seed(f, fit) and f is not fit], say)
+        figures.append(judge(fit.hearing, decided))
+        if fit.hearing.seed == plan.seeds[0]:
+            held = _quality(plan, figures[-1:], recipe_cv=False)
+            apart[fit.hearing.fold] = fit.package(_facts(plan, decided, held))
+    decided = decide([fit.hearing for fit in fits if fit.hearing.seed == plan.seeds[0]], say)
+    part = everything(corpora, plan.folds)
+    run = replace(plan.run, seed=plan.seeds[0])
+    final = _train(part, run, joined(lessons), front_end, runs / "final", say)
+    flatbuffer, state = final.converted()
+    parity = check_parity(final.model, flatbuffer, _some_frames(part, final), HOP_FRAMES, state)
     say(f"TFLite equals Keras within {parity:.1e}")
-    listener = streamer(final.card(facts, state), flatbuffer)
-    truth = np.array([CLASSES.index(label) for _, label in parts.test.events])
-    clips = clip_figures(listener.logits(clip for clip, _ in parts.test.events), truth)
-    scenes = listener.scenes(parts.test, TEST_SNR_DB, plan.run.seed)
-    beds = listener.beds(parts.test.backgrounds)
-    quiet = {label: card.profiles["quiet"] for label, card in classes.items()}
-    alerts = alert_figures(scenes, beds, quiet)
-    card = final.card(replace(facts, quality=_quality(plan, clips, alerts, _hours(beds))), state)
-    development = tuple(alert_figures(heard.scenes, heard.beds, quiet))
-    return Outcome(
-        card, flatbuffer, parity, clips, tuple(alerts), tuple(scenes), tuple(beds), development,
-        _hours(heard.beds),
-    )  # fmt: skip
+    facts = _facts(plan, decided, _quality(plan, figures, recipe_cv=True))
+    package = Package(final.card(facts, state), flatbuffer)
+    return Outcome(package, parity, apart, tuple(fit.hearing for fit in fits), tuple(figures))
 
 
-def write(outcome: Outcome, folder: Path) -> Path:
-    """Write the package into ``folder``; return its path."""
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{NAME}.tflite"
-    write_package(path, outcome.flatbuffer, LABELS, outcome.card)
-    return path
+def write(outcome: Outcome, models: Path, runs: Path) -> Path:
+    """Write the package into ``models``, those of the single folds into ``runs``; return the first's path."""
+    for fold, package in outcome.apart.items():
+        package.write(runs / f"without-fold{fold}.tflite")
+    return outcome.package.write(models / f"{NAME}.tflite")
 
 
-def _train(part: Part, plan: Plan, lessons: Lessons, front_end: FrontEnd, folder: Path, say: Say) -> Trained:
-    mixer = make_mixer(part, front_end, plan.run.recipe, Timing())
-    scaling = measure_scaling(mixer, plan.run.seed)
-    model = train(plan.run, mixer, lessons, scaling, folder, lambda text: say(f"{folder.name}: {text}"))
-    return Trained(model, plan.run, scaling, front_end)
+def _same_seed(one: _Fit, other: _Fit) -> bool:
+    return one.hearing.seed == other.hearing.seed
 
 
-def _cross_fits(
-    part: Part, plan: Plan, school: School, front_end: FrontEnd, runs: Path, say: Say
-) -> tuple[list[tuple[Trained, Part]], list[Lessons]]:
-    """Return the cross-fitted models, each with what it never heard, and the lessons of all."""
-    fits, lessons = [], []
-    for number, (learn, held) in enumerate(cross_fit(part, CROSS_FITS)):
-        name = f"cross{number}"
-        lessons.append(
-            make_lessons(
-                learn, school.unlabelled, front_end, school.teacher, plan.lessons, Timing(),
-                plan.run.recipe.faint_label, plan.run.seed,
-                lambda done, name=name: say(f"{name}: {done} scenes heard"),
-            )
+def _leave_each_out(
+    plan: Plan, corpora: Corpora, school: School, front_end: FrontEnd, runs: Path, say: Say
+) -> tuple[list[_Fit], list[Lessons]]:
+    """Return a network per seed and fold, and the first seed's lessons."""
+    fits, lessons = [], {}
+    apart = leave_one_out(corpora, plan.folds)
+    for fold, parts in apart.items():
+        lessons[fold] = make_lessons(
+            parts.train, school.unlabelled, front_end, LEAD, school.teacher, plan.lessons,
+            plan.run.recipe.faint_label, plan.run.seed,
+            lambda done, fold=fold: say(f"without fold {fold}: {done} mixtures heard by the teacher"),
         )  # fmt: skip
-        fits.append((_train(learn, plan, lessons[-1], front_end, runs / name, say), held))
-    return fits, lessons
+    for seed in plan.seeds:
+        for fold, parts in apart.items():
+            run, folder = replace(plan.run, seed=seed), runs / f"fold{fold}-seed{seed}"
+            trained = _train(parts.train, run, lessons[fold], front_end, folder, say)
+            flatbuffer, state = trained.converted()
+            say(f"{folder.name}: hearing what it was kept from")
+            card = trained.card(undecided(), state)
+            times = (trained.spec.frames * trained.spec.hop / RATE, HOP_FRAMES * trained.spec.hop / RATE)
+            hearing = hear(parts.test, streamer(card, flatbuffer), fold, seed, *times)
+            fits.append(_Fit(trained, flatbuffer, state, hearing))
+    return fits, list(lessons.values())
 
 
-def _heard(fits: Sequence[tuple[Trained, Part]], plan: Plan, say: Say) -> tuple[float, Heard]:
-    """Return the temperature, and the scores that cross-fitted models give to what they never heard."""
-    scenes: list[Scored] = []
-    beds: list[Scored] = []
-    others: list[Scored] = []
-    for number, (trained, held) in enumerate(fits):
-        say(f"scoring the streams of cross-fit {number}")
-        listener = _listener(trained)
-        scapes = make_soundscapes(held, ScapePlan(DEVELOPMENT_SCAPES, seed=plan.run.seed + number))
-        scenes += listener.soundscapes(scapes)
-        beds += listener.beds(held.backgrounds)
-        others += listener.joined(held.negatives, f"ESC {number}")
-    temperature = fit_temperature(*_rows([*scenes, *beds]))
-    say(f"temperature {temperature:g}")
-    spec = fits[0][0].spec
-    window_s, hop_s = (frames * spec.hop / RATE for frames in (spec.frames, HOP_FRAMES))
-    calibrated = (
-        tuple(replace(s, scores=_recalibrated(s.scores, temperature)) for s in streams)
-        for streams in (scenes, beds, others)
-    )
-    return temperature, Heard(*calibrated, window_s, hop_s)
+def _train(
+    part: Part, run: StreamRun, lessons: Lessons, front_end: FrontEnd, folder: Path, say: Say
+) -> Trained:
+    mixer = make_mixer(part, front_end, run.recipe, lambda done: None, LEAD)
+    scaling = measure_scaling(mixer, run.seed)
+    model = train(run, mixer, lessons, scaling, folder, lambda text: say(f"{folder.name}: {text}"))
+    keep(model, run.network, folder)
+    return Trained(model, run, scaling, front_end)
 
 
-def _listener(trained: Trained) -> Streamer:
-    streamed = trained.streamed()
-    card = trained.card(undecided(), streamed.inputs[1].shape[1])
-    return streamer(card, to_tflite(streamed))
-
-
-def _rows(streams: Sequence[Scored]) -> tuple[Floats, Floats]:
-    """Return logits and targets of the ten classes, one after another, where it is known what holds."""
-    logits, targets = [], []
-    for stream in streams:
-        scores = stream.scores[:, : len(CLASSES)].astype(np.float64).clip(1e-6, 1 - 1e-6)
-        holds, known = np.zeros(scores.shape), np.ones(scores.shape, bool)
-        for label, onset_s, offset_s in stream.sounds:
-            column, since = CLASSES.index(label), stream.times_s - onset_s
-            holds[(since > _RISE_S) & (stream.times_s <= offset_s), column] = 1.0
-            known[(since > 0) & (since <= _RISE_S), column] = False
-            known[(stream.times_s > offset_s) & (stream.times_s <= offset_s + _FALL_S), column] = False
-        logits.append(np.log(scores / (1 - scores))[known | (holds > 0)])
-        targets.append(holds[known | (holds > 0)])
-    return np.concatenate(logits).astype(np.float32), np.concatenate(targets).astype(np.float32)
-
-
-def _recalibrated(scores: Floats, temperature: float) -> Floats:
-    """Scores of temperature 1 at another."""
-    safe = scores.astype(np.float64).clip(1e-6, 1 - 1e-6)
-    odds = (safe / (1 - safe)) ** (1 / temperature)
-    recalibrated: Floats = (odds / (1 + odds)).astype(np.float32)
-    return recalibrated
+def _facts(plan: Plan, decided: Decided, quality: tuple[Quality, ...]) -> Facts:
+    now = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return Facts(plan.version, now, decided.temperature, decided.classes, quality)
 
 
 def _some_frames(part: Part, trained: Trained) -> Floats:
-    """A training scene as the network sees it, shape (frames, n_mels)."""
-    mixer = make_mixer(part, trained.front_end, trained.run.recipe, Timing())
-    scene = mixer.batch(1, np.random.default_rng((trained.run.seed, 10**6 + 1)))
-    return trained.scaling.apply(scene.decibels)[0]
+    """Training windows one after another, as the network sees them, shape (frames, n_mels)."""
+    mixer = make_mixer(part, trained.front_end, trained.run.recipe, lambda done: None, LEAD)
+    windows, _ = mixer.batch(4, np.random.default_rng((trained.run.seed, 10**6 + 1)))
+    return trained.scaling.apply(np.concatenate(windows))
 
 
-def _quality(
-    plan: Plan, clips: ClipFigures, alerts: Sequence[AlertFigures], bed_hours: float
-) -> tuple[Quality, ...]:
-    """The figures of exactly these weights: they never saw the test folds or the test backgrounds."""
-    scenes = sum(row.scenes for row in alerts)
-    figures = {
-        "clip accuracy, ten classes, mean logits": clips.accuracy,
-        "clip macro F1": clips.macro_f1,
-        "foreground clips that raise their own alert, 15 dB over background, profile quiet": (
-            sum(row.heard for row in alerts) / scenes
+def _quality(plan: Plan, figures: Sequence[FoldFigures], *, recipe_cv: bool) -> tuple[Quality, ...]:
+    """Means over folds and seeds, each fold judged by a network that never heard it."""
+    alerts = [row for one in figures for row in one.alerts["quiet"]]
+    hours = sum(bed.seconds for one in figures for bed in one.beds) / 3600
+    clips = [one.clips.confusion for one in figures]
+    values = {
+        "clip accuracy, ten classes, mean logits": (
+            sum(matrix.trace() for matrix in clips) / sum(matrix.sum() for matrix in clips)
         ),
-        "false alarms an hour of held-out background, profile quiet": (
-            sum(row.false_alarms for row in alerts) / bed_hours
+        "clip macro F1": float(np.mean([one.clips.macro_f1 for one in figures])),
+        "foreground clips that raise their own alert, 15 dB over background, profile quiet": (
+            sum(row.heard for row in alerts) / sum(row.scenes for row in alerts)
+        ),
+        "false alarms an hour of unheard background, profile quiet": (
+            sum(row.false_alarms for row in alerts) / hours
         ),
     }
-    trained_on = ", ".join(map(str, plan.train_folds))
-    tested_on = ", ".join(map(str, plan.test_folds))
+    folds = sorted({one.fold for one in figures})
+    others = ", ".join(str(fold) for fold in plan.folds if recipe_cv or fold not in folds)
+    rule = "each fold by a network trained on the others" if recipe_cv else f"trained on folds {others}"
     return tuple(
         Quality(
             measure=measure,
-            value=round(value, 4),
-            data=f"UrbanSound8K; these weights were trained on folds {trained_on} (as far as present)",
-            fold=tested_on,
-            seed=plan.run.seed,
+            value=round(float(value), 4),
+            data=f"UrbanSound8K (as far as present); {rule}, thresholds from them",
+            fold=", ".join(map(str, folds)),
+            seed=figures[0].seed,
             command=plan.command,
+            recipe_cv=recipe_cv,
         )
-        for measure, value in figures.items()
+        for measure, value in values.items()
     )
-
-
-def _now() -> str:
-    return datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")

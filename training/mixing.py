@@ -15,7 +15,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.audio import Bank
-from training.data import BACKGROUND, LABELS
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
@@ -102,19 +101,25 @@ class Mixer:
     targets : shape (clips, labels), 0…1, of each clip of the bank
     events, others : samplers of clip numbers of the bank
     widths : band weights of :func:`training.audio.band_widths`
-    frames : frames in a window
+    frames : frames in a window; lead : frames before it that a window comes with, in which its sounds
+        may have begun
     """
 
     def __init__(
         self, bank: Bank, targets: Floats, events: Sampler, others: Sampler, widths: Floats, frames: int,
-        floor: float, recipe: Recipe,
+        floor: float, recipe: Recipe, lead: int = 0,
     ) -> None:  # fmt: skip
         self._bank, self._targets, self._widths = bank, targets, widths
         self._events, self._others = events, others
-        self._frames, self._floor, self._recipe = frames, floor, recipe
+        self._frames, self._floor, self._recipe, self._lead = frames, floor, recipe, lead
+
+    @property
+    def frames(self) -> int:
+        """Of a window with its lead."""
+        return self._lead + self._frames
 
     def batch(self, size: int, rng: np.random.Generator) -> tuple[Floats, Floats]:
-        """Return windows, shape (size, frames, n_mels) in dB, and targets, shape (size, labels)."""
+        """Return windows, shape (size, lead + frames, n_mels) in dB, and targets, shape (size, labels)."""
         recipe = self._recipe
         first = self._events.draw(size, rng)
         empty = rng.random(size) < recipe.negatives
@@ -154,7 +159,7 @@ class Mixer:
         inside = rng.integers(0, np.maximum(1, length - frames + 1))
         sliding = rng.integers(heard - frames, length - heard + 1)
         start = np.where(loose, sliding, np.where(long, inside, rng.integers(0, length)))
-        at = start[:, None] + np.arange(frames)
+        at = start[:, None] + np.arange(-self._lead, frames)
         at = np.where((long | loose)[:, None], at, at % length[:, None])
         source = self._bank.first[clips][:, None] + np.minimum(
             (at * rate[:, None]).astype(np.int64), self._bank.frames[clips][:, None] - 1
@@ -189,13 +194,13 @@ def _scale(reference: Floats, level: Floats, gain_db: NDArray[np.float64]) -> Fl
 
 
 def pair_targets(first: Floats, second: Floats, second_over_first_db: NDArray[np.float64]) -> Floats:
-    """The louder keeps its target; the fainter loses some once it is far below, and ``background`` is off."""
+    """The louder keeps its target; the fainter loses some once far below; ``background``, last, is off."""
     amplitude = 10 ** (second_over_first_db / 20)
     share = (amplitude / (1.0 + amplitude)).astype(np.float32)[:, None]
     mixed: Floats = np.maximum(
         first * np.minimum(1.0, 2.0 * (1.0 - share)), second * np.minimum(1.0, 2.0 * share)
     )
-    mixed[:, LABELS.index(BACKGROUND)] = 0.0
+    mixed[:, -1] = 0.0
     return mixed
 
 

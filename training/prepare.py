@@ -81,8 +81,8 @@ def other_sampler(part: Part) -> Sampler:
     return Sampler(kinds, [clip.recording for clip in others], offset=len(part.events))
 
 
-def make_mixer(part: Part, front_end: FrontEnd, recipe: Recipe, tick: Tick) -> Mixer:
-    """Load the part's mel power and return its source of batches."""
+def make_mixer(part: Part, front_end: FrontEnd, recipe: Recipe, tick: Tick, lead: int = 0) -> Mixer:
+    """Load the part's mel power and return its source of batches; ``lead`` as of the mixer."""
     clips = [*(clip for clip, _ in part.events), *part.negatives, *part.backgrounds]
     return Mixer(
         front_end.bank(clips, tick),
@@ -93,4 +93,5 @@ def make_mixer(part: Part, front_end: FrontEnd, recipe: Recipe, tick: Tick) -> M
         front_end.spec.frames,
         front_end.spec.floor,
         recipe,
+        lead,
     )

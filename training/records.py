@@ -1,154 +1,287 @@
-"""What a making leaves behind: small tables, a page and a picture, all from one outcome."""
+"""What a making of the model leaves behind: a record per fold and seed, tables, pictures, one page."""
 
 from __future__ import annotations
 
-import csv
 import json
 import os
 import platform
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from monitor.tuning.poisson import interval
+import numpy as np
+
+from monitor.model.card import ProfileName
+from monitor.tuning.poisson import interval as poisson
+from training.calibration import BUDGETS
 from training.data import CLASSES
-from training.default import Outcome, Plan
+from training.default import HOP_FRAMES, Outcome, Plan
 from training.evaluation import AlertFigures, false_alarm_table
+from training.held_out import FoldFigures, Hearing
+from training.reliability import diagram, reliability, table
+from training.report import Cell, Report, Table, write
+from training.streaming.network import cost
+from training.study.intervals import accuracy, difference, interval
+from training.study.jobs import versions
+from training.study.records import DataUse, Job, JobRecord, Making, read_all
+from training.study.records import Outcome as Clips
+from training.study.stats import rows
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+MODEL = "default"
+PEERS = ("yamnet-lr", "compact", "cnn")
+"""Models of the study, tested on the same folds, that ours stands beside."""
+_URGENT = ("siren", "gun_shot", "car_horn", "jackhammer")
 
 
-def write_records(outcome: Outcome, plan: Plan, folder: Path) -> None:
-    """Write ``record.json``, three CSV tables, ``confusion.png`` and ``README.md`` into ``folder``."""
-    folder.mkdir(parents=True, exist_ok=True)
-    quiet = {label: card.profiles["quiet"] for label, card in outcome.card.classes.items()}
-    by_bed = false_alarm_table(outcome.beds, quiet)
-    _table(folder / "classes.csv", _CLASS_COLUMNS, class_rows(outcome))
-    _table(folder / "backgrounds.csv", ("background", "minutes", "alerts"), by_bed)
-    confusion = ((label, *row) for label, row in zip(CLASSES, outcome.clips.confusion.tolist(), strict=True))
-    _table(folder / "confusion.csv", ("true", *CLASSES), confusion)
-    _picture(outcome, folder / "confusion.png")
-    record = {
+def write_records(outcome: Outcome, plan: Plan, study: Path, folder: Path) -> None:
+    """Write records, page, pictures and tables into ``folder``.
+
+    study : the study's records; models of :data:`PEERS` that have none there are left out
+    """
+    ours = [record_of(hearing, outcome, plan) for hearing in outcome.hearings]
+    for record in ours:
+        record.write(folder / "records")
+    making = {
         "command": plan.command,
         "version": plan.version,
-        "created": outcome.card.created,
+        "created": outcome.package.card.created,
         "machine": f"{platform.machine()}, {os.cpu_count()} cores",
-        "train_folds": plan.train_folds,
-        "test_folds": plan.test_folds,
+        "folds": plan.folds,
+        "seeds": plan.seeds,
         "run": asdict(plan.run),
         "lessons": asdict(plan.lessons),
         "tflite_against_keras": outcome.parity,
-        "quality": [quality.model_dump() for quality in outcome.card.quality],
+        "quality": [quality.model_dump() for quality in outcome.package.card.quality],
     }
-    (folder / "record.json").write_text(json.dumps(record, indent=1) + "\n")
-    (folder / "README.md").write_text(page(outcome, plan))
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "making.json").write_text(json.dumps(making, indent=1) + "\n")
+    write(compose(outcome, plan, ours, read_all(study)), folder)
 
 
-_CLASS_COLUMNS = (
-    "class", "clip recall", "clip precision", "scenes", "heard", "share heard", "median delay s",
-    "wrong alerts in its scenes", "false alarms on background", "enter", "smoothing s", "attack s",
-)  # fmt: skip
-
-
-def class_rows(outcome: Outcome) -> list[tuple[object, ...]]:
-    """One row per class, in the order of the labels."""
-    rows: list[tuple[object, ...]] = []
-    for index, alert in enumerate(outcome.alerts):
-        quiet = outcome.card.classes[alert.label].profiles["quiet"]
-        delay = sorted(alert.delays_s)[len(alert.delays_s) // 2] if alert.delays_s else float("nan")
-        rows.append((
-            alert.label,
-            f"{outcome.clips.recall[index]:.2f}",
-            f"{outcome.clips.precision[index]:.2f}",
-            alert.scenes,
-            alert.heard,
-            f"{alert.heard / max(1, alert.scenes):.2f}",
-            f"{delay:.1f}",
-            alert.wrong,
-            alert.false_alarms,
-            f"{quiet.enter:g}",
-            f"{quiet.smoothing_s:g}",
-            f"{quiet.attack_s:g}",
-        ))  # fmt: skip
-    return rows
-
-
-def page(outcome: Outcome, plan: Plan) -> str:
-    """The figures as Markdown."""
-    folds = f"trained on folds {_folds(plan.train_folds)}, tested on fold {_folds(plan.test_folds)}"
-    lines = [
-        "# The first model",
-        "",
-        f"`{plan.command}` ({folds}, seed {plan.run.seed}). Every figure is of the shipped weights,",
-        "which never saw the test fold or the test backgrounds; thresholds and temperature were fitted on",
-        "cross-fitted scores of training recordings. One seed on one fold: about ±7 points over recordings.",
-        "What false alarms a class may cost and how promptly it must come (`training/calibration.py`) was",
-        "settled with earlier figures of this fold in view: take the shares heard as a little too good.",
-        "",
-        f"- clips: accuracy **{outcome.clips.accuracy:.3f}**, macro F1 **{outcome.clips.macro_f1:.3f}**",
-        f"- streams: {_heard(outcome.alerts)} foreground clips, 15 dB over background, raise their own alert "
-        "(profile `quiet`)",
-        f"- background: {_alarms(outcome.alerts, outcome.bed_hours)}",
-        f"- where the thresholds were chosen, judged by cross-fitted models: {_heard(outcome.development)} "
-        "foreground clips, 0 to 20 dB over background; "
-        f"{_alarms(outcome.development, outcome.development_hours)}",
-        f"- TFLite against Keras: {outcome.parity:.1e}",
-        "",
-        *_markdown(_CLASS_COLUMNS, class_rows(outcome)),
-        "",
-        "![Confusion of clips](confusion.png)",
-        "",
-        "Alerts on the held-out backgrounds: `backgrounds.csv`. Settings of the run: `record.json`.",
-        "",
-    ]
-    return "\n".join(lines)
-
-
-def _heard(alerts: Sequence[AlertFigures]) -> str:
-    return f"{sum(row.heard for row in alerts)} of {sum(row.scenes for row in alerts)}"
-
-
-def _alarms(alerts: Sequence[AlertFigures], hours: float) -> str:
-    count = sum(row.false_alarms for row in alerts)
-    low, high = interval(count)
-    return (
-        f"{count} false alarms in {hours * 60:.0f} minutes of background, {count / hours:.1f} an hour "
-        f"(95 %: {low / hours:.1f} to {high / hours:.1f})"
+def record_of(hearing: Hearing, outcome: Outcome, plan: Plan) -> JobRecord:
+    """A fold's clips as the study keeps them: softmax over the ten classes, at temperature 1."""
+    ten = hearing.logits[:, : len(CLASSES)]
+    shares = np.exp(ten - ten.max(axis=1, keepdims=True))
+    shares /= shares.sum(axis=1, keepdims=True)
+    clips = [clip for clip, _ in hearing.part.events]
+    outcome_of_clips = Clips(
+        tuple(clip.path.stem for clip in clips),
+        tuple(clip.recording for clip in clips),
+        np.array([clip.salience for clip in clips], np.int64),
+        hearing.truth.astype(np.int64),
+        ten.argmax(axis=1).astype(np.int64),
+        shares.astype(np.float32),
+    )
+    others = tuple(fold for fold in plan.folds if fold != hearing.fold)
+    return JobRecord(
+        Job("honest", MODEL, hearing.fold, hearing.seed),
+        DataUse(others, "none: the last epoch's weights", 0, 0, CLASSES),
+        Making(
+            asdict(plan.run), versions(), f"{platform.machine()}, {os.cpu_count()} cores", plan.command, 0.0
+        ),
+        (),
+        plan.run.epochs,
+        cost(plan.run.network, HOP_FRAMES),
+        outcome_of_clips,
     )
 
 
-def _folds(folds: Sequence[int]) -> str:
-    return " and ".join(map(str, folds))
+def compose(outcome: Outcome, plan: Plan, ours: Sequence[JobRecord], study: Sequence[JobRecord]) -> Report:
+    """Return the page, its pictures and its tables."""
+    first = [one for one in outcome.figures if one.seed == plan.seeds[0]]
+    questions = [np.concatenate(column) for column in zip(*(one.questions for one in first), strict=True)]
+    judged = reliability(*questions, CLASSES)
+    classes = Table(_CLASS_COLUMNS, tuple(class_rows(outcome)))
+    tables = {
+        "classes.csv": classes,
+        "backgrounds.csv": Table(_BED_COLUMNS, tuple(_bed_rows(first))),
+        "clips.csv": Table(*_clip_table(ours, study)),
+        "streams.csv": Table(_STREAM_COLUMNS, tuple(_stream_rows(outcome.figures))),
+        "reliability.csv": table(judged),
+        "confusion.csv": Table(("true", *CLASSES), tuple(
+            (label, *row) for label, row in zip(CLASSES, _confusion(first).tolist(), strict=True)
+        )),
+    }  # fmt: skip
+    pictures = {"confusion.png": _confusion_picture(first), "reliability.png": diagram(judged)}
+    lines = (
+        *_opening(outcome, plan),
+        *_clips(tables["clips.csv"], ours, study),
+        *_streams(tables["streams.csv"], classes),
+        *_calibration(tables["reliability.csv"]),
+    )
+    return Report("\n".join(lines), pictures, tables)
 
 
-def _markdown(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> list[str]:
-    table = ["| " + " | ".join(columns) + " |", "|" + "---|" * len(columns)]
-    return table + ["| " + " | ".join(map(str, row)) + " |" for row in rows]
+def _opening(outcome: Outcome, plan: Plan) -> Iterator[str]:
+    folds, seeds = (", ".join(map(str, numbers)) for numbers in (plan.folds, plan.seeds))
+    yield "# The model that ships"
+    yield ""
+    yield f"`{plan.command}` (folds {folds}; seeds {seeds}; package {plan.version})."
+    yield "Every figure here is of a fold by a network that trained on the other folds alone, with"
+    yield "temperature and thresholds that were chosen on the other folds; each fold brings its own"
+    yield "backgrounds, which that network never heard either. What ships was then trained on all of it, with"
+    yield "nothing chosen again: these figures are of the recipe, with a fold less to learn from."
+    yield f"TFLite against Keras, hop by hop: {outcome.parity:.1e}."
+    yield ""
 
 
-def _table(path: Path, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    with path.open("w", newline="", encoding="utf-8") as lines:
-        writer = csv.writer(lines, lineterminator="\n")
-        writer.writerow(columns)
-        writer.writerows([f"{v:.2f}" if isinstance(v, float) else v for v in row] for row in rows)
+_CLIP_FIRST = ("model", "seeds")
 
 
-def _picture(outcome: Outcome, path: Path) -> None:
-    import matplotlib
+def _clip_table(
+    ours: Sequence[JobRecord], study: Sequence[JobRecord]
+) -> tuple[tuple[str, ...], tuple[tuple[Cell, ...], ...]]:
+    """Accuracy of clips by fold, and pooled with its interval over recordings."""
+    folds = sorted({record.job.test_fold for record in ours})
+    columns = (*_CLIP_FIRST, *(f"fold {fold}" for fold in folds), "pooled", "from", "to")
+    found = []
+    for name in (MODEL, *PEERS):
+        mine = _of(name, [*ours, *study], folds)
+        if {record.job.test_fold for record in mine} != set(folds):
+            continue
+        each = [interval(rows([r for r in mine if r.job.test_fold == fold])).value for fold in folds]
+        pooled = interval(rows(mine))
+        seeds = len({record.job.seed for record in mine})
+        found.append((name, seeds, *each, pooled.value, pooled.low, pooled.high))
+    return columns, tuple(found)
 
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
 
-    confusion = outcome.clips.confusion
-    figure, axes = pyplot.subplots(figsize=(6.5, 5.5), layout="constrained")
+def _of(name: str, records: Sequence[JobRecord], folds: Sequence[int]) -> list[JobRecord]:
+    """The honest records of a model on the folds, those of our own corpus."""
+    return [
+        r for r in records
+        if (r.job.model, r.job.protocol) == (name, "honest") and r.job.test_fold in folds
+    ]  # fmt: skip
+
+
+def _clips(table: Table, ours: Sequence[JobRecord], study: Sequence[JobRecord]) -> Iterator[str]:
+    folds = sorted({record.job.test_fold for record in ours})
+    yield "## Clips"
+    yield ""
+    yield table.markdown()
+    yield ""
+    yield "Accuracy over ten classes, by the mean logits of a clip played alone; intervals (95 %) are of a"
+    yield "bootstrap over recordings. The others are the study's, tested on the same clips (`yamnet-lr`:"
+    yield "logistic regression on YAMNet's embedding; `cnn`: the published network). Differences in points:"
+    yield ""
+    for name in PEERS:
+        theirs = _of(name, study, folds)
+        if {record.job.test_fold for record in theirs} == set(folds):
+            gap = difference(rows(ours), rows(theirs), accuracy)
+            low, high = 100 * gap.low, 100 * gap.high
+            yield f"- {MODEL} − {name}: **{100 * gap.value:+.1f}** ({low:+.1f} to {high:+.1f})"
+    yield ""
+    yield "![Confusion of clips](confusion.png)"
+    yield ""
+
+
+_STREAM_COLUMNS = (
+    "profile", "fold", "seed", "sounds", "heard", "share heard", "delay s, median", "delay s, 95 %",
+    "false alarms", "hours", "an hour", "from", "to", "of them urgent", "on speech",
+)  # fmt: skip
+
+
+def _stream_rows(figures: Sequence[FoldFigures]) -> Iterator[tuple[Cell, ...]]:
+    for profile in BUDGETS:
+        for one in figures:
+            yield (profile, one.fold, one.seed, *_stream_row([one], profile))
+        yield (profile, "all", "all", *_stream_row(figures, profile))
+
+
+def _stream_row(figures: Sequence[FoldFigures], profile: ProfileName) -> tuple[Cell, ...]:
+    alerts = [row for one in figures for row in one.alerts[profile]]
+    delays = sorted(delay for row in alerts for delay in row.delays_s) or [float("nan")]
+    beds = [bed for one in figures for bed in one.beds]
+    hours = sum(bed.seconds for bed in beds) / 3600
+    false = sum(row.false_alarms for row in alerts)
+    low, high = poisson(false)
+    scenes, heard = sum(row.scenes for row in alerts), sum(row.heard for row in alerts)
+    urgent = sum(row.false_alarms for row in alerts if row.label in _URGENT)
+    return (
+        scenes, heard, heard / max(1, scenes), float(np.median(delays)), float(np.quantile(delays, 0.95)),
+        false, hours, false / hours, low / hours, high / hours, urgent,
+        sum(one.on_speech[profile] for one in figures),
+    )  # fmt: skip
+
+
+def _streams(streams: Table, classes: Table) -> Iterator[str]:
+    yield "## Streams"
+    yield ""
+    yield streams.markdown()
+    yield ""
+    yield "Foreground clips, each alone 15 dB over a background of its fold, that raise their own alert while"
+    yield "they sound or within two seconds after; false alarms on the fold's backgrounds without them, with"
+    yield f"exact Poisson intervals (95 %). Urgent: {', '.join(_URGENT)}. Many sounds at"
+    yield "once, other levels, rooms, microphones, and YAMNet: [stream-eval](../stream-eval/README.md)."
+    yield ""
+    yield "With the profile `quiet`, all folds and seeds, and the settings that ship:"
+    yield ""
+    yield classes.markdown()
+    yield ""
+
+
+_CLASS_COLUMNS = (
+    "class", "sounds", "heard", "share heard", "delay s, median", "wrong alerts in its scenes",
+    "false alarms", "enter", "smoothing s", "attack s", "onset shift s",
+)  # fmt: skip
+
+
+def class_rows(outcome: Outcome) -> Iterator[tuple[Cell, ...]]:
+    """One row per class, in the order of the labels."""
+    for label in CLASSES:
+        mine: list[AlertFigures] = [
+            row for one in outcome.figures for row in one.alerts["quiet"] if row.label == label
+        ]
+        delays = [delay for row in mine for delay in row.delays_s]
+        scenes, heard = sum(row.scenes for row in mine), sum(row.heard for row in mine)
+        quiet = outcome.package.card.classes[label].profiles["quiet"]
+        yield (
+            label, scenes, heard, heard / max(1, scenes), float(np.median(delays)) if delays else None,
+            sum(row.wrong for row in mine), sum(row.false_alarms for row in mine),
+            quiet.enter, quiet.smoothing_s, quiet.attack_s, quiet.onset_shift_s,
+        )  # fmt: skip
+
+
+_BED_COLUMNS = ("fold", "background", "minutes", "alerts")
+
+
+def _bed_rows(figures: Sequence[FoldFigures]) -> Iterator[tuple[Cell, ...]]:
+    for one in figures:
+        for name, minutes, text in false_alarm_table(one.beds, one.settings):
+            yield (one.fold, name, minutes, text)
+
+
+def _calibration(calibration: Table) -> Iterator[str]:
+    yield "## Do the scores mean what they say?"
+    yield ""
+    yield calibration.markdown()
+    yield ""
+    yield "Each class in each row (a hop) of soundscapes and plain backgrounds is a question: is it there?"
+    yield "Rows in which a class has just begun or ended are left out."
+    yield ""
+    yield "![Reliability](reliability.png)"
+    yield ""
+
+
+def _confusion(figures: Sequence[FoldFigures]) -> np.ndarray[tuple[int, ...], np.dtype[np.int64]]:
+    return np.sum([one.clips.confusion for one in figures], axis=0)
+
+
+def _confusion_picture(figures: Sequence[FoldFigures]) -> Figure:
+    from matplotlib.figure import Figure
+
+    confusion = _confusion(figures)
+    figure = Figure(figsize=(6.5, 5.5), layout="constrained")
+    axes = figure.subplots()
     axes.imshow(confusion / confusion.sum(axis=1, keepdims=True).clip(1), cmap="Blues", vmin=0, vmax=1)
     axes.set_xticks(range(len(CLASSES)), CLASSES, rotation=60, ha="right")
     axes.set_yticks(range(len(CLASSES)), CLASSES)
     axes.set_xlabel("taken for")
     axes.set_ylabel("is")
-    for (row, column), count in _cells(confusion.tolist()):
+    for (row, column), count in np.ndenumerate(confusion):
         axes.text(column, row, str(count), ha="center", va="center", fontsize=7)
-    figure.savefig(path, dpi=90)
-    pyplot.close(figure)
-
-
-def _cells(matrix: list[list[int]]) -> list[tuple[tuple[int, int], int]]:
-    return [((i, j), count) for i, row in enumerate(matrix) for j, count in enumerate(row) if count]
+    return figure

@@ -2,13 +2,15 @@
 
 Rules
 -----
-- Test is whole folds of UrbanSound8K and backgrounds that nothing else ever sees.
+- Test is whole folds of UrbanSound8K, and backgrounds and sounds of no class that training
+  does not see: with each fold goes its own share of them.
 - A Freesound id that the official release has in two folds (five ids, 152 clips) is
   dropped from training when either of its folds is tested: strictly disjoint, a few
   clips poorer.
 - An ESC clip whose id is in UrbanSound8K's table takes that recording's fold: it trains
   only if all folds of that id are training folds.
-- A background's unit is its source file; each kind is dealt out over training and test.
+- A background's unit is its source file, of another ESC sound its recording; each kind is dealt
+  out over all folds named. A share goes where its fold goes.
 - What must be decided on sounds that were not trained on (temperature, thresholds) is
   decided by :func:`cross_fit` within the training part, recording by recording.
 """
@@ -17,7 +19,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from training.data import Clip, Corpora
@@ -32,7 +34,7 @@ ESC_UNCLEAR = frozenset(
 """Neither a class of ours nor surely none: in no set."""
 
 _TEST_FILES = (False, True, False, False, True)
-"""How the files of a background kind are dealt to the test, in an order drawn from their names."""
+"""How the files of a background kind are dealt to the study's test, in an order drawn from their names."""
 
 
 @dataclass(frozen=True)
@@ -80,9 +82,55 @@ def split(corpora: Corpora, train_folds: Sequence[int], test_folds: Sequence[int
     esc = [c for c in corpora.esc if corpora.urban_folds.get(c.recording, usable) <= usable]
     events = [(c, c.label) for c in learn]
     events += [(c, ESC_LABELS[c.label]) for c in esc if c.label in ESC_LABELS]
-    negatives = tuple(c for c in esc if c.label not in ESC_LABELS and c.label not in ESC_UNCLEAR)
-    ours, kept = deal_backgrounds(corpora.backgrounds)
-    return Split(Part(tuple(events), negatives, ours), Part(test, (), kept))
+    folds = sorted(usable | tested)
+    trained = {clip.recording for clip, _ in events}
+    others = [c for c in esc if c.label not in ESC_LABELS and c.label not in ESC_UNCLEAR]
+    known = tuple(c for c in others if c.recording in trained)
+    negatives, surprises = _shared_out([c for c in others if c.recording not in trained], folds, tested)
+    ours, kept = _shared_out(corpora.backgrounds, folds, tested)
+    return Split(Part(tuple(events), known + negatives, ours), Part(test, surprises, kept))
+
+
+def _shared_out(
+    clips: Iterable[Clip], folds: Sequence[int], tested: Collection[int]
+) -> tuple[tuple[Clip, ...], tuple[Clip, ...]]:
+    """Return (training, test): recordings of each kind of background, and of ESC, go to the folds in turn."""
+    by_kind: dict[str, dict[str, list[Clip]]] = defaultdict(lambda: defaultdict(list))
+    for clip in clips:
+        # A recording may have several of ESC's labels.
+        by_kind[clip.label if clip.corpus == "background" else clip.corpus][clip.recording].append(clip)
+    parts: tuple[list[Clip], list[Clip]] = ([], [])
+    for kind in sorted(by_kind):
+        # A kind of few files does not always begin with the same fold.
+        first = int(rank(kind), 16)
+        for place, recording in enumerate(sorted(by_kind[kind], key=rank)):
+            fold = folds[(first + place) % len(folds)]
+            parts[fold in tested].extend(by_kind[kind][recording])
+    return tuple(parts[0]), tuple(parts[1])
+
+
+def leave_one_out(corpora: Corpora, folds: Sequence[int]) -> dict[int, Split]:
+    """Return, by the fold that it tests, the split that trains on all other ``folds``.
+
+    Raises
+    ------
+    DataError : fewer than two folds, or a fold without clips
+    """
+    return {fold: split(corpora, [f for f in folds if f != fold], [fold]) for fold in folds}
+
+
+def everything(corpora: Corpora, folds: Sequence[int]) -> Part:
+    """All of the folds and all that goes with them, for training what ships."""
+    apart = leave_one_out(corpora, folds)
+    events: dict[Clip, str] = {}
+    others: dict[Clip, None] = {}
+    beds: dict[Clip, None] = {}
+    for parts in apart.values():
+        for part in (parts.train, parts.test):
+            events |= dict(part.events)
+            others |= dict.fromkeys(part.negatives)
+            beds |= dict.fromkeys(part.backgrounds)
+    return Part(tuple(events.items()), tuple(others), tuple(beds))
 
 
 def deal_backgrounds(clips: Iterable[Clip]) -> tuple[tuple[Clip, ...], tuple[Clip, ...]]:

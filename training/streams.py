@@ -19,6 +19,7 @@ from monitor.model.classifier import Classifier
 from monitor.records import Decision, Level
 from monitor.settings import ClassSettings
 from training.audio import Waveform, read
+from training.errors import DataError
 from training.splits import Part
 
 Span = tuple[str, float, float]
@@ -95,10 +96,18 @@ def foreground_scenes(part: Part, snr_db: tuple[float, float], rate: int, seed: 
     """Lay every foreground clip of the part over one of its backgrounds.
 
     Backgrounds, places in them and levels are drawn from ``seed``.
+
+    Raises
+    ------
+    DataError : the part has no background, or silence alone
     """
     rng = np.random.default_rng(seed)
     beds = [read(clip.path, rate) for clip in part.backgrounds]
     beds = [bed for bed in beds if np.abs(bed).max() > 1e-4]
+    if not beds:
+        raise DataError(
+            "no background fell to a fold or a third of the training part; put more files into background/"
+        )
     for clip, label in part.events:
         bed = beds[int(rng.integers(len(beds)))]
         level_db = float(rng.uniform(*snr_db))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from corpora import CLASS_IDS, write_corpora
+from corpora import CLASS_IDS, write_backgrounds, write_corpora
 
 pytest.importorskip("scipy")
 
@@ -44,7 +44,9 @@ def silent(text: str) -> None:
 def made(tmp_path_factory: pytest.TempPathFactory) -> Outcome:
     """An adapter fitted on miniature corpora."""
     folder = tmp_path_factory.mktemp("adapter")
-    corpora = load(write_corpora(folder / "data", folds=(1, 2, 3), classes=tuple(CLASS_IDS)))
+    data = write_corpora(folder / "data", folds=(1, 2, 3), classes=tuple(CLASS_IDS))
+    write_backgrounds(data, kinds=("street", "rain", "birds"))
+    corpora = load(data)
     plan = Plan((1, 3), (2,), 0, "0.0.1", "sound-training adapter")
     return make(plan, corpora, Ear(listen, "bands"), folder / "cache", folder / "head.npz", silent)
 

@@ -11,7 +11,7 @@ from corpora import write_corpora
 
 from training.data import CLASSES, Clip, Corpora, load
 from training.errors import DataError
-from training.splits import cross_fit, split
+from training.splits import cross_fit, everything, leave_one_out, split
 
 
 def random_corpora(seed: int) -> Corpora:
@@ -48,15 +48,30 @@ def test_recordings_never_straddle_training_and_test(seed: int) -> None:
 
 
 @pytest.mark.parametrize("seed", range(10))
-def test_an_esc_clip_trains_only_when_all_folds_of_its_recording_do(seed: int) -> None:
+def test_an_esc_clip_is_used_only_when_all_folds_of_its_recording_train(seed: int) -> None:
     corpora = random_corpora(seed)
     here = sorted({clip.fold for clip in corpora.urban})
     parts = split(corpora, here[1:], here[:1])
     trained = {clip.path for clip, _ in parts.train.events} | {clip.path for clip in parts.train.negatives}
+    tested = {clip.path for clip in parts.test.negatives}
     for clip in corpora.esc:
         known = corpora.urban_folds.get(clip.recording, frozenset(here[1:]))
         if clip.label != "engine":
-            assert (clip.path in trained) == (known <= set(here[1:]))
+            assert (clip.path in trained | tested) == (known <= set(here[1:]))
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_every_background_and_sound_of_no_class_is_tested_with_one_fold(seed: int) -> None:
+    corpora = random_corpora(seed)
+    here = sorted({clip.fold for clip in corpora.urban})
+    apart = leave_one_out(corpora, here)
+    beds = [clip for parts in apart.values() for clip in parts.test.backgrounds]
+    assert sorted(beds, key=str) == sorted(corpora.backgrounds, key=str)
+    others = [clip for parts in apart.values() for clip in parts.test.negatives]
+    assert len(set(others)) == len(others)
+    whole = everything(corpora, here)
+    assert {clip for clip, _ in whole.events} >= set(corpora.urban)
+    assert set(whole.backgrounds) == set(corpora.backgrounds)
 
 
 @pytest.mark.parametrize("seed", range(5))

@@ -12,23 +12,26 @@ from recordings import make_part
 pytest.importorskip("tensorflow")
 
 from monitor.model.load import ThirdParty, load_model
-from training import default
+from training import default, held_out
 from training.data import CLASSES, LABELS, Corpora
 from training.default import Plan, School, make, write
 from training.distillation import EMBEDDING
-from training.prepare import default_front_end
+from training.fit import measure_scaling
+from training.mixing import Recipe
+from training.prepare import default_front_end, make_mixer
 from training.records import write_records
 from training.splits import Split
-from training.streaming.fit import StreamRun, make_mixer, measure_scaling, train
-from training.streaming.lessons import LessonPlan, Lessons, joined, looks, make_lessons
-from training.streaming.network import StreamSpec
-from training.streaming.scenes import SceneRecipe, Timing
+from training.streaming.fit import LEAD, StreamRun, train
+from training.streaming.lessons import LessonPlan, Lessons, MixtureMaker, joined, make_lessons
+from training.streaming.network import StreamSpec, build
+from training.study.records import read_all
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 
 NETWORK = StreamSpec(stem=4, blocks=(4, 6, 8), top=8, rings=(2, 5), level_frames=10)
-RUN = StreamRun(network=NETWORK, recipe=SceneRecipe(frames=200), epochs=2, steps=2, batch=4)
-PLAN = LessonPlan(count=6, frames=200)
+RUN = StreamRun(network=NETWORK, epochs=2, steps=2, batch=4)
+PLAN = LessonPlan(count=6)
+WINDOW = 100
 
 
 class FakeTeacher:
@@ -52,7 +55,7 @@ def part(tmp_path_factory: pytest.TempPathFactory):
 def lessons(part, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Lessons:
     monkeypatch.setattr("training.streaming.lessons.Teacher", FakeTeacher)
     return make_lessons(
-        part, (), default_front_end(tmp_path), Path("fake"), PLAN, Timing(), 0.9, 0, lambda done: None
+        part, (), default_front_end(tmp_path), LEAD, Path("fake"), PLAN, 0.9, 0, lambda done: None
     )
 
 
@@ -60,43 +63,61 @@ def silent(text: str) -> None:
     pass
 
 
-def test_lessons_have_a_look_every_six_columns(lessons: Lessons) -> None:
-    columns = 200 // 4
-    assert lessons.decibels.shape == (6, 200, 64)
-    assert lessons.targets.shape == lessons.weights.shape == (6, columns, len(LABELS))
-    at = looks(200, lessons.embedding.shape[1])
-    assert (at[0], at[1] - at[0]) == (11, 6)
-    assert at[-1] < columns
+def test_a_lesson_is_a_window_and_what_came_before_it(lessons: Lessons) -> None:
+    assert lessons.windows.shape == (6, LEAD + WINDOW, 64)
+    assert lessons.targets.shape == (6, len(LABELS))
+    assert lessons.embedding.shape == (6, EMBEDDING)
+    assert lessons.labelled.all()
 
 
 def test_a_teacher_with_no_say_leaves_what_is_known(lessons: Lessons) -> None:
     taught = lessons.taught(0.0)
-    known = lessons.weights > 0
-    np.testing.assert_array_equal(taught.targets[known], lessons.targets[known])
+    np.testing.assert_array_equal(taught.targets, lessons.targets)
     assert taught.embedding.astype(np.float32).mean() == pytest.approx(0.0, abs=0.05)
-    assert set(np.unique(taught.weights)) <= {0.5, 1.0}
 
 
 def test_joined_lessons_are_all_lessons_in_order(lessons: Lessons) -> None:
     both = joined([lessons, lessons])
-    np.testing.assert_array_equal(both.decibels[6:], lessons.decibels)
+    np.testing.assert_array_equal(both.windows[6:], lessons.windows)
 
 
-def test_a_scene_has_sounds_where_its_labels_say(part, tmp_path: Path) -> None:
-    recipe = replace(RUN.recipe, bed=0.0, distract=0.0, snr_db=(40.0, 40.0), mask=0.0, mixstyle=0.0)
-    mixer = make_mixer(part, default_front_end(tmp_path), replace(recipe, silent_start=0.0), Timing())
-    scenes = mixer.batch(32, np.random.default_rng(0))
-    level = scenes.decibels.reshape(32, 50, 4, 64).mean(axis=(2, 3))
-    on = scenes.targets[:, :, : len(CLASSES)].max(axis=2) > 0.5
-    sure = scenes.weights.min(axis=2) > 0
-    both = (on & sure).any(axis=1) & (~on & sure).any(axis=1)
-    assert both.sum() > 5
-    for row in np.flatnonzero(both):
-        assert level[row][on[row] & sure[row]].mean() > level[row][~on[row] & sure[row]].mean() + 5
+@pytest.mark.parametrize("seed", range(5))
+def test_a_labelled_sound_is_heard_in_the_window_itself(part, seed: int) -> None:
+    plan = LessonPlan(negatives=0.0, unlabelled=0.0, second=0.0, background=0.0, partial=1.0)
+    alone = replace(part, backgrounds=part.backgrounds[:1])
+    maker = MixtureMaker(alone, (), LEAD * 320, WINDOW * 320, plan, 0.9)
+    samples, targets, known = maker.draw(np.random.default_rng(seed))
+    assert known
+    assert targets.max() >= 0.9
+    assert len(samples) == (LEAD + WINDOW) * 320
+    assert np.abs(samples[LEAD * 320 :]).max() > 0
+
+
+def test_what_comes_before_a_window_belongs_to_the_same_sounds(part, tmp_path: Path) -> None:
+    """A window with a lead is the window that a mixer without one makes of the same chance."""
+    quiet = Recipe(
+        partial=1.0, second=0.0, background=0.0, stretch=0.0, bands=0, equaliser_db=0.0, level_db=(0.0, 0.0),
+        noise_db=(200.0, 200.0), mixstyle=0.0, mask=0.0, negatives=0.0,
+    )  # fmt: skip
+    front_end = default_front_end(tmp_path)
+    with_lead = make_mixer(part, front_end, quiet, lambda done: None, LEAD)
+    without = make_mixer(part, front_end, quiet, lambda done: None)
+    assert (with_lead.frames, without.frames) == (LEAD + WINDOW, WINDOW)
+    long, targets = with_lead.batch(16, np.random.default_rng(3))
+    short, same = without.batch(16, np.random.default_rng(3))
+    np.testing.assert_array_equal(targets, same)
+    np.testing.assert_array_equal(_sounding(long[:, LEAD:]), _sounding(short))
+    assert _sounding(long[:, :LEAD]).any()
+
+
+def _sounding(windows: np.ndarray) -> np.ndarray:
+    """Which frames hold more than a fraction of the loudest."""
+    level: np.ndarray = windows.max(axis=2)
+    return level > level.max() - 60.0
 
 
 def test_a_run_that_is_stopped_goes_on_to_the_very_same_weights(part, lessons, tmp_path: Path) -> None:
-    mixer = make_mixer(part, default_front_end(tmp_path), RUN.recipe, Timing())
+    mixer = make_mixer(part, default_front_end(tmp_path), RUN.recipe, lambda done: None, LEAD)
     scaling = measure_scaling(mixer, 0)
 
     class StoppedError(Exception):
@@ -119,17 +140,24 @@ def test_the_recipe_ends_in_a_package_that_the_monitor_reads(
     part, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("training.streaming.lessons.Teacher", FakeTeacher)
-    monkeypatch.setattr(default, "split", lambda *_: Split(part, part))
-    monkeypatch.setattr(default, "DEVELOPMENT_SCAPES", 1)
-    plan = Plan((1, 3), (2,), RUN, PLAN, "9.9.9", "sound-training default")
+    monkeypatch.setattr(default, "leave_one_out", lambda *_: dict.fromkeys((1, 2), Split(part, part)))
+    monkeypatch.setattr(default, "everything", lambda *_: part)
+    # Training has its tests above; each takes seconds to compile.
+    monkeypatch.setattr(default, "train", lambda run, *_: build(run.network))
+    monkeypatch.setattr(held_out, "SCAPES", 1)
+    plan = Plan((1, 2), (0,), RUN, PLAN, "9.9.9", "sound-training default")
     school = School(tmp_path / "teacher", ())
     outcome = make(
         plan, Corpora((), (), (), (), {}), school, default_front_end(tmp_path), tmp_path / "runs", silent
     )
-    loaded = load_model(write(outcome, tmp_path / "models"), ThirdParty())
+    loaded = load_model(write(outcome, tmp_path / "models", tmp_path / "runs"), ThirdParty())
     assert outcome.parity < 1e-5
     assert loaded.card.state is not None
     assert loaded.card.hop == 12 * 320
     assert set(loaded.card.classes) == set(CLASSES)
-    write_records(outcome, plan, tmp_path / "records")
+    apart = load_model(tmp_path / "runs" / "without-fold2.tflite", ThirdParty()).card
+    assert {(quality.fold, quality.recipe_cv) for quality in apart.quality} == {("2", False)}
+    assert {(quality.fold, quality.recipe_cv) for quality in loaded.card.quality} == {("1, 2", True)}
+    write_records(outcome, plan, tmp_path / "study", tmp_path / "records")
     assert "sound-training default" in (tmp_path / "records" / "README.md").read_text()
+    assert [record.job.test_fold for record in read_all(tmp_path / "records" / "records")] == [1, 2]

@@ -10,7 +10,7 @@ from training.streaming.network import STRIDE, StreamSpec, build, streaming
 pytest.importorskip("tensorflow")
 
 SMALL = StreamSpec(n_mels=16, stem=2, blocks=(3, 4, 5), top=6, rings=(2, 5), level_frames=7)
-FRAMES = 96
+FRAMES = 128
 
 
 def _trained(spec: StreamSpec) -> object:

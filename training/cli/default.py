@@ -9,34 +9,47 @@ import click
 from training.cli.options import Clock, data_option, parse_folds
 
 
+def _seeds(_: click.Context, __: click.Parameter, text: str) -> tuple[int, ...]:
+    try:
+        return tuple(int(part) for part in text.split(","))
+    except ValueError as error:
+        raise click.BadParameter(f"{text!r} is no list of seeds; write 0,1,2") from error
+
+
 @click.command()
 @data_option
-@click.option("--train", "train_folds", default="1,3", show_default=True, callback=parse_folds)
-@click.option("--test", "test_folds", default="2", show_default=True, callback=parse_folds)
+@click.option("--folds", default="1,2,3", show_default=True, callback=parse_folds, help="Two at least.")
+@click.option(
+    "--seeds", default="0", show_default=True, callback=_seeds,
+    help="The first decides what ships; each repeats the figures.",
+)  # fmt: skip
 @click.option(
     "--teacher",
     type=click.Path(path_type=Path),
     help="YAMNet with its embedding; default: in the data folder.",
 )
-@click.option("--seed", default=0, show_default=True)
-@click.option("--epochs", default=30, show_default=True, type=click.IntRange(1))
+@click.option("--epochs", default=40, show_default=True, type=click.IntRange(1))
 @click.option("--version", "model_version", default="0.1.0", show_default=True, help="Version in the card.")
 @click.option("--models", default="models", show_default=True, type=click.Path(path_type=Path))
+@click.option("--records", default="docs/results/default", show_default=True, type=click.Path(path_type=Path))
 @click.option(
-    "--records", default="docs/results/first-model", show_default=True, type=click.Path(path_type=Path)
-)
-@click.option("--runs", default="runs", show_default=True, type=click.Path(path_type=Path))
+    "--study", default="docs/results/study/records", show_default=True, type=click.Path(path_type=Path),
+    help="Records of the study's models, to stand beside.",
+)  # fmt: skip
+@click.option("--runs", default="runs/default", show_default=True, type=click.Path(path_type=Path))
 def default(
-    data: Path | None, train_folds: tuple[int, ...], test_folds: tuple[int, ...], teacher: Path | None,
-    seed: int, epochs: int, model_version: str, models: Path, records: Path, runs: Path,
+    data: Path | None, folds: tuple[int, ...], seeds: tuple[int, ...], teacher: Path | None, epochs: int,
+    model_version: str, models: Path, records: Path, study: Path, runs: Path,
 ) -> None:  # fmt: skip
     """Train, calibrate, test and package the model that ships.
 
-    Interrupted, the same command goes on where it stopped.
+    Each fold is left out in turn, for the figures and the thresholds; what ships is trained on all.
+    Interrupted, the same command goes on where it stopped. Networks that never heard a fold are
+    left in the folder of runs, for `stream-eval`.
 
     \b
     Example:
-      sound-training default --data ~/sounds --train 1,3 --test 2 --seed 0
+      sound-training default --data ~/sounds --folds 1,2,3 --seeds 0
     """
     from training.data import data_root, load
     from training.default import Plan, School, make, write
@@ -46,14 +59,13 @@ def default(
     from training.streaming.fit import StreamRun
     from training.streaming.lessons import LessonPlan
 
-    folds = f"--train {','.join(map(str, train_folds))} --test {','.join(map(str, test_folds))}"
-    command = f"sound-training default {folds} --seed {seed} --epochs {epochs}"
+    named = (",".join(map(str, numbers)) for numbers in (folds, seeds))
+    command = "sound-training default --folds {} --seeds {} --epochs {}".format(*named, epochs)
     root = data_root(data)
-    run = StreamRun(seed=seed, epochs=epochs)
-    plan = Plan(train_folds, test_folds, run, LessonPlan(), model_version, command)
+    run = StreamRun(seed=seeds[0], epochs=epochs)
+    plan = Plan(folds, seeds, run, LessonPlan(), model_version, command)
     school = School(teacher or root / "yamnet" / TEACHER_FILE, unlabelled_sounds(root / "effects"))
-    folder = runs / f"default-{'_'.join(map(str, train_folds))}-seed{seed}-{epochs}"
-    outcome = make(plan, load(root), school, default_front_end(Path(".cache/features")), folder, Clock())
-    path = write(outcome, models)
-    write_records(outcome, plan, records)
+    outcome = make(plan, load(root), school, default_front_end(Path(".cache/features")), runs, Clock())
+    path = write(outcome, models, runs)
+    write_records(outcome, plan, study, records)
     click.echo(str(path))

@@ -24,8 +24,9 @@ def _families(_: click.Context, __: click.Parameter, text: str) -> tuple[str, ..
 @click.command()
 @data_option
 @click.option(
-    "--model", "models", multiple=True, default=("models/urban-sounds.tflite",), show_default=True,
-    type=click.Path(path_type=Path), help="A package; may be given several times.",
+    "--model", "models", multiple=True, default=("runs/default/without-fold2.tflite",), show_default=True,
+    type=click.Path(path_type=Path),
+    help="A package that never heard the test folds; may be given several times.",
 )  # fmt: skip
 @click.option(
     "--train", "train_folds", default="1,3", show_default=True, callback=parse_folds,
@@ -53,14 +54,16 @@ def stream_eval(
 ) -> None:  # fmt: skip
     """Judge models on minutes with eight sounds each and on plain backgrounds.
 
-    Sounds and backgrounds are those that `default` keeps from training. What was heard is kept in
-    records: interrupted, the same command goes on where it stopped.
+    Sounds and backgrounds are those that `default` kept from the network that it leaves in its runs:
+    the model that ships has heard all of them. What was heard is kept in records: interrupted, the
+    same command goes on where it stopped.
 
     \b
     Example:
       sound-training stream-eval --data ~/sounds --test 2 --scenes 60 --jobs 2
     """
     from training.data import data_root, load
+    from training.errors import DataError
     from training.report import write
     from training.soundscapes import ScapePlan
     from training.splits import split
@@ -71,6 +74,9 @@ def stream_eval(
 
     if quick:
         scenes, sweeps, peer, out = min(scenes, _QUICK_SCENES), (), False, Path(_QUICK_OUT)
+    absent = next((path for path in models if not path.is_file()), None)
+    if absent is not None:
+        raise DataError(f"{absent}: no such package; `sound-training default` leaves one there")
     say, root = Clock(), data_root(data)
     parts = split(load(root), train_folds, test_folds)
     folder = out / "records"

@@ -34,6 +34,7 @@ class StreamSpec:
     """A stem of 5×5, three residual blocks of two 3×3, one column of ``top`` numbers, two rings of columns.
 
     blocks : channels; the bands halve in the stem and in each, time in the stem and the first
+    dilations : columns between the rows that a block's second convolution looks at
     level_frames : frames whose mean level is taken off, so that the gain of a microphone is
     indifferent; rings : columns that means and maxima are taken over; labels : outputs
     """
@@ -41,6 +42,7 @@ class StreamSpec:
     n_mels: int = 64
     stem: int = 14
     blocks: tuple[int, ...] = (28, 60, 88)
+    dilations: tuple[int, ...] = (1, 2, 4)
     top: int = 128
     rings: tuple[int, ...] = (6, 25)
     level_frames: int = 50
@@ -50,7 +52,7 @@ class StreamSpec:
     @property
     def frames(self) -> int:
         """Frames that one set of outputs depends on."""
-        columns = max(self.rings) - 1 + 2 * (2 * len(self.blocks) - 1)
+        columns = max(self.rings) - 1 + 2 * (len(self.blocks) - 1) + 2 * sum(self.dilations)
         return columns * STRIDE + 2 * (3 - 1) + 5 - 1 + self.level_frames
 
 
@@ -152,9 +154,9 @@ def _graph(spec: StreamSpec, rows: Any, past: Past) -> tuple[Any, Any]:
 
     x = layers.Reshape((-1, spec.n_mels, 1))(_levelled(spec, rows, past))
     x = _convolve(x, spec.stem, 5, (2, 2), past)
-    for number, channels in enumerate(spec.blocks):
+    for number, (channels, dilation) in enumerate(zip(spec.blocks, spec.dilations, strict=True)):
         x = _convolve(x, channels, 3, (2 if number == 0 else 1, 2), past)
-        y = _convolve(x, channels, 3, (1, 1), past, activation=False)
+        y = _convolve(x, channels, 3, (1, 1), past, dilation, activation=False)
         x = layers.ReLU()(layers.Add()([x, y]))
     x = layers.Conv2D(spec.top, (1, x.shape[2]), use_bias=False)(x)
     x = layers.ReLU()(layers.BatchNormalization(momentum=0.9)(x))
@@ -179,15 +181,17 @@ def _levelled(spec: StreamSpec, rows: Any, past: Past) -> Any:
 
 
 def _convolve(
-    x: Any, channels: int, size: int, strides: tuple[int, int], past: Past, *, activation: bool = True
-) -> Any:
+    x: Any, channels: int, size: int, strides: tuple[int, int], past: Past, dilation: int = 1, *,
+    activation: bool = True,
+) -> Any:  # fmt: skip
     """Convolution, batch norm right behind it (so that it folds into the weights), ReLU.
 
     Along the bands it pads as "same" does; along time it takes what the stride leaves of the past.
     """
     from keras import layers
 
-    x = layers.ZeroPadding2D(((0, 0), ((size - 1) // 2, (size - 1) // 2)))(past(x, size - strides[0]))
-    x = layers.Conv2D(channels, size, strides=strides, use_bias=False)(x)
+    earlier = (size - 1) * dilation + 1 - strides[0]
+    x = layers.ZeroPadding2D(((0, 0), ((size - 1) // 2, (size - 1) // 2)))(past(x, earlier))
+    x = layers.Conv2D(channels, size, strides=strides, dilation_rate=(dilation, 1), use_bias=False)(x)
     x = layers.BatchNormalization(momentum=0.9)(x)
     return layers.ReLU()(x) if activation else x
