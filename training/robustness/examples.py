@@ -14,7 +14,16 @@ from training.audio import Waveform
 from training.data import CLASSES
 from training.mixing import Floats
 from training.prepare import RATE
-from training.robustness.attacks import deepfool, nearest_features, quantised, right, snr_db, sounds_of
+from training.robustness.attacks import (
+    Labels,
+    Logits,
+    deepfool,
+    nearest_features,
+    quantised,
+    right,
+    snr_db,
+    sounds_of,
+)
 from training.robustness.front_end import log_mel
 from training.robustness.targets import Target
 from training.robustness.transfer import heard_by, windows_of
@@ -25,6 +34,8 @@ if TYPE_CHECKING:
 _LABELS = ("siren", "dog_bark", "gun_shot", "drilling", "street_music", "jackhammer")
 """In the order in which clips are looked for."""
 _COUNT = 3
+_TURNED_UP = (1.5, 2.0, 3.0, 5.0, 8.0, 16.0)
+"""A change of less than half a step of 16 bits is rounded away."""
 _AUDIBLE = 0.3
 """Peak to which a perturbation alone is turned up in its file: it could not be heard otherwise."""
 
@@ -60,7 +71,7 @@ def examples(target: Target, pictures: Path, files: Path, say: Callable[[str], N
     clips, truth = [target.clips[row] for row in rows], target.truth[rows]
     say(f"{target.job}: {len(clips)} examples")
     sounds, features = sounds_of(clips), target.decibels[rows]
-    results = quantised(deepfool(heard, sounds, truth))
+    results = rounded(heard, sounds, deepfool(heard, sounds, truth), truth)
     given = target.given(np.array(rows))
     changes = nearest_features(given, features, truth, "DeepFool", 50) - features
     guesses = np.asarray(heard(results)).argmax(axis=1)
@@ -82,6 +93,15 @@ def examples(target: Target, pictures: Path, files: Path, say: Callable[[str], N
             float(np.abs(changes[i]).max()), name, written,
         ))  # fmt: skip
     return found
+
+
+def rounded(heard: Logits, sounds: Floats, moved: Floats, truth: Labels) -> Floats:
+    """Return each change as 16 bits hold it, turned up as little as lets it fool still."""
+    results = quantised(moved)
+    for factor in _TURNED_UP:
+        lost = right(heard, results, truth)
+        results[lost] = quantised(sounds + np.float32(factor) * (moved - sounds))[lost]
+    return results
 
 
 def _rows(target: Target, known: Any) -> list[int]:
@@ -108,7 +128,7 @@ def _picture(columns: Sequence[Floats], titles: Sequence[str]) -> Figure:
     """Mel bands of clip, perturbation and result by sound; and the least change of the features, in dB."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(12, 2.4 * len(titles) + 0.4), layout="constrained")
+    figure = Figure(figsize=(9, 1.7 * len(titles) + 0.3), layout="constrained")
     panels = figure.subplots(len(titles), 4, squeeze=False)
     heads = ("as recorded", "what is added", "result", "least change of the features, dB")
     top = float(columns[0].max())
@@ -124,8 +144,8 @@ def _picture(columns: Sequence[Floats], titles: Sequence[str]) -> Figure:
             axes.set_xticks([])
             axes.set_yticks([])
             if row == 0:
-                axes.set_title(heads[column], fontsize=9)
+                axes.set_title(heads[column], fontsize=8)
             if change:
                 figure.colorbar(image, ax=axes)
-        panels[row][0].set_ylabel(title.replace(" → ", "\n→ ").replace(", ", "\n"), fontsize=8)
+        panels[row][0].set_ylabel(title.replace(" → ", "\n→ ").replace(", ", "\n"), fontsize=7)
     return figure

@@ -194,3 +194,16 @@ def test_examples_leave_a_picture_and_sounds_that_add_up(
         change = result - clip
         np.testing.assert_allclose(louder / np.abs(louder).max(), change / np.abs(change).max(), atol=0.01)
         assert 0.0 < one_found.rms_db <= one_found.max_db
+
+
+def test_a_change_that_rounding_would_undo_is_turned_up_until_it_fools() -> None:
+    sounds, truth = np.zeros((2, 4), np.float32), np.array([0, 0])
+
+    def by_mean(given: Any) -> Any:
+        means = np.asarray(given).mean(axis=1)
+        return np.stack([np.full(2, 2e-5), means], axis=1)
+
+    moved = sounds + np.array([[1.2e-5], [2.1e-4]], np.float32)
+    results = examples.rounded(by_mean, sounds, moved, truth)
+    assert results[0, 0] == pytest.approx(1 / 32767)
+    assert results[1, 0] == pytest.approx(round(2.1e-4 * 32767) / 32767)
