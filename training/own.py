@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from pathlib import Path
@@ -27,17 +27,16 @@ from training.calibration import Heard, Temper, fit_class, fit_temperature, reca
 from training.distillation import cache_key
 from training.evaluation import AlertFigures, ClipFigures, alert_figures, clip_figures, streamer
 from training.export import to_tflite
-from training.fit import RunSpec, Scaling, make_optimizer, prefetch
+from training.fit import Scaling, measure_scaling
 from training.folders import Sounds
-from training.loop import Course, on_logits, one_cycle, optimise
-from training.mixing import Floats
+from training.mixing import Floats, Mixer
 from training.packaging import Facts, Identity, make_card, undecided
 from training.prepare import RATE, FrontEnd, event_sampler, other_sampler, targets_of
 from training.soundscapes import ScapePlan, make_soundscapes
 from training.splits import Part, cross_fit
+from training.streaming.fit import LEAD, StreamRun, train
 from training.streaming.kept import keep
-from training.streaming.network import StreamSpec, build, check_parity, streaming
-from training.streaming.scenes import SceneMixer, SceneRecipe, Timing
+from training.streaming.network import StreamSpec, check_parity, streaming
 from training.streams import Scored
 
 GROUPS = 3
@@ -51,24 +50,10 @@ Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
-class OwnRun:
-    """Everything that decides a training's weights, the recordings apart."""
-
-    network: StreamSpec
-    recipe: SceneRecipe
-    seed: int
-    epochs: int
-    steps: int = 50
-    batch: int = 24
-    rate: float = 3e-3
-    decay: float = 0.05
-
-
-@dataclass(frozen=True)
 class Plan:
     """One making of a model."""
 
-    run: OwnRun
+    run: StreamRun
     identity: Identity
     version: str
     command: str
@@ -106,10 +91,10 @@ class _Third:
     alone: tuple[Scored, ...]
 
 
-def small_run(labels: int, seed: int, epochs: int) -> OwnRun:
-    """A network of less than half the size of the one that ships, on scenes of six seconds."""
+def small_run(labels: int, seed: int, epochs: int) -> StreamRun:
+    """A network of less than half the size of the one that ships."""
     network = StreamSpec(stem=12, blocks=(20, 40, 64), top=96, labels=labels)
-    return OwnRun(network, SceneRecipe(frames=300, sounds=(0.2, 0.45, 0.25, 0.1)), seed, epochs)
+    return StreamRun(network=network, seed=seed, epochs=epochs)
 
 
 def make(plan: Plan, sounds: Sounds, front_end: FrontEnd, runs: Path, say: Say) -> Outcome:
@@ -126,7 +111,8 @@ def make(plan: Plan, sounds: Sounds, front_end: FrontEnd, runs: Path, say: Say) 
     scaling, model = course.trained(sounds.part, "final")
     streamed = streaming(model, plan.run.network, HOP_FRAMES)
     flatbuffer, state = to_tflite(streamed), int(streamed.inputs[1].shape[1])
-    frames = scaling.apply(course.mixer(sounds.part).batch(1, np.random.default_rng(1)).decibels)[0]
+    windows, _ = course.mixer(sounds.part).batch(4, np.random.default_rng(plan.run.seed))
+    frames = scaling.apply(windows).reshape(-1, windows.shape[2])
     parity = check_parity(model, flatbuffer, frames, HOP_FRAMES, state)
     say(f"TFLite equals Keras within {parity:.1e}")
     accuracies = tuple(clip_figures(third.logits, third.truth).accuracy for third in thirds)
@@ -170,26 +156,30 @@ class _Course:
     estimate: _Estimate
     _folders: list[Path] = field(default_factory=list)
 
-    def mixer(self, part: Part) -> SceneMixer:
+    def mixer(self, part: Part) -> Mixer:
         recipe, front_end = self.plan.run.recipe, self.front_end
-        return SceneMixer(
+        return Mixer(
             front_end.bank([*(clip for clip, _ in part.events), *part.backgrounds], lambda done: None),
             targets_of(part, recipe.faint_label, self.sounds.labels),
             event_sampler(part),
             other_sampler(part),
             band_widths(front_end.spec, RATE),
+            front_end.spec.frames,
             front_end.spec.floor,
             recipe,
-            Timing(),
+            LEAD,
         )
 
     def trained(self, part: Part, name: str) -> tuple[Scaling, Any]:
+        """Train on the part, and keep the network in the run's folder."""
         run, mixer = self.plan.run, self.mixer(part)
-        scaling = _scaling_of(mixer, run.seed)
+        scaling = measure_scaling(mixer, run.seed)
         # Other sounds or settings are another run: never go on from its state.
         folder = self.runs / f"{name}-{cache_key(part, (), self.front_end, run)}"
         self._folders.append(folder)
-        return scaling, train(run, mixer, scaling, folder, self.estimate.of(name))
+        model = train(run, mixer, None, scaling, folder, self.estimate.of(name))
+        keep(model, run.network, folder)
+        return scaling, model
 
     def minutes(self) -> float:
         """How long all trainings took, interruptions apart."""
@@ -221,41 +211,6 @@ class _Course:
             heard,
             tuple(listener.scenes(held, _ALONE_SNR_DB, seed)),
         )
-
-
-def _scaling_of(mixer: SceneMixer, seed: int) -> Scaling:
-    """Mean per band and one deviation of training scenes."""
-    decibels = mixer.batch(48, np.random.default_rng((seed, 10**6))).decibels
-    mean = decibels.mean(axis=(0, 1))
-    return Scaling(mean.astype(np.float32).round(3), round(float((decibels - mean).std()), 3))
-
-
-def train(run: OwnRun, mixer: SceneMixer, scaling: Scaling, folder: Path, say: Say) -> Any:
-    """Train, or go on where an earlier call stopped; keep the network in ``folder`` and return it."""
-    import keras
-    import tensorflow as tf
-
-    def make(rng: np.random.Generator) -> tuple[Floats, tuple[Floats, Floats]]:
-        scenes = mixer.batch(run.batch, rng)
-        return scaling.apply(scenes.decibels), (scenes.targets, scenes.weights)
-
-    def batches(epoch: int) -> Iterator[tuple[Floats, tuple[Floats, Floats]]]:
-        return prefetch(make, run.steps, (run.seed, epoch))
-
-    def loss(goal: Any, outputs: Any) -> tuple[Any, dict[str, Any]]:
-        targets, weights = goal
-        each = tf.nn.sigmoid_cross_entropy_with_logits(targets, outputs[0]) * weights
-        value = tf.reduce_sum(each) / tf.reduce_sum(tf.reduce_mean(weights, axis=2))
-        return value, {"loss": value}
-
-    keras.utils.set_random_seed(run.seed)
-    model = build(run.network, run.recipe.frames)
-    folder.mkdir(parents=True, exist_ok=True)
-    course = Course(run.epochs, one_cycle(run.rate, run.epochs, run.steps))
-    optimizer = make_optimizer(RunSpec(rate=run.rate, decay=run.decay))
-    optimise(model, optimizer, on_logits(loss), batches, course, folder, say)
-    keep(model, run.network, folder)
-    return model
 
 
 def temper_of(sounds: Sounds, label: str) -> Temper:

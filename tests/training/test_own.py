@@ -21,10 +21,9 @@ from training.cli import main
 from training.data import Clip
 from training.export import to_tflite
 from training.folders import Sounds
-from training.own import OwnRun
 from training.splits import Part
+from training.streaming.fit import StreamRun
 from training.streaming.network import StreamSpec
-from training.streaming.scenes import SceneRecipe
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 
@@ -48,9 +47,9 @@ class Converter:
         return self.made[self._next - 1]
 
 
-def tiny_run(labels: int, seed: int, epochs: int) -> OwnRun:
+def tiny_run(labels: int, seed: int, epochs: int) -> StreamRun:
     network = StreamSpec(stem=4, blocks=(4, 6, 8), top=8, rings=(2, 5), level_frames=10, labels=labels)
-    return OwnRun(network, SceneRecipe(frames=100), seed, epochs, steps=1, batch=4)
+    return StreamRun(network=network, seed=seed, epochs=epochs, steps=1, batch=4)
 
 
 def write_sounds(folder: Path) -> Path:
