@@ -31,7 +31,7 @@ def _package(_: click.Context, __: click.Parameter, path: Path) -> Path:
 @click.option("--licence", default="not stated", show_default=True, help="What one may do with the model.")
 @click.option("--source", "sources", multiple=True, help="Source and licence of the sounds; repeatable.")
 @click.option("--seed", default=0, show_default=True)
-@click.option("--epochs", default=15, show_default=True, type=click.IntRange(1))
+@click.option("--epochs", default=12, show_default=True, type=click.IntRange(1))
 @click.option("--version", "model_version", default="0.1.0", show_default=True, help="Version in the card.")
 @click.option("--records", type=click.Path(path_type=Path), help="Page and tables; default: beside the run.")
 @click.option("--runs", default="runs", show_default=True, type=click.Path(path_type=Path))
