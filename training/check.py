@@ -60,7 +60,10 @@ class FoldReport:
 
 @dataclass(frozen=True)
 class Disjoint:
-    """What holds when ``fold`` is tested and all others train: nothing is shared."""
+    """What holds when ``fold`` is tested and all others train: nothing is shared.
+
+    Clips are those of the ten classes, ESC's among them.
+    """
 
     fold: int
     train_clips: int
@@ -278,5 +281,5 @@ def disjointness(corpora: Corpora) -> Iterator[Disjoint]:
     for fold in here:
         parts = split(corpora, [other for other in here if other != fold], [fold])
         shared = parts.train.recordings() & parts.test.recordings()
-        train = len(parts.train.events) + len(parts.train.negatives)
-        yield Disjoint(fold, train, len(parts.test.events), tuple(sorted(shared)))
+        train, test = len(parts.train.events), len(parts.test.events)
+        yield Disjoint(fold, train, test, tuple(sorted(shared)))
