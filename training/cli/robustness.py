@@ -52,7 +52,10 @@ def _parts(context: click.Context, option: click.Parameter, text: str) -> tuple[
     "--package", "packages", multiple=True, default=("models/urban-sounds.tflite",), show_default=True,
     type=click.Path(path_type=Path, exists=True), help="A package that ships; may be given several times.",
 )  # fmt: skip
-@click.option("--parts", default=_PARTS, show_default=True, callback=_parts)
+@click.option(
+    "--parts", default=_PARTS, show_default=True, callback=_parts,
+    help="Analyses, with commas; '' makes the page alone, from the records that are there.",
+)  # fmt: skip
 @click.option(
     "--quick", is_flag=True,
     help=f"One fold, no training, fewer steps, FMN instead of CW, into {_QUICK_OUT}.",
@@ -94,7 +97,7 @@ def robustness(
     folds = folds or (_QUICK_FOLDS if quick else _FOLDS)
     count = clips if clips is not None else _QUICK_CLIPS if quick else _CLIPS
     plan = Plan(options, models, folds, seeds, count, quick, packages, out, sounds)
-    failed = [] if quick else _train(plan)
+    failed = _train(plan) if parts and not quick else []
     refused = run(works(plan, parts), out / "records")
     for message in refused:
         click.echo(f"error: {message}", err=True)

@@ -89,7 +89,7 @@ def _finding(row: Mapping[str, Any]) -> Finding:
 def _pairs(
     pushed: Sequence[Pushed], attacked: Sequence[Attacked], jobs: Sequence[JobRecord]
 ) -> Iterator[Pair]:
-    """Every hardened network beside its plain one, where both were tested and attacked on some fold."""
+    """Every hardened network beside its plain one, where both were tested on some fold."""
     sides = {
         model: Side(
             tuple(record for record in jobs if record.job.model == model),
@@ -100,8 +100,12 @@ def _pairs(
     }
     for model, side in sides.items():
         plain = sides.get(plain_of(model))
-        if is_hardened(model) and plain and side.attacked and plain.attacked:
+        if is_hardened(model) and plain and _shared(plain, side):
             yield pair(plain, side)
+
+
+def _shared(*sides: Side) -> bool:
+    return bool(set.intersection(*({(r.job.test_fold, r.job.seed) for r in s.records} for s in sides)))
 
 
 def _rows(folder: Path) -> list[dict[str, Any]]:

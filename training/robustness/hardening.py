@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from training.errors import DataError
 from training.robustness.in_features import EPSILONS_DB, Pushed
@@ -14,6 +16,8 @@ from training.study.intervals import Interval, difference
 from training.study.records import JobRecord
 from training.study.stats import rows
 from training.study.variants import base_of
+
+Values = NDArray[np.float64]
 
 MOST_LOST = 0.03
 """Clean accuracy that a candidate for shipping may lose, at the lower end of its interval."""
@@ -29,28 +33,41 @@ class Side:
 
 
 @dataclass(frozen=True)
+class Attacks:
+    """What both networks were attacked by on the same clips, in features or by sound.
+
+    robust, plain_robust : share of the clips that withstand each budget; "clean" is none
+    least, plain_least : medians of DeepFool's least change over the clips that both take for what they are,
+        RMS dB of features or dB SNR of sound
+    harder : by how many dB the least change must be stronger, clip by clip: 10 %, median, 90 %
+    """
+
+    clips: int
+    both_right: int
+    robust: Mapping[str, float]
+    plain_robust: Mapping[str, float]
+    least: float
+    plain_least: float
+    harder: tuple[float, float, float]
+
+
+@dataclass(frozen=True)
 class Pair:
     """A hardened network against the plain one of as many epochs.
 
-    accuracy, gained : over whole test folds, hardened less plain, paired by recording
-    robust, plain_robust : share of the attacked clips that withstand each attack
-    snr_db, plain_snr_db : medians of DeepFool's SNR over the clips that both take for what they are
-    harder : by how many dB the attacker must be louder, clip by clip: 10 %, median, 90 %
-    folds, clips, both_right : what was attacked, and how many clips count for the medians
+    accuracy, plain_accuracy, gained : over the whole test ``folds``, hardened less plain, paired by recording
+    features, sound : attacks on clips of folds that both were attacked on; None where there are none
     """
 
     model: str
     plain: str
-    accuracy: float
-    gained: Interval
-    robust: Mapping[str, float]
-    plain_robust: Mapping[str, float]
-    snr_db: float
-    plain_snr_db: float
-    harder: tuple[float, float, float]
     folds: tuple[int, ...]
-    clips: int
-    both_right: int
+    seeds: tuple[int, ...]
+    accuracy: float
+    plain_accuracy: float
+    gained: Interval
+    features: Attacks | None
+    sound: Attacks | None
 
     @property
     def is_candidate(self) -> bool:
@@ -69,72 +86,89 @@ def is_hardened(model: str) -> bool:
 
 
 def pair(plain: Side, hardened: Side) -> Pair:
-    """Compare on the clips that both were attacked on, and on the folds that both have records of.
+    """Compare on the folds that both have records of, and on the clips that both were attacked on.
 
     Raises
     ------
     DataError : they have no fold in common, or the attacks were on other clips of it
     """
-    (soft, hard), folds = _common(plain, hardened)
-    nearest = [[value for a in side.attacked for value in a.snr_db] for side in (soft, hard)]
-    both = np.array(
-        [(s, h) for s, h in zip(*nearest, strict=True) if s is not None and h is not None]
-    ).reshape(-1, 2)
-    if not len(both):
-        raise DataError(f"{hardened.records[0].job.model}: no clip that it and the plain network take right")
-    low, middle, high = np.quantile(both[:, 0] - both[:, 1], (0.1, 0.5, 0.9))
-    return Pair(
-        hard.records[0].job.model,
-        soft.records[0].job.model,
-        float(np.mean([record.clips.accuracy for record in hard.records])),
-        difference(rows(hard.records), rows(soft.records)),
-        _robust(hard),
-        _robust(soft),
-        float(np.median(both[:, 1])),
-        float(np.median(both[:, 0])),
-        (float(low), float(middle), float(high)),
-        folds,
-        len(nearest[0]),
-        len(both),
-    )
-
-
-def _common(plain: Side, hardened: Side) -> tuple[tuple[Side, Side], tuple[int, ...]]:
-    """Both sides on the folds and seeds that both have everything of, in one order."""
-    jobs = set.intersection(*(_jobs(side) for side in (plain, hardened)))
+    jobs = sorted(_jobs(plain.records) & _jobs(hardened.records))
     if not jobs:
-        raise DataError("a hardened network and its plain one share no fold; attack and test both on one")
-    sides = tuple(_only(side, sorted(jobs)) for side in (plain, hardened))
-    for attacks in zip(*([*side.pushed, *side.attacked] for side in sides), strict=True):
-        if len({tuple(a.clips) for a in attacks}) > 1:
+        raise DataError("a hardened network and its plain one share no fold; test both on one")
+    soft, hard = ([r for r in side.records if _job(r) in jobs] for side in (plain, hardened))
+    return Pair(
+        hard[0].job.model,
+        soft[0].job.model,
+        tuple(sorted({fold for fold, _ in jobs})),
+        tuple(sorted({seed for _, seed in jobs})),
+        *(_accuracy(records) for records in (hard, soft)),
+        difference(rows(hard), rows(soft)),
+        _in_features(*_common(plain.pushed, hardened.pushed)),
+        _by_sound(*_common(plain.attacked, hardened.attacked)),
+    )
+
+
+def _accuracy(records: Sequence[JobRecord]) -> float:
+    """Share of all clips of all folds, each seed counting as much."""
+    right = sum(int((r.clips.prediction == r.clips.truth).sum()) for r in records)
+    return right / sum(len(r.clips.truth) for r in records)
+
+
+def _job(record: JobRecord) -> tuple[int, int]:
+    return record.job.test_fold, record.job.seed
+
+
+def _jobs(records: Sequence[JobRecord]) -> set[tuple[int, int]]:
+    return {_job(record) for record in records}
+
+
+Found = TypeVar("Found", Pushed, Attacked)
+
+
+def _common(plain: Sequence[Found], hardened: Sequence[Found]) -> tuple[list[Found], list[Found]]:
+    """What both were attacked on, in one order."""
+    sides = [{(found.fold, found.seed): found for found in side} for side in (plain, hardened)]
+    jobs = sorted(sides[0].keys() & sides[1].keys())
+    soft, hard = ([side[job] for job in jobs] for side in sides)
+    for one, other in zip(soft, hard, strict=True):
+        if tuple(one.clips) != tuple(other.clips):
             raise DataError("the two networks were attacked on different clips; attack one of them again")
-    return (sides[0], sides[1]), tuple(sorted({fold for fold, _ in jobs}))
+    return soft, hard
 
 
-def _jobs(side: Side) -> set[tuple[int, int]]:
-    return (
-        {(r.job.test_fold, r.job.seed) for r in side.records}
-        & {(p.fold, p.seed) for p in side.pushed}
-        & {(a.fold, a.seed) for a in side.attacked}
-    )
+def _in_features(soft: Sequence[Pushed], hard: Sequence[Pushed]) -> Attacks | None:
+    budgets = {f"{e:g}": f"{e:g} dB a bin" for e in EPSILONS_DB}
+    nearest = [[value for found in side for value in found.rms_db] for side in (soft, hard)]
+    return _attacks(soft, hard, budgets, nearest, lambda plain, hardened: 20 * np.log10(hardened / plain))
 
 
-def _only(side: Side, jobs: Sequence[tuple[int, int]]) -> Side:
-    records = {(r.job.test_fold, r.job.seed): r for r in side.records}
-    pushed = {(p.fold, p.seed): p for p in side.pushed}
-    attacked = {(a.fold, a.seed): a for a in side.attacked}
-    return Side(
-        tuple(records[job] for job in jobs),
-        tuple(pushed[job] for job in jobs),
-        tuple(attacked[job] for job in jobs),
-    )
+def _by_sound(soft: Sequence[Attacked], hard: Sequence[Attacked]) -> Attacks | None:
+    budgets = {f"{s:g}": f"{s:g} dB SNR" for s in SNRS_DB}
+    nearest = [[value for found in side for value in found.snr_db] for side in (soft, hard)]
+    return _attacks(soft, hard, budgets, nearest, lambda plain, hardened: plain - hardened)
 
 
-def _robust(side: Side) -> dict[str, float]:
-    """Share of all attacked clips that are right, undisturbed and under each attack."""
-    columns = {"clean": [v for a in side.attacked for v in a.right]}
+def _attacks(
+    soft: Sequence[Found],
+    hard: Sequence[Found],
+    budgets: Mapping[str, str],
+    nearest: Sequence[Sequence[float | None]],
+    stronger: Callable[[Values, Values], Values],
+) -> Attacks | None:
+    both = np.array([p for p in zip(*nearest, strict=True) if None not in p], float).reshape(-1, 2)
+    if not len(both):
+        return None
+    low, middle, high = np.quantile(stronger(both[:, 0], both[:, 1]), (0.1, 0.5, 0.9))
+    return Attacks(
+        len(nearest[0]), len(both), _robust(hard, budgets), _robust(soft, budgets),
+        float(np.median(both[:, 1])), float(np.median(both[:, 0])), (float(low), float(middle), float(high)),
+    )  # fmt: skip
+
+
+def _robust(side: Sequence[Found], budgets: Mapping[str, str]) -> dict[str, float]:
+    """Share of all attacked clips that are right, undisturbed and under each budget."""
+    columns = {"clean": [value for found in side for value in found.right]}
     columns |= {
-        f"{e:g} dB a bin": [v for p in side.pushed for v in p.withstood[f"{e:g}"]] for e in EPSILONS_DB
+        name: [value for found in side for value in found.withstood[key]] for key, name in budgets.items()
     }
-    columns |= {f"{s:g} dB SNR": [v for a in side.attacked for v in a.withstood[f"{s:g}"]] for s in SNRS_DB}
     return {name: float(np.mean(values)) for name, values in columns.items()}

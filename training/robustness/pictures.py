@@ -114,8 +114,10 @@ def trade_off(findings: Findings) -> Figure:
     figure = _figure(11, 4.4)
     for axes, attack in zip(figure.subplots(1, 2), ("0.5 dB a bin", "40 dB SNR"), strict=True):
         for one in findings.pairs:
-            start = one.plain_robust["clean"], one.plain_robust[attack]
-            end = one.robust["clean"], one.robust[attack]
+            attacks = one.sound if attack.endswith("SNR") else one.features
+            if attacks is None:
+                continue
+            start, end = ((side["clean"], side[attack]) for side in (attacks.plain_robust, attacks.robust))
             axes.annotate("", end, start, arrowprops={"arrowstyle": "->", "color": "0.5"})
             axes.plot(*start, "o", color="#b35806")
             axes.plot(*end, "o", color="#2166ac")

@@ -10,7 +10,9 @@ from training.robustness.in_features import EPSILONS_DB, Pushed
 from training.robustness.in_sound import SNRS_DB
 from training.study.compare.tables import percent
 
-_SHOWN = ("clean", "0.5 dB a bin", "1 dB a bin", "40 dB SNR", "30 dB SNR")
+_FEATURES = ("0.1 dB a bin", "0.5 dB a bin", "1 dB a bin")
+_SOUND = ("50 dB SNR", "40 dB SNR", "30 dB SNR")
+_BUDGETS = ("0.1 dB a bin, or 50 dB SNR", "0.5 dB, or 40 dB", "1 dB, or 30 dB")
 
 
 def features(findings: Findings) -> Table:
@@ -128,20 +130,37 @@ def sound_classes(findings: Findings) -> Table:
 
 
 def pairs(findings: Findings) -> Table:
-    """Hardened networks beside the plain one of as many epochs."""
+    """Hardened networks beside the plain one of as many epochs: clean accuracy over whole folds."""
     columns = (
-        "network", "folds", "accuracy", "less plain, points (95 %)", "candidate", "attacked clips",
-        *(f"{name}: hardened / plain" for name in _SHOWN),
-        "DeepFool SNR dB: hardened / plain", "clips right in both", "louder by, dB: median (10–90 %)",
+        "network", "folds", "seeds", "accuracy", "of the plain one", "difference, points (95 %)", "candidate",
+    )  # fmt: skip
+    rows: tuple[tuple[Cell, ...], ...] = tuple(
+        (
+            one.model, ", ".join(map(str, one.folds)), ", ".join(map(str, one.seeds)), one.accuracy,
+            one.plain_accuracy, percent(one.gained), "yes" if one.is_candidate else "no",
+        )
+        for one in findings.pairs
+    )  # fmt: skip
+    return Table(columns, rows)
+
+
+def pairs_attacked(findings: Findings) -> Table:
+    """The same networks under attack, on the same clips; hardened / plain."""
+    columns = (
+        "network", "attack", "clips", *("clean", *_BUDGETS), "DeepFool, median", "right in both",
+        "stronger by, dB: median (10–90 %)",
     )  # fmt: skip
     rows: list[tuple[Cell, ...]] = []
     for one in findings.pairs:
-        rows.append((
-            one.model, ", ".join(map(str, one.folds)), one.accuracy, percent(one.gained),
-            "yes" if one.is_candidate else "no", one.clips,
-            *(f"{one.robust[n]:.2f} / {one.plain_robust[n]:.2f}" for n in _SHOWN),
-            f"{one.snr_db:.1f} / {one.plain_snr_db:.1f}", one.both_right, spread(one.harder, 1),
-        ))  # fmt: skip
+        kinds = (("features", one.features, _FEATURES, "RMS dB"), ("sound", one.sound, _SOUND, "dB SNR"))
+        for kind, attacks, budgets, unit in kinds:
+            if attacks is not None:
+                shown = (
+                    f"{attacks.robust[b]:.2f} / {attacks.plain_robust[b]:.2f}" for b in ("clean", *budgets)
+                )
+                least = f"{attacks.least:.2f} / {attacks.plain_least:.2f} {unit}"
+                harder = spread(attacks.harder, 1)
+                rows.append((one.model, kind, attacks.clips, *shown, least, attacks.both_right, harder))
     return Table(columns, tuple(rows))
 
 

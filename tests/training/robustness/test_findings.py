@@ -112,17 +112,33 @@ def test_a_pair_counts_the_clips_that_both_take_right_and_loses_what_it_loses() 
     plain = side(PLAIN, (50.0, 40.0, 45.0, None), (True, True, True, False))
     hard = side(HARD, (40.0, 34.0, None, 30.0), (True, True, False, True))
     found = pair(plain, hard)
-    assert (found.clips, found.both_right, found.folds) == (4, 2, (1,))
-    assert (found.plain_snr_db, found.snr_db) == (45.0, 37.0)
-    assert found.harder[1] == pytest.approx(8.0)
+    assert (found.folds, found.seeds, found.features) == ((1,), (0,), None)
     assert found.gained.value == 0.0
-    assert found.accuracy == 0.75
-    assert (found.robust["40 dB SNR"], found.plain_robust["40 dB SNR"]) == (0.5, 0.0)
+    assert (found.accuracy, found.plain_accuracy) == (0.75, 0.75)
+    assert found.sound is not None
+    assert (found.sound.clips, found.sound.both_right) == (4, 2)
+    assert (found.sound.plain_least, found.sound.least) == (45.0, 37.0)
+    assert found.sound.harder[1] == pytest.approx(8.0)
+    assert (found.sound.robust["40 dB SNR"], found.sound.plain_robust["40 dB SNR"]) == (0.5, 0.0)
     other = replace(hard.attacked[0], clips=("e", *CLIPS[1:]))
     with pytest.raises(DataError, match="on different clips"):
         pair(plain, replace(hard, attacked=(other,)))
+    assert pair(plain, replace(hard, attacked=())).sound is None
     with pytest.raises(DataError, match="share no fold"):
-        pair(plain, replace(hard, attacked=()))
+        pair(plain, replace(hard, records=()))
+
+
+def test_a_change_of_features_twice_as_large_is_six_decibels_stronger() -> None:
+    plain, hard = side(PLAIN, (None,) * 4), side(HARD, (None,) * 4)
+    soft, firm = (
+        replace(s.pushed[0], rms_db=values)
+        for s, values in ((plain, (0.1, 0.2, None, 0.5)), (hard, (0.2, 0.4, 0.3, None)))
+    )
+    found = pair(replace(plain, pushed=(soft,)), replace(hard, pushed=(firm,)))
+    assert found.sound is None
+    assert found.features is not None
+    assert (found.features.both_right, found.features.plain_least) == (2, pytest.approx(0.15))
+    np.testing.assert_allclose(found.features.harder, 6.02, atol=0.01)
 
 
 def test_the_plain_network_of_a_hardened_one_is_trained_alike() -> None:
@@ -141,7 +157,8 @@ def test_the_page_shows_every_network_and_calls_a_failed_check_by_its_name(tmp_p
     write(compose(findings), tmp_path)
     text = (tmp_path / "README.md").read_text()
     assert "| cnn | 12 | 1.000 |" in text
-    assert f"| {HARD} | 1 | 1.000 | +0.0 (+0.0 … +0.0) | yes | 4 |" in text
+    assert f"| {HARD} | 1 | 0 | 1.000 | 1.000 | +0.0 (+0.0 … +0.0) | yes |" in text
+    assert f"| {HARD} | sound | 4 | 1.00 / 1.00 |" in text
     assert "fails" in text  # the made-up networks withstand nothing at no budget
     assert (tmp_path / "trade-off.png").stat().st_size > 1000
     assert (tmp_path / "sounds.csv").read_text().count("\n") == 3
