@@ -14,7 +14,7 @@ import numpy as np
 
 from monitor.model.card import ClassCard, ProfileName
 from monitor.settings import ClassSettings
-from training.calibration import BUDGETS, Heard, fit_class, fit_temperature, recalibrated, rows_of
+from training.calibration import BUDGETS, SPEECH, Heard, fit_class, fit_temperature, recalibrated, rows_of
 from training.data import CLASSES, LABELS
 from training.evaluation import AlertFigures, ClipFigures, Streamer, alert_figures, clip_figures
 from training.mixing import Floats
@@ -22,8 +22,6 @@ from training.soundscapes import ScapePlan, make_soundscapes
 from training.splits import Part
 from training.streams import Scored
 
-SPEECH = "speech"
-"""The kind of background on which nothing may be raised."""
 SCAPES = 40
 """Soundscapes of a minute that a network is judged on."""
 ALONE_SNR_DB = (15.0, 15.0)

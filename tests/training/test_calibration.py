@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -15,6 +17,7 @@ from training.streams import Scored
 
 HOP_S = HOP / RATE
 COLUMN = LABELS.index("dog_bark")
+ALARM = 0.6
 
 
 def stream(scores: np.ndarray, label: str = "", onset_s: float = 0.0, offset_s: float = 0.0) -> Scored:
@@ -26,7 +29,7 @@ def stream(scores: np.ndarray, label: str = "", onset_s: float = 0.0, offset_s: 
     return Scored("", label, onset_s, offset_s, times, rows, levels)
 
 
-def heard(own: float = 0.9, other: float = 0.1, alarms: int = 0, alarm: float = 0.6) -> Heard:
+def heard(own: float = 0.9, other: float = 0.1, alarms: int = 0, alarm: float = ALARM) -> Heard:
     """Scenes of the class that reach ``own``, of another that reach ``other``, and an hour of background."""
     peak = np.zeros(20)
     peak[7:11] = 1.0
@@ -41,6 +44,27 @@ def test_quiet_keeps_to_its_alarms_an_hour() -> None:
         fitted = fit_class("dog_bark", COLUMN, heard(alarms=alarms)).profiles["quiet"]
         figures = alert_figures((), heard(alarms=alarms).beds, {"dog_bark": fitted})
         assert figures[CLASSES.index("dog_bark")].false_alarms <= BUDGETS["quiet"].alarms_per_hour
+
+
+def test_quiet_raises_nothing_on_speech_where_other_background_may() -> None:
+    once = heard(alarms=1)
+    speech = replace(once, beds=tuple(replace(bed, name="speech/someone") for bed in once.beds))
+    enter = {
+        name: fit_class("dog_bark", COLUMN, made).profiles["quiet"].enter
+        for name, made in {"street": once, "speech": speech}.items()
+    }
+    assert enter["speech"] > ALARM >= enter["street"]
+
+
+def test_an_urgent_class_may_not_raise_what_another_may() -> None:
+    once = heard(alarms=1)
+    usual, urgent = (
+        fit_class("dog_bark", COLUMN, once, replace(TEMPERS["dog_bark"], alarms=share))
+        .profiles["quiet"]
+        .enter
+        for share in (1.0, 0.25)
+    )
+    assert urgent > ALARM >= usual
 
 
 def test_a_class_without_false_alarms_is_heard_every_time() -> None:

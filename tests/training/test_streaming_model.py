@@ -153,7 +153,7 @@ def test_the_recipe_ends_in_a_package_that_the_monitor_reads(
     loaded = load_model(write(outcome, tmp_path / "models", tmp_path / "runs"), ThirdParty())
     assert outcome.parity < 1e-5
     assert loaded.card.state is not None
-    assert loaded.card.hop == 12 * 320
+    assert loaded.card.hop == default.HOP_FRAMES * 320
     assert set(loaded.card.classes) == set(CLASSES)
     apart = load_model(tmp_path / "runs" / "without-fold2.tflite", ThirdParty()).card
     assert {(quality.fold, quality.recipe_cv) for quality in apart.quality} == {("2", False)}
