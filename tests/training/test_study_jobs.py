@@ -22,7 +22,7 @@ from training.cli.compare import RECORDS
 from training.cli.cv import ESC10_RECORDS, cv
 from training.errors import DataError
 from training.study.engines import Failure, in_dask, in_joblib
-from training.study.jobs import fit_temperature, planned, run_job
+from training.study.jobs import fit_temperature, machine, planned, run_job
 from training.study.plan import done, measure, page
 from training.study.records import Job, JobRecord, read_all
 from training.study.task import Options
@@ -151,6 +151,20 @@ def test_a_plan_times_epochs_and_leaves_no_run_behind(data: Path, tmp_path: Path
     assert line.hours == pytest.approx(6 * (line.fixed_s + _EPOCHS * line.epoch_s) / 3600)
     assert f"| rnn | honest | 6 | {_EPOCHS} |" in page([line], 2)
     assert not (tmp_path / "runs").exists()
+
+
+def test_a_plan_takes_the_times_of_records_that_such_a_machine_made(data: Path, tmp_path: Path) -> None:
+    def made(fold: int, where: str) -> JobRecord:
+        record = random_record("rnn", 0.5, fold)
+        epochs = tuple(replace(epoch, seconds=fold) for epoch in record.epochs)
+        return replace(record, epochs=epochs, making=replace(record.making, machine=where, seconds=10.0))
+
+    jobs = planned("honest", ["rnn"], [1, 2, 3], [0])
+    other_protocol = replace(made(3, machine()), job=Job("seed", "rnn", 3, 0))
+    known = [made(2, machine()), made(3, "a faster one"), other_protocol]
+    (line,) = measure(jobs, options(data, tmp_path), lambda text: pytest.fail(text), known)
+    assert (line.epoch_s, line.fixed_s, line.records) == (2.0, 10.0 - 3 * 2.0, 1)
+    assert "| 1 records |" in page([line], 1)
 
 
 def test_a_plan_says_what_records_are_there_with_their_epochs_and_time() -> None:

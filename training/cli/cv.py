@@ -70,7 +70,7 @@ def parse_fold_list(
 @click.option(
     "--plan",
     is_flag=True,
-    help="Time an epoch of every model, print the budget and what is done, run nothing.",
+    help="Time an epoch of models without records, print the budget and what is done, run nothing.",
 )
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per finished job on stdout.")
 def cv(
@@ -115,9 +115,9 @@ def _plan(asked: list[Job], options: Options, workers: int, records: Path) -> No
     from training.study.plan import done, measure, page
     from training.study.records import read_all
 
-    click.echo(page(measure(asked, options, lambda text: click.echo(text, err=True)), workers))
-    protocols = {job.protocol for job in asked}
-    click.echo("\n" + done(record for record in read_all(records) if record.job.protocol in protocols))
+    found = [r for r in read_all(records) if r.job.protocol in {job.protocol for job in asked}]
+    click.echo(page(measure(asked, options, lambda text: click.echo(text, err=True), found), workers))
+    click.echo("\n" + done(found))
 
 
 def _jobs(

@@ -17,9 +17,10 @@ from training.study.task import Options
 
 @dataclass(frozen=True)
 class Line:
-    """One model of the plan; times in seconds of this machine as it is loaded now.
+    """One model of the plan; times in seconds of this machine as it is loaded now, or was.
 
-    ``fixed_s`` is what a job takes beside its epochs: loading, compiling, testing.
+    ``fixed_s`` is what a job takes beside its epochs: loading, compiling, testing. ``records`` are those
+    that the times are of; 0 where the model was timed for the plan.
     """
 
     model: str
@@ -28,47 +29,66 @@ class Line:
     epochs: int
     epoch_s: float
     fixed_s: float
+    records: int = 0
 
     @property
     def hours(self) -> float:
         return self.jobs * (self.fixed_s + self.epochs * self.epoch_s) / 3600
 
 
-def measure(jobs: Iterable[Job], options: Options, say: Callable[[str], None]) -> list[Line]:
-    """Run two epochs of the first job of every model and take the second one's time."""
+def measure(
+    jobs: Iterable[Job], options: Options, say: Callable[[str], None], known: Sequence[JobRecord] = ()
+) -> list[Line]:
+    """Run two epochs of the first job of every model and take the second one's time.
+
+    A model that ``known`` has records of, made on such a machine, is not run: the times are theirs.
+    """
     by_model: dict[str, list[Job]] = {}
     for job in jobs:
         by_model.setdefault(job.model, []).append(job)
     lines = []
     for model, of_model in by_model.items():
-        with tempfile.TemporaryDirectory() as folder:
-            trial = replace(options, epochs=2, runs=Path(folder))
-            say(f"timing {model}")
-            record = run_job(of_model[0], trial, say)
+        protocol = of_model[0].protocol
+        past = [
+            r
+            for r in known
+            if (r.job.protocol, r.job.model, r.making.machine) == (protocol, model, machine())
+        ]
+        timed = past or [_timed(of_model[0], options, say)]
+        # The first epoch compiles; it is kept where it is the only one.
+        paces = [epoch.seconds for r in timed for epoch in r.epochs[1:] or r.epochs]
+        beside = [r.making.seconds - sum(epoch.seconds for epoch in r.epochs) for r in timed]
         planned = contender(model).epochs
         epochs = min(planned, options.epochs or planned)
-        trained = sum(epoch.seconds for epoch in record.epochs)
-        epoch_s = record.epochs[-1].seconds if record.epochs else 0.0
-        fixed_s = record.making.seconds - trained
-        lines.append(Line(model, of_model[0].protocol, len(of_model), epochs, epoch_s, fixed_s))
+        pace = median(paces) if paces else 0.0
+        lines.append(Line(model, protocol, len(of_model), epochs, pace, median(beside), len(past)))
     return lines
+
+
+def _timed(job: Job, options: Options, say: Callable[[str], None]) -> JobRecord:
+    with tempfile.TemporaryDirectory() as folder:
+        say(f"timing {job.model}")
+        return run_job(job, replace(options, epochs=2, runs=Path(folder)), say)
 
 
 def page(lines: Sequence[Line], workers: int) -> str:
     """The plan as Markdown; early stopping can only shorten it."""
     rows = [
         f"| {line.model} | {line.protocol} | {line.jobs} | {line.epochs} | {line.epoch_s:.1f} "
-        f"| {line.fixed_s:.0f} | {line.hours:.2f} |"
+        f"| {line.fixed_s:.0f} | {f'{line.records} records' if line.records else 'now'} | {line.hours:.2f} |"
         for line in lines
     ]
     total = sum(line.hours for line in lines)
     return "\n".join([
-        f"Measured on {machine()}: the second epoch of one job of each model, with whatever else ran then.",
+        f"## The budget of the {', '.join(sorted({line.protocol for line in lines}))} protocol",
         "",
-        "| model | protocol | jobs | epochs | s an epoch | s a job beside | hours |",
-        "|---|---|---|---|---|---|---|",
+        f"On {machine()}: the median epoch of the records that are there, else the second epoch of a job run "
+        "for this plan, with whatever else ran then.",
+        "",
+        "| model | protocol | jobs | epochs | s an epoch | s a job beside | timed | hours |",
+        "|---|---|---|---|---|---|---|---|",
         *rows,
-        f"| **all** | | {sum(line.jobs for line in lines)} | | | | **{total:.2f}** |",
+        f"| **all** | | {sum(line.jobs for line in lines)} | | | | | **{total:.2f}** |",
         "",
         f"With {workers} at a time: {total / workers:.2f} hours at best.",
     ])  # fmt: skip
