@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 from monitor.assembly import load_configured_model
 from monitor.config.load import SHIPPED_CONFIG, Config, load_config
 from monitor.model.card import Card
-from training.calibration import BUDGETS, Heard, fit_class
+from training.calibration import BUDGETS, TEMPERS, Heard, fit_class
 from training.data import CLASSES
 from training.evaluation import Streamer
 from training.prepare import HOP, RATE
@@ -56,7 +57,9 @@ def yamnet(path: Path, part: Part, seed: int, folder: Path) -> Listener:
     """
     keys = yamnet_keys(path)
     kept = folder / "yamnet-thresholds.json"
-    key = Setting(part, ScapePlan(seed=seed)).digest()
+    # Another rule of choice is another choice.
+    rule = hashlib.sha256(repr((BUDGETS, TEMPERS, DEVELOPMENT_SCAPES)).encode()).hexdigest()[:8]
+    key = f"{Setting(part, ScapePlan(seed=seed)).digest()}-{rule}"
     try:
         stored = json.loads(kept.read_text(encoding="utf-8"))
     except (OSError, ValueError):
