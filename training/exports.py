@@ -32,8 +32,8 @@ from training.hops import Streamed, stream
 from training.hops import run as run_hops
 from training.mixing import Floats
 from training.splits import rank
-from training.streaming.kept import kept
 from training.streaming.network import STRIDE, StreamSpec, streaming
+from training.streaming.trained import trained
 
 FORMS: tuple[Weights, ...] = ("float32", "float16", "dynamic", "int8")
 HERE, THERE = "ai_edge_litert", "tflite_runtime"
@@ -98,14 +98,14 @@ class Checked:
 
 
 def read_network(folder: Path, package: Path) -> Network:
-    """Read a trained network, as :func:`training.streaming.kept.keep` leaves it, and its package.
+    """Read a trained network from the folder of its training, and its package.
 
     Raises
     ------
-    DataError : no network, a package without a state, or with other labels
+    DataError : no finished training, a package without a state, or with other labels
     PackageError : the package cannot be read
     """
-    spec, model = kept(folder)
+    spec, model = trained(folder)
     made = read_package(package)
     if made.card is None or made.card.state is None:
         raise DataError(f"{package}: is no streaming package; --package must name what the run was made into")

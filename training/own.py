@@ -35,7 +35,6 @@ from training.prepare import RATE, FrontEnd, event_sampler, other_sampler, targe
 from training.soundscapes import ScapePlan, make_soundscapes
 from training.splits import Part, cross_fit
 from training.streaming.fit import LEAD, StreamRun, train
-from training.streaming.kept import keep
 from training.streaming.network import StreamSpec, check_parity, streaming
 from training.streams import Scored
 
@@ -171,15 +170,12 @@ class _Course:
         )
 
     def trained(self, part: Part, name: str) -> tuple[Scaling, Any]:
-        """Train on the part, and keep the network in the run's folder."""
         run, mixer = self.plan.run, self.mixer(part)
         scaling = measure_scaling(mixer, run.seed)
         # Other sounds or settings are another run: never go on from its state.
         folder = self.runs / f"{name}-{cache_key(part, (), self.front_end, run)}"
         self._folders.append(folder)
-        model = train(run, mixer, None, scaling, folder, self.estimate.of(name))
-        keep(model, run.network, folder)
-        return scaling, model
+        return scaling, train(run, mixer, None, scaling, folder, self.estimate.of(name))
 
     def minutes(self) -> float:
         """How long all trainings took, interruptions apart."""

@@ -29,16 +29,17 @@ from training.exports import (
     write_forms,
 )
 from training.exports_report import write_page
-from training.fit import Scaling
+from training.fit import measure_scaling
 from training.hops import Streamed
 from training.packaging import make_card, undecided
-from training.prepare import default_front_end
-from training.streaming.kept import keep
-from training.streaming.network import StreamSpec, build, streaming
+from training.prepare import default_front_end, make_mixer
+from training.streaming.fit import LEAD, StreamRun, train
+from training.streaming.network import StreamSpec, streaming
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 
 NETWORK = StreamSpec(stem=4, blocks=(4, 6, 8), top=8, rings=(2, 5), level_frames=10)
+RUN = StreamRun(network=NETWORK, epochs=1, steps=1, batch=2)
 HOP = 12
 ZEROS = np.zeros((8, 3), np.float32)
 
@@ -53,17 +54,15 @@ def part(tmp_path_factory: pytest.TempPathFactory):
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+def made(part, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """A run's folder, and the package of its network."""
-    import keras
-
     folder = tmp_path_factory.mktemp("made")
-    keras.utils.set_random_seed(1)
-    model, front_end = build(NETWORK), default_front_end(folder / "cache")
-    keep(model, NETWORK, folder / "run")
+    front_end = default_front_end(folder / "cache")
+    mixer = make_mixer(part, front_end, RUN.recipe, lambda done: None, LEAD)
+    scaling = measure_scaling(mixer, 0)
+    model = train(RUN, mixer, None, scaling, folder / "run", silent)
     stepped = streaming(model, NETWORK, HOP)
     spec = front_end.spec.model_copy(update={"frames": NETWORK.frames})
-    scaling = Scaling(np.full(64, -40.0, np.float32), 15.0)
     card = make_card(spec, scaling, undecided(), HOP * spec.hop, stepped.inputs[1].shape[1])
     write_package(folder / "small.tflite", to_tflite(stepped), LABELS, card)
     return folder / "run", folder / "small.tflite"
@@ -112,18 +111,19 @@ def test_a_package_of_another_network_is_refused(made, part, tmp_path: Path) -> 
         make_forms(network, part.events, None, silent, ("float32",))
 
 
-def test_a_network_that_is_absent_or_another_is_named(made, tmp_path: Path) -> None:
+def test_a_training_that_is_absent_or_not_finished_or_another_is_named(made, tmp_path: Path) -> None:
     run, package = made
-    with pytest.raises(DataError, match="no trained network in it"):
+    with pytest.raises(DataError, match="no training is in it"):
         read_network(tmp_path, package)
     shutil.copytree(run, tmp_path / "run")
-    spec = json.loads((run / "network.json").read_text())
-    (tmp_path / "run" / "network.json").write_text(json.dumps(spec | {"stem": 5}))
-    with pytest.raises(DataError, match="damaged or of another version"):
-        read_network(tmp_path / "run", package)
-    (tmp_path / "run" / "network.json").write_text(json.dumps(spec | {"stems": 5}))
-    with pytest.raises(DataError, match="damaged or of another version"):
-        read_network(tmp_path / "run", package)
+    spec = json.loads((run / "spec.json").read_text())
+    for changed, said in (
+        ({"epochs": 5}, "1 of 5 epochs are trained"),
+        ({"epoch": 1}, "has other fields: epoch"),
+    ):
+        (tmp_path / "run" / "spec.json").write_text(json.dumps(spec | changed))
+        with pytest.raises(DataError, match=said):
+            read_network(tmp_path / "run", package)
 
 
 def _streamed(outputs: np.ndarray, refused: str = "") -> Streamed:

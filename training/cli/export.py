@@ -36,8 +36,8 @@ def export(
 ) -> None:  # fmt: skip
     """Convert the network of RUN to float32, float16, dynamic range and int8, and check each form.
 
-    RUN is a folder with network.json and network.npz, as training leaves them: runs/own-NAME/final-… of
-    `own`. Exit code 1 when a form is refused; it is not written then.
+    RUN is the folder of a training, with spec.json and state.npz: runs/default/final of `default`,
+    runs/own-NAME/final-… of `own`. Exit code 1 when a form is refused; it is not written then.
 
     \b
     Example:

@@ -1,0 +1,66 @@
+"""A trained network, from the folder that its training leaves: ``spec.json`` and ``state.npz``."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, TypeVar, get_type_hints
+
+import numpy as np
+
+from training.errors import DataError
+from training.streaming.fit import StreamRun, train
+from training.streaming.network import STRIDE, StreamSpec
+
+T = TypeVar("T")
+
+
+def trained(folder: Path) -> tuple[StreamSpec, Any]:
+    """Return what the network is, and its whole-sequence form for any length.
+
+    Raises
+    ------
+    DataError : no run, one that is not finished, damaged or of another version
+    """
+    run = read_run(folder)
+    # A finished run trains no more, so nothing is asked of its mixer but how long windows are: anything.
+    mixer: Any = SimpleNamespace(frames=STRIDE)
+    nothing: Any = None
+    return run.network, train(run, mixer, None, nothing, folder, lambda text: None)
+
+
+def read_run(folder: Path) -> StreamRun:
+    """Return the settings of a finished run.
+
+    Raises
+    ------
+    DataError : see :func:`trained`
+    """
+    try:
+        run = _rebuilt(StreamRun, json.loads((folder / "spec.json").read_text(encoding="utf-8")))
+        with np.load(folder / "state.npz") as state:
+            done = len(json.loads(str(state["history"])))
+    except OSError as error:
+        raise DataError(f"{folder}: no training is in it (spec.json, state.npz)") from error
+    except (ValueError, TypeError, KeyError) as error:
+        raise DataError(f"{folder}: its training is damaged or of another version ({error})") from error
+    if done < run.epochs:
+        raise DataError(f"{folder}: {done} of {run.epochs} epochs are trained; let the training finish")
+    return run
+
+
+def _rebuilt(kind: type[T], values: Mapping[str, Any]) -> T:
+    """A dataclass from what ``asdict`` and JSON made of it; every field must be there, and no other."""
+    hints, names = get_type_hints(kind), {field.name for field in fields(kind)}  # type: ignore[arg-type]
+    if names != set(values):
+        raise ValueError(f"{kind.__name__} has other fields: {', '.join(sorted(names ^ set(values)))}")
+    given = dict(values)
+    for name, value in values.items():
+        if is_dataclass(hints[name]):
+            given[name] = _rebuilt(hints[name], value)
+        elif isinstance(value, list):
+            given[name] = tuple(value)
+    return kind(**given)
