@@ -31,7 +31,6 @@ from training.packaging import NAME, Facts, make_card, undecided
 from training.prepare import RATE, FrontEnd, make_mixer
 from training.splits import Part, everything, leave_one_out
 from training.streaming.fit import LEAD, StreamRun, train
-from training.streaming.kept import keep
 from training.streaming.lessons import LessonPlan, Lessons, joined, make_lessons
 from training.streaming.network import check_parity, streaming
 
@@ -187,7 +186,6 @@ def _train(
     mixer = make_mixer(part, front_end, run.recipe, lambda done: None, LEAD)
     scaling = measure_scaling(mixer, run.seed)
     model = train(run, mixer, lessons, scaling, folder, lambda text: say(f"{folder.name}: {text}"))
-    keep(model, run.network, folder)
     return Trained(model, run, scaling, front_end)
 
 
