@@ -40,7 +40,7 @@ def _parts(context: click.Context, option: click.Parameter, text: str) -> tuple[
 @data_option
 @click.option(
     "--models", callback=_names,
-    help=f"Networks of the study, with commas.  [default: {_MODELS}]",
+    help=f"Networks of the study, with commas; '': packages alone.  [default: {_MODELS}]",
 )  # fmt: skip
 @click.option("--folds", callback=parse_fold_list, help="Test folds.  [default: 1,2,3; quick: 2]")
 @click.option("--seeds", default="0", show_default=True, callback=parse_numbers)
@@ -81,6 +81,7 @@ def robustness(
     Examples:
       sound-training robustness --quick
       sound-training robustness --models cnn,compact --folds 1,2 --parts features
+      sound-training robustness --models '' --package models/urban-sounds.tflite --parts everyday
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     from training.report import write
@@ -92,7 +93,7 @@ def robustness(
     from training.study.task import Options
 
     out = out or (_QUICK_OUT if quick else _OUT)
-    models = models or tuple(_MODELS.split(","))
+    models = tuple(_MODELS.split(",")) if models is None else models
     options = Options(data, cache=cache, runs=runs)
     folds = folds or (_QUICK_FOLDS if quick else _FOLDS)
     count = clips if clips is not None else _QUICK_CLIPS if quick else _CLIPS
