@@ -25,7 +25,7 @@ from training.data import LABELS, Clip, Corpora
 from training.evaluation import streamer
 from training.export import to_tflite
 from training.fit import Scaling, measure_scaling
-from training.held_out import Decided, FoldFigures, Hearing, decide, hear, judge
+from training.held_out import REJECT, Decided, FoldFigures, Hearing, decide, hear, judge
 from training.mixing import Floats
 from training.packaging import NAME, Facts, make_card, undecided
 from training.prepare import RATE, FrontEnd, make_mixer
@@ -191,7 +191,7 @@ def _train(
 
 def _facts(plan: Plan, decided: Decided, quality: tuple[Quality, ...]) -> Facts:
     now = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
-    return Facts(plan.version, now, decided.temperature, decided.classes, quality)
+    return Facts(plan.version, now, decided.temperature, decided.classes, quality, REJECT)
 
 
 def _some_frames(part: Part, trained: Trained) -> Floats:

@@ -8,14 +8,14 @@ come from what the other folds alone decide.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from monitor.model.card import ClassCard, ProfileName
 from monitor.settings import ClassSettings
 from training.calibration import BUDGETS, SPEECH, Heard, fit_class, fit_temperature, recalibrated, rows_of
-from training.data import CLASSES, LABELS
+from training.data import BACKGROUND, CLASSES, LABELS
 from training.evaluation import AlertFigures, ClipFigures, Streamer, alert_figures, clip_figures
 from training.mixing import Floats
 from training.soundscapes import ScapePlan, make_soundscapes
@@ -25,6 +25,8 @@ from training.streams import Scored
 SCAPES = 40
 """Soundscapes of a minute that a network is judged on."""
 ALONE_SNR_DB = (15.0, 15.0)
+REJECT = 0.3
+"""A row that scores at least this for background is none of the classes: a sound that is not known."""
 
 Say = Callable[[str], None]
 
@@ -92,6 +94,13 @@ def hear(part: Part, listener: Streamer, fold: int, seed: int, window_s: float, 
     return Hearing(fold, seed, part, logits, heard, tuple(listener.scenes(part, ALONE_SNR_DB, seed)))
 
 
+def rejected(stream: Scored, over: float) -> Scored:
+    """The stream as the monitor hears it by the card's reject rule: what is surely background is no class."""
+    scores = stream.scores.copy()
+    scores[stream.scores[:, LABELS.index(BACKGROUND)] >= over] = 0.0
+    return replace(stream, scores=scores)
+
+
 def decide(hearings: Sequence[Hearing], say: Say) -> Decided:
     """Fit temperature and class settings on all hearings."""
     rows = [rows_of([*one.heard.scenes, *one.heard.beds], CLASSES) for one in hearings]
@@ -101,9 +110,14 @@ def decide(hearings: Sequence[Hearing], say: Say) -> Decided:
     say(f"thresholds from folds {folds}; temperature {temperature:g}")
     every = [one.heard for one in hearings]
     pooled = Heard(
-        tuple(recalibrated(s, temperature) for heard in every for s in heard.scenes),
-        tuple(recalibrated(s, temperature) for heard in every for s in heard.beds),
-        tuple(recalibrated(s, temperature) for heard in every for s in heard.others),
+        *(
+            tuple(
+                rejected(recalibrated(stream, temperature), REJECT)
+                for heard in every
+                for stream in getattr(heard, kind)
+            )
+            for kind in ("scenes", "beds", "others")
+        ),
         every[0].window_s,
         every[0].hop_s,
     )
@@ -113,7 +127,8 @@ def decide(hearings: Sequence[Hearing], say: Say) -> Decided:
 def judge(one: Hearing, decided: Decided) -> FoldFigures:
     """Judge a fold with what was decided without it."""
     scenes, beds = (
-        [recalibrated(s, decided.temperature) for s in streams] for streams in (one.alone, one.heard.beds)
+        [rejected(recalibrated(s, decided.temperature), REJECT) for s in streams]
+        for streams in (one.alone, one.heard.beds)
     )
     alerts = {profile: tuple(alert_figures(scenes, beds, decided.settings(profile))) for profile in BUDGETS}
     speech = [bed for bed in beds if bed.name.startswith(f"{SPEECH}/")]

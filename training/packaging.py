@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from monitor.features.spec import LogMelSpec, Normalisation
-from monitor.model.card import Card, ClassCard, Quality
+from monitor.model.card import Card, ClassCard, Quality, RejectRule
 from monitor.settings import ClassSettings
 from training.data import BACKGROUND, CLASSES
 from training.fit import Scaling
@@ -38,13 +38,14 @@ URBAN = Identity(NAME, LICENCE, DATA_LICENCES)
 
 @dataclass(frozen=True)
 class Facts:
-    """What training learned besides the weights."""
+    """What training learned besides the weights; ``reject`` as the card's ``negative_over``."""
 
     version: str
     created: str
     temperature: float
     classes: Mapping[str, ClassCard]
     quality: Sequence[Quality]
+    reject: float | None = None
 
 
 def undecided(classes: Sequence[str] = CLASSES) -> Facts:
@@ -73,6 +74,7 @@ def make_card(
         temperature=facts.temperature,
         classes=dict(facts.classes),
         negative_labels=(BACKGROUND,),
+        reject=None if facts.reject is None else RejectRule(negative_over=facts.reject),
         warmup="repeat" if state is None else "silence",
         state=state,
         quality=tuple(facts.quality),

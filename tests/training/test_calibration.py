@@ -9,9 +9,10 @@ import pytest
 
 from monitor.events.feasible import check_feasible
 from monitor.records import Level
-from training.calibration import BUDGETS, TEMPERS, Heard, fit_class, fit_temperature, smoothed
-from training.data import CLASSES, LABELS
+from training.calibration import BUDGETS, TEMPERS, Heard, fit_class, fit_temperature, lowered, smoothed
+from training.data import BACKGROUND, CLASSES, LABELS
 from training.evaluation import alert_figures
+from training.held_out import rejected
 from training.prepare import HOP, RATE
 from training.streams import Scored
 
@@ -54,6 +55,20 @@ def test_quiet_raises_nothing_on_speech_where_other_background_may() -> None:
         for name, made in {"street": once, "speech": speech}.items()
     }
     assert enter["speech"] > ALARM >= enter["street"]
+
+
+def test_a_score_lowered_and_raised_again_is_itself() -> None:
+    for score in (0.1, 0.5, 0.99):
+        assert lowered(lowered(score, 1.2), -1.2) == pytest.approx(score)
+        assert lowered(score, 0.3) < score
+
+
+def test_what_is_surely_background_is_no_class() -> None:
+    made = stream(np.full(4, 0.9))
+    scores = made.scores.copy()
+    scores[:, LABELS.index(BACKGROUND)] = (0.0, 0.29, 0.3, 0.8)
+    kept = rejected(replace(made, scores=scores), 0.3).scores[:, COLUMN]
+    np.testing.assert_array_equal(kept, np.array([0.9, 0.9, 0.0, 0.0], np.float32))
 
 
 def test_an_urgent_class_may_not_raise_what_another_may() -> None:

@@ -155,6 +155,8 @@ def test_the_recipe_ends_in_a_package_that_the_monitor_reads(
     assert loaded.card.state is not None
     assert loaded.card.hop == default.HOP_FRAMES * 320
     assert set(loaded.card.classes) == set(CLASSES)
+    assert loaded.card.reject is not None
+    assert loaded.card.reject.negative_over == held_out.REJECT
     apart = load_model(tmp_path / "runs" / "without-fold2.tflite", ThirdParty()).card
     assert {(quality.fold, quality.recipe_cv) for quality in apart.quality} == {("2", False)}
     assert {(quality.fold, quality.recipe_cv) for quality in loaded.card.quality} == {("1, 2", True)}
