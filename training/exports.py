@@ -80,7 +80,7 @@ class Checked:
 
     differences : largest difference of a logit to Keras, relative to the largest logit, by runtime
     early, late : mean difference over the first and the last quarter of one stream
-    hop_us : median time of a hop by runtime, all forms in turn; clips : that it was judged on;
+    hop_us : time of a hop by runtime, all forms in turn; clips : that it was judged on;
     seconds : of the stream that was compared
     """
 

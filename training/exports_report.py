@@ -28,8 +28,9 @@ in int8. The state goes in and out as float32 in every form.
 - *accuracy*: of {clips} clips, by the largest mean logit; *agreement*: the share taken for the same
   class as by float32. A form is refused that agrees on less than {agreement:.0%} or loses more than
   {lost:.0%}.
-- *a hop*: median of {hop_ms:.0f} ms of sound through the network alone, one thread, all forms in turn in
-  one run, and its ratio to float32. {machine}, shared with other jobs: compare ratios.
+- *a hop*: {hop_ms:.0f} ms of sound through the network alone, one thread, all forms in turn in one run: the
+  least disturbed tenth of 400 turns, and its ratio to float32. {machine}, shared with other jobs:
+  compare ratios.
 - {runtimes}
 
 {verdicts}
