@@ -17,7 +17,7 @@ from training.robustness.jobs import Say, Work
 from training.robustness.plan import Plan, digest, stem, unheard
 from training.robustness.planted import MARGINS_DB, planted
 from training.robustness.played import alerts, examples, transfers, universals
-from training.robustness.subjects import Panel, chosen, of_network, of_package
+from training.robustness.subjects import Panel, chosen, named, of_network, of_package
 from training.robustness.targets import target
 from training.study.folds import labelled
 from training.study.records import Job
@@ -62,7 +62,7 @@ def _everyday(plan: Plan) -> list[Work]:
         folds = unheard(plan, package)
         kept = {**settings, "folds": folds, "sha256": digest(package)}
         if folds:
-            works.append(Work(f"everyday/{package.stem}", kept, _package_run(plan, package, folds)))
+            works.append(Work(f"everyday/{named(package)}", kept, _package_run(plan, package, folds)))
     return works
 
 

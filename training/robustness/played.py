@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from training.robustness.examples import examples as make_examples
 from training.robustness.front_end import SAMPLES
 from training.robustness.jobs import Say, Work
 from training.robustness.plan import Plan, digest, stem, unheard
-from training.robustness.subjects import Subject, chosen, of_network, of_package, of_published
+from training.robustness.subjects import Subject, chosen, named, of_network, of_package, of_published
 from training.robustness.targets import Target, target
 from training.robustness.transfer import conversions, heard_by, transfer, windows_of
 from training.robustness.universal import (
@@ -48,7 +48,7 @@ _PLAYED_DB = (10.0, 5.0, 0.0, -5.0, -10.0)
 
 def transfers(plan: Plan) -> list[Work]:
     """Every network of windows as source; all other models, its conversions and the packages receive."""
-    packages = {path.stem: digest(path) for path in plan.packages}
+    packages = {named(path): digest(path) for path in plan.packages}
     settings = {"steps": plan.sound_steps, "clips": plan.played, "models": plan.models, "packages": packages}
     return [
         Work(f"transfer/{stem(job)}", settings, _transfer_run(plan, job)) for job in plan.jobs(plan.windowed)
@@ -64,7 +64,7 @@ def _transfer_run(plan: Plan, job: Job) -> Found:
                 other = Job(job.protocol, model, job.test_fold, job.seed)
                 receivers.append(_own(_target(plan, other, say, plan.played)))
         receivers += [of_package(path) for path in plan.packages]
-        heard = frozenset(path.stem for path in plan.packages if job.test_fold not in unheard(plan, path))
+        heard = frozenset(named(path) for path in plan.packages if job.test_fold not in unheard(plan, path))
         return transfer(source, receivers, heard, plan.sound_steps, say)
 
     return found
@@ -85,7 +85,7 @@ def alerts(plan: Plan) -> list[Work]:
         fold = _fold_for(plan, package)
         settings = {"steps": plan.sound_steps, "sha256": digest(package), "sirens": _sirens(plan)}
         for job in _on_fold(plan, fold):
-            name = f"alerts/{package.stem}-from-{stem(job)}"
+            name = f"alerts/{named(package)} from {stem(job)}"
             works.append(Work(name, settings, _alert_run(plan, job, package)))
     return works
 
@@ -96,7 +96,8 @@ def _alert_run(plan: Plan, job: Job, package: Path) -> Found:
         streets = noises(load(data_root(plan.options.data)).backgrounds, "street")
         sirens = _foreground_sirens(plan, source)
         heard = job.test_fold not in unheard(plan, package)
-        return alerted(source, own(package), sirens, streets, heard, plan.sound_steps, say)
+        listener = replace(own(package), name=named(package))
+        return alerted(source, listener, sirens, streets, heard, plan.sound_steps, say)
 
     return found
 
@@ -120,7 +121,7 @@ def universals(plan: Plan) -> list[Work]:
     """One sound for all, against every network of windows on the first fold, heard by the packages too."""
     effort = _QUICK_EFFORT if plan.quick else Effort()
     fold = _fold_for(plan, *plan.packages)
-    packages = {path.stem: digest(path) for path in plan.packages}
+    packages = {named(path): digest(path) for path in plan.packages}
     settings = {"effort": asdict(effort), "packages": packages, "sirens": _sirens(plan)}
     return [
         Work(f"universal/{stem(job)}", settings, _universal_run(plan, job, effort))
@@ -151,13 +152,13 @@ def _universal(plan: Plan, source: Target, goal: Goal, effort: Effort, say: Say)
         versions[f"noise at {snr:g} dB"] = added(white, some, snr, True, 4)
     streets = noises(load(data_root(plan.options.data)).backgrounds, "street")
     for package in plan.packages:
-        say(f"{package.stem} listens for sirens that one sound shall {goal}")
+        say(f"{named(package)} listens for sirens that one sound shall {goal}")
         for version, sounds in versions.items():
             scenes = on_street(sounds, streets) if goal == "hide" else _alone(sounds)
             for profile, raised_ones in raised(own(package), scenes).items():
-                alerts.setdefault(f"{package.stem}, {profile}", {})[version] = raised_ones
+                alerts.setdefault(f"{named(package)}, {profile}", {})[version] = raised_ones
     job = source.job
-    known = tuple(p.stem for p in plan.packages if job.test_fold not in unheard(plan, p))
+    known = tuple(named(p) for p in plan.packages if job.test_fold not in unheard(plan, p))
     return Universal(
         job.model, job.test_fold, job.seed, goal, names, tuple(is_heard(heard, judging).tolist()), shifted,
         in_rooms, noise, alerts, known,

@@ -101,8 +101,13 @@ def _resampled(sound: Waveform, rate: int, wanted: int) -> Waveform:
     return np.concatenate([resampler.push(sound), resampler.flush()])
 
 
+def named(package: Path) -> str:
+    """The file's name and the version on its card: what is found of one version stands beside the next."""
+    return f"{package.stem} {load_model(package, ThirdParty()).card.version}"
+
+
 def of_package(path: Path) -> Subject:
-    """A package, named by its file; a clip's logits are the mean over its hops, calibrated by the card.
+    """A package by its name and version; a clip's logits are the mean over its hops, calibrated by the card.
 
     Raises
     ------
@@ -119,7 +124,7 @@ def of_package(path: Path) -> Subject:
     def hear(sounds: Sequence[Waveform]) -> Floats:
         return np.stack([_log_odds(classifier, model.card, sound)[columns] for sound in sounds])
 
-    return Subject(path.stem, hear)
+    return Subject(named(path), hear)
 
 
 def _log_odds(classifier: Classifier, card: Card, sound: Waveform) -> Floats:
