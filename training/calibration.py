@@ -107,8 +107,7 @@ class Budget:
     alarms_per_hour : false alarms on background; share_of_others : of short sounds that are none of
     the classes, the share that may raise this one; least_enter : floor of ``enter``; speech : whether
     background of speech may raise it; margin : log-odds by which ``enter`` is lowered when the alarms
-    are counted: what just keeps quiet on an hour of background does not on the next. It grows as a
-    class's share of the alarms shrinks
+    are counted: what just keeps quiet on an hour of background does not on the next
     """
 
     alarms_per_hour: float
@@ -174,10 +173,10 @@ def _fit_profile(label: str, column: int, heard: Heard, temper: Temper, budget: 
             for streams in (heard.scenes, heard.beds, heard.others)
         )
         speech = Tape(() if budget.speech else _speech(heard.beds), column, smoothing_s, heard.hop_s)
-        alarms, margin = budget.alarms_per_hour * temper.alarms, budget.margin / temper.alarms
+        alarms = budget.alarms_per_hour * temper.alarms
         for enter in ENTERS[budget.least_enter <= ENTERS]:
             settings = _settings(float(enter), smoothing_s, attack_s, temper, budget)
-            lower = _settings(lowered(float(enter), margin), smoothing_s, attack_s, temper, budget)
+            lower = _settings(lowered(float(enter), budget.margin), smoothing_s, attack_s, temper, budget)
             if not (
                 # Whole alarms are counted: 58 minutes at one an hour allow one.
                 len(beds.starts(lower)) <= round(alarms * beds.seconds / 3600)
