@@ -126,9 +126,9 @@ def _transfer(table: Table) -> str:
 def _alerts(table: Table) -> str:
     return "\n\n".join([
         "## Through the running monitor",
-        "Sirens perturbed against a network that the attacker trained on other recordings, laid over a "
-        "street (15 dB under them) and replayed by the monitor with its own windows, event logic and "
-        "thresholds: how many raise the alert. † has heard recordings of the fold in training.",
+        "Sirens perturbed against a network of the study that never heard them, laid over a street (15 dB "
+        "under them) and replayed by the monitor with its own windows, event logic and thresholds: how many "
+        "raise the alert. † has heard recordings of the fold in training.",
         table.markdown(),
     ])  # fmt: skip
 
