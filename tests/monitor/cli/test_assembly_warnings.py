@@ -11,12 +11,12 @@ from monitor.config.load import load_config
 from monitor.model.card import Card
 from monitor.model.package import read_package, write_package
 
-DOUBTFUL = {"enter": 0.9, "exit": 0.5, "attack_s": 0.5, "smoothing_s": 2.0}
+DOUBTFUL = {"enter": 0.9, "exit": 0.5, "attack_s": 2.0, "smoothing_s": 4.0}
 
 
 @pytest.fixture
 def doubtful_model(tmp_path: Path) -> Path:
-    """The shipped model, its card asking more of a siren than half a second can give."""
+    """The shipped model, its card asking more of a siren than one window can give."""
     package = read_package(SHIPPED_MODEL)
     assert package.card is not None
     values = package.card.model_dump(mode="json", by_alias=True)
@@ -31,7 +31,7 @@ def doubtful_model(tmp_path: Path) -> Path:
     [
         ([], False),
         (["events.classes.siren.cooldown_s=60"], False),
-        (["events.classes.siren.attack_s=0.6"], True),
+        (["events.classes.siren.attack_s=1.6"], True),
         (["events.defaults.smoothing_s=2.5"], True),
     ],
 )

@@ -114,14 +114,21 @@ def _columns(text: str) -> str:
     return "\n".join(line.rsplit(",", 1)[0] for line in text.splitlines())
 
 
+def _first_level(text: str, level: str) -> str:
+    header, first, rest = text.split("\n", 2)
+    cells = first.split(",")
+    cells[2] = level
+    return "\n".join((header, ",".join(cells), rest))
+
+
 BAD_SCORES = {
     "empty": (lambda text: "", "not a score file"),
     "header alone": (lambda text: text.splitlines()[0], "holds no scores"),
     "another model's": (lambda text: text.replace("siren", "Siren", 1), "has 'Siren', the model in use"),
     "cut short": (_cut, "not a row of scores (it is cut short)"),
     "a label less": (_columns, "has 10 labels in another order or number"),
-    "no number": (lambda text: text.replace("-42.4", "quiet", 1), "bad.csv:2: not a row of scores"),
-    "not finite": (lambda text: text.replace("-42.4", "nan", 1), "values that are not finite"),
+    "no number": (lambda text: _first_level(text, "quiet"), "bad.csv:2: not a row of scores"),
+    "not finite": (lambda text: _first_level(text, "nan"), "values that are not finite"),
     "out of range": (lambda text: text.replace(",0.1", ",7.1", 1), "scores must lie in 0…1"),
     "twice": (lambda text: text + "".join(text.splitlines(True)[1:]), "is the recording in it twice?"),
 }  # fmt: skip
