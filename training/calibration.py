@@ -141,7 +141,8 @@ class Heard:
     """Streams that models score without having trained on them, all at one hop.
 
     scenes : sounds at known times, of all classes; beds : background alone; others : short sounds that
-    are none of the classes, one after another; window_s, hop_s : of the model
+    are none of the classes, one after another; window_s, hop_s : of the model; shortest_s : what the
+    monitor takes for a class's shortest sound where no card of ours tells it
     """
 
     scenes: tuple[Scored, ...]
@@ -149,6 +150,15 @@ class Heard:
     others: tuple[Scored, ...]
     window_s: float
     hop_s: float
+    shortest_s: float | None = None
+
+    def allows(self, label: str, settings: ClassSettings, shortest_s: float) -> bool:
+        """Whether such a sound can surely switch the class on, and the monitor takes the settings."""
+        times = (self.window_s, self.hop_s)
+        if check_feasible(label, settings, shortest_s, *times) is not None:
+            return False
+        problem = check_feasible(label, settings, self.shortest_s or shortest_s, *times)
+        return problem is None or problem.severity == "warn"
 
 
 def fit_class(label: str, column: int, heard: Heard, temper: Temper | None = None) -> ClassCard:
@@ -184,8 +194,7 @@ def _fit_profile(label: str, column: int, heard: Heard, temper: Temper, budget: 
                 and not len(speech.starts(lower))
             ):
                 continue
-            problem = check_feasible(label, settings, temper.shortest_s, heard.window_s, heard.hop_s)
-            if problem is not None:
+            if not heard.allows(label, settings, temper.shortest_s):
                 continue
             last = settings
             value, onset_shift_s = _worth(label, scenes, scenes.starts(settings), attack_s, temper.wanted)

@@ -115,4 +115,5 @@ def _heard(config: Config, part: Part, seed: int) -> Heard:
         tuple(streamer.joined(part.negatives, "ESC")),
         card.window / card.sample_rate,
         card.hop / card.sample_rate,
+        min(one.shortest_s for one in card.classes.values()),
     )

@@ -9,6 +9,7 @@ import pytest
 
 from monitor.events.feasible import check_feasible
 from monitor.records import Level
+from monitor.settings import ClassSettings
 from training.calibration import BUDGETS, TEMPERS, Heard, fit_class, fit_temperature, lowered, smoothed
 from training.data import BACKGROUND, CLASSES, LABELS
 from training.evaluation import alert_figures
@@ -55,6 +56,14 @@ def test_quiet_raises_nothing_on_speech_where_other_background_may() -> None:
         for name, made in {"street": once, "speech": speech}.items()
     }
     assert enter["speech"] > ALARM >= enter["street"]
+
+
+def test_settings_that_the_monitor_would_refuse_are_not_allowed() -> None:
+    """A card of ours says that the sound lasts two seconds; for another's model it may be half of one."""
+    settings = ClassSettings(enter=0.99, exit=0.5, attack_s=0.0, smoothing_s=2.0)
+    made = replace(heard(), window_s=0.975)
+    assert made.allows("street_music", settings, 2.0)
+    assert not replace(made, shortest_s=0.5).allows("street_music", settings, 2.0)
 
 
 def test_a_score_lowered_and_raised_again_is_itself() -> None:
