@@ -145,16 +145,25 @@ def test_a_study_without_trials_has_a_page_too(study: optuna.Study, tmp_path: Pa
 _WORKER = """
 import sys, time
 sys.path.insert(0, {here!r})
+from sqlalchemy import text
 from test_search import PLAN, quality
 from training.search.run import open_storage, open_study, search
 
 done = []
+def beats():
+    with storage.engine.connect() as connection:
+        return connection.execute(text("select count(*) from trial_heartbeats")).scalar()
+
 def evaluate(model, fold):
     deadline = time.monotonic() + 60
     while len(study.trials) < {together}:
         assert time.monotonic() < deadline, "the other worker never came"
         time.sleep(0.02)
     if fold == {stops_in} and len(study.trials) == 2:
+        # Killed before its first beat, a trial would never be missed.
+        while beats() < 2:
+            assert time.monotonic() < deadline, "the trial's heart never beat"
+            time.sleep(0.02)
         print("under way", flush=True)
         sys.stdin.read()
     done.append(model)
