@@ -25,10 +25,10 @@ from training.data import LABELS, Clip, Corpora
 from training.evaluation import streamer
 from training.export import to_tflite
 from training.fit import Scaling, measure_scaling
-from training.held_out import REJECT, Decided, FoldFigures, Hearing, decide, hear, judge
+from training.held_out import Decided, FoldFigures, Hearing, decide, hear, judge
 from training.mixing import Floats
 from training.packaging import NAME, Facts, make_card, undecided
-from training.prepare import RATE, FrontEnd, make_mixer
+from training.prepare import FrontEnd, make_mixer
 from training.splits import Part, everything, leave_one_out
 from training.streaming.fit import LEAD, StreamRun, train
 from training.streaming.lessons import LessonPlan, Lessons, joined, make_lessons
@@ -174,8 +174,7 @@ def _leave_each_out(
             flatbuffer, state = trained.converted()
             say(f"{folder.name}: hearing what it was kept from")
             card = trained.card(undecided(), state)
-            times = (trained.spec.frames * trained.spec.hop / RATE, HOP_FRAMES * trained.spec.hop / RATE)
-            hearing = hear(parts.test, streamer(card, flatbuffer), fold, seed, *times)
+            hearing = hear(parts.test, streamer(card, flatbuffer), fold, seed, card)
             fits.append(_Fit(trained, flatbuffer, state, hearing))
     return fits, list(lessons.values())
 
@@ -191,7 +190,7 @@ def _train(
 
 def _facts(plan: Plan, decided: Decided, quality: tuple[Quality, ...]) -> Facts:
     now = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
-    return Facts(plan.version, now, decided.temperature, decided.classes, quality, REJECT)
+    return Facts(plan.version, now, decided.temperature, decided.classes, quality, decided.reject)
 
 
 def _some_frames(part: Part, trained: Trained) -> Floats:

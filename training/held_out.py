@@ -7,15 +7,25 @@ come from what the other folds alone decide.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from monitor.model.card import ClassCard, ProfileName
+from monitor.model.card import Card, ClassCard, ProfileName
 from monitor.settings import ClassSettings
-from training.calibration import BUDGETS, SPEECH, Heard, fit_class, fit_temperature, recalibrated, rows_of
-from training.data import BACKGROUND, CLASSES, LABELS
+from training.calibration import (
+    BUDGETS,
+    SPEECH,
+    TEMPERS,
+    Heard,
+    Temper,
+    fit_class,
+    fit_temperature,
+    recalibrated,
+    rows_of,
+)
+from training.data import LABELS
 from training.evaluation import AlertFigures, ClipFigures, Streamer, alert_figures, clip_figures
 from training.mixing import Floats
 from training.soundscapes import ScapePlan, make_soundscapes
@@ -36,7 +46,7 @@ class Hearing:
     """A fold as a network scores it, at temperature 1.
 
     logits : means over each clip, shape (clips, labels); heard : soundscapes, backgrounds, other sounds;
-    alone : every foreground clip, 15 dB over background
+    alone : every foreground clip, 15 dB over background; labels : of the columns, background the last
     """
 
     fold: int
@@ -45,21 +55,27 @@ class Hearing:
     logits: Floats
     heard: Heard
     alone: tuple[Scored, ...]
+    labels: tuple[str, ...] = LABELS
 
     @property
     def truth(self) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
-        return np.array([CLASSES.index(label) for _, label in self.part.events])
+        return np.array([self.labels.index(label) for _, label in self.part.events])
 
 
 @dataclass(frozen=True)
 class Decided:
-    """One temperature, and the settings of each class."""
+    """One temperature, the settings of each class, and the score for background that rejects a row."""
 
     temperature: float
     classes: Mapping[str, ClassCard]
+    reject: float | None
 
     def settings(self, profile: ProfileName) -> dict[str, ClassSettings]:
         return {label: card.profiles[profile] for label, card in self.classes.items()}
+
+    def heard(self, streams: Iterable[Scored]) -> tuple[Scored, ...]:
+        """The streams as the monitor hears them with what was decided."""
+        return _heard(streams, self.temperature, self.reject)
 
 
 @dataclass(frozen=True)
@@ -80,64 +96,70 @@ class FoldFigures:
     questions: tuple[Floats, Floats]
 
 
-def hear(part: Part, listener: Streamer, fold: int, seed: int, window_s: float, hop_s: float) -> Hearing:
-    """Let the network hear the part."""
-    scapes = make_soundscapes(part, ScapePlan(SCAPES, seed=seed))
+def hear(
+    part: Part, listener: Streamer, fold: int, seed: int, card: Card,
+    labels: tuple[str, ...] = LABELS, plan: ScapePlan | None = None,
+) -> Hearing:  # fmt: skip
+    """Let the network hear the part; ``plan`` is of the soundscapes."""
+    scapes = make_soundscapes(part, plan or ScapePlan(SCAPES, seed=seed))
     heard = Heard(
         tuple(listener.soundscapes(scapes)),
         tuple(listener.beds(part.backgrounds)),
         tuple(listener.joined(part.negatives, f"ESC {fold}")),
-        window_s,
-        hop_s,
+        card.window / card.sample_rate,
+        card.hop / card.sample_rate,
     )
     logits = listener.logits(clip for clip, _ in part.events)
-    return Hearing(fold, seed, part, logits, heard, tuple(listener.scenes(part, ALONE_SNR_DB, seed)))
+    alone = tuple(listener.scenes(part, ALONE_SNR_DB, seed))
+    return Hearing(fold, seed, part, logits, heard, alone, labels)
 
 
 def rejected(stream: Scored, over: float) -> Scored:
     """The stream as the monitor hears it by the card's reject rule: what is surely background is no class."""
     scores = stream.scores.copy()
-    scores[stream.scores[:, LABELS.index(BACKGROUND)] >= over] = 0.0
+    scores[stream.scores[:, -1] >= over] = 0.0
     return replace(stream, scores=scores)
 
 
-def decide(hearings: Sequence[Hearing], say: Say) -> Decided:
-    """Fit temperature and class settings on all hearings."""
-    rows = [rows_of([*one.heard.scenes, *one.heard.beds], CLASSES) for one in hearings]
+def _heard(streams: Iterable[Scored], temperature: float, reject: float | None) -> tuple[Scored, ...]:
+    calibrated = (recalibrated(stream, temperature) for stream in streams)
+    return tuple(s if reject is None else rejected(s, reject) for s in calibrated)
+
+
+def decide(
+    hearings: Sequence[Hearing], say: Say, tempers: Mapping[str, Temper] = TEMPERS,
+    reject: float | None = REJECT,
+) -> Decided:  # fmt: skip
+    """Fit temperature and the settings of the classes, those of ``tempers``, on all hearings."""
+    labels = hearings[0].labels
+    rows = [rows_of([*one.heard.scenes, *one.heard.beds], labels[:-1]) for one in hearings]
     logits, targets = (np.concatenate(column) for column in zip(*rows, strict=True))
     temperature = fit_temperature(logits, targets)
     folds = ", ".join(str(one.fold) for one in hearings)
     say(f"thresholds from folds {folds}; temperature {temperature:g}")
     every = [one.heard for one in hearings]
-    pooled = Heard(
-        *(
-            tuple(
-                rejected(recalibrated(stream, temperature), REJECT)
-                for heard in every
-                for stream in getattr(heard, kind)
-            )
-            for kind in ("scenes", "beds", "others")
-        ),
-        every[0].window_s,
-        every[0].hop_s,
+    kinds = (
+        _heard((stream for heard in every for stream in getattr(heard, kind)), temperature, reject)
+        for kind in ("scenes", "beds", "others")
     )
-    return Decided(temperature, {label: fit_class(label, LABELS.index(label), pooled) for label in CLASSES})
+    pooled = Heard(*kinds, every[0].window_s, every[0].hop_s)
+    classes = {
+        label: fit_class(label, labels.index(label), pooled, temper) for label, temper in tempers.items()
+    }
+    return Decided(temperature, classes, reject)
 
 
 def judge(one: Hearing, decided: Decided) -> FoldFigures:
     """Judge a fold with what was decided without it."""
-    scenes, beds = (
-        [rejected(recalibrated(s, decided.temperature), REJECT) for s in streams]
-        for streams in (one.alone, one.heard.beds)
-    )
-    alerts = {profile: tuple(alert_figures(scenes, beds, decided.settings(profile))) for profile in BUDGETS}
+    scenes, beds = decided.heard(one.alone), decided.heard(one.heard.beds)
     speech = [bed for bed in beds if bed.name.startswith(f"{SPEECH}/")]
-    on_speech = {
-        profile: sum(row.false_alarms for row in alert_figures([], speech, decided.settings(profile)))
-        for profile in BUDGETS
-    }
-    logits, targets = rows_of([*one.heard.scenes, *one.heard.beds], CLASSES)
+    alerts, on_speech = {}, {}
+    for profile in BUDGETS:
+        settings = decided.settings(profile)
+        alerts[profile] = tuple(alert_figures(scenes, beds, settings, one.labels))
+        on_speech[profile] = sum(row.false_alarms for row in alert_figures([], speech, settings, one.labels))
+    logits, targets = rows_of([*one.heard.scenes, *one.heard.beds], one.labels[:-1])
     scores: Floats = 1 / (1 + np.exp(-logits / decided.temperature))
     clips = clip_figures(one.logits, one.truth)
     quiet = decided.settings("quiet")
-    return FoldFigures(one.fold, one.seed, clips, alerts, tuple(beds), quiet, on_speech, (scores, targets))
+    return FoldFigures(one.fold, one.seed, clips, alerts, beds, quiet, on_speech, (scores, targets))

@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -20,28 +20,26 @@ from typing import Any
 import numpy as np
 import soundfile
 
-from monitor.model.card import Card, ClassCard, Quality
+from monitor.model.card import Card, Quality
 from monitor.model.package import write_package
-from training.audio import band_widths
-from training.calibration import Heard, Temper, fit_class, fit_temperature, recalibrated, rows_of
+from training.calibration import Temper
 from training.distillation import cache_key
-from training.evaluation import AlertFigures, ClipFigures, alert_figures, clip_figures, streamer
+from training.evaluation import AlertFigures, ClipFigures, clip_figures, streamer
 from training.export import to_tflite
 from training.fit import Scaling, measure_scaling
 from training.folders import Sounds
-from training.mixing import Floats, Mixer
+from training.held_out import Hearing, decide, hear, judge
+from training.mixing import Mixer
 from training.packaging import Facts, Identity, make_card, undecided
-from training.prepare import RATE, FrontEnd, event_sampler, other_sampler, targets_of
-from training.soundscapes import ScapePlan, make_soundscapes
+from training.prepare import FrontEnd, make_mixer
+from training.soundscapes import ScapePlan
 from training.splits import Part, cross_fit
 from training.streaming.fit import LEAD, StreamRun, train
 from training.streaming.network import StreamSpec, check_parity, streaming
-from training.streams import Scored
 
 GROUPS = 3
 HOP_FRAMES = 12
 """Frames between two sets of scores: 0.24 s."""
-_ALONE_SNR_DB = (15.0, 15.0)
 _SCAPES = (6, 40)
 """Least and most soundscapes of a minute that a third of the recordings is laid out in."""
 
@@ -80,16 +78,6 @@ class Outcome:
         write_package(path, self.flatbuffer, labels, self.card)
 
 
-@dataclass(frozen=True)
-class _Third:
-    """A third of the recordings as a network scores it that never heard it, at temperature 1."""
-
-    logits: Floats
-    truth: np.ndarray[tuple[int], np.dtype[np.int64]]
-    heard: Heard
-    alone: tuple[Scored, ...]
-
-
 def small_run(labels: int, seed: int, epochs: int) -> StreamRun:
     """A quarter of the size of the network that ships, on smaller batches: a few sounds ask for no more."""
     network = StreamSpec(stem=10, blocks=(16, 32, 48), top=64, labels=labels)
@@ -103,10 +91,10 @@ def make(plan: Plan, sounds: Sounds, front_end: FrontEnd, runs: Path, say: Say) 
     say("fitting thresholds")
     tempers = {label: temper_of(sounds, label) for label in sounds.classes}
     alerts = []
-    for number, third in enumerate(thirds):
-        others = [one for other, one in enumerate(thirds) if other != number]
-        alerts.append(_judged(third, _decided(others, tempers), sounds.labels))
-    temperature, classes = _decided(thirds, tempers)
+    for third in thirds:
+        others = [other for other in thirds if other is not third]
+        alerts.append(judge(third, decide(others, say, tempers, None)).alerts["quiet"])
+    decided = decide(thirds, say, tempers, None)
     scaling, model = course.trained(sounds.part, "final")
     streamed = streaming(model, plan.run.network, HOP_FRAMES)
     flatbuffer, state = to_tflite(streamed), int(streamed.inputs[1].shape[1])
@@ -119,7 +107,9 @@ def make(plan: Plan, sounds: Sounds, front_end: FrontEnd, runs: Path, say: Say) 
     clips, pooled = clip_figures(logits, truth), tuple(map(_pooled, zip(*alerts, strict=True)))
     hours = sum(bed.seconds for third in thirds for bed in third.heard.beds) / 3600
     quality = _quality(plan, sounds, clips, pooled, hours)
-    card = course.card(scaling, Facts(plan.version, _now(), temperature, classes, quality), state)
+    card = course.card(
+        scaling, Facts(plan.version, _now(), decided.temperature, decided.classes, quality), state
+    )
     return Outcome(card, flatbuffer, parity, accuracies, clips, pooled, hours, course.minutes())
 
 
@@ -156,18 +146,8 @@ class _Course:
     _folders: list[Path] = field(default_factory=list)
 
     def mixer(self, part: Part) -> Mixer:
-        recipe, front_end = self.plan.run.recipe, self.front_end
-        return Mixer(
-            front_end.bank([*(clip for clip, _ in part.events), *part.backgrounds], lambda done: None),
-            targets_of(part, recipe.faint_label, self.sounds.labels),
-            event_sampler(part),
-            other_sampler(part),
-            band_widths(front_end.spec, RATE),
-            front_end.spec.frames,
-            front_end.spec.floor,
-            recipe,
-            LEAD,
-        )
+        recipe = self.plan.run.recipe
+        return make_mixer(part, self.front_end, recipe, lambda done: None, LEAD, self.sounds.labels)
 
     def trained(self, part: Part, name: str) -> tuple[Scaling, Any]:
         run, mixer = self.plan.run, self.mixer(part)
@@ -189,7 +169,7 @@ class _Course:
         spec = self.front_end.spec.model_copy(update={"frames": self.plan.run.network.frames})
         return make_card(spec, scaling, facts, HOP_FRAMES * spec.hop, state, self.plan.identity)
 
-    def third(self, number: int, learn: Part, held: Part) -> _Third:
+    def third(self, number: int, learn: Part, held: Part) -> Hearing:
         """Train without the held part and let the network hear it."""
         scaling, model = self.trained(learn, f"cross{number}")
         streamed = streaming(model, self.plan.run.network, HOP_FRAMES)
@@ -197,16 +177,7 @@ class _Course:
         card = self.card(scaling, undecided(self.sounds.classes), int(streamed.inputs[1].shape[1]))
         listener = streamer(card, to_tflite(streamed), labels)
         count = int(np.clip(len(held.events) // 4, *_SCAPES))
-        scapes = make_soundscapes(held, ScapePlan(count, seed=seed + number))
-        times_s = card.window / RATE, card.hop / RATE
-        beds = tuple(listener.beds(held.backgrounds))
-        heard = Heard(tuple(listener.soundscapes(scapes)), beds, (), *times_s)
-        return _Third(
-            listener.logits(clip for clip, _ in held.events),
-            np.array([labels.index(label) for _, label in held.events]),
-            heard,
-            tuple(listener.scenes(held, _ALONE_SNR_DB, seed)),
-        )
+        return hear(held, listener, number, seed, card, labels, ScapePlan(count, seed=seed + number))
 
 
 def temper_of(sounds: Sounds, label: str) -> Temper:
@@ -216,32 +187,6 @@ def temper_of(sounds: Sounds, label: str) -> Temper:
     if np.median(lengths) < 1.5:
         return Temper(shortest_s, (0.0, 0.5), (0.0, 0.25, 0.5), 1.0)
     return Temper(shortest_s, (0.0, 0.5, 1.0, 2.0), (0.0, 0.25, 0.5, 1.0), 2.0)
-
-
-def _decided(thirds: Sequence[_Third], tempers: Mapping[str, Temper]) -> tuple[float, dict[str, ClassCard]]:
-    """Fit temperature and the settings of each class."""
-    classes = tuple(tempers)
-    scored = [stream for third in thirds for stream in (*third.heard.scenes, *third.heard.beds)]
-    temperature = fit_temperature(*rows_of(scored, classes))
-    scenes, beds = (
-        tuple(recalibrated(s, temperature) for third in thirds for s in getattr(third.heard, kind))
-        for kind in ("scenes", "beds")
-    )
-    heard = replace(thirds[0].heard, scenes=scenes, beds=beds)
-    cards = {label: fit_class(label, column, heard, tempers[label]) for column, label in enumerate(classes)}
-    return temperature, cards
-
-
-def _judged(
-    third: _Third, decided: tuple[float, dict[str, ClassCard]], labels: Sequence[str]
-) -> list[AlertFigures]:
-    """Alerts of a third, with what was decided without it."""
-    temperature, cards = decided
-    settings = {label: card.profiles["quiet"] for label, card in cards.items()}
-    alone, beds = (
-        [recalibrated(s, temperature) for s in streams] for streams in (third.alone, third.heard.beds)
-    )
-    return alert_figures(alone, beds, settings, labels)
 
 
 def _pooled(rows: Sequence[AlertFigures]) -> AlertFigures:

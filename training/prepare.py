@@ -81,12 +81,14 @@ def other_sampler(part: Part) -> Sampler:
     return Sampler(kinds, [clip.recording for clip in others], offset=len(part.events))
 
 
-def make_mixer(part: Part, front_end: FrontEnd, recipe: Recipe, tick: Tick, lead: int = 0) -> Mixer:
+def make_mixer(
+    part: Part, front_end: FrontEnd, recipe: Recipe, tick: Tick, lead: int = 0, labels: Sequence[str] = LABELS
+) -> Mixer:
     """Load the part's mel power and return its source of batches; ``lead`` as of the mixer."""
     clips = [*(clip for clip, _ in part.events), *part.negatives, *part.backgrounds]
     return Mixer(
         front_end.bank(clips, tick),
-        targets_of(part, recipe.faint_label),
+        targets_of(part, recipe.faint_label, labels),
         event_sampler(part),
         other_sampler(part),
         band_widths(front_end.spec, RATE),
