@@ -27,10 +27,11 @@ Tick = Callable[[int], None]
 
 @dataclass(frozen=True)
 class FrontEnd:
-    """The front end before its normalisation is known, and where its cache lies."""
+    """The front end before its normalisation is known, where its cache lies, and its rate in Hz."""
 
     spec: LogMelSpec
     cache: Path
+    rate: int = RATE
 
     @property
     def window(self) -> int:
@@ -41,7 +42,7 @@ class FrontEnd:
         return HOP // self.spec.hop
 
     def bank(self, clips: Sequence[Clip], tick: Tick) -> Bank:
-        return bank(clips, self.spec, RATE, self.cache, tick)
+        return bank(clips, self.spec, self.rate, self.cache, tick)
 
 
 def default_front_end(cache: Path) -> FrontEnd:
@@ -91,7 +92,7 @@ def make_mixer(
         targets_of(part, recipe.faint_label, labels),
         event_sampler(part),
         other_sampler(part),
-        band_widths(front_end.spec, RATE),
+        band_widths(front_end.spec, front_end.rate),
         front_end.spec.frames,
         front_end.spec.floor,
         recipe,

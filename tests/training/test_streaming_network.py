@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -27,11 +29,13 @@ def _trained(spec: StreamSpec) -> object:
 
 
 @pytest.mark.parametrize("hop", [STRIDE, 3 * STRIDE, 8 * STRIDE])
-def test_hop_by_hop_equals_the_whole_sequence(hop: int) -> None:
-    model = _trained(SMALL)
+@pytest.mark.parametrize("level_frames", [0, 7])
+def test_hop_by_hop_equals_the_whole_sequence(hop: int, level_frames: int) -> None:
+    spec = replace(SMALL, level_frames=level_frames)
+    model = _trained(spec)
     frames = np.random.default_rng(2).standard_normal((1, FRAMES, 16)).astype(np.float32)
     whole = np.asarray(model(frames, training=False)[0])[0]  # type: ignore[operator]
-    step = streaming(model, SMALL, hop)
+    step = streaming(model, spec, hop)
     state = np.zeros((1, step.inputs[1].shape[1]), np.float32)
     for end in range(hop, FRAMES + 1, hop):
         logits, state = step.predict_on_batch([frames[:, end - hop : end], state])
@@ -59,3 +63,11 @@ def test_a_gain_changes_nothing_once_the_level_is_known() -> None:
     quiet = np.asarray(model(frames, training=False)[0])[0, -1]  # type: ignore[operator]
     loud = np.asarray(model(frames + 2.0, training=False)[0])[0, -1]  # type: ignore[operator]
     np.testing.assert_allclose(loud, quiet, atol=1e-4)
+
+
+def test_without_a_level_a_gain_is_heard() -> None:
+    model = _trained(replace(SMALL, level_frames=0))
+    frames = np.random.default_rng(4).standard_normal((1, FRAMES, 16)).astype(np.float32)
+    quiet = np.asarray(model(frames, training=False)[0])[0, -1]  # type: ignore[operator]
+    loud = np.asarray(model(frames + 2.0, training=False)[0])[0, -1]  # type: ignore[operator]
+    assert np.abs(loud - quiet).max() > 1e-3

@@ -36,7 +36,7 @@ class StreamSpec:
     blocks : channels; the bands halve in the stem and in each, time in the stem and the first
     dilations : columns between the rows that a block's second convolution looks at
     level_frames : frames whose mean level is taken off, so that the gain of a microphone is
-    indifferent; rings : columns that means and maxima are taken over; labels : outputs
+    indifferent (0: nothing is); rings : columns that means and maxima are taken over; labels : outputs
     """
 
     n_mels: int = 64
@@ -175,6 +175,8 @@ def _levelled(spec: StreamSpec, rows: Any, past: Past) -> Any:
     """Take from each frame the mean level of the last ``level_frames``, over all bands."""
     from keras import layers, ops
 
+    if not spec.level_frames:
+        return rows
     mean = ops.mean(rows, axis=2, keepdims=True)
     level = layers.AveragePooling1D(spec.level_frames, 1)(past(mean, spec.level_frames - 1))
     return layers.Subtract()([rows, level])
