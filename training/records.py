@@ -19,8 +19,10 @@ from training.data import CLASSES
 from training.default import HOP_FRAMES, Outcome, Plan
 from training.evaluation import AlertFigures, false_alarm_table
 from training.held_out import FoldFigures, Hearing
+from training.mixing import Floats
 from training.reliability import diagram, reliability, table
 from training.report import Cell, Report, Table, write
+from training.splits import Part
 from training.streaming.network import cost
 from training.study.intervals import accuracy, difference, interval
 from training.study.jobs import versions
@@ -63,19 +65,6 @@ def write_records(outcome: Outcome, plan: Plan, study: Path, folder: Path) -> No
 
 
 def record_of(hearing: Hearing, outcome: Outcome, plan: Plan) -> JobRecord:
-    """A fold's clips as the study keeps them: softmax over the ten classes, at temperature 1."""
-    ten = hearing.logits[:, : len(CLASSES)]
-    shares = np.exp(ten - ten.max(axis=1, keepdims=True))
-    shares /= shares.sum(axis=1, keepdims=True)
-    clips = [clip for clip, _ in hearing.part.events]
-    outcome_of_clips = Clips(
-        tuple(clip.path.stem for clip in clips),
-        tuple(clip.recording for clip in clips),
-        np.array([clip.salience for clip in clips], np.int64),
-        hearing.truth.astype(np.int64),
-        ten.argmax(axis=1).astype(np.int64),
-        shares.astype(np.float32),
-    )
     others = tuple(fold for fold in plan.folds if fold != hearing.fold)
     return JobRecord(
         Job("honest", MODEL, hearing.fold, hearing.seed),
@@ -86,7 +75,23 @@ def record_of(hearing: Hearing, outcome: Outcome, plan: Plan) -> JobRecord:
         (),
         plan.run.epochs,
         cost(plan.run.network, HOP_FRAMES),
-        outcome_of_clips,
+        clips_of(hearing.part, hearing.logits),
+    )
+
+
+def clips_of(part: Part, logits: Floats) -> Clips:
+    """A fold's clips as the study keeps them: softmax over the ten classes, at temperature 1."""
+    ten = logits[:, : len(CLASSES)]
+    shares = np.exp(ten - ten.max(axis=1, keepdims=True))
+    shares /= shares.sum(axis=1, keepdims=True)
+    clips = [clip for clip, _ in part.events]
+    return Clips(
+        tuple(clip.path.stem for clip in clips),
+        tuple(clip.recording for clip in clips),
+        np.array([clip.salience for clip in clips], np.int64),
+        np.array([CLASSES.index(label) for _, label in part.events], np.int64),
+        ten.argmax(axis=1).astype(np.int64),
+        shares.astype(np.float32),
     )
 
 

@@ -22,6 +22,11 @@ _COMMANDS = {
     "compare": ("training.cli.compare", "compare", "Put all models side by side, from their records."),
     "adapter": ("training.cli.adapter", "adapter", "Fit and calibrate a head on YAMNet's embedding."),
     "default": ("training.cli.default", "default", "Train, calibrate and package the model that ships."),
+    "default-ablation": (
+        "training.cli.default_ablation",
+        "default_ablation",
+        "Measure what each part of its recipe brings.",
+    ),
     "own": ("training.cli.own", "own", "Make a model of your own sounds, a folder per class."),
     "export": ("training.cli.export", "export", "Convert a trained model to its forms, each checked."),
     "robustness": ("training.cli.robustness", "robustness", "Attack models and disturb what they hear."),

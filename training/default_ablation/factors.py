@@ -1,0 +1,110 @@
+"""The base, which is what ships in a short run, and the factors that are changed in it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from training.ablation import Factor, Group
+from training.default_ablation.front import Front
+from training.streaming.fit import LEAD, StreamRun
+from training.streaming.lessons import LessonPlan
+from training.study.variants import changed
+
+_EPOCHS, _STEPS, _BATCH, _LESSONS = 8, 50, 32, 3_000
+"""Short enough that all factors are a matter of an hour of one core."""
+
+NAME = "default"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All that decides a job's weights, the recordings apart; ``lead`` as of the mixer.
+
+    ``run.seed`` is added to the job's, so that nothing but chance can be changed too.
+    """
+
+    run: StreamRun = field(
+        default_factory=lambda: replace(StreamRun(), epochs=_EPOCHS, steps=_STEPS, batch=_BATCH)
+    )
+    lessons: LessonPlan = field(default_factory=lambda: replace(LessonPlan(), count=_LESSONS))
+    front: Front = field(default_factory=Front)
+    lead: int = LEAD
+
+
+def _without(name: str, **changes: Any) -> Factor:
+    return Factor(name, {key.replace("__", "."): value for key, value in changes.items()}, left_out=True)
+
+
+def _instead(name: str, **changes: Any) -> Factor:
+    return Factor(name, {key.replace("__", "."): value for key, value in changes.items()})
+
+
+def _bands(count: int) -> Factor:
+    """Masks and shifts keep their size in Hz."""
+    return _instead(
+        f"{count} bands", front__bands=count, run__network__n_mels=count,
+        run__recipe__bands=max(1, round(count / 32)), run__recipe__mask_bands=count // 8,
+    )  # fmt: skip
+
+
+_UNTAUGHT = changed(NAME, {"run.taught": 0.0})
+
+GROUPS = {
+    "recipe": Group(
+        "recipe",
+        "The recipe: one part at a time left out",
+        NAME,
+        (
+            _without("lessons: what YAMNet heard", run__taught=0.0),
+            _instead("nothing but another seed", run__seed=1),
+            _without("a second sound (between-class mixing)", run__recipe__second=0.0, lessons__second=0.0),
+            _without("YAMNet's embedding to predict", run__weight=0.0),
+            _without("soft targets from it", run__soft=0.0),
+            _without("SpecAugment", run__recipe__mask=0.0),
+            _without("level normalisation", run__network__level_frames=0),
+            _without("Freq-MixStyle", run__recipe__mixstyle=0.0),
+            _without("background under sounds", run__recipe__background=0.0, lessons__background=0.0),
+            _without("sounds that nobody labelled", lessons__unlabelled=0.0),
+            _without("the second before each window", lead=0),
+            _without("windows over a sound's edges", run__recipe__partial=0.0, lessons__partial=0.0),
+            _without("windows with none of the classes", run__recipe__negatives=0.0, lessons__negatives=0.0),
+            _without("gain", run__recipe__level_db=(0.0, 0.0), run__level_db=0.0),
+            _without("equaliser", run__recipe__equaliser_db=0.0),
+            _without("speed", run__recipe__stretch=0.0, lessons__speed=1.0),
+            _without("shift of bands (pitch)", run__recipe__bands=0),
+            _without("noise of room and microphone", run__recipe__noise_db=(200.0, 200.0)),
+            _without("label smoothing", run__recipe__smoothing=0.0),
+        ),
+    ),
+    "front-end": Group(
+        "front-end",
+        "Rate, window, hop and front end: another in its place, without lessons",
+        _UNTAUGHT,
+        (
+            _instead("window of 1 s", front__window_s=1.0, run__network__rings=(6, 12)),
+            _instead("PCEN, no level normalisation", front__pcen=True, run__network__level_frames=0),
+            _bands(40),
+            _instead("8 kHz", front__rate=8_000),
+            _instead("window of 4 s", front__window_s=4.0, run__network__rings=(6, 50)),
+            _bands(128),
+            _instead("32 kHz", front__rate=32_000),
+            _instead(
+                "frames of 10 ms", front__frame_ms=10, lead=2 * LEAD, run__network__rings=(12, 50),
+                run__network__level_frames=100, run__recipe__mask_frames=24,
+            ),
+            _bands(96),
+        ),
+    ),
+}  # fmt: skip
+"""In each, the factors in the order in which they are run: what matters most first."""
+
+
+def models() -> tuple[str, ...]:
+    """All models, in the order in which they are run: the groups take turns."""
+    recipe, front = (list(group.models()) for group in GROUPS.values())
+    order = [recipe.pop(0)]
+    while recipe or front:
+        order += [*recipe[:2], *front[:1]]
+        del recipe[:2], front[:1]
+    return tuple(dict.fromkeys(order))
