@@ -21,6 +21,7 @@ _MODELS = f"cnn,gru,clstm,compact~epochs=30,{_HARDENED}"
 _PARTS = "features,sound,transfer,alerts,universal,examples,everyday"
 _CLIPS, _QUICK_CLIPS = 50, 100
 _FOLDS, _QUICK_FOLDS = (1, 2, 3), (2,)
+_JOBS, _QUICK_JOBS = 1, 2
 _OUT, _QUICK_OUT = Path("docs/results/robustness"), Path("runs/robustness-quick")
 
 
@@ -60,6 +61,9 @@ def _parts(context: click.Context, option: click.Parameter, text: str) -> tuple[
     "--quick", is_flag=True,
     help=f"One fold, no training, fewer steps, FMN instead of CW, into {_QUICK_OUT}.",
 )  # fmt: skip
+@click.option(
+    "--jobs", type=click.IntRange(1), help=f"Analyses at a time.  [default: {_JOBS}; quick: {_QUICK_JOBS}]"
+)
 @click.option("--out", type=_PATH, help=f"Folder of page and records.  [default: {_OUT}]")
 @click.option("--runs", default="runs/study", show_default=True, type=_PATH, help="States of the networks.")
 @click.option(
@@ -69,8 +73,8 @@ def _parts(context: click.Context, option: click.Parameter, text: str) -> tuple[
 @click.option("--cache", default=".cache/features", show_default=True, type=_PATH)
 def robustness(
     data: Path | None, models: tuple[str, ...] | None, folds: tuple[int, ...] | None, seeds: tuple[int, ...],
-    clips: int | None, packages: tuple[Path, ...], parts: tuple[str, ...], quick: bool, out: Path | None,
-    runs: Path, sounds: Path, cache: Path,
+    clips: int | None, packages: tuple[Path, ...], parts: tuple[str, ...], quick: bool, jobs: int | None,
+    out: Path | None, runs: Path, sounds: Path, cache: Path,
 ) -> None:  # fmt: skip
     """Attack models and disturb what they hear; write tables, pictures and one page.
 
@@ -99,7 +103,7 @@ def robustness(
     count = clips if clips is not None else _QUICK_CLIPS if quick else _CLIPS
     plan = Plan(options, models, folds, seeds, count, quick, packages, out, sounds)
     failed = _train(plan) if parts and not quick else []
-    refused = run(works(plan, parts), out / "records")
+    refused = run(works(plan, parts), out / "records", jobs or (_QUICK_JOBS if quick else _JOBS))
     for message in refused:
         click.echo(f"error: {message}", err=True)
     click.echo(str(write(compose(gather(out / "records")), out)))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,20 +28,65 @@ class Work:
         return folder / f"{self.name}.json"
 
 
-def run(works: Sequence[Work], folder: Path) -> list[str]:
-    """Run what ``folder`` holds no record of; return what could not be run, and why."""
+@dataclass(frozen=True)
+class Done:
+    """What an analysis found, or why it could not be run; and what it took, with programs that it called."""
+
+    work: Work
+    found: Sequence[Any]
+    refused: str
+    cost: records.Cost
+
+
+def run(works: Sequence[Work], folder: Path, workers: int = 1) -> list[str]:
+    """Run what ``folder`` has no record of, ``workers`` at a time; return what could not be run, and why."""
     from tqdm import tqdm
 
     missing = [work for work in works if not records.holds(work.path(folder), work.settings)]
     failed = []
     with tqdm(total=len(works), initial=len(works) - len(missing), unit="job", file=sys.stderr) as bar:
-        for work in missing:
-            bar.set_description(work.name)
-            try:
-                found = work.run(bar.set_postfix_str)
-            except DataError as error:
-                failed.append(f"{work.name}: {error}")
+        results = _apart(missing, workers) if workers > 1 else _here(missing, bar)
+        for done in results:
+            if done.refused:
+                failed.append(f"{done.work.name}: {done.refused}")
             else:
-                records.write(work.path(folder), work.settings, found)
+                records.write(done.work.path(folder), done.work.settings, done.found, done.cost)
             bar.update()
     return failed
+
+
+def _here(works: Sequence[Work], bar: Any) -> Iterator[Done]:
+    for work in works:
+        bar.set_description(work.name)
+        yield _done(work, bar.set_postfix_str)
+
+
+def _apart(works: Sequence[Work], workers: int) -> Iterator[Done]:
+    """In processes with their share of the cores; they outlive their jobs, so TensorFlow is loaded once."""
+    from joblib import Parallel, delayed
+
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    parallel = Parallel(n_jobs=workers, return_as="generator_unordered", batch_size=1, pre_dispatch=workers)
+    yield from parallel(delayed(_in_child)(work, max(1, cores // workers)) for work in works)
+
+
+def _in_child(work: Work, threads: int) -> Done:
+    # Read when TensorFlow starts, so the first job decides.
+    os.environ["TF_NUM_INTRAOP_THREADS"] = os.environ["OMP_NUM_THREADS"] = str(threads)
+    return _done(work, lambda text: None)
+
+
+def _done(work: Work, say: Say) -> Done:
+    began, before = time.perf_counter(), _cpu_s()
+    found: Sequence[Any] = ()
+    refused = ""
+    try:
+        found = work.run(say)
+    except DataError as error:
+        refused = str(error)
+    return Done(work, found, refused, records.Cost(time.perf_counter() - began, _cpu_s() - before))
+
+
+def _cpu_s() -> float:
+    """Of this process and of programs that it waited for."""
+    return sum(os.times()[:4])

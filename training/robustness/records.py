@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, is_dataclass
+from dataclasses import asdict, dataclass, is_dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,15 @@ SCHEMA = 1
 _DIGITS = 5
 
 
-def write(path: Path, settings: Mapping[str, Any], findings: Sequence[Any]) -> None:
+@dataclass(frozen=True)
+class Cost:
+    """What an analysis took: by the clock, and of processors."""
+
+    seconds: float
+    cpu_seconds: float
+
+
+def write(path: Path, settings: Mapping[str, Any], findings: Sequence[Any], cost: Cost) -> None:
     """Write findings of one kind (frozen records) with the settings that they came from."""
     rows = [_rounded(asdict(finding)) for finding in findings]
     content = {
@@ -23,6 +31,7 @@ def write(path: Path, settings: Mapping[str, Any], findings: Sequence[Any]) -> N
         "settings": _rounded(dict(settings)),
         "machine": machine(),
         "versions": versions(),
+        "cost": {name: round(value, 1) for name, value in asdict(cost).items()},
         "findings": rows,
     }
     path.parent.mkdir(parents=True, exist_ok=True)

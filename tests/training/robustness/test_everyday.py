@@ -143,7 +143,7 @@ def test_the_shipped_package_is_heard_as_the_daemon_runs_it() -> None:
 
 def test_findings_come_back_from_their_file(panel: Panel, tmp_path: Path) -> None:
     found = findings([panel], [Disturbance(CLEAN, CLEAN, "")], lambda text: None)
-    records.write(tmp_path / "everyday.json", {"clips": 6}, found)
+    records.write(tmp_path / "everyday.json", {"clips": 6}, found, records.Cost(1.0, 1.0))
     (row,) = records.read(tmp_path / "everyday.json")
     assert row["subject"] == "loudness"
     assert row["figures"]["accuracy"] == 1.0

@@ -20,7 +20,7 @@ from training.data import CLASSES
 from training.errors import DataError
 from training.networks import Cost
 from training.report import write
-from training.robustness import universal
+from training.robustness import records, universal
 from training.robustness.gather import Findings, gather
 from training.robustness.hardening import Side, is_hardened, pair, plain_of
 from training.robustness.in_features import EPSILONS_DB, LARGE_DB, QUICK, Effort, Pushed, attack_features
@@ -79,12 +79,13 @@ def test_an_analysis_runs_once_and_again_when_its_settings_change(tmp_path: Path
     assert ran == [{"clips": 4}, {"clips": 8, "snr": 0.1}]
 
 
-def test_an_analysis_that_cannot_be_run_stops_no_other(tmp_path: Path) -> None:
+@pytest.mark.parametrize("workers", [1, 2])
+def test_an_analysis_that_cannot_be_run_stops_no_other(tmp_path: Path, workers: int) -> None:
     def refuse(say: Any) -> Any:
         raise DataError("not trained")
 
-    works = [Work("one", {}, refuse), Work("two", {}, lambda say: [planted("toy", 1.0).job])]
-    assert run(works, tmp_path) == ["one: not trained"]
+    works = [Work("one", {}, refuse), Work("two", {}, lambda say: [records.Cost(1.0, 2.0)])]
+    assert run(works, tmp_path, workers) == ["one: not trained"]
     assert (tmp_path / "two.json").is_file()
     assert not (tmp_path / "one.json").exists()
 
