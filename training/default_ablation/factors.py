@@ -82,7 +82,7 @@ GROUPS = {
         "Rate, window, hop and front end: another in its place, without lessons",
         _UNTAUGHT,
         (
-            _instead("window of 1 s", front__window_s=1.0, run__network__rings=(6, 12)),
+            _instead("window of 1 s", front__window_s=0.96, run__network__rings=(6, 12)),
             _instead("PCEN, no level normalisation", front__pcen=True, run__network__level_frames=0),
             _bands(40),
             _instead("8 kHz", front__rate=8_000),

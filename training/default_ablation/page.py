@@ -184,8 +184,9 @@ def _base(group: Group, records: Sequence[Record]) -> str:
     return (
         f"The base is `{group.base}`: accuracy {entry.figures.accuracy:.3f}, macro F1 "
         f"{entry.figures.macro_f1:.3f} on {entry.figures.clips} clips of {entry.figures.recordings} "
-        f"recordings (folds {', '.join(map(str, entry.folds))}); precision {_share(precision)}, heard {_share(heard)}, "
-        f"median delay {_seconds(delay_s) or '–'} s; {entry.cost.parameters} parameters, "
+        f"recordings (folds {', '.join(map(str, entry.folds))}); precision {_share(precision)}, "
+        f"heard {_share(heard)}, median delay {_seconds(delay_s) or '–'} s; "
+        f"{entry.cost.parameters} parameters, "
         f"{entry.cost.multiply_adds * _HOPS_A_SECOND / 1e6:.1f} million multiply-adds a second."
     )
 
