@@ -59,7 +59,9 @@ GROUPS = {
             _without("lessons: what YAMNet heard", run__taught=0.0),
             _instead("nothing but another seed", run__seed=1),
             _without("a second sound (between-class mixing)", run__recipe__second=0.0, lessons__second=0.0),
-            _without("YAMNet's embedding to predict", run__weight=0.0),
+            # Without a guess at the embedding there is nothing to fit the last layer on.
+            _without("YAMNet's embedding to predict", run__weight=0.0, run__refit=False),
+            _without("the last layer fitted anew", run__refit=False),
             _without("soft targets from it", run__soft=0.0),
             _without("SpecAugment", run__recipe__mask=0.0),
             _without("level normalisation", run__network__level_frames=0),

@@ -51,8 +51,8 @@ class Place:
 
 
 def planned(folds: Sequence[int], seed: int) -> list[Job]:
-    """All jobs, in the order of :func:`training.default_ablation.factors.models`."""
-    return [Job("honest", model, fold, seed) for model in models() for fold in folds]
+    """All jobs: every model on the first fold, what matters most first, then on the next."""
+    return [Job("honest", model, fold, seed) for fold in folds for model in models()]
 
 
 def settings(job: Job, base: Settings) -> Settings:
@@ -122,9 +122,9 @@ def _lessons(job: Job, made: Settings, part: Part, place: Place, frames: int, sa
     return replace(lessons, windows=lessons.windows[:, -frames:])
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=2)
 def _material(part: Part, front: Front, cache: Path) -> Material:
-    """Kept, since jobs take turns between two folds, and between the shipped front end and another."""
+    """Kept, since jobs take turns between the shipped front end and another."""
     return prepare(part, front.front_end(cache))
 
 
