@@ -29,7 +29,7 @@ LEAD = 48
 
 
 MILD = Recipe(
-    negatives=0.1, partial=0.15, second=0.3, background=0.4, level_db=(-12.0, 6.0), mask=0.25, smoothing=0.04
+    negatives=0.15, partial=0.15, second=0.3, background=0.4, level_db=(-12.0, 6.0), mask=0.25, smoothing=0.04
 )  # fmt: skip
 """Milder than the study's networks get: lessons are mixtures already, and more mixing cost accuracy."""
 

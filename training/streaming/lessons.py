@@ -35,7 +35,7 @@ class LessonPlan:
     """How mixtures are drawn; probabilities 0…1, ranges in dB or as a factor of speed."""
 
     count: int = 10_000
-    negatives: float = 0.1
+    negatives: float = 0.25
     unlabelled: float = 0.15
     second: float = 0.3
     second_db: float = 12.0
