@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -103,7 +104,9 @@ def robustness(
     count = clips if clips is not None else _QUICK_CLIPS if quick else _CLIPS
     plan = Plan(options, models, folds, seeds, count, quick, packages, out, sounds)
     failed = _train(plan) if parts and not quick else []
+    began = time.perf_counter()
     refused = run(works(plan, parts), out / "records", jobs or (_QUICK_JOBS if quick else _JOBS))
+    click.echo(f"analyses took {time.perf_counter() - began:.0f} s", err=True)
     for message in refused:
         click.echo(f"error: {message}", err=True)
     click.echo(str(write(compose(gather(out / "records")), out)))

@@ -38,6 +38,8 @@ class Findings:
     alerted: tuple[Alerted, ...] = ()
     universal: tuple[Universal, ...] = ()
     examples: tuple[Example, ...] = ()
+    costs: tuple[tuple[str, records.Cost], ...] = ()
+    """Of every analysis that says what it took: its part, and that."""
 
     @property
     def models(self) -> tuple[str, ...]:
@@ -78,7 +80,15 @@ def gather(folder: Path) -> Findings:
         tuple(Alerted(**row) for row in _rows(folder / "alerts")),
         tuple(Universal(**row) for row in _rows(folder / "universal")),
         tuple(Example(**row) for row in _rows(folder / "examples")),
+        tuple(_costs(folder)),
     )
+
+
+def _costs(folder: Path) -> Iterator[tuple[str, records.Cost]]:
+    for path in sorted(folder.glob("*/*.json")):
+        took = records.cost(path)
+        if took is not None:
+            yield path.parent.name, took
 
 
 def _finding(row: Mapping[str, Any]) -> Finding:

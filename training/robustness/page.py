@@ -56,6 +56,9 @@ def compose(findings: Findings) -> Report:
         files["everyday.csv"] = tables.everyday_figures(findings)
         parts.append(_everyday(tables.everyday(findings)))
     parts.append(_sanity(files["sanity.csv"]))
+    if findings.costs:
+        files["costs.csv"] = tables.costs(findings)
+        parts.append(_costs(files["costs.csv"]))
     return Report("\n\n".join(parts) + "\n", drawn, files)
 
 
@@ -183,5 +186,13 @@ def _sanity(table: Table) -> str:
     return "\n\n".join([
         "## What must hold before any of this is believed",
         "The planted networks know two classes by their mean level: the least change is known exactly.",
+        table.markdown(),
+    ])  # fmt: skip
+
+
+def _costs(table: Table) -> str:
+    return "\n\n".join([
+        "## What it took",
+        "Analyses whose records say it; several may have run at a time, and beside other work.",
         table.markdown(),
     ])  # fmt: skip

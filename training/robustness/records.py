@@ -72,6 +72,12 @@ def read(path: Path) -> list[dict[str, Any]]:
     return rows
 
 
+def cost(path: Path) -> Cost | None:
+    """Return what a record says that it took; None where an earlier version did not say."""
+    kept = json.loads(path.read_text(encoding="utf-8")).get("cost")
+    return None if kept is None else Cost(**kept)
+
+
 def _rounded(value: Any) -> Any:
     """Plain values with figures to five places; JSON has no word for what is not a number."""
     if is_dataclass(value) and not isinstance(value, type):

@@ -187,6 +187,20 @@ def _lost(found: Finding) -> str:
     return f"{found.figures.accuracy:.3f}, {percent(found.lost)}, {found.figures.ece:.2f}"
 
 
+def costs(findings: Findings) -> Table:
+    """A row per part: how many analyses say what they took, and that."""
+    parts = dict.fromkeys(part for part, _ in findings.costs)
+    groups = [(part, [cost for of, cost in findings.costs if of == part]) for part in parts]
+    groups.append(("all", [cost for _, cost in findings.costs]))
+    rows: tuple[tuple[Cell, ...], ...] = tuple(
+        (
+            part, len(took), f"{sum(c.seconds for c in took):.0f}", f"{sum(c.cpu_seconds for c in took):.0f}"
+        )
+        for part, took in groups
+    )  # fmt: skip
+    return Table(("part", "analyses", "seconds by the clock", "seconds of processors"), rows)
+
+
 def everyday_figures(findings: Findings) -> Table:
     """The same, a row per model and disturbance with all figures."""
     columns = (

@@ -180,7 +180,15 @@ def test_the_command_attacks_makes_a_page_and_goes_on_where_it_stopped(
     out = tmp_path / "out"
     common = ["--data", str(tmp_path / "data"), "--out", str(out), "--runs", str(tmp_path / "runs")]
     common += ["--cache", str(tmp_path / "cache"), "--folds", "1", "--clips", "4"]
-    common += ["--sounds", str(tmp_path / "sounds"), "--models", "cnn~epochs=1,compact~epochs=1"]
+    # In this process, or what is patched above would not be.
+    common += [
+        "--sounds",
+        str(tmp_path / "sounds"),
+        "--models",
+        "cnn~epochs=1,compact~epochs=1",
+        "--jobs",
+        "1",
+    ]
     runner = CliRunner()
     untrained = runner.invoke(robustness, [*common, "--quick", "--parts", "features"])
     assert untrained.exit_code == 1
@@ -207,6 +215,9 @@ def test_the_command_attacks_makes_a_page_and_goes_on_where_it_stopped(
     assert f"| {shipped}† | quiet | compact~epochs=1 |" in page
     assert "| compact~epochs=1 | hide sirens |" in page
     assert (out / "universal.png").stat().st_size > 1000
+    assert [line.split("|")[1:3] for line in page.splitlines() if line.startswith("| all |")] == [
+        [" all ", " 10 "]
+    ]
     again = runner.invoke(robustness, [*common, "--quick"], catch_exceptions=False)
     assert again.exit_code == 0
     assert kept == {path: path.stat().st_mtime_ns for path in (out / "records").rglob("*.json")}
