@@ -20,6 +20,7 @@ from training.default_ablation.page import compose, gain
 from training.default_ablation.records import Record, read, read_all
 from training.errors import DataError
 from training.prepare import default_front_end
+from training.report import Table
 from training.streaming.fit import StreamRun
 from training.streaming.network import STRIDE, StreamSpec
 from training.streams import Scored
@@ -136,12 +137,13 @@ def test_the_page_says_what_was_run_and_what_was_not() -> None:
     without = changed(NAME, {"run.refit": False})
     records = [_record(NAME, 0.8, fold, {"refit": True}, 0.4) for fold in (1, 2)]
     records += [_record(without, 0.5, fold, {"refit": False}, 0.3) for fold in (1, 2)]
-    page = compose(records)
+    page = compose(records, Table(("front end",), (("ships",),)))
     assert "| the last layer fitted anew | left out | +" in page.markdown
     assert "+10.0" in page.markdown
     assert "Not run: lessons: what YAMNet heard;" in page.markdown
     assert "it was not run" in page.markdown
-    assert set(page.tables) == {"recipe.csv"}
+    assert "| ships |" in page.markdown
+    assert set(page.tables) == {"recipe.csv", "costs.csv"}
 
 
 def test_records_of_two_recipes_are_not_compared() -> None:
@@ -149,7 +151,21 @@ def test_records_of_two_recipes_are_not_compared() -> None:
     records = [_record(NAME, 0.8, 1, {"refit": True, "soft": 0.5}, 0.4)]
     records.append(_record(without, 0.5, 1, {"refit": False, "soft": 0.8}, 0.3))
     with pytest.raises(DataError, match=r"run\.soft is not as in default"):
-        compose(records)
+        compose(records, Table((), ()))
+
+
+def test_what_ships_costs_what_its_network_costs_and_twice_the_frames_twice_as_much() -> None:
+    pytest.importorskip("tensorflow")
+    from training.default import HOP_FRAMES
+    from training.default_ablation.costs import costs
+    from training.streaming.network import cost
+
+    rows = {row[0]: row for row in costs().rows}
+    assert set(rows) == {"ships"} | {factor.name for factor in GROUPS["front-end"].factors}
+    a_second = cost(StreamSpec(), HOP_FRAMES).multiply_adds / 0.4 / 1e6
+    assert float(str(rows["ships"][-1])) == pytest.approx(a_second, abs=0.06)
+    assert float(str(rows["frames of 10 ms"][-1])) == pytest.approx(2 * a_second, rel=0.01)
+    assert float(str(rows["ships"][5])) == StreamSpec().frames / 50
 
 
 def test_columns_are_what_the_monitor_scores(tmp_path: Path) -> None:

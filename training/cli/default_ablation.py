@@ -72,6 +72,7 @@ def _progress(job: Job, done: int, total: int, seconds: float) -> str:
 
 
 def _write(records: Path, out: Path) -> None:
+    from training.default_ablation.costs import costs
     from training.default_ablation.page import compose
     from training.default_ablation.records import read_all
     from training.errors import DataError
@@ -80,4 +81,4 @@ def _write(records: Path, out: Path) -> None:
     found = read_all(records)
     if not found:
         raise DataError(f"{records}: no records; run the jobs first: sound-training default-ablation")
-    click.echo(str(write(compose(found), out)))
+    click.echo(str(write(compose(found, costs()), out)))

@@ -47,6 +47,10 @@ class Front:
         hashed = spec.model_copy(update={"matrix_sha256": matrix_sha256(mel_matrix(spec, self.rate))})
         return FrontEnd(hashed, cache, self.rate)
 
+    def in_frames(self, base_frames: int) -> int:
+        """As many seconds as ``base_frames`` of the front end that ships."""
+        return base_frames * Front().frame_ms // self.frame_ms
+
     def scaling(self, mixer: Mixer, seed: int) -> Scaling:
         """Measure what turns the mixer's decibels into what the network sees."""
         decibels = measure_scaling(mixer, seed)

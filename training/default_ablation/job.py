@@ -22,7 +22,7 @@ from training.default_ablation.records import Record, read
 from training.errors import DataError
 from training.evaluation import clip_figures
 from training.loop import Row
-from training.prepare import RATE, default_front_end, make_mixer
+from training.prepare import make_mixer
 from training.records import clips_of
 from training.splits import Part, Split, leave_one_out
 from training.streaming.fit import LEAD, train
@@ -92,16 +92,11 @@ def run_job(job: Job, base: Settings, place: Place, say: Say) -> Record:
         Making(_plain(made), versions(), machine(), "sound-training default-ablation", round(seconds, 1)),
         tuple(_epoch(number, row) for number, row in enumerate(history, start=1)),
         len(history),
-        cost(made.run.network, hop_frames(made.front)),
+        cost(made.run.network, made.front.in_frames(HOP_FRAMES)),
         clips_of(split.test, heard.clips),
     )
     say(f"{job}: accuracy {clip_figures(heard.clips, record.clips.truth).accuracy:.3f}, {cpu_s:.0f} s of CPU")
     return Record(record, streams, round(cpu_s, 1))
-
-
-def hop_frames(front: Front) -> int:
-    """Frames of the shipped hop in seconds."""
-    return HOP_FRAMES * default_front_end(Path()).spec.hop * 1000 // (RATE * front.frame_ms)
 
 
 def _trained(job: Job, made: Settings, part: Part, place: Place, folder: Path, say: Say) -> tuple[Any, Any]:

@@ -36,8 +36,8 @@ class Gain:
     delay_s: float | None
 
 
-def compose(records: Sequence[Record]) -> Report:
-    """Return the page of both groups.
+def compose(records: Sequence[Record], costs: Table) -> Report:
+    """Return the page of both groups; ``costs`` of the front ends is shown as it is.
 
     Raises
     ------
@@ -61,6 +61,8 @@ def compose(records: Sequence[Record]) -> Report:
             parts += [f"![Effects]({group.name}.png)"]
         if absent := [f.name for f in group.factors if f not in [effect.factor for effect in found]]:
             parts.append(f"Not run: {'; '.join(absent)}.")
+    tables["costs.csv"] = costs
+    parts += ["## What front ends cost", costs.markdown(), _COSTS]
     return Report("\n\n".join(parts) + "\n", pictures, tables)
 
 
@@ -89,6 +91,10 @@ def _opening(records: Sequence[Record]) -> Iterator[str]:
     )
 
 
+_COSTS = (
+    "Of the network at the shipped hop, whether it was trained or not; *looks back* is all that one set of "
+    "scores depends on, the level's average included. The transform of a frame is not counted."
+)
 _SHOWN = (
     "factor", "was", "accuracy, points (95 %)", "sure", "precision, points", "heard, points", "delay, s",
     "its delay, s", "its M multiply-adds / s", "folds",
