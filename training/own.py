@@ -29,7 +29,7 @@ from training.export import to_tflite
 from training.fit import Scaling, measure_scaling
 from training.folders import Sounds
 from training.held_out import Hearing, decide, hear, judge
-from training.mixing import Mixer, Recipe
+from training.mixing import Mixer
 from training.packaging import Facts, Identity, make_card, undecided
 from training.prepare import FrontEnd, make_mixer
 from training.soundscapes import ScapePlan
@@ -79,12 +79,9 @@ class Outcome:
 
 
 def small_run(labels: int, seed: int, epochs: int) -> StreamRun:
-    """A quarter of the size of the network that ships, on smaller batches: a few sounds ask for no more.
-
-    They are mixed as much as the study's, for there are no lessons to learn mixtures from.
-    """
+    """A quarter of the size of the network that ships, on smaller batches: a few sounds ask for no more."""
     network = StreamSpec(stem=10, blocks=(16, 32, 48), top=64, labels=labels)
-    return StreamRun(network, Recipe(smoothing=0.04), seed=seed, epochs=epochs, steps=50, batch=32)
+    return StreamRun(network=network, seed=seed, epochs=epochs, steps=50, batch=32)
 
 
 def make(plan: Plan, sounds: Sounds, front_end: FrontEnd, runs: Path, say: Say) -> Outcome:

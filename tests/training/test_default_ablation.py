@@ -134,11 +134,11 @@ def test_a_record_comes_back_as_it_was_written(tmp_path: Path) -> None:
 
 
 def test_the_page_says_what_was_run_and_what_was_not() -> None:
-    without = changed(NAME, {"run.refit": False})
-    records = [_record(NAME, 0.8, fold, {"refit": True}, 0.4) for fold in (1, 2)]
-    records += [_record(without, 0.5, fold, {"refit": False}, 0.3) for fold in (1, 2)]
+    without = changed(NAME, {"run.weight": 0.0})
+    records = [_record(NAME, 0.8, fold, {"weight": 3.0}, 0.4) for fold in (1, 2)]
+    records += [_record(without, 0.5, fold, {"weight": 0.0}, 0.3) for fold in (1, 2)]
     page = compose(records, Table(("front end",), (("ships",),)))
-    assert "| the last layer fitted anew | left out | +" in page.markdown
+    assert "| YAMNet's embedding to predict | left out | +" in page.markdown
     assert "+10.0" in page.markdown
     assert "Not run: lessons: what YAMNet heard;" in page.markdown
     assert "it was not run" in page.markdown
@@ -147,9 +147,9 @@ def test_the_page_says_what_was_run_and_what_was_not() -> None:
 
 
 def test_records_of_two_recipes_are_not_compared() -> None:
-    without = changed(NAME, {"run.refit": False})
-    records = [_record(NAME, 0.8, 1, {"refit": True, "soft": 0.5}, 0.4)]
-    records.append(_record(without, 0.5, 1, {"refit": False, "soft": 0.8}, 0.3))
+    without = changed(NAME, {"run.weight": 0.0})
+    records = [_record(NAME, 0.8, 1, {"weight": 3.0, "soft": 0.5}, 0.4)]
+    records.append(_record(without, 0.5, 1, {"weight": 0.0, "soft": 0.8}, 0.3))
     with pytest.raises(DataError, match=r"run\.soft is not as in default"):
         compose(records, Table((), ()))
 

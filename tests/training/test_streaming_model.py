@@ -136,26 +136,6 @@ def test_a_run_that_is_stopped_goes_on_to_the_very_same_weights(part, lessons, t
     assert all(np.array_equal(a, b) for a, b in zip(whole, resumed, strict=True))
 
 
-def test_the_last_layer_alone_is_fitted_anew_at_the_spread_of_the_old(part, lessons, tmp_path: Path) -> None:
-    mixer = make_mixer(part, default_front_end(tmp_path), RUN.recipe, lambda done: None, LEAD)
-    scaling = measure_scaling(mixer, 0)
-
-    def trained(run: StreamRun, heard: Lessons | None):
-        return train(run, mixer, heard, scaling, tmp_path / "run", silent)
-
-    asis, anew = trained(replace(RUN, refit=False), lessons), trained(RUN, lessons)
-    *before, kernel, _ = asis.get_weights()
-    *after, other, _ = anew.get_weights()
-    assert all(np.array_equal(a, b) for a, b in zip(before, after, strict=True))
-    assert not np.allclose(kernel, other)
-    windows = scaling.apply(lessons.windows.astype(np.float32))
-    spreads = [np.asarray(model(windows)[0])[:, -1].std() for model in (asis, anew)]
-    assert spreads[0] == pytest.approx(spreads[1], rel=1e-3)
-    # Whoever loads a finished run has no lessons.
-    for a, b in zip(trained(RUN, None).get_weights(), anew.get_weights(), strict=True):
-        np.testing.assert_array_equal(a, b)
-
-
 def test_the_recipe_ends_in_a_package_that_the_monitor_reads(
     part, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

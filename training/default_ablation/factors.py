@@ -59,9 +59,12 @@ GROUPS = {
             _without("lessons: what YAMNet heard", run__taught=0.0),
             _instead("nothing but another seed", run__seed=1),
             _without("a second sound (between-class mixing)", run__recipe__second=0.0, lessons__second=0.0),
-            # Without a guess at the embedding there is nothing to fit the last layer on.
-            _without("YAMNet's embedding to predict", run__weight=0.0, run__refit=False),
-            _without("the last layer fitted anew", run__refit=False),
+            _without("YAMNet's embedding to predict", run__weight=0.0),
+            _instead(
+                "everything mixed milder", run__recipe__partial=0.15, run__recipe__second=0.3,
+                run__recipe__background=0.4, run__recipe__mask=0.25, run__recipe__level_db=(-12.0, 6.0),
+                lessons__partial=0.15, lessons__second=0.3, lessons__background=0.5,
+            ),
             _without("soft targets from it", run__soft=0.0),
             _without("SpecAugment", run__recipe__mask=0.0),
             _without("level normalisation", run__network__level_frames=0),

@@ -15,23 +15,17 @@ from typing import Any
 
 import numpy as np
 
-from training.distillation import EMBEDDING, FAR, fit_head
+from training.distillation import EMBEDDING
 from training.fit import RunSpec, Scaling, make_optimizer, prefetch
 from training.loop import Course, Report, on_logits, one_cycle, optimise
 from training.mixing import Floats, Mixer, Recipe
 from training.streaming.lessons import Lessons
-from training.streaming.network import LAST, StreamSpec, build
+from training.streaming.network import StreamSpec, build
 
 Goal = tuple[Floats, Floats, Floats]
 """Targets, the teacher's embedding, whether it is known."""
 LEAD = 48
 """Frames that come with a window, 0.96 s."""
-
-
-MILD = Recipe(
-    negatives=0.15, partial=0.15, second=0.3, background=0.4, level_db=(-12.0, 6.0), mask=0.25, smoothing=0.04
-)  # fmt: skip
-"""Milder than the study's networks get: lessons are mixtures already, and more mixing cost accuracy."""
 
 
 @dataclass(frozen=True)
@@ -40,12 +34,11 @@ class StreamRun:
 
     taught : share of a batch, 0…1, that are lessons; weight : of the embedding's mean squared error
     beside the cross-entropy, which is summed over labels; soft : share of a lesson's targets that the
-    teacher gives; level_db : random gain of a lesson; refit : whether the last layer is fitted anew
-    at the end, see :func:`_refitted`
+    teacher gives; level_db : random gain of a lesson
     """
 
     network: StreamSpec = field(default_factory=StreamSpec)
-    recipe: Recipe = field(default_factory=lambda: MILD)
+    recipe: Recipe = field(default_factory=lambda: Recipe(smoothing=0.04))
     seed: int = 0
     epochs: int = 30
     steps: int = 60
@@ -56,7 +49,6 @@ class StreamRun:
     weight: float = 3.0
     soft: float = 0.5
     level_db: float = 6.0
-    refit: bool = True
 
 
 def train(
@@ -85,40 +77,7 @@ def train(
     optimizer = make_optimizer(RunSpec(rate=run.rate, decay=run.decay))
     optimise(pupil, optimizer, on_logits(_loss(run.weight)), batches, course, folder, report)
     exact.set_weights(model.get_weights())
-    if run.refit:
-        exact.get_layer(LAST).set_weights(_last_layer(exact, pupil, lessons, scaling, folder / "last.npz"))
     return exact
-
-
-def _last_layer(
-    exact: Any, pupil: Any, lessons: Lessons | None, scaling: Scaling, path: Path
-) -> list[Floats]:
-    """Return weights of the last layer: those that an earlier call left at ``path``, else of a new fit."""
-    if not path.is_file():
-        if lessons is None:
-            return list(exact.get_layer(LAST).get_weights())
-        kernel, bias = _refitted(exact, pupil.layers[-1].get_weights(), lessons, scaling)
-        np.savez(path, kernel=kernel, bias=bias)
-    with np.load(path) as stored:
-        return [stored["kernel"], stored["bias"]]
-
-
-def _refitted(exact: Any, guess: list[Floats], lessons: Lessons, scaling: Scaling) -> tuple[Floats, Floats]:
-    """Fit the labels of the lessons by a linear head on the embedding that the network guesses.
-
-    Weight decay on numbers that say what YAMNet hears holds it to what recordings share; the layer
-    that was trained with the rest knows its recordings better than their classes. Both steps are
-    linear, so that they are one layer, brought to the spread of the logits that it replaces.
-    """
-    parts = np.array_split(lessons.windows, max(1, len(lessons.windows) // 64))
-    heard = (exact(scaling.apply(part.astype(np.float32)), training=False) for part in parts)
-    newest = [[np.asarray(output)[:, -1] for output in outputs] for outputs in heard]
-    logits, features = (np.concatenate(column) for column in zip(*newest, strict=True))
-    embedding = features @ guess[0] + guess[1]
-    known = lessons.labelled > 0
-    head = fit_head(embedding[known].clip(-FAR, FAR), lessons.targets[known])
-    spread = np.float32(logits.std() / (head[0] + embedding @ head[1:]).std())
-    return guess[0] @ head[1:] * spread, (head[0] + guess[1] @ head[1:]) * spread
 
 
 @contextmanager

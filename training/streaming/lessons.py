@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from monitor.features.logmel import log_mel
 from training.audio import Waveform, read
 from training.data import Clip
-from training.distillation import FAR, Teacher, apply_head, cache_key, fit_head, sounding
+from training.distillation import Teacher, apply_head, cache_key, fit_head, sounding
 from training.mixing import HEARD_FRAMES, Floats, pair_targets
 from training.prepare import RATE, FrontEnd, event_sampler, other_sampler, targets_of
 from training.splits import Part
@@ -28,6 +28,8 @@ from training.streams import rms
 
 Tick = Callable[[int], None]
 _FRAME = 320
+_FAR = 4.0
+"""Deviations beyond which a number of the embedding counts as this much."""
 
 
 @dataclass(frozen=True)
@@ -37,11 +39,11 @@ class LessonPlan:
     count: int = 10_000
     negatives: float = 0.25
     unlabelled: float = 0.15
-    second: float = 0.3
+    second: float = 0.45
     second_db: float = 12.0
-    background: float = 0.5
+    background: float = 0.7
     background_db: tuple[float, float] = (-5.0, 25.0)
-    partial: float = 0.15
+    partial: float = 0.35
     speed: float = 1.16
 
 
@@ -66,7 +68,7 @@ class Lessons:
         sounds alone.
         """
         heard = self.embedding.astype(np.float32)
-        scaled = ((heard - heard.mean(axis=0)) / (heard.std(axis=0) + 1e-3)).clip(-FAR, FAR)
+        scaled = ((heard - heard.mean(axis=0)) / (heard.std(axis=0) + 1e-3)).clip(-_FAR, _FAR)
         known = self.labelled > 0
         head = fit_head(scaled[known], self.targets[known])
         weight = np.where(known, share, 1.0)[:, None].astype(np.float32)

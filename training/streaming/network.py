@@ -27,8 +27,6 @@ Past = Callable[[Any, int], Any]
 
 STRIDE = 4
 """Frames to a column: the product of the strides in time."""
-LAST = "logits"
-"""Name of the layer that gives them."""
 
 
 @dataclass(frozen=True)
@@ -170,7 +168,7 @@ def _graph(spec: StreamSpec, rows: Any, past: Past) -> tuple[Any, Any]:
         part = ring if length == longest else layers.Cropping1D((longest - length, 0))(ring)
         pooled += [layers.AveragePooling1D(length, 1)(part), layers.MaxPooling1D(length, 1)(part)]
     features = layers.Concatenate()(pooled)
-    return layers.Dense(spec.labels, name=LAST)(layers.Dropout(spec.dropout)(features)), features
+    return layers.Dense(spec.labels)(layers.Dropout(spec.dropout)(features)), features
 
 
 def _levelled(spec: StreamSpec, rows: Any, past: Past) -> Any:
