@@ -54,7 +54,8 @@ def clip_figures(logits: Floats, truth: NDArray[np.int64]) -> ClipFigures:
     )
 
 
-_REPEATED_S, _UNHEARD_S = 3, 1.0
+REPEATED_S, UNHEARD_S = 3, 1.0
+"""A clip is repeated to at least the first; its rows count from the second on."""
 
 
 class Streamer:
@@ -89,8 +90,8 @@ class Streamer:
         means = []
         for clip in clips:
             samples = read(clip.path, RATE)
-            scored = self._score(_plain("", np.resize(samples, max(len(samples), _REPEATED_S * RATE))))
-            scores = scored.scores[scored.times_s >= _UNHEARD_S].astype(np.float64).clip(1e-6, 1 - 1e-6)
+            scored = self._score(_plain("", np.resize(samples, max(len(samples), REPEATED_S * RATE))))
+            scores = scored.scores[scored.times_s >= UNHEARD_S].astype(np.float64).clip(1e-6, 1 - 1e-6)
             means.append(np.log(scores / (1 - scores)).mean(axis=0))
         return np.stack(means).astype(np.float32)
 

@@ -20,6 +20,7 @@ from training import soundscapes
 from training.audio import Waveform, read
 from training.calibration import rows_of
 from training.data import CLASSES
+from training.evaluation import REPEATED_S, UNHEARD_S
 from training.fit import Scaling
 from training.mixing import Floats
 from training.prepare import FrontEnd
@@ -32,7 +33,6 @@ SCAPES = 12
 """Soundscapes of a minute."""
 PIECE_S, FALSE_SHARE = 5.0, 0.01
 """A class's threshold is what its score exceeds in this share of five-second pieces of background."""
-_REPEATED_S, _UNHEARD_S = 3, 1.0
 _AT_ONCE = 8_000
 """Frames of a batch."""
 
@@ -64,7 +64,7 @@ def prepare(part: Part, front_end: FrontEnd, scapes: int = SCAPES) -> Material:
     clips = (read(clip.path, rate) for clip, _ in part.events)
     laid = make_soundscapes(part, ScapePlan(scapes)) if rate <= soundscapes.RATE else []
     return Material(
-        tuple(frames(np.resize(clip, max(len(clip), _REPEATED_S * rate))) for clip in clips),
+        tuple(frames(np.resize(clip, max(len(clip), REPEATED_S * rate))) for clip in clips),
         tuple(
             (
                 frames(_at(scape.samples, rate)),
@@ -99,7 +99,7 @@ def listen(model: Any, network: StreamSpec, scaling: Scaling, material: Material
         return _columns(model, network, scaling, material.silence, tracks)
 
     column_s = STRIDE * material.frame_s
-    unheard = round(_UNHEARD_S / column_s) - 1
+    unheard = round(UNHEARD_S / column_s) - 1
     clips = np.stack([logits[unheard:].mean(axis=0) for logits in columns(material.clips)])
     scapes = columns([track for track, _ in material.scapes])
     beds = columns(material.beds)
