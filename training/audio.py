@@ -17,6 +17,7 @@ from monitor.features.resample import Resampler, mono
 from monitor.features.spec import LogMelSpec
 from training.data import Clip
 from training.errors import DataError
+from training.whole import whole
 
 Waveform = NDArray[np.float32]
 Power = NDArray[np.float32]
@@ -75,10 +76,8 @@ def bank(
             pieces.append(log_mel(read(clip.path, rate), plain, rate, _FRAMES_PER_CALL).astype(np.float16))
             tick(1)
         decibels, frames = np.concatenate(pieces), np.array([len(piece) for piece in pieces])
-        cache.mkdir(parents=True, exist_ok=True)
-        partial = path.with_suffix(".part.npz")
-        np.savez(partial, decibels=decibels, frames=frames)
-        partial.replace(path)
+        with whole(path) as partial, partial.open("wb") as file:
+            np.savez(file, decibels=decibels, frames=frames)
     return _assemble(decibels, frames, spec, rate)
 
 

@@ -21,6 +21,7 @@ from training.distillation import sounding
 from training.errors import DataError
 from training.prepare import RATE
 from training.splits import Part
+from training.whole import whole
 
 CUT = "__"
 """What comes before it in a file's name is the recording that the file was cut from."""
@@ -207,9 +208,8 @@ def _noise(folder: Path, name: str, colour: float, hum: float) -> Path:
 
 def _write(path: Path, samples: Waveform) -> None:
     """Write a file that is whole or not there."""
-    partial = path.with_suffix(".part")
-    soundfile.write(partial, samples, RATE, subtype="FLOAT", format="WAV")
-    partial.replace(path)
+    with whole(path) as partial:
+        soundfile.write(partial, samples, RATE, subtype="FLOAT", format="WAV")
 
 
 ESC10 = frozenset({

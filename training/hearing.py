@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +24,7 @@ from training.mixing import Floats
 from training.prepare import HOP, RATE
 from training.splits import Part
 from training.streams import Scene, Scored, foreground_scenes, score
+from training.whole import whole
 
 WINDOW = 15_600
 """Samples that YAMNet hears at once."""
@@ -128,10 +130,13 @@ def _alone(clips: Iterable[tuple[Clip, str]]) -> Iterable[Scene]:
 
 
 def _save(path: Path, streams: Sequence[Scored]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".part.npz")
+    with whole(path) as partial, partial.open("wb") as file:
+        _write(file, streams)
+
+
+def _write(file: IO[bytes], streams: Sequence[Scored]) -> None:
     np.savez(
-        partial,
+        file,
         name=np.array([s.name for s in streams], np.str_),
         label=np.array([s.label for s in streams], np.str_),
         span_s=np.array([(s.onset_s, s.offset_s) for s in streams], np.float64).reshape(-1, 2),
@@ -141,7 +146,6 @@ def _save(path: Path, streams: Sequence[Scored]) -> None:
             [(x.rms_dbfs, x.peak_dbfs, x.background_dbfs, x.clipped) for s in streams for x in s.levels]
         ).reshape(-1, 4),
     )
-    partial.replace(path)
 
 
 def _load(path: Path) -> tuple[Scored, ...]:

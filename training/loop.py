@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from training.errors import DataError
+from training.whole import whole
 
 Row = dict[str, float]
 Report = Callable[[str], None]
@@ -139,10 +140,8 @@ def _weights(model: Any) -> dict[str, Any]:
 
 
 def _write(path: Path, arrays: Mapping[str, Any]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".part.npz")
-    np.savez(partial, **arrays)
-    partial.replace(path)
+    with whole(path) as partial, partial.open("wb") as file:
+        np.savez(file, **arrays)
 
 
 def _save(folder: Path, model: Any, optimizer: Any, history: Sequence[Row]) -> None:

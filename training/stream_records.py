@@ -15,6 +15,7 @@ from training.soundscapes import ScapePlan
 from training.splits import Part
 from training.stream_alarms import Bed
 from training.stream_eval import ClassFigures, SceneFigures
+from training.whole import whole
 
 VERSION = 1
 """Of what is measured and how: records of another version are made again."""
@@ -109,11 +110,8 @@ class Store:
 
     def write(self, record: Record) -> None:
         """Write a record, whole or not at all."""
-        path = self._path(record.listener, record.condition)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_suffix(".part")
-        partial.write_text(record.to_json(), encoding="utf-8")
-        partial.replace(path)
+        with whole(self._path(record.listener, record.condition)) as partial:
+            partial.write_text(record.to_json(), encoding="utf-8")
 
     def _path(self, listener: str, condition: str) -> Path:
         return self._folder / f"{listener.replace(' ', '-')}-{condition}.json"

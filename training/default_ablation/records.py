@@ -10,6 +10,7 @@ from pathlib import Path
 from training.default_ablation.listening import Streams
 from training.errors import DataError
 from training.study.records import JobRecord
+from training.whole import whole
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,13 +24,12 @@ class Record:
     def write(self, folder: Path) -> Path:
         """Write the record to its place under ``folder``, whole or not at all; return the path."""
         path = self.job.job.path(folder)
-        path.parent.mkdir(parents=True, exist_ok=True)
         parts = json.loads(self.job.to_json())
         parts["streams"] = None if self.streams is None else asdict(self.streams)
         parts["cpu_s"] = self.cpu_s
-        partial = path.with_suffix(".part")
-        partial.write_text(json.dumps(parts, indent=1) + "\n", encoding="utf-8")
-        return partial.replace(path)
+        with whole(path) as partial:
+            partial.write_text(json.dumps(parts, indent=1) + "\n", encoding="utf-8")
+        return path
 
 
 def read(path: Path) -> Record:

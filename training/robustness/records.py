@@ -10,6 +10,7 @@ from typing import Any
 
 from training.errors import DataError
 from training.study.jobs import machine, versions
+from training.whole import whole
 
 SCHEMA = 1
 _DIGITS = 5
@@ -34,10 +35,8 @@ def write(path: Path, settings: Mapping[str, Any], findings: Sequence[Any], cost
         "cost": {name: round(value, 1) for name, value in asdict(cost).items()},
         "findings": rows,
     }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".part")
-    partial.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", encoding="utf-8")
-    partial.replace(path)
+    with whole(path) as partial:
+        partial.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", encoding="utf-8")
 
 
 def holds(path: Path, settings: Mapping[str, Any]) -> bool:

@@ -25,6 +25,7 @@ from training.mixing import HEARD_FRAMES, Floats, pair_targets
 from training.prepare import RATE, FrontEnd, event_sampler, other_sampler, targets_of
 from training.splits import Part
 from training.streams import rms
+from training.whole import whole
 
 Tick = Callable[[int], None]
 _FRAME = 320
@@ -174,7 +175,6 @@ def make_lessons(
         if (number + 1) % 1000 == 0:
             tick(number + 1)
     lessons = Lessons(*(np.stack(column) for column in zip(*drawn, strict=True)))
-    partial = path.with_suffix(".part.npz")
-    np.savez(partial, **vars(lessons))
-    partial.replace(path)
+    with whole(path) as partial, partial.open("wb") as file:
+        np.savez(file, **vars(lessons))
     return lessons

@@ -16,6 +16,7 @@ from training.errors import DataError
 from training.mixing import Floats
 from training.networks import Cost
 from training.study.task import Fitted, Task
+from training.whole import whole
 
 RATE = 16_000
 FILE = "yamnet_embeddings.tflite"
@@ -59,10 +60,8 @@ def embeddings(clips: Sequence[Clip], network: Path, cache: Path) -> Floats:
     if not path.is_file():
         interpreter = _interpreter(network)
         found = np.stack([_embed(interpreter, read(clip.path, RATE)) for clip in clips])
-        cache.mkdir(parents=True, exist_ok=True)
-        partial = path.with_suffix(".part.npy")
-        np.save(partial, found)
-        partial.replace(path)
+        with whole(path) as partial, partial.open("wb") as file:
+            np.save(file, found)
     stored: Floats = np.load(path)
     return stored
 

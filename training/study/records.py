@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from training.errors import DataError
 from training.networks import Cost
+from training.whole import whole
 
 SCHEMA = 1
 Protocol = Literal["seed", "honest"]
@@ -168,10 +169,9 @@ class JobRecord:
     def write(self, folder: Path) -> Path:
         """Write the record to its place under ``folder``, whole or not at all; return the path."""
         path = self.job.path(folder)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_suffix(".part")
-        partial.write_text(self.to_json(), encoding="utf-8")
-        return partial.replace(path)
+        with whole(path) as partial:
+            partial.write_text(self.to_json(), encoding="utf-8")
+        return path
 
 
 def read(path: Path) -> JobRecord:
