@@ -64,7 +64,7 @@ def bank(
     clips: Sequence[Clip], spec: LogMelSpec, rate: int, cache: Path, tick: Callable[[int], None]
 ) -> Bank:
     """Compute or load the mel power of ``clips``; ``tick`` is told of each clip done."""
-    plain = spec.model_copy(update={"normalisation": type(spec.normalisation)()})
+    plain = _plain(spec)
     path = cache / f"mel-{_key(clips, plain, rate)}.npz"
     if path.is_file():
         with np.load(path) as stored:
@@ -83,9 +83,14 @@ def bank(
 
 def bank_of(sounds: Sequence[Waveform], spec: LogMelSpec, rate: int) -> Bank:
     """Return the mel power of waveforms at ``rate``, to 16-bit decibels as that of files is."""
-    plain = spec.model_copy(update={"normalisation": type(spec.normalisation)()})
+    plain = _plain(spec)
     pieces = [log_mel(sound, plain, rate, _FRAMES_PER_CALL).astype(np.float16) for sound in sounds]
     return _assemble(np.concatenate(pieces), np.array([len(piece) for piece in pieces]), spec, rate)
+
+
+def _plain(spec: LogMelSpec) -> LogMelSpec:
+    """Without what frames do not depend on: how many make a window, and how they are normalised."""
+    return spec.model_copy(update={"frames": 1, "normalisation": type(spec.normalisation)()})
 
 
 def _key(clips: Sequence[Clip], spec: LogMelSpec, rate: int) -> str:

@@ -30,12 +30,12 @@ from training.mixing import Floats
 from training.packaging import NAME, Facts, make_card, undecided
 from training.prepare import FrontEnd, make_mixer
 from training.splits import Part, everything, leave_one_out
-from training.streaming.fit import LEAD, StreamRun, train
+from training.streaming.fit import StreamRun, train
 from training.streaming.lessons import LessonPlan, Lessons, joined, make_lessons
 from training.streaming.network import check_parity, streaming
 
-HOP_FRAMES = 20
-"""Frames between two sets of scores: 0.4 s, at which inference stays below a tenth of YAMNet's (`bench`)."""
+HOP_FRAMES = 24
+"""Frames between two sets of scores: 0.48 s, at which inference stays below a tenth of YAMNet's (`bench`)."""
 
 Say = Callable[[str], None]
 
@@ -124,6 +124,7 @@ class _Fit:
 
 def make(plan: Plan, corpora: Corpora, school: School, front_end: FrontEnd, runs: Path, say: Say) -> Outcome:
     """Run the whole recipe; every run resumes from ``runs`` where it was interrupted."""
+    front_end = front_end.cut(plan.run.network.window)
     fits, lessons = _leave_each_out(plan, corpora, school, front_end, runs, say)
     figures, apart = [], {}
     for fit in fits:
@@ -137,7 +138,9 @@ def make(plan: Plan, corpora: Corpora, school: School, front_end: FrontEnd, runs
     run = replace(plan.run, seed=plan.seeds[0])
     final = _train(part, run, joined(lessons), front_end, runs / "final", say)
     flatbuffer, state = final.converted()
-    parity = check_parity(final.model, flatbuffer, _some_frames(part, final), HOP_FRAMES, state)
+    parity = check_parity(
+        final.model, final.run.network, flatbuffer, _some_frames(part, final), HOP_FRAMES, state
+    )
     say(f"TFLite equals Keras within {parity:.1e}")
     facts = _facts(plan, decided, _quality(plan, figures, recipe_cv=True))
     package = Package(final.card(facts, state), flatbuffer)
@@ -163,7 +166,7 @@ def _leave_each_out(
     apart = leave_one_out(corpora, plan.folds)
     for fold, parts in apart.items():
         lessons[fold] = make_lessons(
-            parts.train, school.unlabelled, front_end, LEAD, school.teacher, plan.lessons,
+            parts.train, school.unlabelled, front_end, plan.run.network.lead, school.teacher, plan.lessons,
             plan.run.recipe.faint_label, plan.run.seed,
             lambda done, fold=fold: say(f"without fold {fold}: {done} mixtures heard by the teacher"),
         )  # fmt: skip
@@ -182,7 +185,7 @@ def _leave_each_out(
 def _train(
     part: Part, run: StreamRun, lessons: Lessons, front_end: FrontEnd, folder: Path, say: Say
 ) -> Trained:
-    mixer = make_mixer(part, front_end, run.recipe, lambda done: None, LEAD)
+    mixer = make_mixer(part, front_end, run.recipe, lambda done: None, run.network.lead)
     scaling = measure_scaling(mixer, run.seed)
     model = train(run, mixer, lessons, scaling, folder, lambda text: say(f"{folder.name}: {text}"))
     return Trained(model, run, scaling, front_end)
@@ -195,8 +198,9 @@ def _facts(plan: Plan, decided: Decided, quality: tuple[Quality, ...]) -> Facts:
 
 def _some_frames(part: Part, trained: Trained) -> Floats:
     """Training windows one after another, as the network sees them, shape (frames, n_mels)."""
-    mixer = make_mixer(part, trained.front_end, trained.run.recipe, lambda done: None, LEAD)
-    windows, _ = mixer.batch(4, np.random.default_rng((trained.run.seed, 10**6 + 1)))
+    run = trained.run
+    mixer = make_mixer(part, trained.front_end, run.recipe, lambda done: None, run.network.lead)
+    windows, _ = mixer.batch(4, np.random.default_rng((run.seed, 10**6 + 1)))
     return trained.scaling.apply(np.concatenate(windows))
 
 

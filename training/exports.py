@@ -32,7 +32,7 @@ from training.hops import Streamed, stream
 from training.hops import run as run_hops
 from training.mixing import Floats
 from training.splits import rank
-from training.streaming.network import STRIDE, StreamSpec, streaming
+from training.streaming.network import Form, streaming
 from training.streaming.trained import trained
 
 FORMS: tuple[Weights, ...] = ("float32", "float16", "dynamic", "int8")
@@ -53,7 +53,7 @@ Say = Callable[[str], None]
 class Network:
     """A trained network in its whole-sequence form, and the package that was made of it."""
 
-    spec: StreamSpec
+    spec: Form
     model: Any
     package: ModelPackage
     card: Card
@@ -161,7 +161,7 @@ def _dealt(clips: Sequence[tuple[Clip, str]]) -> tuple[list[tuple[Clip, str]], l
 def _whole(network: Network, frames: Floats) -> Floats:
     """What Keras gives at the end of each hop, heard as one sequence."""
     rows = frames.reshape(1, -1, frames.shape[2])
-    columns = np.arange(1, len(frames) + 1) * network.hop_frames // STRIDE - 1
+    columns = np.arange(1, len(frames) + 1) * network.hop_frames // network.spec.stride - 1
     logits: Floats = np.asarray(network.model(rows, training=False)[0])[0][columns]
     return logits
 

@@ -33,6 +33,13 @@ def build(spec: NetworkSpec, outputs: int = len(LABELS)) -> Any:
     from keras import layers
 
     window = layers.Input((spec.frames, spec.n_mels))
+    return keras.Model(window, graph(spec, window, outputs)[0])
+
+
+def graph(spec: NetworkSpec, window: Any, outputs: int) -> tuple[Any, Any]:
+    """Lay the network over ``window``; return its logits and what they are made of."""
+    from keras import layers
+
     x = layers.Reshape((spec.frames, spec.n_mels, 1))(window)
     if spec.level == "window":
         x = layers.Subtract()([x, layers.GlobalAveragePooling2D(keepdims=True)(x)])
@@ -45,9 +52,8 @@ def build(spec: NetworkSpec, outputs: int = len(LABELS)) -> Any:
     frames, bands = x.shape[1], x.shape[2]
     x = layers.AveragePooling2D((1, bands))(x)
     x = layers.Reshape((frames, spec.top))(x)
-    x = layers.Concatenate()([layers.GlobalAveragePooling1D()(x), layers.GlobalMaxPooling1D()(x)])
-    x = layers.Dropout(spec.dropout)(x)
-    return keras.Model(window, layers.Dense(outputs)(x))
+    pooled = layers.Concatenate()([layers.GlobalAveragePooling1D()(x), layers.GlobalMaxPooling1D()(x)])
+    return layers.Dense(outputs)(layers.Dropout(spec.dropout)(pooled)), pooled
 
 
 def _convolve(x: Any, channels: int, size: int, stride: int, *, activation: bool = True) -> Any:

@@ -34,8 +34,9 @@ from training.packaging import Facts, Identity, make_card, undecided
 from training.prepare import FrontEnd, make_mixer
 from training.soundscapes import ScapePlan
 from training.splits import Part, cross_fit
-from training.streaming.fit import LEAD, StreamRun, train
-from training.streaming.network import StreamSpec, check_parity, streaming
+from training.streaming.columns import StreamSpec
+from training.streaming.fit import StreamRun, train
+from training.streaming.network import check_parity, streaming
 
 GROUPS = 3
 HOP_FRAMES = 12
@@ -100,7 +101,7 @@ def make(plan: Plan, sounds: Sounds, front_end: FrontEnd, runs: Path, say: Say) 
     flatbuffer, state = to_tflite(streamed), int(streamed.inputs[1].shape[1])
     windows, _ = course.mixer(sounds.part).batch(4, np.random.default_rng(plan.run.seed))
     frames = scaling.apply(windows).reshape(-1, windows.shape[2])
-    parity = check_parity(model, flatbuffer, frames, HOP_FRAMES, state)
+    parity = check_parity(model, plan.run.network, flatbuffer, frames, HOP_FRAMES, state)
     say(f"TFLite equals Keras within {parity:.1e}")
     accuracies = tuple(clip_figures(third.logits, third.truth).accuracy for third in thirds)
     logits, truth = (np.concatenate([getattr(t, name) for t in thirds]) for name in ("logits", "truth"))
@@ -147,7 +148,9 @@ class _Course:
 
     def mixer(self, part: Part) -> Mixer:
         recipe = self.plan.run.recipe
-        return make_mixer(part, self.front_end, recipe, lambda done: None, LEAD, self.sounds.labels)
+        return make_mixer(
+            part, self.front_end, recipe, lambda done: None, self.plan.run.network.lead, self.sounds.labels
+        )
 
     def trained(self, part: Part, name: str) -> tuple[Scaling, Any]:
         run, mixer = self.plan.run, self.mixer(part)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -40,6 +40,10 @@ class FrontEnd:
     @property
     def hop_frames(self) -> int:
         return HOP // self.spec.hop
+
+    def cut(self, frames: int) -> FrontEnd:
+        """Return it with windows of so many frames."""
+        return replace(self, spec=self.spec.model_copy(update={"frames": frames}))
 
     def bank(self, clips: Sequence[Clip], tick: Tick) -> Bank:
         return bank(clips, self.spec, self.rate, self.cache, tick)

@@ -87,7 +87,8 @@ class StreamingRuntime:
 
     Parameters
     ----------
-    state : values that it carries; the tensors of that size are the state, in and out
+    state : values that it carries; the tensors of that size are the state, in and out; new frames may be
+        as many, but have a dimension more
     others : as for :class:`Runtime`
 
     Raises
@@ -124,10 +125,11 @@ class StreamingRuntime:
 
 
 def _apart(path: Path, what: str, details: list[dict[str, Any]], state: int) -> list[dict[str, Any]]:
-    """The two tensors, that of the state last."""
-    others = sorted(details, key=lambda detail: _size(detail) == state)
+    """The two tensors, that of the state last: where both have its size, the one of fewer dimensions."""
+    others = sorted(details, key=lambda detail: (_size(detail) == state, -len(detail["shape"])))
     sizes = [_size(detail) for detail in details]
-    if len(sizes) != 2 or sizes.count(state) != 1:
+    alike = sizes == [state, state] and len(others[0]["shape"]) == len(others[1]["shape"])
+    if len(sizes) != 2 or state not in sizes or alike:
         raise PackageError(
             f"{path}: of two {what} exactly one must have the {state} values of the card's state; "
             f"the model's have sizes {sizes}"

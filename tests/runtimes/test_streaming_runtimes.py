@@ -24,7 +24,8 @@ from training.fit import Scaling
 from training.hops import run
 from training.packaging import make_card, undecided
 from training.prepare import default_front_end
-from training.streaming.network import StreamSpec, build, streaming
+from training.streaming.columns import StreamSpec
+from training.streaming.network import build, streaming
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 

@@ -13,27 +13,31 @@ from recordings import make_part
 from scored import random_record
 
 from training.ablation import Factor, Group
+from training.default import HOP_FRAMES
 from training.default_ablation.factors import GROUPS, NAME, Settings, models
 from training.default_ablation.front import Front, Pcen
 from training.default_ablation.listening import Heard, Streams, judge, prepare, thresholds
 from training.default_ablation.page import compose, gain
 from training.default_ablation.records import Record, read, read_all
 from training.errors import DataError
+from training.networks import NetworkSpec
 from training.prepare import default_front_end
 from training.report import Table
+from training.streaming.columns import StreamSpec
 from training.streaming.fit import StreamRun
-from training.streaming.network import STRIDE, StreamSpec
+from training.streaming.windowed import WindowSpec
 from training.streams import Scored
 from training.study.variants import changed, settings_of
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 
 NETWORK = StreamSpec(stem=4, blocks=(4, 6, 8), top=8, rings=(2, 5), level_frames=10)
+WINDOWS = WindowSpec(NetworkSpec(frames=48, stem=4, blocks=(4, 6), top=8, level="window"))
 LABELS = 11
 
 
 def test_the_front_of_the_base_is_the_one_that_ships(tmp_path: Path) -> None:
-    assert Front().front_end(tmp_path) == default_front_end(tmp_path)
+    assert Front().front_end(tmp_path, 100) == default_front_end(tmp_path)
 
 
 @pytest.mark.parametrize("group", GROUPS.values(), ids=list(GROUPS))
@@ -41,11 +45,11 @@ def test_every_factor_makes_other_settings_that_exist(group: Group, tmp_path: Pa
     made = [settings_of(model, {NAME: Settings()}) for model in group.models()]
     assert all(one != other for i, one in enumerate(made) for other in made[:i])
     for settings in made:
-        spec = settings.front.front_end(tmp_path).spec
-        assert spec.n_mels == settings.run.network.n_mels
-        # A window and what comes before it are whole columns, and hold the longest ring.
-        assert (spec.frames + settings.lead) % STRIDE == 0
-        assert spec.frames + settings.lead >= max(settings.run.network.rings) * STRIDE
+        network = settings.network
+        assert settings.front.front_end(tmp_path, network.window).spec.n_mels == network.n_mels
+        # A hop ends with a column; what comes before a stream's window is whole columns.
+        assert settings.front.in_frames(HOP_FRAMES) % network.stride == 0
+        assert network.lead % network.stride == 0
 
 
 def test_all_models_are_run_once_and_every_base_before_its_factors() -> None:
@@ -56,7 +60,7 @@ def test_all_models_are_run_once_and_every_base_before_its_factors() -> None:
 
 
 def test_frames_at_another_rate_are_as_long(tmp_path: Path) -> None:
-    base, half = (Front(rate=rate).front_end(tmp_path) for rate in (16_000, 8_000))
+    base, half = (Front(rate=rate).front_end(tmp_path, 100) for rate in (16_000, 8_000))
     assert half.spec.hop / half.rate == base.spec.hop / base.rate
     assert half.spec.win_length / half.rate == base.spec.win_length / base.rate
     assert half.spec.fmax == half.rate / 2
@@ -156,23 +160,25 @@ def test_records_of_two_recipes_are_not_compared() -> None:
 
 def test_what_ships_costs_what_its_network_costs_and_twice_the_frames_twice_as_much() -> None:
     pytest.importorskip("tensorflow")
-    from training.default import HOP_FRAMES
     from training.default_ablation.costs import costs
     from training.streaming.network import cost
 
     rows = {row[0]: row for row in costs().rows}
-    assert set(rows) == {"ships"} | {factor.name for factor in GROUPS["front-end"].factors}
-    a_second = cost(StreamSpec(), HOP_FRAMES).multiply_adds / 0.4 / 1e6
+    assert set(rows) == {"ships"} | {
+        factor.name for name in ("form", "front-end") for factor in GROUPS[name].factors
+    }
+    a_second = cost(WindowSpec(), HOP_FRAMES).multiply_adds / 0.48 / 1e6
     assert float(str(rows["ships"][-1])) == pytest.approx(a_second, abs=0.06)
     assert float(str(rows["frames of 10 ms"][-1])) == pytest.approx(2 * a_second, rel=0.01)
-    assert float(str(rows["ships"][5])) == StreamSpec().frames / 50
+    assert float(str(rows["ships"][5])) == WindowSpec().frames / 50
 
 
-def test_columns_are_what_the_monitor_scores(tmp_path: Path) -> None:
+@pytest.mark.parametrize("network", [NETWORK, WINDOWS], ids=["columns", "windows"])
+def test_columns_are_what_the_monitor_scores(network: StreamSpec | WindowSpec, tmp_path: Path) -> None:
     pytest.importorskip("tensorflow")
     import keras
 
-    from training.default import HOP_FRAMES, Trained
+    from training.default import Trained
     from training.default_ablation.listening import listen
     from training.evaluation import streamer
     from training.fit import measure_scaling
@@ -180,15 +186,15 @@ def test_columns_are_what_the_monitor_scores(tmp_path: Path) -> None:
     from training.prepare import make_mixer
     from training.streaming.network import build
 
-    part, front_end = make_part(tmp_path, recordings=1), default_front_end(tmp_path)
+    part, front_end = make_part(tmp_path, recordings=1), default_front_end(tmp_path).cut(network.window)
     keras.utils.set_random_seed(3)
-    model, run = build(NETWORK), StreamRun(network=NETWORK)
+    model, run = build(network), StreamRun(network=network)
     scaling = measure_scaling(make_mixer(part, front_end, run.recipe, lambda done: None), 0)
     trained = Trained(model, run, scaling, front_end)
     flatbuffer, state = trained.converted()
     rows = streamer(trained.card(undecided(), state), flatbuffer).beds(part.backgrounds)[0]
-    ours = listen(model, NETWORK, scaling, prepare(part, front_end, scapes=1)).beds[0]
-    hop = HOP_FRAMES // STRIDE
+    ours = listen(model, network, scaling, prepare(part, front_end, scapes=1)).beds[0]
+    hop = HOP_FRAMES // network.stride
     at = np.arange(hop - 1, len(ours.scores), hop)
     np.testing.assert_allclose(ours.times_s[at], rows.times_s[: len(at)])
     # Frames are kept to 16 bits here.
@@ -204,7 +210,7 @@ def test_a_job_ends_in_a_record_and_is_made_again_when_the_recipe_changes(tmp_pa
 
     root = write_corpora(tmp_path / "data", folds=(1, 2))
     place = Place(load(root), School(tmp_path / "none", ()), tmp_path, tmp_path / "runs")
-    network = replace(NETWORK, n_mels=40)
+    network = replace(WINDOWS, network=replace(WINDOWS.network, n_mels=40))
     base = Settings(run=StreamRun(network=network, epochs=1, steps=2, batch=4), front=Front(bands=40))
     job = Job("honest", changed(NAME, {"run.taught": 0.0}), 1, 0)
     assert job in planned((1, 2), 0)

@@ -33,8 +33,9 @@ from training.fit import measure_scaling
 from training.hops import Streamed
 from training.packaging import make_card, undecided
 from training.prepare import default_front_end, make_mixer
-from training.streaming.fit import LEAD, StreamRun, train
-from training.streaming.network import StreamSpec, streaming
+from training.streaming.columns import LEAD, StreamSpec
+from training.streaming.fit import StreamRun, train
+from training.streaming.network import streaming
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 

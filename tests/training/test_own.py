@@ -22,8 +22,8 @@ from training.data import Clip
 from training.export import to_tflite
 from training.folders import Sounds
 from training.splits import Part
+from training.streaming.columns import StreamSpec
 from training.streaming.fit import StreamRun
-from training.streaming.network import StreamSpec
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 

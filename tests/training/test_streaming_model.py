@@ -18,17 +18,21 @@ from training.default import Plan, School, make, write
 from training.distillation import EMBEDDING
 from training.fit import measure_scaling
 from training.mixing import Recipe
+from training.networks import NetworkSpec
 from training.prepare import default_front_end, make_mixer
 from training.records import write_records
 from training.splits import Split
-from training.streaming.fit import LEAD, StreamRun, train
+from training.streaming.columns import LEAD, StreamSpec
+from training.streaming.fit import StreamRun, train
 from training.streaming.lessons import LessonPlan, Lessons, MixtureMaker, joined, make_lessons
-from training.streaming.network import StreamSpec, build
+from training.streaming.network import build
+from training.streaming.windowed import WindowSpec
 from training.study.records import read_all
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 
-NETWORK = StreamSpec(stem=4, blocks=(4, 6, 8), top=8, rings=(2, 5), level_frames=10)
+NETWORK = StreamSpec(stem=4, blocks=(4, 6, 8), top=8, rings=(2, 25), level_frames=10)
+WINDOWS = WindowSpec(NetworkSpec(frames=48, stem=4, blocks=(4, 6), top=8, level="window"))
 RUN = StreamRun(network=NETWORK, epochs=2, steps=2, batch=4)
 PLAN = LessonPlan(count=6)
 WINDOW = 100
@@ -136,8 +140,9 @@ def test_a_run_that_is_stopped_goes_on_to_the_very_same_weights(part, lessons, t
     assert all(np.array_equal(a, b) for a, b in zip(whole, resumed, strict=True))
 
 
+@pytest.mark.parametrize("network", [WINDOWS, NETWORK], ids=["windows", "columns"])
 def test_the_recipe_ends_in_a_package_that_the_monitor_reads(
-    part, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    network: WindowSpec | StreamSpec, part, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("training.streaming.lessons.Teacher", FakeTeacher)
     monkeypatch.setattr(default, "leave_one_out", lambda *_: dict.fromkeys((1, 2), Split(part, part)))
@@ -145,7 +150,7 @@ def test_the_recipe_ends_in_a_package_that_the_monitor_reads(
     # Training has its tests above; each takes seconds to compile.
     monkeypatch.setattr(default, "train", lambda run, *_: build(run.network))
     monkeypatch.setattr(held_out, "SCAPES", 1)
-    plan = Plan((1, 2), (0,), RUN, PLAN, "9.9.9", "sound-training default")
+    plan = Plan((1, 2), (0,), replace(RUN, network=network), PLAN, "9.9.9", "sound-training default")
     school = School(tmp_path / "teacher", ())
     outcome = make(
         plan, Corpora((), (), (), (), {}), school, default_front_end(tmp_path), tmp_path / "runs", silent
@@ -153,6 +158,7 @@ def test_the_recipe_ends_in_a_package_that_the_monitor_reads(
     loaded = load_model(write(outcome, tmp_path / "models", tmp_path / "runs"), ThirdParty())
     assert outcome.parity < 1e-5
     assert loaded.card.state is not None
+    assert loaded.card.window == network.frames * 320
     assert loaded.card.hop == default.HOP_FRAMES * 320
     assert set(loaded.card.classes) == set(CLASSES)
     assert loaded.card.reject is not None

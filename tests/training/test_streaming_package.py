@@ -17,7 +17,8 @@ from monitor.model.load import LoadedModel, ThirdParty, load_model
 from monitor.model.package import write_package
 from training.data import CLASSES, LABELS
 from training.export import to_tflite
-from training.streaming.network import StreamSpec, build, streaming
+from training.streaming.columns import StreamSpec
+from training.streaming.network import build, streaming
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 

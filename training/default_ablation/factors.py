@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Literal
 
 from training.ablation import Factor, Group
 from training.default_ablation.front import Front
-from training.streaming.fit import LEAD, StreamRun
+from training.streaming.columns import StreamSpec
+from training.streaming.fit import StreamRun
 from training.streaming.lessons import LessonPlan
+from training.streaming.windowed import WindowSpec
 from training.study.variants import changed
 
 _EPOCHS, _STEPS, _BATCH, _LESSONS = 8, 50, 32, 3_000
@@ -19,9 +21,10 @@ NAME = "default"
 
 @dataclass(frozen=True)
 class Settings:
-    """All that decides a job's weights, the recordings apart; ``lead`` as of the mixer.
+    """All that decides a job's weights, the recordings apart.
 
-    ``run.seed`` is added to the job's, so that nothing but chance can be changed too.
+    ``run.seed`` is added to the job's, so that nothing but chance can be changed too. ``form`` says whether
+    it is ``run.network`` that is trained, which judges windows, or ``columns``, which streams.
     """
 
     run: StreamRun = field(
@@ -29,7 +32,12 @@ class Settings:
     )
     lessons: LessonPlan = field(default_factory=lambda: replace(LessonPlan(), count=_LESSONS))
     front: Front = field(default_factory=Front)
-    lead: int = LEAD
+    form: Literal["windows", "columns"] = "windows"
+    columns: StreamSpec = field(default_factory=StreamSpec)
+
+    @property
+    def network(self) -> StreamSpec | WindowSpec:
+        return self.columns if self.form == "columns" else self.run.network
 
 
 def _without(name: str, **changes: Any) -> Factor:
@@ -43,7 +51,7 @@ def _instead(name: str, **changes: Any) -> Factor:
 def _bands(count: int) -> Factor:
     """Masks and shifts keep their size in Hz."""
     return _instead(
-        f"{count} bands", front__bands=count, run__network__n_mels=count,
+        f"{count} bands", front__bands=count, run__network__network__n_mels=count,
         run__recipe__bands=max(1, round(count / 32)), run__recipe__mask_bands=count // 8,
     )  # fmt: skip
 
@@ -67,11 +75,10 @@ GROUPS = {
             ),
             _without("soft targets from it", run__soft=0.0),
             _without("SpecAugment", run__recipe__mask=0.0),
-            _without("level normalisation", run__network__level_frames=0),
+            _without("level normalisation", run__network__network__level="none"),
             _without("Freq-MixStyle", run__recipe__mixstyle=0.0),
             _without("background under sounds", run__recipe__background=0.0, lessons__background=0.0),
             _without("sounds that nobody labelled", lessons__unlabelled=0.0),
-            _without("the second before each window", lead=0),
             _without("windows over a sound's edges", run__recipe__partial=0.0, lessons__partial=0.0),
             _without("windows with none of the classes", run__recipe__negatives=0.0, lessons__negatives=0.0),
             _without("gain", run__recipe__level_db=(0.0, 0.0), run__level_db=0.0),
@@ -82,21 +89,31 @@ GROUPS = {
             _without("label smoothing", run__recipe__smoothing=0.0),
         ),
     ),
+    "form": Group(
+        "form",
+        "Window and form: another in its place",
+        NAME,
+        (
+            _instead("a stream of columns, rings of 2 s", form="columns"),
+            _instead("windows of 2 s", run__network__network__frames=100),
+            _instead("a stream of columns, rings of 1 s", form="columns", columns__rings=(6, 12)),
+            _instead("windows of 0.64 s", run__network__network__frames=32),
+            _instead("windows of 1.44 s", run__network__network__frames=72),
+        ),
+    ),
     "front-end": Group(
         "front-end",
-        "Rate, window, hop and front end: another in its place, without lessons",
+        "Rate and front end: another in its place, without lessons",
         _UNTAUGHT,
         (
-            _instead("window of 1 s", front__window_s=0.96, run__network__rings=(6, 12)),
-            _instead("PCEN, no level normalisation", front__pcen=True, run__network__level_frames=0),
+            _instead("PCEN, no level normalisation", front__pcen=True, run__network__network__level="none"),
             _bands(40),
             _instead("8 kHz", front__rate=8_000),
-            _instead("window of 4 s", front__window_s=4.0, run__network__rings=(6, 50)),
             _bands(128),
             _instead("32 kHz", front__rate=32_000),
             _instead(
-                "frames of 10 ms", front__frame_ms=10, lead=2 * LEAD, run__network__rings=(12, 50),
-                run__network__level_frames=100, run__recipe__mask_frames=24,
+                "frames of 10 ms", front__frame_ms=10, run__network__network__frames=96,
+                run__network__stride=48, run__recipe__mask_frames=24,
             ),
             _bands(96),
         ),
@@ -106,9 +123,9 @@ GROUPS = {
 
 
 def models() -> tuple[str, ...]:
-    """All models, in the order in which they are run: the groups take turns."""
-    recipe, front = (list(group.models()) for group in GROUPS.values())
-    order = [recipe.pop(0)]
+    """All models, in the order in which they are run: forms, then recipe and front ends in turn."""
+    recipe, form, front = (list(group.models()) for group in GROUPS.values())
+    order = [recipe.pop(0), *form]
     while recipe or front:
         order += [*recipe[:2], *front[:1]]
         del recipe[:2], front[:1]

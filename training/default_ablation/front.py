@@ -20,18 +20,17 @@ _LOUD = 2.0**31
 class Front:
     """The front end that ships, with any of it changed.
 
-    rate : Hz, of which half is heard; frame_ms : between frames; window_s : of a training window;
+    rate : Hz, of which half is heard; frame_ms : between frames
     pcen : per-channel energy normalisation in place of decibels
     """
 
     rate: int = RATE
     frame_ms: int = 20
     bands: int = 64
-    window_s: float = 2.0
     pcen: bool = False
 
-    def front_end(self, cache: Path) -> FrontEnd:
-        """Return it with frames of the same length in seconds, whatever the rate."""
+    def front_end(self, cache: Path, frames: int) -> FrontEnd:
+        """Return it with frames of the same length in seconds, whatever the rate, so many a window."""
         base = default_front_end(cache)
         length, hop = base.spec.n_fft * self.rate // base.rate, self.rate * self.frame_ms // 1000
         spec = base.spec.model_copy(
@@ -39,7 +38,7 @@ class Front:
                 "n_fft": length,
                 "win_length": length,
                 "hop": hop,
-                "frames": round(self.window_s * self.rate / hop),
+                "frames": frames,
                 "n_mels": self.bands,
                 "fmax": base.spec.fmax * self.rate / base.rate,
             }

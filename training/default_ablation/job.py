@@ -25,7 +25,7 @@ from training.loop import Row
 from training.prepare import make_mixer
 from training.records import clips_of
 from training.splits import Part, Split, leave_one_out
-from training.streaming.fit import LEAD, train
+from training.streaming.fit import train
 from training.streaming.lessons import Lessons, make_lessons
 from training.streaming.network import cost
 from training.study.jobs import machine, prepare_keras, versions
@@ -82,7 +82,7 @@ def run_job(job: Job, base: Settings, place: Place, say: Say) -> Record:
     folder = place.runs / f"{job}-{digest}"
     model, scaling = _trained(job, made, split.train, place, folder, say)
     material = _material(split.test, made.front, place.cache)
-    heard = listen(model, made.run.network, scaling, material)
+    heard = listen(model, made.network, scaling, material)
     streams = judge(heard) if heard.scapes else None
     cpu_s, seconds = time.process_time() - begun[0], time.monotonic() - begun[1]
     history = _history(folder)
@@ -92,7 +92,7 @@ def run_job(job: Job, base: Settings, place: Place, say: Say) -> Record:
         Making(_plain(made), versions(), machine(), "sound-training default-ablation", round(seconds, 1)),
         tuple(_epoch(number, row) for number, row in enumerate(history, start=1)),
         len(history),
-        cost(made.run.network, made.front.in_frames(HOP_FRAMES)),
+        cost(made.network, made.front.in_frames(HOP_FRAMES)),
         clips_of(split.test, heard.clips),
     )
     say(f"{job}: accuracy {clip_figures(heard.clips, record.clips.truth).accuracy:.3f}, {cpu_s:.0f} s of CPU")
@@ -100,27 +100,28 @@ def run_job(job: Job, base: Settings, place: Place, say: Say) -> Record:
 
 
 def _trained(job: Job, made: Settings, part: Part, place: Place, folder: Path, say: Say) -> tuple[Any, Any]:
-    run = replace(made.run, seed=job.seed + made.run.seed)
-    mixer = make_mixer(part, made.front.front_end(place.cache), run.recipe, lambda done: None, made.lead)
-    lessons = _lessons(job, made, part, place, mixer.frames, say) if run.taught else None
+    run = replace(made.run, network=made.network, seed=job.seed + made.run.seed)
+    front_end = made.front.front_end(place.cache, made.network.window)
+    mixer = make_mixer(part, front_end, run.recipe, lambda done: None, made.network.lead)
+    lessons = _lessons(job, made, part, place, say) if run.taught else None
     scaling = made.front.scaling(mixer, run.seed)
     prepare_keras(run.seed, "float32")
     return train(run, mixer, lessons, scaling, folder, lambda text: say(f"{job}: {text}")), scaling
 
 
-def _lessons(job: Job, made: Settings, part: Part, place: Place, frames: int, say: Say) -> Lessons:
-    lessons = make_lessons(
-        part, place.school.unlabelled, made.front.front_end(place.cache), LEAD, place.school.teacher,
-        made.lessons, made.run.recipe.faint_label, job.seed,
+def _lessons(job: Job, made: Settings, part: Part, place: Place, say: Say) -> Lessons:
+    front_end = made.front.front_end(place.cache, made.network.window)
+    return make_lessons(
+        part, place.school.unlabelled, front_end, made.network.lead, place.school.teacher, made.lessons,
+        made.run.recipe.faint_label, job.seed,
         lambda done: say(f"{job}: {done} mixtures heard by the teacher"),
     )  # fmt: skip
-    return replace(lessons, windows=lessons.windows[:, -frames:])
 
 
 @lru_cache(maxsize=2)
 def _material(part: Part, front: Front, cache: Path) -> Material:
     """Kept, since jobs take turns between the shipped front end and another."""
-    return prepare(part, front.front_end(cache))
+    return prepare(part, front.front_end(cache, 1))
 
 
 def _history(folder: Path) -> list[Row]:

@@ -1,8 +1,8 @@
 """What a network makes of its test part: clips, a few soundscapes, the backgrounds.
 
 The whole-sequence form scores them, which is the streaming form to 1e-5 without its conversion,
-after a window of silence, as the monitor begins. Rows are the network's columns, not the shipped
-hop's: five times as many.
+after a window of silence, as the monitor begins. Rows are the network's columns: of windows one a hop,
+of a stream six.
 """
 
 from __future__ import annotations
@@ -26,13 +26,15 @@ from training.mixing import Floats
 from training.prepare import FrontEnd
 from training.soundscapes import ScapePlan, make_soundscapes
 from training.splits import Part
-from training.streaming.network import STRIDE, StreamSpec
+from training.streaming.network import Form
 from training.streams import TAIL_S, Scored, Span
 
 SCAPES = 12
 """Soundscapes of a minute."""
 PIECE_S, FALSE_SHARE = 5.0, 0.01
 """A class's threshold is what its score exceeds in this share of five-second pieces of background."""
+WHOLE_S = 0.48
+"""Tracks are cut to a multiple of this, in which both forms' columns end."""
 _AT_ONCE = 8_000
 """Frames of a batch."""
 
@@ -57,9 +59,10 @@ class Material:
 def prepare(part: Part, front_end: FrontEnd, scapes: int = SCAPES) -> Material:
     """Compute the frames of all that is to be heard; soundscapes are the same for every front end."""
     spec, rate = front_end.spec, front_end.rate
+    together = round(WHOLE_S * rate / spec.hop)
 
     def frames(samples: Waveform) -> Decibels:
-        return log_mel(samples, spec, rate, STRIDE).astype(np.float16)
+        return log_mel(samples, spec, rate, together).astype(np.float16)
 
     clips = (read(clip.path, rate) for clip, _ in part.events)
     laid = make_soundscapes(part, ScapePlan(scapes)) if rate <= soundscapes.RATE else []
@@ -74,7 +77,7 @@ def prepare(part: Part, front_end: FrontEnd, scapes: int = SCAPES) -> Material:
         ),
         tuple(frames(read(clip.path, rate)) for clip in part.backgrounds),
         spec.hop / rate,
-        frames(np.zeros(STRIDE * spec.hop, np.float32))[0],
+        frames(np.zeros(together * spec.hop, np.float32))[0],
     )
 
 
@@ -92,13 +95,13 @@ class Heard:
     beds: tuple[Scored, ...]
 
 
-def listen(model: Any, network: StreamSpec, scaling: Scaling, material: Material) -> Heard:
+def listen(model: Any, network: Form, scaling: Scaling, material: Material) -> Heard:
     """Let the whole-sequence form hear the material."""
 
     def columns(tracks: Sequence[Decibels]) -> list[Floats]:
         return _columns(model, network, scaling, material.silence, tracks)
 
-    column_s = STRIDE * material.frame_s
+    column_s = network.stride * material.frame_s
     unheard = round(UNHEARD_S / column_s) - 1
     clips = np.stack([logits[unheard:].mean(axis=0) for logits in columns(material.clips)])
     scapes = columns([track for track, _ in material.scapes])
@@ -114,11 +117,12 @@ def listen(model: Any, network: StreamSpec, scaling: Scaling, material: Material
 
 
 def _columns(
-    model: Any, network: StreamSpec, scaling: Scaling, silence: Decibels, tracks: Sequence[Decibels]
+    model: Any, network: Form, scaling: Scaling, silence: Decibels, tracks: Sequence[Decibels]
 ) -> list[Floats]:
     """Logits of every column of each track, shape (columns, labels)."""
-    before = np.tile(silence, (-(-network.frames // STRIDE) * STRIDE, 1))
-    skipped = len(before) // STRIDE
+    stride = network.stride
+    skipped = -(-network.frames // stride)
+    before = np.tile(silence, (skipped * stride, 1))
     found: list[Floats] = [np.empty(0, np.float32)] * len(tracks)
     for together in _batches([len(track) for track in tracks]):
         longest = max(len(tracks[i]) for i in together)
@@ -127,7 +131,7 @@ def _columns(
         rows = scaling.apply(np.stack([np.concatenate([before, track]) for track in filled]))
         logits = np.asarray(model(rows, training=False)[0], np.float32)
         for i, track in zip(together, logits, strict=True):
-            found[i] = track[skipped : skipped + len(tracks[i]) // STRIDE]
+            found[i] = track[skipped : skipped + len(tracks[i]) // stride]
     return found
 
 

@@ -21,7 +21,7 @@ from training.study.compare.tables import percent
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-_HOPS_A_SECOND = 2.5
+_HOPS_A_SECOND = 1 / 0.48
 
 
 @dataclass(frozen=True)

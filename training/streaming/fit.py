@@ -1,7 +1,7 @@
 """Training of the streaming network on windows: part of each batch is what a larger network has heard too.
 
-A window is what the longest ring of columns sees; what came before it comes with it, so that the
-first of these columns know their past as they do in a stream. Only the last column is judged.
+A network that streams gets what came before a window with it, so that its first columns know their
+past as they do in a stream. Only the last column is judged.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from training.distillation import EMBEDDING
 from training.fit import RunSpec, Scaling, make_optimizer, prefetch
 from training.loop import Course, Report, on_logits, one_cycle, optimise
 from training.mixing import Floats, Mixer, Recipe
+from training.streaming.columns import StreamSpec
 from training.streaming.lessons import Lessons
-from training.streaming.network import StreamSpec, build
+from training.streaming.network import build, build_last
+from training.streaming.windowed import WindowSpec
 
 Goal = tuple[Floats, Floats, Floats]
 """Targets, the teacher's embedding, whether it is known."""
-LEAD = 48
-"""Frames that come with a window, 0.96 s."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class StreamRun:
     teacher gives; level_db : random gain of a lesson
     """
 
-    network: StreamSpec = field(default_factory=StreamSpec)
+    network: StreamSpec | WindowSpec = field(default_factory=WindowSpec)
     recipe: Recipe = field(default_factory=lambda: Recipe(smoothing=0.04))
     seed: int = 0
     epochs: int = 30
@@ -60,9 +60,9 @@ def train(
     keras.utils.set_random_seed(run.seed)
     exact = build(run.network)
     with _half_precision():
-        model = build(run.network, mixer.frames)
-        last = [output[:, -1] for output in model.outputs]
-        pupil = keras.Model(model.input, [last[0], keras.layers.Dense(EMBEDDING)(last[1])])
+        model = build_last(run.network, mixer.frames)
+        logits, features = model.outputs
+        pupil = keras.Model(model.input, [logits, keras.layers.Dense(EMBEDDING)(features)])
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "spec.json").write_text(json.dumps(asdict(run), indent=1))
     taught = lessons.taught(run.soft) if lessons is not None else None

@@ -7,18 +7,18 @@ from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, TypeVar, get_type_hints
+from typing import Any, TypeVar, get_args, get_type_hints
 
 import numpy as np
 
 from training.errors import DataError
 from training.streaming.fit import StreamRun, train
-from training.streaming.network import STRIDE, StreamSpec
+from training.streaming.network import Form
 
 T = TypeVar("T")
 
 
-def trained(folder: Path) -> tuple[StreamSpec, Any]:
+def trained(folder: Path) -> tuple[Form, Any]:
     """Return what the network is, and its whole-sequence form for any length.
 
     Raises
@@ -27,7 +27,7 @@ def trained(folder: Path) -> tuple[StreamSpec, Any]:
     """
     run = read_run(folder)
     # A finished run trains no more, so nothing is asked of its mixer but how long windows are: anything.
-    mixer: Any = SimpleNamespace(frames=STRIDE)
+    mixer: Any = SimpleNamespace(frames=run.network.window + run.network.lead)
     nothing: Any = None
     return run.network, train(run, mixer, None, nothing, folder, lambda text: None)
 
@@ -59,8 +59,11 @@ def _rebuilt(kind: type[T], values: Mapping[str, Any]) -> T:
         raise ValueError(f"{kind.__name__} has other fields: {', '.join(sorted(names ^ set(values)))}")
     given = dict(values)
     for name, value in values.items():
-        if is_dataclass(hints[name]):
-            given[name] = _rebuilt(hints[name], value)
+        records = [hint for hint in (hints[name], *get_args(hints[name])) if is_dataclass(hint)]
+        if records:
+            # Of several kinds it is the one with these fields.
+            matching = [hint for hint in records if {field.name for field in fields(hint)} == set(value)]
+            given[name] = _rebuilt((matching or records)[0], value)
         elif isinstance(value, list):
             given[name] = tuple(value)
     return kind(**given)
