@@ -30,13 +30,14 @@ from training.fit import Scaling, measure_scaling
 from training.folders import Sounds
 from training.held_out import Hearing, decide, hear, judge
 from training.mixing import Mixer
+from training.networks import NetworkSpec
 from training.packaging import Facts, Identity, make_card, undecided
 from training.prepare import FrontEnd, make_mixer
 from training.soundscapes import ScapePlan
 from training.splits import Part, cross_fit
-from training.streaming.columns import StreamSpec
 from training.streaming.fit import StreamRun, train
 from training.streaming.network import check_parity, streaming
+from training.streaming.windowed import WindowSpec
 
 GROUPS = 3
 HOP_FRAMES = 12
@@ -81,12 +82,15 @@ class Outcome:
 
 def small_run(labels: int, seed: int, epochs: int) -> StreamRun:
     """A quarter of the size of the network that ships, on smaller batches: a few sounds ask for no more."""
-    network = StreamSpec(stem=10, blocks=(16, 32, 48), top=64, labels=labels)
-    return StreamRun(network=network, seed=seed, epochs=epochs, steps=50, batch=32)
+    network = NetworkSpec(frames=48, stem=10, blocks=(16, 32, 64), top=96, level="window")
+    return StreamRun(
+        network=WindowSpec(network, HOP_FRAMES, labels), seed=seed, epochs=epochs, steps=50, batch=32
+    )
 
 
 def make(plan: Plan, sounds: Sounds, front_end: FrontEnd, runs: Path, say: Say) -> Outcome:
     """Run the whole recipe; every training resumes from ``runs`` where it was interrupted."""
+    front_end = front_end.cut(plan.run.network.window)
     course = _Course(plan, sounds, front_end, runs, _Estimate(say, plan.run.epochs))
     thirds = [course.third(number, *parts) for number, parts in enumerate(cross_fit(sounds.part, GROUPS))]
     say("fitting thresholds")
