@@ -199,7 +199,7 @@ def gun_shots(rng: Random) -> Sound:
 def jackhammer(rng: Random, seconds: float) -> Sound:
     """Return a burst of a pneumatic hammer on concrete, about 18 blows a second.
 
-    A blow is the crack of the rock (18 ms of noise, coloured by chisel and slab), the ring of the
+    A blow is the crack of the rock (30 ms of noise, coloured by chisel and slab), the ring of the
     steel and a thump of the ground; under the blows hiss the exhaust and a compressor. The valve is
     opened and closed by hand, so the blows gain and lose their force over some tenths of a second.
     """
@@ -212,7 +212,7 @@ def jackhammer(rng: Random, seconds: float) -> Sound:
     t = times(0.14)
     at_s = 0.0
     while at_s < seconds - 0.06:
-        blow = unit(shaped(rng.standard_normal(len(t)), colour)) * np.exp(-t / 0.018)
+        blow = unit(shaped(rng.standard_normal(len(t)), colour)) * np.exp(-t / 0.03)
         for f, gain, decay_s in ((1_830.0, 0.10, 0.020), (3_120.0, 0.12, 0.016), (5_480.0, 0.10, 0.012)):
             pitch = f * (1.0 + 0.01 * rng.standard_normal())  # the chisel turns, so its modes wander
             blow += gain * np.sin(2 * np.pi * pitch * t + rng.uniform(0.0, 6.28)) * np.exp(-t / decay_s)
@@ -222,7 +222,7 @@ def jackhammer(rng: Random, seconds: float) -> Sound:
         at_s += (1.0 + 0.08 * rng.standard_normal()) / 18.0
     compressor = harmonics(np.full(len(out), 33.0), lambda number, f: bump(f, 130.0, 1.0), 2_000.0)
     exhaust = shaped(rng.standard_normal(len(out)), lambda f: 0.12 + 1.0 / np.hypot(1.0, f / 600.0))
-    out += np.std(out) * (0.08 * unit(compressor) + 0.28 * unit(exhaust))
+    out += np.std(out) * (0.08 * unit(compressor) + 0.6 * unit(exhaust))
     return street_echo(faded(out, 0.12, 0.4), rng, wet=0.12, decay_s=0.5)
 
 
