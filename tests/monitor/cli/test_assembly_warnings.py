@@ -11,7 +11,7 @@ from monitor.config.load import load_config
 from monitor.model.card import Card
 from monitor.model.package import read_package, write_package
 
-DOUBTFUL = {"enter": 0.9, "exit": 0.5, "attack_s": 2.0, "smoothing_s": 4.0}
+DOUBTFUL = {"enter": 0.9, "exit": 0.5, "attack_s": 1.0, "smoothing_s": 1.0}
 
 
 @pytest.fixture
@@ -31,8 +31,8 @@ def doubtful_model(tmp_path: Path) -> Path:
     [
         ([], False),
         (["events.classes.siren.cooldown_s=60"], False),
-        (["events.classes.siren.attack_s=1.6"], True),
-        (["events.defaults.smoothing_s=2.5"], True),
+        (["events.classes.siren.attack_s=1.4"], True),
+        (["events.defaults.smoothing_s=0.7"], True),
     ],
 )
 def test_a_warning_is_for_what_the_user_wrote(doubtful_model, caplog, written, warned):
