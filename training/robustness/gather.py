@@ -123,8 +123,9 @@ def _rows(folder: Path) -> list[dict[str, Any]]:
 
 
 def share(values: Sequence[Sequence[bool]]) -> float:
-    """Share that is true over all clips of all folds."""
-    return float(np.mean([v for part in values for v in part]))
+    """Share that is true over all clips of all folds; nan where there is none."""
+    there = [v for part in values for v in part]
+    return float(np.mean(there)) if there else float("nan")
 
 
 def quantiles(values: Sequence[Sequence[float | None]]) -> tuple[float, float, float]:

@@ -21,7 +21,7 @@ from training.errors import DataError
 from training.networks import Cost
 from training.report import write
 from training.robustness import records, universal
-from training.robustness.gather import Findings, gather
+from training.robustness.gather import Findings, gather, share
 from training.robustness.hardening import Side, is_hardened, pair, plain_of
 from training.robustness.in_features import EPSILONS_DB, LARGE_DB, QUICK, Effort, Pushed, attack_features
 from training.robustness.in_sound import LOUD_DB, NOTHING_DB, SNRS_DB, Attacked
@@ -221,3 +221,9 @@ def test_the_command_attacks_makes_a_page_and_goes_on_where_it_stopped(
     again = runner.invoke(robustness, [*common, "--quick"], catch_exceptions=False)
     assert again.exit_code == 0
     assert kept == {path: path.stat().st_mtime_ns for path in (out / "records").rglob("*.json")}
+
+
+def test_of_no_clips_there_is_no_share() -> None:
+    """A network that was right about nothing leaves nothing that could survive 16 bits."""
+    assert np.isnan(share([[], []]))
+    assert share([[True], [], [False, False, False]]) == 0.25
