@@ -81,7 +81,7 @@ class Outcome:
 
 
 def small_run(labels: int, seed: int, epochs: int) -> StreamRun:
-    """A quarter of the size of the network that ships, on smaller batches: a few sounds ask for no more."""
+    """A third of the size of the network that ships, on smaller batches: a few sounds ask for no more."""
     network = NetworkSpec(frames=48, stem=10, blocks=(16, 32, 64), top=96, level="window")
     return StreamRun(
         network=WindowSpec(network, HOP_FRAMES, labels), seed=seed, epochs=epochs, steps=50, batch=32

@@ -131,7 +131,7 @@ def _apart(path: Path, what: str, details: list[dict[str, Any]], state: int) -> 
     alike = sizes == [state, state] and len(others[0]["shape"]) == len(others[1]["shape"])
     if len(sizes) != 2 or state not in sizes or alike:
         raise PackageError(
-            f"{path}: of two {what} exactly one must have the {state} values of the card's state; "
+            f"{path}: of two {what} one must have the {state} values of the card's state; "
             f"the model's have sizes {sizes}"
         )
     for dtype in (np.dtype(detail["dtype"]) for detail in details):

@@ -31,9 +31,9 @@ def default_ablation(
     data: Path | None, folds: tuple[int, ...], seed: int, teacher: Path | None, records: Path, out: Path,
     runs: Path, report: bool,
 ) -> None:  # fmt: skip
-    """Measure what each part of the recipe of `default` brings, and rate, window, hop and front end.
+    """Measure what each part of the recipe of `default` brings, and form, window, rate and front end.
 
-    Short runs of the streaming network, one factor at a time, each a job with a record of its own; a
+    Short runs of the network, one factor at a time, each a job with a record of its own; a
     job whose record was made with the same settings is not run again. Interrupted, the same command
     goes on where it stopped. The page is made from the records alone, whichever of them are there.
 
