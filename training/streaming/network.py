@@ -2,7 +2,8 @@
 
 The same layers run in both. Over a whole sequence (training, scoring) every layer sees zeros before
 the beginning; hop by hop (the daemon) it sees the rows that it kept from the hop before. Both give
-the same outputs, since no layer pads inside the sequence, and a hop is a multiple of the stride.
+the same outputs, since no layer pads inside the sequence (but at the edges of a window, which are the
+same in both), and a hop is a multiple of the stride.
 """
 
 from __future__ import annotations
