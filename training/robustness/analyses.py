@@ -104,7 +104,8 @@ def _disturbances(plan: Plan) -> tuple[Disturbance, ...]:
 
 def _sound(plan: Plan) -> list[Work]:
     settings = {"steps": plan.sound_steps, "clips": plan.clips}
-    jobs = plan.jobs(plan.windowed)
+    # Through the published features an attack takes minutes a fold: too long for a quick look.
+    jobs = plan.jobs(plan.windowed if plan.quick else plan.models)
     return [Work(f"sound/{stem(job)}", settings, _sound_run(plan, job, plan.sound_steps)) for job in jobs]
 
 

@@ -1,6 +1,6 @@
 """Attacks on sounds, by gradients through the front end; budgets are signal-to-noise ratios.
 
-Sounds have shape (sounds, SAMPLES), lie within ±1 and, once perturbed, on the 16-bit grid that a
+Sounds have shape (sounds, SECONDS × rate), lie within ±1 and, once perturbed, on the 16-bit grid that a
 file or a converter leaves of them.
 """
 
@@ -16,7 +16,7 @@ from training.audio import Waveform, read
 from training.data import Clip
 from training.mixing import Floats
 from training.prepare import RATE
-from training.robustness.front_end import SAMPLES
+from training.robustness.front_end import SECONDS
 
 Logits = Callable[[Any], Any]
 Labels = NDArray[np.int64]
@@ -45,9 +45,9 @@ def quantised(sounds: Floats) -> Floats:
     return held
 
 
-def sounds_of(clips: Sequence[Clip]) -> Floats:
-    """Return clips as sounds: repeated or cut to the length that is attacked, in 16 bits."""
-    return quantised(np.stack([np.resize(read(clip.path, RATE), SAMPLES) for clip in clips]))
+def sounds_of(clips: Sequence[Clip], rate: int = RATE) -> Floats:
+    """Return clips as sounds at ``rate``: repeated or cut to the length that is attacked, in 16 bits."""
+    return quantised(np.stack([np.resize(read(clip.path, rate), SECONDS * rate) for clip in clips]))
 
 
 def right(logits: Logits, sounds: Floats, truth: Labels) -> NDArray[np.bool_]:

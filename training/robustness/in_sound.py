@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from training.audio import Waveform
 from training.errors import DataError
 from training.mixing import Floats
+from training.prepare import RATE
+from training.robustness import published_front_end
 from training.robustness.attacks import (
     Labels,
     Logits,
@@ -62,21 +64,18 @@ class Attacked:
 
 
 def attack_sound(target: Target, steps: int, say: Callable[[str], None]) -> Attacked:
-    """Attack a network by sound at every SNR and by the least perturbation.
+    """Attack a network by sound, at its own rate, at every SNR and by the least perturbation.
 
     Raises
     ------
-    DataError : the network does not hear the monitor's own windows
+    DataError : the network hears no sound
     """
     job = target.job
-    if target.windows is None:
-        raise DataError(f"{job.model}: its features have no gradients for sound; attack its features alone")
-    network = target.windows.network
-    heard = on_waveforms(network.model, network.front.spec, network.scaling)
+    heard, rate = _on_sounds(target)
     parts = []
     for first in range(0, len(target.clips), _BATCH):
         rows = slice(first, first + _BATCH)
-        parts.append(_batch(heard, sounds_of(target.clips[rows]), target.truth[rows], steps))
+        parts.append(_batch(heard, sounds_of(target.clips[rows], rate), target.truth[rows], steps))
         say(f"{job}: {min(first + _BATCH, len(target.clips))} of {len(target.clips)} clips attacked by sound")
 
     def joined(key: str) -> Any:
@@ -91,6 +90,16 @@ def attack_sound(target: Target, steps: int, say: Callable[[str], None]) -> Atta
         joined("right"), by_name("alone"), by_name("withstood"), by_name("full_scale_db"), joined("snr_db"),
         joined("peak_db"), joined("held_by_16_bits"),
     )  # fmt: skip
+
+
+def _on_sounds(target: Target) -> tuple[Logits, int]:
+    """The network as a function of sounds, and their rate."""
+    if target.published is not None:
+        return published_front_end.on_waveforms(target.published), target.published.spec.rate
+    if target.windows is None:
+        raise DataError(f"{target.job.model}: hears no sound; attack its features alone")
+    network = target.windows.network
+    return on_waveforms(network.model, network.front.spec, network.scaling), RATE
 
 
 def _batch(heard: Logits, sounds: Floats, truth: Labels, steps: int) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Networks of the study as functions of decibels, on clips of the fold that they never saw.
 
-Networks of the monitor's own windows are also functions of sound (:mod:`training.robustness.front_end`).
+They are functions of sound too: :mod:`training.robustness.front_end` of the monitor's own windows,
+:mod:`training.robustness.published_front_end` of the published features.
 """
 
 from __future__ import annotations
@@ -43,8 +44,7 @@ class Target:
     decibels : shape (clips, frames, bands), what an attack may change: mel bands in dB
     given : the logits of some of the clips as a function of their decibels; what else the network
         takes of a clip (the published frames hold more than mel bands) stays as it is
-    windows : None where the network hears other features, and so cannot be attacked by sound
-    published : such a network, as a receiver of sounds
+    windows, published : the network itself, one of them: it hears the monitor's windows or whole clips
     """
 
     job: Job

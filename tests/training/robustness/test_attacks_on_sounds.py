@@ -124,7 +124,7 @@ def test_deepfool_crosses_the_boundary_and_needs_less_where_classes_lie_nearer()
 
 def test_the_findings_by_sound_hold_what_they_must(monkeypatch: pytest.MonkeyPatch) -> None:
     sounds, _ = tilted(5)
-    monkeypatch.setattr("training.robustness.in_sound.sounds_of", lambda clips: sounds)
+    monkeypatch.setattr("training.robustness.in_sound.sounds_of", lambda clips, rate: sounds)
     found = attack_sound(listening(1.0), 5, lambda text: None)
     assert all(found.right)
     assert found.withstood[f"{NOTHING_DB:g}"] == found.right
