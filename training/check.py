@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -25,6 +26,7 @@ from training.data import (
     rows,
 )
 from training.manifest import NAME, file_of, read_manifest, sha256
+from training.processes import in_processes
 from training.splits import split
 
 Kind = Literal["missing", "damaged", "mislabelled", "misplaced", "unlicensed"]
@@ -204,14 +206,11 @@ def _probes(
     paths: Sequence[Path], decode: bool, workers: int, tick: Callable[[int], None]
 ) -> Iterator[Probe]:
     shards = [paths[i : i + _FILES_AT_ONCE] for i in range(0, len(paths), _FILES_AT_ONCE)]
+    probed = partial(_probe_all, decode=decode)
     if not decode or workers == 1 or len(shards) < 2:
-        results: Iterable[list[Probe]] = (_probe_all(shard, decode) for shard in shards)
+        results: Iterator[list[Probe]] = map(probed, shards)
     else:
-        from joblib import Parallel, delayed
-
-        results = Parallel(n_jobs=workers, return_as="generator")(
-            delayed(_probe_all)(shard, decode) for shard in shards
-        )
+        results = in_processes(probed, shards, workers, ordered=True)
     for probes in results:
         tick(len(probes))
         yield from probes

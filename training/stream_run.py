@@ -6,8 +6,10 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
+from training.processes import in_processes
 from training.soundscapes import write_wavs
 from training.stream_alarms import bed_figures, loops
 from training.stream_conditions import CONDITIONS, PLAIN, chosen
@@ -65,13 +67,8 @@ def _missing(listeners: Sequence[Listener], sweeps: Sweeps, store: Store) -> lis
 
 
 def _worked(tasks: Sequence[Task], setting: Setting, folder: Path, jobs: int) -> Iterator[Task]:
-    from joblib import Parallel, delayed
-
-    if jobs == 1:
-        yield from (work(task, setting, folder) for task in tasks)
-        return
-    parallel = Parallel(n_jobs=jobs, return_as="generator_unordered", batch_size=1, pre_dispatch=jobs)
-    yield from parallel(delayed(work)(task, setting, folder) for task in tasks)
+    one = partial(work, setting=setting, folder=folder)
+    return map(one, tasks) if jobs == 1 else in_processes(one, tasks, jobs, ordered=False)
 
 
 def work(task: Task, setting: Setting, folder: Path) -> Task:

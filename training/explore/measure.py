@@ -15,6 +15,7 @@ from monitor.records import SILENCE_DBFS
 from training.audio import read
 from training.data import Clip
 from training.features.spec import presets
+from training.processes import in_processes
 
 Floats = NDArray[np.float32]
 
@@ -65,13 +66,7 @@ def measure_all(clips: Sequence[Clip], tick: Callable[[int], None], workers: int
 def _measured(shards: Sequence[Sequence[Path]], workers: int) -> Iterator[list[Measurement]]:
     if workers == 1 or len(shards) < 2:
         return map(_measure_shard, shards)
-    from joblib import Parallel, delayed, parallel_config
-
-    with parallel_config("loky", inner_max_num_threads=1):
-        results: Iterator[list[Measurement]] = Parallel(n_jobs=workers, return_as="generator")(
-            delayed(_measure_shard)(shard) for shard in shards
-        )
-        return results
+    return in_processes(_measure_shard, shards, workers, ordered=True, threads=1)
 
 
 def _measure_shard(paths: Sequence[Path]) -> list[Measurement]:

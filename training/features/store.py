@@ -14,6 +14,7 @@ import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -26,6 +27,7 @@ from training.data import Clip
 from training.errors import DataError
 from training.features.extract import extract
 from training.features.spec import FeatureSpec
+from training.processes import in_processes
 
 Values = NDArray[np.float16]
 
@@ -152,12 +154,8 @@ def _computed(missing: Sequence[tuple[str, Item]], spec: FeatureSpec, workers: i
     if workers == 1 or len(shards) < 2:
         yield from (_compute(shard, spec) for shard in shards)
         return
-    from joblib import Parallel, delayed, parallel_config
-
     # One BLAS thread each: the matrices are small and two threads on a busy core take twenty times as long.
-    with parallel_config("loky", inner_max_num_threads=1):
-        pool = Parallel(n_jobs=workers, return_as="generator")
-        yield from pool(delayed(_compute)(shard, spec) for shard in shards)
+    yield from in_processes(partial(_compute, spec=spec), shards, workers, ordered=True, threads=1)
 
 
 def _compute(shard: Sequence[tuple[str, Item]], spec: FeatureSpec) -> _Shard:

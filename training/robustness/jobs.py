@@ -7,10 +7,12 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from training.errors import DataError
+from training.processes import cores, in_processes
 from training.robustness import records
 
 Say = Callable[[str], None]
@@ -62,15 +64,12 @@ def _here(works: Sequence[Work], bar: Any) -> Iterator[Done]:
 
 
 def _apart(works: Sequence[Work], workers: int) -> Iterator[Done]:
-    """In processes with their share of the cores; they outlive their jobs, so TensorFlow is loaded once."""
-    from joblib import Parallel, delayed
-
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    parallel = Parallel(n_jobs=workers, return_as="generator_unordered", batch_size=1, pre_dispatch=workers)
-    yield from parallel(delayed(_in_child)(work, max(1, cores // workers)) for work in works)
+    """In processes with their share of the cores."""
+    child = partial(_in_child, max(1, cores() // workers))
+    return in_processes(child, works, workers, ordered=False)
 
 
-def _in_child(work: Work, threads: int) -> Done:
+def _in_child(threads: int, work: Work) -> Done:
     # Read when TensorFlow starts, so the first job decides.
     os.environ["TF_NUM_INTRAOP_THREADS"] = os.environ["OMP_NUM_THREADS"] = str(threads)
     return _done(work, lambda text: None)

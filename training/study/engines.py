@@ -11,8 +11,10 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from monitor.errors import MonitorError, UsageError
+from training.processes import cores, in_processes
 from training.study.records import Job, JobRecord
 from training.study.task import Options
 
@@ -30,15 +32,10 @@ Result = JobRecord | Failure
 
 def in_joblib(jobs: Sequence[Job], options: Options, workers: int) -> Iterator[Result]:
     """Run ``workers`` jobs at a time, each in a process with its share of the cores."""
-    from joblib import Parallel, delayed
-
     if workers == 1:
-        yield from (work(job, options) for job in jobs)
-        return
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    shared = replace(options, threads=options.threads or max(1, cores // workers))
-    parallel = Parallel(n_jobs=workers, return_as="generator_unordered", batch_size=1, pre_dispatch=workers)
-    yield from parallel(delayed(work)(job, shared) for job in jobs)
+        return (work(job, options) for job in jobs)
+    shared = replace(options, threads=options.threads or max(1, cores() // workers))
+    return in_processes(partial(work, options=shared), jobs, workers, ordered=False)
 
 
 def in_dask(jobs: Sequence[Job], options: Options, scheduler: str) -> Iterator[Result]:
