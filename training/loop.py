@@ -159,6 +159,13 @@ def _load(path: Path, variables: Sequence[Any], kind: str = "weight") -> None:
             variable.assign(state[f"{kind}{i}"])
 
 
+def history_of(folder: Path) -> list[Row]:
+    """Return what a run in ``folder`` has measured so far."""
+    with np.load(folder / "state.npz") as state:
+        history: list[Row] = json.loads(str(state["history"]))
+    return history
+
+
 def _restore(folder: Path, model: Any, optimizer: Any) -> list[Row]:
     """Load the state after the last whole epoch; return the history up to there."""
     path = folder / "state.npz"

@@ -118,11 +118,16 @@ class Mixer:
         """Of a window with its lead."""
         return self._lead + self._frames
 
-    def batch(self, size: int, rng: np.random.Generator) -> tuple[Floats, Floats]:
-        """Return windows, shape (size, lead + frames, n_mels) in dB, and targets, shape (size, labels)."""
+    def batch(
+        self, size: int, rng: np.random.Generator, negatives: float | None = None
+    ) -> tuple[Floats, Floats]:
+        """Return windows, shape (size, lead + frames, n_mels) in dB, and targets, shape (size, labels).
+
+        negatives : in place of the recipe's
+        """
         recipe = self._recipe
         first = self._events.draw(size, rng)
-        empty = rng.random(size) < recipe.negatives
+        empty = rng.random(size) < (recipe.negatives if negatives is None else negatives)
         first[empty] = self._others.draw(int(empty.sum()), rng)
         mixture, whole = self._place(first, rng)
         targets = self._targets[first].copy()

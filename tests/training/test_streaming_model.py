@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from recordings import make_part
+from teachers import FakeTeacher
 
 pytest.importorskip("tensorflow")
 
@@ -21,9 +22,10 @@ from training.mixing import Recipe
 from training.networks import NetworkSpec
 from training.prepare import default_front_end, make_mixer
 from training.records import write_records
+from training.robustness.trades import Trades
 from training.splits import Split
 from training.streaming.columns import LEAD, StreamSpec
-from training.streaming.fit import StreamRun, train
+from training.streaming.fit import StreamRun, mined, train
 from training.streaming.lessons import LessonPlan, Lessons, MixtureMaker, joined, make_lessons
 from training.streaming.network import build
 from training.streaming.windowed import WindowSpec
@@ -36,18 +38,6 @@ WINDOWS = WindowSpec(NetworkSpec(frames=48, stem=4, blocks=(4, 6), top=8, level=
 RUN = StreamRun(network=NETWORK, epochs=2, steps=2, batch=4)
 PLAN = LessonPlan(count=6)
 WINDOW = 100
-
-
-class FakeTeacher:
-    """Hears the loudness of each look, in all its numbers."""
-
-    def __init__(self, path: Path) -> None:
-        pass
-
-    def looks(self, samples: np.ndarray) -> np.ndarray:
-        begins = range(0, len(samples) - 15_360 + 1, 7_680)
-        loudness = [np.abs(samples[at : at + 15_360]).mean() for at in begins]
-        return np.array(loudness, np.float32)[:, None] * np.linspace(0.5, 1.5, EMBEDDING, dtype=np.float32)
 
 
 @pytest.fixture(scope="module")
@@ -120,8 +110,15 @@ def _sounding(windows: np.ndarray) -> np.ndarray:
     return level > level.max() - 60.0
 
 
-def test_a_run_that_is_stopped_goes_on_to_the_very_same_weights(part, lessons, tmp_path: Path) -> None:
-    mixer = make_mixer(part, default_front_end(tmp_path), RUN.recipe, lambda done: None, LEAD)
+@pytest.mark.parametrize(
+    "run",
+    [RUN, replace(RUN, mined=0.5, hardening=Trades(beta=1.0, steps=1))],
+    ids=["plain", "mined and hardened"],
+)
+def test_a_run_that_is_stopped_goes_on_to_the_very_same_weights(
+    run: StreamRun, part, lessons, tmp_path: Path
+) -> None:
+    mixer = make_mixer(part, default_front_end(tmp_path), run.recipe, lambda done: None, LEAD)
     scaling = measure_scaling(mixer, 0)
 
     class StoppedError(Exception):
@@ -131,13 +128,34 @@ def test_a_run_that_is_stopped_goes_on_to_the_very_same_weights(part, lessons, t
         raise StoppedError
 
     def once(folder: str, report) -> list[np.ndarray]:
-        return train(RUN, mixer, lessons, scaling, tmp_path / folder, report).get_weights()
+        return train(run, mixer, lessons, scaling, tmp_path / folder, report).get_weights()
 
     whole = once("whole", silent)
     with pytest.raises(StoppedError):
         once("stopped", stop)
     resumed = once("stopped", silent)
     assert all(np.array_equal(a, b) for a, b in zip(whole, resumed, strict=True))
+
+
+def test_mined_windows_are_those_without_a_class_that_are_most_taken_for_one(part, tmp_path: Path) -> None:
+    front_end = default_front_end(tmp_path)
+    mixer = make_mixer(part, front_end, RUN.recipe, lambda done: None, LEAD)
+
+    def by_level(rows: np.ndarray, training: bool) -> list[np.ndarray]:
+        """Takes a window for the first class, the louder the more; sure of ``background`` always."""
+        logits = np.zeros((len(rows), len(LABELS)), np.float32)
+        logits[:, 0], logits[:, -1] = rows.mean(axis=(1, 2)), 100.0
+        return [logits]
+
+    scaling = measure_scaling(mixer, 0)
+    assert mined(by_level, replace(RUN, mined=0.1), mixer, scaling, 0) is None
+    assert mined(by_level, RUN, mixer, scaling, 1) is None
+    hard = mined(by_level, replace(RUN, mined=0.1), mixer, scaling, 1)
+    assert hard is not None
+    windows, targets = hard
+    assert (targets.argmax(axis=1) == len(LABELS) - 1).all()
+    ordinary, _ = mixer.batch(64, np.random.default_rng(1), negatives=1.0)
+    assert np.median(windows.mean(axis=(1, 2))) > np.quantile(ordinary.mean(axis=(1, 2)), 0.8)
 
 
 @pytest.mark.parametrize("network", [WINDOWS, NETWORK], ids=["windows", "columns"])

@@ -125,12 +125,12 @@ def _jobs(
     seeds: tuple[int, ...],
 ) -> list[Job]:  # fmt: skip
     from training.data import data_root, load
-    from training.study.contenders import contender, models_of
+    from training.study.contenders import compared, contender, models_of
     from training.study.folds import labelled
     from training.study.jobs import planned
     from training.study.variants import base_of
 
-    names = models.split(",") if models else models_of(protocol)
+    names = models.split(",") if models else compared(protocol)
     for name in names:
         contender(name)
         if base_of(name) not in models_of(protocol):

@@ -11,8 +11,6 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from training.data import CLASSES, Corpora
 from training.default import HOP_FRAMES, School
 from training.default_ablation.factors import NAME, Settings, models
@@ -21,7 +19,7 @@ from training.default_ablation.listening import Material, judge, listen, prepare
 from training.default_ablation.records import Record, read
 from training.errors import DataError
 from training.evaluation import clip_figures
-from training.loop import Row
+from training.loop import Row, history_of
 from training.prepare import make_mixer
 from training.records import clips_of
 from training.splits import Part, Split, leave_one_out
@@ -85,7 +83,7 @@ def run_job(job: Job, base: Settings, place: Place, say: Say) -> Record:
     heard = listen(model, made.network, scaling, material)
     streams = judge(heard) if heard.scapes else None
     cpu_s, seconds = time.process_time() - begun[0], time.monotonic() - begun[1]
-    history = _history(folder)
+    history = history_of(folder)
     record = JobRecord(
         job,
         _use(job, split, place.folds),
@@ -122,12 +120,6 @@ def _lessons(job: Job, made: Settings, part: Part, place: Place, say: Say) -> Le
 def _material(part: Part, front: Front, cache: Path) -> Material:
     """Kept, since jobs take turns between the shipped front end and another."""
     return prepare(part, front.front_end(cache, 1))
-
-
-def _history(folder: Path) -> list[Row]:
-    with np.load(folder / "state.npz") as state:
-        history: list[Row] = json.loads(str(state["history"]))
-    return history
 
 
 def _epoch(number: int, row: Row) -> Epoch:

@@ -10,10 +10,9 @@ from pathlib import Path
 from monitor.model.load import ThirdParty, load_model
 from training.peers import unheard_folds
 from training.robustness.in_features import QUICK, Effort
-from training.study import augmented
 from training.study.records import Job
 from training.study.task import Options
-from training.study.variants import base_of
+from training.study.windowed import is_windowed
 
 _SOUND_STEPS, _QUICK_SOUND_STEPS = 20, 10
 _QUICK_PLAYED = 25
@@ -54,7 +53,7 @@ class Plan:
     @property
     def windowed(self) -> tuple[str, ...]:
         """The networks of the monitor's windows: gradients reach the sound itself."""
-        return tuple(model for model in self.models if base_of(model) in augmented.SETTINGS)
+        return tuple(model for model in self.models if is_windowed(model))
 
     def jobs(self, models: Iterable[str]) -> list[Job]:
         return [Job("honest", m, fold, seed) for m in models for seed in self.seeds for fold in self.folds]

@@ -20,9 +20,8 @@ from training.mixing import Floats
 from training.prepare import RATE
 from training.splits import rank
 from training.study import augmented, plain
-from training.study.jobs import fit_temperature, make_task, prepare_keras
-from training.study.records import Job
-from training.study.task import Options, Task
+from training.study.jobs import fit_temperature
+from training.study.task import Task
 from training.windows import clip_logits, predict
 
 Hearing = Callable[[Sequence[Waveform]], Floats]
@@ -51,18 +50,6 @@ def chosen(clips: Sequence[Clip], count: int) -> tuple[Clip, ...]:
     """Return ``count`` clips (0: all), the same ones for every model and in every run."""
     order = sorted(clips, key=lambda clip: rank(clip.path.stem))
     return tuple(order[: count or None])
-
-
-def trained(job: Job, options: Options, say: Callable[[str], None]) -> tuple[Task, augmented.Network]:
-    """Return a network of the study in 32-bit arithmetic, trained by this call where it is not yet.
-
-    Raises
-    ------
-    DataError : the job's model is no network of windows, or the data do not allow it
-    """
-    task = make_task(job, options, say)
-    prepare_keras(job.seed, "float32")
-    return task, augmented.train(task)
 
 
 def of_network(name: str, task: Task, network: augmented.Network) -> Subject:

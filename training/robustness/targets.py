@@ -20,11 +20,12 @@ from training.prepare import RATE
 from training.robustness.attacks import Labels, Logits, sounds_of
 from training.robustness.front_end import log_mel, on_features
 from training.robustness.subjects import chosen
-from training.study import augmented, plain
+from training.study import augmented, plain, windowed
 from training.study.jobs import command, make_task, prepare_keras
 from training.study.records import Job
 from training.study.task import Options, Task
 from training.study.variants import base_of
+from training.study.windowed import is_windowed
 
 Rows = NDArray[np.int64]
 
@@ -74,8 +75,8 @@ def target(job: Job, options: Options, count: int, train: bool, say: Callable[[s
     clips = chosen([task.corpus.clips[row] for row in task.parts.test], count)
     if base_of(job.model) in plain.SETTINGS:
         return _of_clips(task, plain.train(task), clips, [rows_of[clip.path] for clip in clips])
-    if base_of(job.model) in augmented.SETTINGS:
-        return _of_windows(task, augmented.train(task), clips)
+    if is_windowed(job.model):
+        return _of_windows(task, windowed.train(task), clips)
     raise DataError(f"{job.model}: has no gradients to follow; networks have: cnn, gru, compact, …")
 
 

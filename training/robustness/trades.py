@@ -32,7 +32,10 @@ class Trades:
 
 
 def hardened(loss: Loss, trades: Trades, deviation_db: float) -> Objective:
-    """Return the objective; ``deviation_db`` is what a unit of the network's input is in dB."""
+    """Return the objective; ``deviation_db`` is what a unit of the network's input is in dB.
+
+    Of a network with several outputs the first are the logits; the loss gets all of them.
+    """
     import tensorflow as tf
 
     epsilon = trades.epsilon_db / deviation_db
@@ -40,10 +43,11 @@ def hardened(loss: Loss, trades: Trades, deviation_db: float) -> Objective:
     def objective(model: Any, inputs: Any, targets: Any) -> tuple[Any, dict[str, Any]]:
         pushed = worst_within(model, inputs, epsilon, trades.steps)
         # In one pass, so that batch norm learns one set of statistics for both.
-        logits = model(tf.concat([inputs, pushed], axis=0), training=True)
-        clean, moved = tf.split(logits, 2)
+        outputs = model(tf.concat([inputs, pushed], axis=0), training=True)
+        halves = zip(*(tf.split(output, 2) for output in tf.nest.flatten(outputs)), strict=True)
+        clean, moved = (tf.nest.pack_sequence_as(outputs, half) for half in halves)
         value, measures = loss(targets, clean)
-        distance = divergence(clean, moved)
+        distance = divergence(_logits(clean), _logits(moved))
         return value + trades.beta * distance, {**measures, "divergence": distance}
 
     return objective
@@ -58,17 +62,23 @@ def worst_within(model: Any, inputs: Any, epsilon: float, steps: int) -> Any:
     import tensorflow as tf
 
     inputs = tf.cast(inputs, tf.float32)
-    clean = tf.stop_gradient(model(inputs, training=False))
+    clean = tf.stop_gradient(_logits(model(inputs, training=False)))
     seed = tf.bitcast(inputs[0, 0, :2], tf.int32)
     pushed = inputs + tf.random.stateless_uniform(tf.shape(inputs), seed, -epsilon, epsilon)
     stride = 2.0 * epsilon / steps
     for _ in range(steps):
         with tf.GradientTape() as tape:
             tape.watch(pushed)
-            distance = divergence(clean, model(pushed, training=False))
+            distance = divergence(clean, _logits(model(pushed, training=False)))
         pushed += stride * tf.sign(tape.gradient(distance, pushed))
         pushed = inputs + tf.clip_by_value(pushed - inputs, -epsilon, epsilon)
     return tf.stop_gradient(pushed)
+
+
+def _logits(outputs: Any) -> Any:
+    import tensorflow as tf
+
+    return tf.cast(tf.nest.flatten(outputs)[0], tf.float32)
 
 
 def divergence(clean: Any, moved: Any) -> Any:

@@ -19,13 +19,18 @@ from training.distillation import EMBEDDING
 from training.fit import RunSpec, Scaling, make_optimizer, prefetch
 from training.loop import Course, Report, on_logits, one_cycle, optimise
 from training.mixing import Floats, Mixer, Recipe
+from training.robustness.trades import Trades, hardened
 from training.streaming.columns import StreamSpec
 from training.streaming.lessons import Lessons
 from training.streaming.network import build, build_last
 from training.streaming.windowed import WindowSpec
+from training.windows import predict
 
 Goal = tuple[Floats, Floats, Floats]
 """Targets, the teacher's embedding, whether it is known."""
+
+_CANDIDATES, _PICKED = 2048, 8
+"""Windows of an epoch among which one in so many is picked as the hardest."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +39,8 @@ class StreamRun:
 
     taught : share of a batch, 0…1, that are lessons; weight : of the embedding's mean squared error
     beside the cross-entropy, which is summed over labels; soft : share of a lesson's targets that the
-    teacher gives; level_db : random gain of a lesson
+    teacher gives; level_db : random gain of a lesson; mined : share of a batch that are windows with none of
+    the classes which the network, as it is when the epoch begins, takes most for one
     """
 
     network: StreamSpec | WindowSpec = field(default_factory=WindowSpec)
@@ -49,6 +55,8 @@ class StreamRun:
     weight: float = 3.0
     soft: float = 0.5
     level_db: float = 6.0
+    mined: float = 0.0
+    hardening: Trades = field(default_factory=Trades)
 
 
 def train(
@@ -67,15 +75,18 @@ def train(
     (folder / "spec.json").write_text(json.dumps(asdict(run), indent=1))
     taught = lessons.taught(run.soft) if lessons is not None else None
 
-    def make(rng: np.random.Generator) -> tuple[Floats, Goal]:
-        return _batch(run, mixer, taught, scaling, rng)
-
     def batches(epoch: int) -> Iterator[tuple[Floats, Goal]]:
-        return prefetch(make, run.steps, (run.seed, epoch))
+        hard = mined(pupil, run, mixer, scaling, epoch)
+        return prefetch(
+            lambda rng: _batch(run, mixer, taught, hard, scaling, rng), run.steps, (run.seed, epoch)
+        )
 
+    objective = on_logits(_loss(run.weight))
+    if run.hardening.beta:
+        objective = hardened(_loss(run.weight), run.hardening, scaling.std)
     course = Course(run.epochs, one_cycle(run.rate, run.epochs, run.steps))
     optimizer = make_optimizer(RunSpec(rate=run.rate, decay=run.decay))
-    optimise(pupil, optimizer, on_logits(_loss(run.weight)), batches, course, folder, report)
+    optimise(pupil, optimizer, objective, batches, course, folder, report)
     exact.set_weights(model.get_weights())
     return exact
 
@@ -93,11 +104,42 @@ def _half_precision() -> Iterator[None]:
         keras.config.set_dtype_policy(before)
 
 
+def mined(
+    pupil: Any, run: StreamRun, mixer: Mixer, scaling: Scaling, epoch: int
+) -> tuple[Floats, Floats] | None:
+    """Windows with none of the classes that the network takes most for one, with their targets.
+
+    None in the first epoch, when it knows nothing. Candidates are drawn as any batch is.
+    """
+    if not run.mined or not epoch:
+        return None
+    windows, targets = mixer.batch(_CANDIDATES, np.random.default_rng((run.seed, epoch, 1)), negatives=1.0)
+    logits = predict(lambda rows, training: _logits(pupil, rows), scaling.apply(windows))
+    hardest = np.argsort(-logits[:, :-1].max(axis=1), kind="stable")[: _CANDIDATES // _PICKED]
+    return windows[hardest], targets[hardest]
+
+
+def _logits(pupil: Any, rows: Floats) -> Any:
+    import tensorflow as tf
+
+    return tf.cast(pupil(rows, training=False)[0], tf.float32)
+
+
 def _batch(
-    run: StreamRun, mixer: Mixer, lessons: Lessons | None, scaling: Scaling, rng: np.random.Generator
+    run: StreamRun,
+    mixer: Mixer,
+    lessons: Lessons | None,
+    hard: tuple[Floats, Floats] | None,
+    scaling: Scaling,
+    rng: np.random.Generator,
 ) -> tuple[Floats, Goal]:
     share = round(run.batch * run.taught) if lessons is not None else 0
-    windows, targets = mixer.batch(run.batch - share, rng)
+    picked = round(run.batch * run.mined) if hard is not None else 0
+    windows, targets = mixer.batch(run.batch - share - picked, rng)
+    if hard is not None:
+        chosen = rng.integers(len(hard[0]), size=picked)
+        windows = np.concatenate([windows, hard[0][chosen]])
+        targets = np.concatenate([targets, hard[1][chosen]])
     nothing = np.zeros((len(windows), EMBEDDING), np.float32)
     known = np.concatenate([np.zeros(len(windows)), np.ones(share)]).astype(np.float32)
     if lessons is None:

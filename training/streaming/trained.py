@@ -12,6 +12,7 @@ from typing import Any, TypeVar, get_args, get_type_hints
 import numpy as np
 
 from training.errors import DataError
+from training.fit import Scaling
 from training.streaming.fit import StreamRun, train
 from training.streaming.network import Form
 
@@ -26,10 +27,10 @@ def trained(folder: Path) -> tuple[Form, Any]:
     DataError : no run, one that is not finished, damaged or of another version
     """
     run = read_run(folder)
-    # A finished run trains no more, so nothing is asked of its mixer but how long windows are: anything.
+    # A finished run trains no more: its mixer is asked how long windows are, and any scaling will do.
     mixer: Any = SimpleNamespace(frames=run.network.window + run.network.lead)
-    nothing: Any = None
-    return run.network, train(run, mixer, None, nothing, folder, lambda text: None)
+    scaling = Scaling(np.zeros(run.network.n_mels, np.float32), 1.0)
+    return run.network, train(run, mixer, None, scaling, folder, lambda text: None)
 
 
 def read_run(folder: Path) -> StreamRun:

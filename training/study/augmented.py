@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -63,12 +63,12 @@ SETTINGS = {
 
 @dataclass(frozen=True)
 class Network:
-    """A trained network with what its inputs need; ``run`` and ``history`` say how it came about."""
+    """A trained network with what its inputs need; ``settings`` and ``history`` say how it came about."""
 
     model: Any
     scaling: Scaling
     front: FrontEnd
-    run: RunSpec
+    settings: Mapping[str, Any]
     history: Sequence[Row]
     logits: Callable[[Sequence[int]], Floats]
     """of clips by their rows in the corpus, without the background's, shape (rows, labels)"""
@@ -77,8 +77,9 @@ class Network:
 def fit(task: Task) -> Fitted:
     """Train one network of windows; the last epoch is kept, since the rate has come down to nothing."""
     network = train(task)
-    settings = _settings(network.run, network.scaling, network.front)
-    return Fitted(network.logits, network.history, len(network.history), cost(network.model), settings)
+    return Fitted(
+        network.logits, network.history, len(network.history), cost(network.model), network.settings
+    )
 
 
 def train(task: Task) -> Network:
@@ -113,7 +114,7 @@ def train(task: Task) -> Network:
 
     course = Course(epochs, one_cycle(settings.rate, epochs, steps), measure)
     history = fit_windows(model, run, mixer, scaling, course, task.folder, task.report)
-    return Network(model, scaling, front, run, history, logits)
+    return Network(model, scaling, front, _settings(run, scaling, front), history, logits)
 
 
 def _mel_power(task: Task, front: FrontEnd) -> Bank:

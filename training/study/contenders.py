@@ -8,7 +8,7 @@ from typing import Any
 
 from training.architectures.catalogue import ARCHITECTURES
 from training.errors import DataError
-from training.study import augmented, embedding, plain
+from training.study import augmented, embedding, plain, shipped
 from training.study.folds import Validation
 from training.study.records import Job, Protocol
 from training.study.task import Fitted, Precision, Task
@@ -36,7 +36,14 @@ CONTENDERS = {
     for table, fit in ((plain.SETTINGS, plain.fit), (augmented.SETTINGS, augmented.fit))
     for name, settings in table.items()
     for about in [ARCHITECTURES[name.removesuffix("-plain")].about]
-} | {"yamnet-lr": Contender("yamnet-lr", "logistic regression on YAMNet's mean embedding", 0, embedding.fit)}
+} | {
+    "yamnet-lr": Contender("yamnet-lr", "logistic regression on YAMNet's mean embedding", 0, embedding.fit),
+    "shipped": Contender(
+        "shipped", "the network that ships, taught by YAMNet", shipped.SETTINGS["shipped"].epochs, shipped.fit
+    ),
+}
+_APART = {"shipped"}
+"""Not of the study unless it is asked for: it has its own figures, with more to learn from."""
 
 
 def contender(name: str) -> Contender:
@@ -51,7 +58,7 @@ def contender(name: str) -> Contender:
         raise DataError(f"no model {base!r}; there are {', '.join(CONTENDERS)}")
     if name == base:
         return CONTENDERS[name]
-    tables: dict[str, Any] = {**plain.SETTINGS, **augmented.SETTINGS}
+    tables: dict[str, Any] = {**plain.SETTINGS, **augmented.SETTINGS, **shipped.SETTINGS}
     return replace(CONTENDERS[base], name=name, epochs=settings_of(name, tables).epochs)
 
 
@@ -65,3 +72,8 @@ def validation_of(job: Job) -> Validation:
 def models_of(protocol: Protocol) -> tuple[str, ...]:
     """Return the models that a protocol is defined for."""
     return tuple(plain.SETTINGS) if protocol == "seed" else tuple(CONTENDERS)
+
+
+def compared(protocol: Protocol) -> tuple[str, ...]:
+    """Return the models that the study compares under a protocol."""
+    return tuple(name for name in models_of(protocol) if name not in _APART)
