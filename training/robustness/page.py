@@ -89,10 +89,11 @@ def _features(files: dict[str, Table]) -> str:
 def _sounds(files: dict[str, Table]) -> str:
     return "\n\n".join([
         "## Sound: decibels under what is heard",
-        "An attacker who can add to the sound itself, through the monitor's own front end with gradients. "
-        "The budget is the ratio of the clip's power to the perturbation's; perturbed sounds stay within "
-        "full scale and are rounded to 16 bits. DeepFool looks for the quietest perturbation of all, before "
-        "rounding.",
+        "An attacker who can add to the sound itself, through the front end that the network hears by, with "
+        "gradients: the monitor's own, or the published features at their own rate (two of the 165 columns "
+        "are counts and give none). The budget is the ratio of the clip's power to the perturbation's; "
+        "perturbed sounds stay within full scale and are rounded to 16 bits. DeepFool looks for the quietest "
+        "perturbation of all, before rounding.",
         files["sounds.csv"].markdown(),
         "![Budgets and least perturbations](sounds.png)",
         "### Each budget, and noise of its strength",
