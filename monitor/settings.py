@@ -32,6 +32,13 @@ class ClassSettings(BaseModel):
     onset_shift_s: Annotated[float, Field(ge=-60.0, le=60.0)] = Field(
         0.0, description="seconds from the true onset to the end of the first window over `enter`"
     )
+    rise_s: Annotated[float, Field(ge=0.0, le=60.0)] = Field(
+        0.0,
+        description=(
+            "seconds before that window in which its score's rise may begin: the onset is then dated from "
+            "within the rise; 0 = from the window"
+        ),
+    )
     offset_shift_s: Annotated[float, Field(ge=-60.0, le=60.0)] = Field(
         0.0, description="seconds from the true end to the end of the first window below `exit`"
     )

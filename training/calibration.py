@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from monitor.events.feasible import check_feasible
+from monitor.events.onset import LEAST, RISE_SHARE
 from monitor.model.card import ClassCard, ProfileName
 from monitor.settings import ClassSettings
 from training.mixing import Floats
@@ -126,11 +127,13 @@ SPEECH = "speech"
 """The kind of background on which the profile ``quiet`` may raise nothing."""
 ENTERS = np.round(np.concatenate([np.arange(0.1, 0.95, 0.025), [0.95, 0.96, 0.97, 0.98, 0.985, 0.99]]), 3)
 _EXIT_SHARE = 0.6
+RISE_S = 2.4
+"""How long before an event's first row its score may begin to rise: five hops of 0.48 s."""
 OTHER_S = 5.0
 """Length of a short sound in the streams of others: ESC's clips."""
 COLLAR_S = 0.5
 _EARLY_S, _LATE_S = 0.5, 3.0
-"""Where, around a sound's onset, its event's first row is looked for."""
+"""Where, around a sound's onset, what its event is dated from is looked for."""
 _TOLD_S = 2.0
 """A decision that comes so long after the sound's end still tells of it."""
 _TOLERANCE = 1e-6
@@ -197,7 +200,7 @@ def _fit_profile(label: str, column: int, heard: Heard, temper: Temper, budget: 
             if not heard.allows(label, settings, temper.shortest_s):
                 continue
             last = settings
-            value, onset_shift_s = _worth(label, scenes, scenes.starts(settings), attack_s, temper.wanted)
+            value, onset_shift_s = _worth(label, scenes, settings, temper.wanted)
             if value > best_value + 1e-9:
                 best, best_value = settings.model_copy(update={"onset_shift_s": onset_shift_s}), value
     if best is None:
@@ -216,6 +219,7 @@ def _settings(
         release_s=temper.release_s,
         smoothing_s=smoothing_s,
         cooldown_s=budget.cooldown_s,
+        rise_s=RISE_S,
     )
 
 
@@ -230,12 +234,15 @@ class Tape:
 
     def __init__(self, streams: Sequence[Scored], column: int, smoothing_s: float, hop_s: float) -> None:
         gap = np.zeros(_rows(self._GAP_S, hop_s))
-        pieces, self.begins = [gap], list[int]()
+        pieces, raw, self.begins = [gap], [gap], list[int]()
         for stream in streams:
             self.begins.append(sum(map(len, pieces)))
             pieces += [smoothed(stream.scores[:, column], smoothing_s, hop_s), gap]
+            raw += [stream.scores[:, column], gap]
         self.streams, self.hop_s = streams, hop_s
         self._scores = np.concatenate(pieces)
+        held = np.concatenate(raw).astype(np.float64).clip(LEAST, 1 - LEAST)
+        self._odds = np.log(held / (1 - held))
 
     @property
     def seconds(self) -> float:
@@ -256,6 +263,31 @@ class Tape:
         rest = _rows(settings.cooldown_s, self.hop_s)
         since = rises[1:] - falls[: len(rises) - 1] if len(rises) else rises
         return rises[np.concatenate([np.ones(min(1, len(rises)), bool), since >= rest])]
+
+    def rises(self, starts: NDArray[np.int64], settings: ClassSettings) -> NDArray[np.float64]:
+        """Return the rows from which the monitor dates the events that open at ``starts``, before any shift.
+
+        :class:`monitor.events.onset.Rise` for all at once.
+        """
+        attack = _rows(settings.attack_s, self.hop_s)
+        first = starts - attack
+        if not len(starts) or not settings.rise_s:
+            return first.astype(np.float64)
+        back = math.floor((settings.rise_s + settings.smoothing_s) / self.hop_s + _TOLERANCE)
+        columns = np.arange(back + attack + 1)
+        rows = first[:, None] + columns - back
+        begins = np.array(self.begins)
+        begin = begins[np.searchsorted(begins, first, side="right") - 1]
+        odds = np.where(rows < begin[:, None], np.inf, self._odds[rows])
+        lowest = odds[:, : back + 1].argmin(axis=1)
+        least, peak = odds[np.arange(len(odds)), lowest], odds[:, back:].max(axis=1)
+        level = least + RISE_SHARE * (peak - least)
+        reached = (odds >= level[:, None]) & (columns > lowest[:, None])
+        after = reached.argmax(axis=1)
+        high, low = (self._odds[first - back + after - one] for one in (0, 1))
+        share = np.where(high > low, (level - low) / np.where(high > low, high - low, 1.0), 0.0)
+        risen = first - back + after - 1 + share
+        return np.where(reached.any(axis=1), risen, first)
 
     def truths(self, label: str) -> NDArray[np.float64]:
         """Return onset and offset of each sound of the class, in rows, shape (sounds, 2), in order."""
@@ -295,16 +327,14 @@ def _speech(beds: Sequence[Scored]) -> tuple[Scored, ...]:
     return tuple(bed for bed in beds if bed.name.startswith(f"{SPEECH}/"))
 
 
-def _worth(
-    label: str, tape: Tape, starts: NDArray[np.int64], attack_s: float, wanted: float
-) -> tuple[float, float]:
+def _worth(label: str, tape: Tape, settings: ClassSettings, wanted: float) -> tuple[float, float]:
     """Mean of the F-scores of onsets within the collar and of sounds heard; and the shift of onsets."""
-    truths = tape.truths(label)
-    first = starts - _rows(attack_s, tape.hop_s)
-    shift = _onset_shift(first, truths, tape.hop_s)
+    truths, starts = tape.truths(label), tape.starts(settings)
+    dated = np.sort(tape.rises(starts, settings))
+    shift = _onset_shift(dated, truths, tape.hop_s)
     if shift is None:
         return 0.0, 0.0
-    hits = _matched(first - shift, truths[:, 0], COLLAR_S / tape.hop_s)
+    hits = _matched(dated - shift, truths[:, 0], COLLAR_S / tape.hop_s)
     late = _TOLD_S / tape.hop_s
     spans = [(starts > onset) & (starts <= offset + late) for onset, offset in truths]
     told = np.array([span.any() for span in spans]).mean()
@@ -313,11 +343,11 @@ def _worth(
     return (onsets + _f_beta(float(told), float(true), wanted)) / 2, round(shift * tape.hop_s, 2)
 
 
-def _onset_shift(first: NDArray[np.int64], truths: NDArray[np.float64], hop_s: float) -> float | None:
-    """Median rows from onset to the first row of the event's attack run."""
+def _onset_shift(dated: NDArray[np.float64], truths: NDArray[np.float64], hop_s: float) -> float | None:
+    """Median rows from onset to where the event is dated from."""
     found = []
     for onset, _ in truths:
-        after = first[(first >= onset - _EARLY_S / hop_s) & (first <= onset + _LATE_S / hop_s)]
+        after = dated[(dated >= onset - _EARLY_S / hop_s) & (dated <= onset + _LATE_S / hop_s)]
         if len(after):
             found.append(after[0] - onset)
     return float(np.median(found)) if found else None

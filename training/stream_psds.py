@@ -54,8 +54,10 @@ def table(hops: Hops, profile: Profile, labels: Sequence[str]) -> Table:
 def _set_back(scores: NDArray[np.float32], settings: ClassSettings, hop_s: float) -> NDArray[np.float64]:
     """A row says whether the sound is there about as long ago as its onset and its end come late."""
     smooth = smoothed(scores, settings.smoothing_s, hop_s)
-    # The row that ends at t stands for the hop before t; the shifts are counted from the row's end.
-    late_s = (settings.onset_shift_s + settings.offset_shift_s) / 2 - hop_s
+    # The row that ends at t stands for the hop before t; the shifts are counted from the row's end. A rise
+    # is one of scores that are not smoothed.
+    onset_s = settings.onset_shift_s + (settings.smoothing_s / 2 if settings.rise_s else 0.0)
+    late_s = (onset_s + settings.offset_shift_s) / 2 - hop_s
     at = np.arange(len(smooth)) + round(max(0.0, late_s) / hop_s)
     return smooth[np.minimum(at, len(smooth) - 1)]
 

@@ -49,7 +49,7 @@ def show(
     click.echo(f"licence   {card.licence}")
     for licence in card.data_licences:
         click.echo(f"data      {licence}")
-    form = "" if card.state is None else f", streaming, state {card.state} values"
+    form = "" if card.state is None else f", state {card.state} values"
     times = f"window {card.window / rate:g} s, hop {card.hop / rate:g} s"
     click.echo(f"input     {card.front_end.kind}, {rate} Hz, {times}{form}")
     click.echo(f"output    {card.output}, temperature {card.temperature:g}, runtime {loaded.runtime}")

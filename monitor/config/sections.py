@@ -95,6 +95,7 @@ class ClassOverride(Section):
     cooldown_s: Seconds | None = None
     min_level_dbfs: Annotated[float, Field(ge=-120, le=0)] | None = None
     onset_shift_s: Annotated[float, Field(ge=-60, le=60)] | None = None
+    rise_s: Annotated[float, Field(ge=0, le=60)] | None = None
     offset_shift_s: Annotated[float, Field(ge=-60, le=60)] | None = None
 
 

@@ -26,6 +26,7 @@ class Limits:
     min_duration: int
     cooldown: int
     onset_shift: int
+    rise: int
     offset_shift: int
 
     @classmethod
@@ -40,5 +41,6 @@ class Limits:
             min_duration=round(settings.min_duration_s * rate),
             cooldown=round(settings.cooldown_s * rate),
             onset_shift=round(settings.onset_shift_s * rate),
+            rise=round(settings.rise_s * rate),
             offset_shift=round(settings.offset_shift_s * rate),
         )

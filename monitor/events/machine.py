@@ -34,6 +34,7 @@ from collections.abc import Callable
 from enum import Enum, auto
 
 from monitor.events.limits import Limits
+from monitor.events.onset import Rise
 from monitor.events.run import Run, Tally
 from monitor.events.smoothing import TrailingMean
 from monitor.records import SILENCE_DBFS, Decision, EndReason, EventType
@@ -91,12 +92,16 @@ class ClassMachine:
         self._threshold = settings.enter
         self._limits = Limits.of(settings, rate)
         self._mean = TrailingMean(self._limits.smoothing)
+        # A trailing mean comes late by its length at most: the rise is of what it averages.
+        self._rise = Rise(self._limits.rise + self._limits.smoothing) if self._limits.rise else None
         self._next_key = next_key
         self.reset()
 
     def reset(self) -> None:
         """Forget everything: the next row begins a stream."""
         self._mean.reset()
+        if self._rise is not None:
+            self._rise.reset()
         self._state = State.IDLE
         # The row that began the state: of the attack run, of the release, of the cooldown.
         self._since = 0
@@ -112,6 +117,8 @@ class ClassMachine:
 
         The decision's ``overlapping`` is empty: a machine knows of no other.
         """
+        if self._rise is not None:
+            self._rise.push(position, score, self._since if self._state is State.ATTACK else position)
         score = self._mean.push(position, score)
         decided = self._advance(position, score, level_dbfs)
         state = self._state
@@ -126,6 +133,9 @@ class ClassMachine:
     def miss(self, positions: range) -> Decision | None:
         """Take the news that the rows at ``positions`` never came; they can only end an event."""
         ended = None
+        if self._rise is not None:
+            for position in positions:
+                self._rise.push(position, 0.0, position)
         for position in positions:
             if self._state is State.IDLE:
                 break  # whatever is still missing changes nothing
@@ -175,12 +185,13 @@ class ClassMachine:
         """What a transition does besides changing the state."""
         run = self._run
         if signal is Signal.RISE:
-            # Two events of a class never overlap, whatever the shifts.
-            self._run = Run(max(position - self._limits.onset_shift, self._last_end))
+            self._run = Run(position)
         elif signal is Signal.CONFIRM:
             run.key, run.opened_pos = self._next_key(), position
-            # A negative shift points ahead; an event cannot begin after it was decided.
-            run.start_pos = min(run.start_pos, position)
+            risen = run.start_pos if self._rise is None else self._rise.position(run.start_pos)
+            # Two events of a class never overlap, whatever the shifts. A negative shift points ahead; an
+            # event cannot begin after it was decided.
+            run.start_pos = min(max(risen - self._limits.onset_shift, self._last_end), position)
         elif signal is Signal.FALL:
             run.below_pos, run.pending = position, Tally()
         elif signal is Signal.RETURN:

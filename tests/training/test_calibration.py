@@ -8,9 +8,19 @@ import numpy as np
 import pytest
 
 from monitor.events.feasible import check_feasible
+from monitor.events.machine import ClassMachine
 from monitor.records import Level
 from monitor.settings import ClassSettings
-from training.calibration import BUDGETS, TEMPERS, Heard, fit_class, fit_temperature, lowered, smoothed
+from training.calibration import (
+    BUDGETS,
+    TEMPERS,
+    Heard,
+    Tape,
+    fit_class,
+    fit_temperature,
+    lowered,
+    smoothed,
+)
 from training.data import BACKGROUND, CLASSES, LABELS
 from training.evaluation import alert_figures
 from training.held_out import rejected
@@ -152,3 +162,37 @@ def test_smoothing_is_the_mean_of_the_rows_it_spans() -> None:
     scores = np.array([0.0, 1.0, 0.0, 0.0], np.float32)
     assert smoothed(scores, 0.0, 0.5).tolist() == [0, 1, 0, 0]
     assert smoothed(scores, 1.0, 0.5).tolist() == [0, 0.5, 0.5, 0]
+
+
+@pytest.mark.parametrize("smoothing_s", [0.0, 1.0])
+@pytest.mark.parametrize("attack_s", [0.0, 1.0])
+@pytest.mark.parametrize("rise_s", [0.0, 1.5, 2.4])
+def test_events_open_and_are_dated_as_the_monitor_does_it(
+    smoothing_s: float, attack_s: float, rise_s: float
+) -> None:
+    rng = np.random.default_rng(1)
+    streams = []
+    for _ in range(10):
+        odds = np.convolve(rng.normal(0, 3.0, 80), np.ones(4), mode="same")
+        streams.append(stream((1 / (1 + np.exp(-odds))).astype(np.float32)))
+    settings = ClassSettings(
+        enter=0.7, exit=0.42, attack_s=attack_s, release_s=1.0, smoothing_s=smoothing_s,
+        rise_s=rise_s,
+    )  # fmt: skip
+    tape = Tape(streams, COLUMN, smoothing_s, HOP_S)
+    starts = tape.starts(settings)
+    # A machine does not date an event into the one before; the tape does not know of that.
+    found, expected = iter(zip(starts, tape.rises(starts, settings), strict=True)), 0
+    for begin, one in zip(tape.begins, streams, strict=True):
+        machine = ClassMachine("dog_bark", settings, rate=RATE, next_key=lambda: 1)
+        ended = 0
+        for row, score in enumerate(one.scores[:, COLUMN]):
+            decision = machine.push((row + 1) * HOP, float(score), -30.0, 20.0)
+            if decision is not None and decision.type == "start":
+                opened, dated = next(found)
+                assert opened == begin + row
+                assert decision.start_pos == pytest.approx(max(ended, (dated - begin + 1) * HOP), abs=2)
+                expected += 1
+            elif decision is not None and decision.end_pos is not None:
+                ended = decision.end_pos
+    assert expected == len(starts) > 20

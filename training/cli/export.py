@@ -43,7 +43,7 @@ def export(
     Example:
       python3.11 -m venv ~/tflite && ~/tflite/bin/pip install 'numpy<2' tflite-runtime==2.14.0
       sound-training data folders urbansound8k ~/fold2 --fold 2 --data ~/sounds
-      sound-training export runs/default-1_2_3/final --package models/urban-sounds.tflite \\
+      sound-training export runs/default/final --package models/urban-sounds.tflite \\
         --clips ~/fold2 --other-python ~/tflite/bin/python
     """
     from training.exports import make_forms, read_network, write_forms

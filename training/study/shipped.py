@@ -32,7 +32,6 @@ from training.study.variants import settings_of
 from training.windows import clip_logits
 
 SETTINGS = {"shipped": StreamRun(epochs=40)}
-_UNLABELLED = "effects"
 
 
 def fit(task: Task) -> Fitted:
@@ -84,7 +83,7 @@ def train(task: Task) -> Network:
 def _lessons(part: Part, front: FrontEnd, run: StreamRun, task: Task) -> Lessons:
     root = data_root(task.options.data)
     return make_lessons(
-        part, unlabelled_sounds(root / _UNLABELLED), front, run.network.lead, root / "yamnet" / TEACHER_FILE,
+        part, unlabelled_sounds(root / "effects"), front, run.network.lead, root / "yamnet" / TEACHER_FILE,
         LessonPlan(), run.recipe.faint_label, 0,
         lambda done: task.report(f"{done} mixtures heard by the teacher"),
     )  # fmt: skip

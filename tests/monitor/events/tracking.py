@@ -76,6 +76,7 @@ def class_settings(draw: st.DrawFn) -> ClassSettings:
         cooldown_s=draw(seconds),
         min_level_dbfs=draw(st.sampled_from([-120.0, -45.0])),
         onset_shift_s=draw(shifts),
+        rise_s=draw(st.sampled_from([0.0, 0.0, 0.5, 2.4])),
         offset_shift_s=draw(shifts),
     )
 
