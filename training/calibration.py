@@ -120,15 +120,23 @@ class Budget:
 
 
 BUDGETS: dict[ProfileName, Budget] = {
-    "quiet": Budget(0.4, False, 0.3, 0.02, 0.7, 2.0),
+    "quiet": Budget(0.4, False, 0.45, 0.02, 0.7, 2.0),
     "sensitive": Budget(6.0, True, 0.0, 0.1, 0.1, 1.0),
 }
 SPEECH = "speech"
 """The kind of background on which the profile ``quiet`` may raise nothing."""
-ENTERS = np.round(np.concatenate([np.arange(0.1, 0.95, 0.025), [0.95, 0.96, 0.97, 0.98, 0.985, 0.99]]), 3)
-_EXIT_SHARE = 0.6
+ENTERS = np.concatenate(
+    [
+        np.arange(0.1, 0.95, 0.025).round(3),
+        [0.95, 0.96, 0.97, 0.98, 0.985, 0.99, 0.993, 0.995, 0.997, 0.998, 0.999],
+    ]
+)
+_EXIT_SHARE = 0.15
+"""Of ``enter``: a sound that goes on must not be reported anew at every weak hop."""
 RISE_S = 2.4
 """How long before an event's first row its score may begin to rise: five hops of 0.48 s."""
+RULE = (BUDGETS, TEMPERS, ENTERS.tolist(), _EXIT_SHARE, RISE_S)
+"""By what settings are chosen: where it is another, so are they."""
 OTHER_S = 5.0
 """Length of a short sound in the streams of others: ESC's clips."""
 COLLAR_S = 0.5

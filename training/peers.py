@@ -11,7 +11,7 @@ from typing import Any
 from monitor.assembly import load_configured_model
 from monitor.config.load import SHIPPED_CONFIG, Config, load_config
 from monitor.model.card import Card
-from training.calibration import BUDGETS, RISE_S, TEMPERS, Heard, fit_class
+from training.calibration import BUDGETS, RULE, Heard, fit_class
 from training.data import CLASSES
 from training.evaluation import Streamer
 from training.prepare import HOP, RATE
@@ -58,7 +58,7 @@ def yamnet(path: Path, part: Part, seed: int, folder: Path) -> Listener:
     keys = yamnet_keys(path)
     kept = folder / "yamnet-thresholds.json"
     # Another rule of choice is another choice.
-    rule = hashlib.sha256(repr((BUDGETS, TEMPERS, RISE_S, DEVELOPMENT_SCAPES)).encode()).hexdigest()[:8]
+    rule = hashlib.sha256(repr((RULE, DEVELOPMENT_SCAPES)).encode()).hexdigest()[:8]
     key = f"{Setting(part, ScapePlan(seed=seed)).digest()}-{rule}"
     try:
         stored = json.loads(kept.read_text(encoding="utf-8"))
