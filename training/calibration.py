@@ -125,12 +125,8 @@ BUDGETS: dict[ProfileName, Budget] = {
 }
 SPEECH = "speech"
 """The kind of background on which the profile ``quiet`` may raise nothing."""
-ENTERS = np.concatenate(
-    [
-        np.arange(0.1, 0.95, 0.025).round(3),
-        [0.95, 0.96, 0.97, 0.98, 0.985, 0.99, 0.993, 0.995, 0.997, 0.998, 0.999],
-    ]
-)
+ENTERS = np.round(np.concatenate([np.arange(0.1, 0.95, 0.025), [0.95, 0.96, 0.97, 0.98, 0.985, 0.99]]), 3)
+"""None above .99: there a thousandth decides, and an attack does what such a threshold would."""
 _EXIT_SHARE = 0.15
 """Of ``enter``: a sound that goes on must not be reported anew at every weak hop."""
 RISE_S = 2.4
