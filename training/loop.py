@@ -176,5 +176,4 @@ def _restore(folder: Path, model: Any, optimizer: Any) -> list[Row]:
     with np.load(path) as state:
         if "history" not in state:
             raise DataError(f"{path}: was left by an earlier version; delete its folder and run again")
-        history: list[Row] = json.loads(str(state["history"]))
-    return history
+    return history_of(folder)

@@ -26,8 +26,8 @@ from training.robustness.attacks import (
     sounds_of,
 )
 from training.robustness.disturbances import coloured
-from training.robustness.front_end import on_waveforms
 from training.robustness.targets import Target
+from training.robustness.transfer import heard_by
 
 SNRS_DB = (60.0, 50.0, 40.0, 30.0, 20.0, 10.0)
 LOUD_DB = -20.0
@@ -98,8 +98,7 @@ def _on_sounds(target: Target) -> tuple[Logits, int]:
         return published_front_end.on_waveforms(target.published), target.published.spec.rate
     if target.windows is None:
         raise DataError(f"{target.job.model}: hears no sound; attack its features alone")
-    network = target.windows.network
-    return on_waveforms(network.model, network.front.spec, network.scaling), RATE
+    return heard_by(target), RATE
 
 
 def _batch(heard: Logits, sounds: Floats, truth: Labels, steps: int) -> dict[str, Any]:

@@ -93,7 +93,7 @@ def heard_by(source: Target) -> Logits:
 
     Raises
     ------
-    DataError : it hears features without gradients
+    DataError : it does not hear the monitor's windows
     """
     network = windows_of(source).network
     return on_waveforms(network.model, network.front.spec, network.scaling)
@@ -107,9 +107,7 @@ def windows_of(target: Target) -> Windows:
     DataError : it is none
     """
     if target.windows is None:
-        raise DataError(
-            f"{target.job.model}: its features have no gradients for sound; choose another source"
-        )
+        raise DataError(f"{target.job.model}: does not hear the monitor's windows; choose another source")
     return target.windows
 
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from training.errors import DataError
 from training.fit import Scaling
+from training.loop import history_of
 from training.streaming.fit import StreamRun, train
 from training.streaming.network import Form
 
@@ -42,8 +43,7 @@ def read_run(folder: Path) -> StreamRun:
     """
     try:
         run = _rebuilt(StreamRun, json.loads((folder / "spec.json").read_text(encoding="utf-8")))
-        with np.load(folder / "state.npz") as state:
-            done = len(json.loads(str(state["history"])))
+        done = len(history_of(folder))
     except OSError as error:
         raise DataError(f"{folder}: no training is in it (spec.json, state.npz)") from error
     except (ValueError, TypeError, KeyError) as error:
