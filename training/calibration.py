@@ -196,9 +196,9 @@ def _fit_profile(label: str, column: int, heard: Heard, temper: Temper, budget: 
             lower = _settings(lowered(float(enter), budget.margin), smoothing_s, attack_s, temper, budget)
             if not (
                 # Whole alarms are counted: 58 minutes at one an hour allow one.
-                len(beds.starts(lower)) <= round(alarms * beds.seconds / 3600)
+                beds.alarms(lower) <= round(alarms * beds.seconds / 3600)
                 and len(others.starts(settings)) <= budget.share_of_others * others.seconds / OTHER_S
-                and not len(speech.starts(lower))
+                and not speech.alarms(lower)
             ):
                 continue
             if not heard.allows(label, settings, temper.shortest_s):
@@ -267,6 +267,15 @@ class Tape:
         rest = _rows(settings.cooldown_s, self.hop_s)
         since = rises[1:] - falls[: len(rises) - 1] if len(rises) else rises
         return rises[np.concatenate([np.ones(min(1, len(rises)), bool), since >= rest])]
+
+    def alarms(self, settings: ClassSettings) -> int:
+        """Events that open, without those in stretches that repeat an earlier one."""
+        starts = self.starts(settings)
+        found = 0
+        for start, number in zip(starts, np.searchsorted(self.begins, starts, side="right") - 1, strict=True):
+            row = start - self.begins[number] + 1
+            found += self.streams[number].counts(row * self.hop_s)
+        return found
 
     def rises(self, starts: NDArray[np.int64], settings: ClassSettings) -> NDArray[np.float64]:
         """Return the rows from which the monitor dates the events that open at ``starts``, before any shift.

@@ -13,12 +13,14 @@ from monitor.model.card import Card
 from monitor.model.classifier import Classifier, after_silence
 from monitor.model.runtime import StreamingRuntime
 from monitor.model.streaming import StreamingModel
+from monitor.records import Decision
 from monitor.settings import ClassSettings
 from training.audio import Waveform, read
 from training.data import BACKGROUND, LABELS, Clip
 from training.export import Invoker
 from training.mixing import Floats
 from training.prepare import RATE
+from training.repeats import repeated
 from training.soundscapes import Soundscape
 from training.splits import Part
 from training.streams import TAIL_S, Scene, Scored, decide, foreground_scenes, score
@@ -96,8 +98,13 @@ class Streamer:
         return np.stack(means).astype(np.float32)
 
     def beds(self, clips: Iterable[Clip]) -> list[Scored]:
-        """Score backgrounds as they are, each a stream."""
-        return [self._score(_plain(clip.recording, read(clip.path, RATE))) for clip in clips]
+        """Score backgrounds as they are, each a stream that knows where it repeats itself."""
+        beds = []
+        for clip in clips:
+            samples = read(clip.path, RATE)
+            scored = self._score(_plain(clip.recording, samples))
+            beds.append(replace(scored, again=tuple(repeated(samples, RATE))))
+        return beds
 
     def joined(self, clips: Iterable[Clip], name: str) -> list[Scored]:
         """Score short sounds that are none of the classes, one after another in one stream."""
@@ -150,7 +157,7 @@ def alert_figures(
         if item.label:
             wrong[item.label] += sum(n != item.label and at > item.onset_s for n, at in starts)
     for bed in beds:
-        for decision in decide(bed, labels, settings, RATE):
+        for decision in _alarms(bed, labels, settings):
             false[decision.label] += 1
     return [
         AlertFigures(label, total[label], heard[label], wrong[label], false[label], tuple(delays[label]))
@@ -164,10 +171,15 @@ def false_alarm_table(
     """Return (background, minutes, alerts as ``label ×n``) of every background, the quiet ones too."""
     rows = []
     for bed in beds:
-        names = [d.label for d in decide(bed, LABELS, settings, RATE)]
+        names = [d.label for d in _alarms(bed, LABELS, settings)]
         text = ", ".join(f"{name} ×{names.count(name)}" for name in dict.fromkeys(names))
         rows.append((bed.name, bed.seconds / 60, text))
     return rows
+
+
+def _alarms(bed: Scored, labels: Sequence[str], settings: Mapping[str, ClassSettings]) -> list[Decision]:
+    """The alerts on a background, once each where it repeats itself."""
+    return [d for d in decide(bed, labels, settings, RATE) if bed.counts(d.decided_pos / RATE)]
 
 
 def streamer(card: Card, flatbuffer: bytes, labels: Sequence[str] = LABELS) -> Streamer:

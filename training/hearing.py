@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO
 
@@ -22,6 +22,7 @@ from training.distillation import EMBEDDING
 from training.errors import DataError
 from training.mixing import Floats
 from training.prepare import HOP, RATE
+from training.repeats import repeated
 from training.splits import Part
 from training.streams import Scene, Scored, foreground_scenes, score
 from training.whole import whole
@@ -114,9 +115,13 @@ def hear(ear: Ear, part: Part, snr_db: tuple[float, float], seed: int, cache: Pa
             _save(path, ear.streams(scenes, tick))
         return _load(path)
 
+    beds = kept("beds", _alone((clip, "") for clip in part.backgrounds))
     return Hearing(
         kept("scenes", foreground_scenes(part, snr_db, RATE, seed)),
-        kept("beds", _alone((clip, "") for clip in part.backgrounds)),
+        tuple(
+            replace(bed, again=tuple(repeated(read(clip.path, RATE), RATE)))
+            for bed, clip in zip(beds, part.backgrounds, strict=True)
+        ),
         kept("others", _alone((clip, "") for clip in part.negatives)),
         kept("clips", _alone(part.events)),
     )

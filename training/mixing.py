@@ -42,6 +42,12 @@ class Recipe:
     level_db: tuple[float, float] = (-25.0, 10.0)
     noise_db: tuple[float, float] = (25.0, 70.0)
     """steady noise of room and microphone under the mixture"""
+    room: float = 0.0
+    """sounds in a room that rings"""
+    room_frames: tuple[float, float] = (10.0, 75.0)
+    """in which a room dies away by 60 dB, low notes; high ones in half of it"""
+    room_db: tuple[float, float] = (-5.0, 10.0)
+    """the direct sound over the room's"""
     mixstyle: float = 0.4
     mixstyle_beta: float = 0.4
     mask: float = 0.5
@@ -55,13 +61,15 @@ class Recipe:
 
 PLAIN = Recipe(
     partial=0.0, second=0.0, background=0.0, stretch=0.0, bands=0, equaliser_db=0.0, level_db=(0.0, 0.0),
-    mixstyle=0.0, mask=0.0,
+    room=0.0, mixstyle=0.0, mask=0.0,
 )  # fmt: skip
 """No augmentation, to measure what it brings."""
 
 HEARD_FRAMES = 20
 """A label holds when at least 0.4 s of the sound, or half of a shorter one, lies in the window."""
 _KNOTS = 5
+_PAST = 25
+"""Frames before a window that still ring in it."""
 
 
 class Sampler:
@@ -112,6 +120,7 @@ class Mixer:
         self._bank, self._targets, self._widths = bank, targets, widths
         self._events, self._others = events, others
         self._frames, self._floor, self._recipe, self._lead = frames, floor, recipe, lead
+        self._past = _PAST if recipe.room else 0
 
     @property
     def frames(self) -> int:
@@ -139,12 +148,16 @@ class Mixer:
         placed, _ = self._place(second, rng)
         mixture[pair] += placed * _scale(level[pair], self._bank.level[second], gain_db)
         targets[pair] = pair_targets(targets[pair], self._targets[second], gain_db)
+        if recipe.room:
+            in_rooms(mixture, recipe, rng)
+        mixture = mixture[:, self._past :]
 
         behind = np.flatnonzero((rng.random(size) < recipe.background) | ~whole)
         beds = self._others.draw(len(behind), rng)
         snr_db = rng.uniform(*recipe.background_db, len(behind))
         placed, _ = self._place(beds, rng)
-        mixture[behind] += placed * _scale(level[behind], self._bank.level[beds], -snr_db)
+        scale = _scale(level[behind], self._bank.level[beds], -snr_db)
+        mixture[behind] += placed[:, self._past :] * scale
 
         decibels = self._to_decibels(mixture, level, rng)
         _mask(decibels, recipe, rng)
@@ -154,7 +167,7 @@ class Mixer:
         return decibels, (targets * (1.0 - smooth) + smooth / 2).astype(np.float32)
 
     def _place(self, clips: Ints, rng: np.random.Generator) -> tuple[Floats, NDArray[np.bool_]]:
-        """Return coloured windows of the clips and which are filled from end to end."""
+        """Return coloured windows of the clips, with what still rings in them, and which are full."""
         recipe, frames, count = self._recipe, self._frames, len(clips)
         rate = rng.uniform(1.0 - recipe.stretch, 1.0 + recipe.stretch, count)
         length = np.maximum(1, (self._bank.frames[clips] / rate).astype(np.int64))
@@ -164,7 +177,7 @@ class Mixer:
         inside = rng.integers(0, np.maximum(1, length - frames + 1))
         sliding = rng.integers(heard - frames, length - heard + 1)
         start = np.where(loose, sliding, np.where(long, inside, rng.integers(0, length)))
-        at = start[:, None] + np.arange(-self._lead, frames)
+        at = start[:, None] + np.arange(-self._lead - self._past, frames)
         at = np.where((long | loose)[:, None], at, at % length[:, None])
         source = self._bank.first[clips][:, None] + np.minimum(
             (at * rate[:, None]).astype(np.int64), self._bank.frames[clips][:, None] - 1
@@ -217,6 +230,23 @@ def equaliser(count: int, n_mels: int, range_db: float, rng: np.random.Generator
     share = position - left
     curve = knots[:, left] * (1.0 - share) + knots[:, left + 1] * share
     return (10 ** (curve / 10)).astype(np.float32)
+
+
+def in_rooms(power: Floats, recipe: Recipe, rng: np.random.Generator) -> None:
+    """Let a share of the windows ring: in power, a room is a sum of the past that dies away.
+
+    Reference: Polack's statistical model of late reverberation (thesis, Le Mans, 1988).
+    """
+    rows = np.flatnonzero(rng.random(len(power)) < recipe.room)
+    low = np.exp(rng.uniform(*np.log(recipe.room_frames), len(rows)))
+    frames = low[:, None] * np.linspace(1.0, 0.5, power.shape[2])
+    kept = (10 ** (-6 / frames)).astype(np.float32)
+    tail_db = -rng.uniform(*recipe.room_db, len(rows))
+    share = (1 / (1 + 10 ** (-tail_db / 10))).astype(np.float32)[:, None]
+    dry, ringing = power[rows], np.zeros_like(power[rows, 0])
+    for at in range(power.shape[1]):
+        power[rows, at] = (1 - share) * dry[:, at] + share * (1 - kept) / kept * ringing
+        ringing = kept * (ringing + dry[:, at])
 
 
 def _mask(decibels: Floats, recipe: Recipe, rng: np.random.Generator) -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from monitor.model.card import ProfileName
-from monitor.tuning.poisson import interval as poisson
+from monitor.tuning.poisson import LEVEL
 from training.calibration import BUDGETS
 from training.data import CLASSES
 from training.default import HOP_FRAMES, Outcome, Plan
@@ -203,7 +203,8 @@ def _stream_row(figures: Sequence[FoldFigures], profile: ProfileName) -> tuple[C
     beds = [bed for one in figures for bed in one.beds]
     hours = sum(bed.seconds for bed in beds) / 3600
     false = sum(row.false_alarms for row in alerts)
-    low, high = poisson(false)
+    seeds = len({one.seed for one in figures})
+    low, high = (limit * seeds for limit in _limits(false / seeds))
     scenes, heard = sum(row.scenes for row in alerts), sum(row.heard for row in alerts)
     urgent = sum(row.false_alarms for row in alerts if row.label in _URGENT)
     return (
@@ -213,6 +214,14 @@ def _stream_row(figures: Sequence[FoldFigures], profile: ProfileName) -> tuple[C
     )  # fmt: skip
 
 
+def _limits(count: float) -> tuple[float, float]:
+    """The exact interval of a Poisson count in its gamma form, which takes a mean over seeds as well."""
+    from scipy.stats import gamma
+
+    tail = (1.0 - LEVEL) / 2
+    return (float(gamma.ppf(tail, count)) if count else 0.0), float(gamma.ppf(1.0 - tail, count + 1))
+
+
 def _streams(streams: Table, classes: Table) -> Iterator[str]:
     yield "## Streams"
     yield ""
@@ -220,8 +229,10 @@ def _streams(streams: Table, classes: Table) -> Iterator[str]:
     yield ""
     yield "Foreground clips, each alone 15 dB over a background of its fold, that raise their own alert while"
     yield "they sound or within two seconds after; false alarms on the fold's backgrounds without them, with"
-    yield f"exact Poisson intervals (95 %). Urgent: {', '.join(_URGENT)}. Many sounds at"
-    yield "once, other levels, rooms, microphones, and YAMNet: [stream-eval](../stream-eval/README.md)."
+    yield "exact Poisson intervals (95 %), for which the same hours under several seeds count once; so do"
+    yield f"stretches of a file that repeat an earlier one. Urgent: {', '.join(_URGENT)}."
+    yield "Many sounds at once, other levels, rooms, microphones, and YAMNet:"
+    yield "[stream-eval](../stream-eval/README.md)."
     yield ""
     yield "With the profile `quiet`, all folds and seeds, and the settings that ship:"
     yield ""

@@ -27,7 +27,7 @@ class ClassFigures:
     """One class on soundscapes.
 
     onset_f1 : onsets within 0.5 s; event_f1 : and ends within 0.5 s or half the length; segment_f1 : of 1 s
-    delays_s : from true onset to decision, of the sounds heard
+    delays_s : from true onset to decision, of the sounds heard by an event of their own
     recordings : of each recording, how many of its sounds were heard, and how many there are
     """
 
@@ -72,9 +72,8 @@ def judge(scapes: Sequence[Soundscape], streams: Sequence[Hops], profile: Profil
     tables = [table(hops, profile, labels) for hops in streams]
     curve = []
     for moved in MOVES:
-        found = _delays(scapes, profile.heard(streams, moved))
-        told = [delay is not None for delays in found.values() for _, delay in delays]
-        curve.append((moved, sum(told), len(told)))
+        found = [told for sounds in _told(scapes, profile.heard(streams, moved)).values() for told in sounds]
+        curve.append((moved, sum(told.heard for told in found), len(found)))
     return SceneFigures(tuple(classes), micro, psds(scapes, tables, labels), tuple(curve))
 
 
@@ -83,46 +82,59 @@ def scene_figures(scapes: Sequence[Soundscape], heard: Heard) -> tuple[list[Clas
     measures = _sed_eval(scapes, heard)
     figures = [
         _class_figures(label, found, {name: _f1(m, label) for name, m in measures.items()})
-        for label, found in _delays(scapes, heard).items()
+        for label, found in _told(scapes, heard).items()
     ]
     micro = {name: _number(m.results_overall_metrics()) for name, m in measures.items()}
     return figures, micro
 
 
-def _class_figures(
-    label: str, found: Sequence[tuple[Truth, float | None]], f1: Mapping[str, float]
-) -> ClassFigures:
+@dataclass(frozen=True)
+class _Told:
+    """Whether a sound was reported, and how long after its onset: None if by an earlier sound's event."""
+
+    truth: Truth
+    heard: bool
+    delay_s: float | None
+
+
+def _class_figures(label: str, found: Sequence[_Told], f1: Mapping[str, float]) -> ClassFigures:
     recordings: dict[str, tuple[int, int]] = {}
-    for truth, delay in found:
-        heard, sounds = recordings.get(truth.recording, (0, 0))
-        recordings[truth.recording] = (heard + (delay is not None), sounds + 1)
-    delays = tuple(delay for _, delay in found if delay is not None)
-    return ClassFigures(label, len(found), len(delays), **f1, delays_s=delays, recordings=recordings)
+    for told in found:
+        heard, sounds = recordings.get(told.truth.recording, (0, 0))
+        recordings[told.truth.recording] = (heard + told.heard, sounds + 1)
+    delays = tuple(told.delay_s for told in found if told.delay_s is not None)
+    heard = sum(told.heard for told in found)
+    return ClassFigures(label, len(found), heard, **f1, delays_s=delays, recordings=recordings)
 
 
-def _delays(scapes: Sequence[Soundscape], heard: Heard) -> dict[str, list[tuple[Truth, float | None]]]:
-    """The sounds of each class that occurs, with the delay of their decision; None = not heard."""
-    found: dict[str, list[tuple[Truth, float | None]]] = {label: [] for label in CLASSES}
+def _told(scapes: Sequence[Soundscape], heard: Heard) -> dict[str, list[_Told]]:
+    """The sounds of each class that occurs, and what was reported of them."""
+    found: dict[str, list[_Told]] = {label: [] for label in CLASSES}
     for scape, events in zip(scapes, heard.events, strict=True):
-        for truth in scape.truths:
-            delay = _delay(truth.label, truth.onset_s, truth.offset_s, events)
-            found[truth.label].append((truth, delay))
+        for label, sounds in found.items():
+            mine = [truth for truth in scape.truths if truth.label == label]
+            sounds += _told_of(mine, [event for event in events if event.label == label])
     return {label: sounds for label, sounds in found.items() if sounds}
 
 
-def _delay(label: str, onset_s: float, offset_s: float, events: Sequence[Event]) -> float | None:
-    """Seconds from the sound's onset to the first decision for its class while it could tell of it.
+def _told_of(truths: Sequence[Truth], events: Sequence[Event]) -> list[_Told]:
+    """Pair the sounds of one class in one soundscape with its events.
 
-    An event that was on already when the sound began tells of it too, at once.
+    An event tells of a sound if it was decided while the sound was on or just after. One that was on
+    already tells of the sound too if it rightly told of another: a false alarm does not become true
+    because a sound sets in under it.
     """
-    for event in events:
-        if event.label != label or event.decided_s > offset_s + _LATE_S:
-            continue
-        if event.decided_s > onset_s:
-            return event.decided_s - onset_s
-        if event.offset_s > onset_s:
-            return 0.0
-    return None
+
+    def by(event: Event, truth: Truth) -> bool:
+        return truth.onset_s < event.decided_s <= truth.offset_s + _LATE_S
+
+    right = [event for event in events if any(by(event, truth) for truth in truths)]
+    found = []
+    for truth in truths:
+        own = [event.decided_s - truth.onset_s for event in right if by(event, truth)]
+        going_on = any(event.decided_s <= truth.onset_s < event.offset_s for event in right)
+        found.append(_Told(truth, bool(own) or going_on, None if going_on or not own else min(own)))
+    return found
 
 
 def _sed_eval(scapes: Sequence[Soundscape], heard: Heard) -> dict[str, Any]:

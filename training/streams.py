@@ -54,6 +54,8 @@ class Scored:
     levels: tuple[Level, ...]
     truths: tuple[Span, ...] = ()
     """The sounds of a stream that has several."""
+    again: tuple[tuple[float, float], ...] = ()
+    """Stretches in seconds that repeat an earlier one: what alarms there has been counted."""
 
     @property
     def hop_s(self) -> float:
@@ -67,7 +69,12 @@ class Scored:
 
     @property
     def seconds(self) -> float:
-        return float(self.times_s[-1])
+        """Without what repeats."""
+        return float(self.times_s[-1]) - sum(end - start for start, end in self.again)
+
+    def counts(self, at_s: float) -> bool:
+        """Whether ``at_s`` lies in no stretch that repeats an earlier one."""
+        return not any(start <= at_s < end for start, end in self.again)
 
 
 def scene(

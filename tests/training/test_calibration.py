@@ -74,6 +74,19 @@ def test_quiet_raises_nothing_on_speech_where_other_background_may() -> None:
     assert enter["speech"] > ALARM >= enter["street"]
 
 
+def test_an_alarm_counts_once_where_background_repeats_itself() -> None:
+    """The second half of the bed is the first again."""
+    alarms = [100, 150, 200, 2100, 2150, 2200]
+    scores = np.zeros(4000)
+    scores[alarms] = ALARM
+    bed = replace(stream(scores), again=((2000 * HOP_S, 4000 * HOP_S),))
+    settings = ClassSettings(enter=0.5, exit=0.2, attack_s=0.0, smoothing_s=0.0, cooldown_s=1.0)
+    figures = alert_figures((), (bed,), {"dog_bark": settings})[CLASSES.index("dog_bark")]
+    tape = Tape((stream(np.zeros(10)), bed), COLUMN, 0.0, HOP_S)
+    assert figures.false_alarms == tape.alarms(settings) == 3
+    assert bed.seconds == pytest.approx(2000 * HOP_S)
+
+
 def test_settings_that_the_monitor_would_refuse_are_not_allowed() -> None:
     """A card of ours says that the sound lasts two seconds; for another's model it may be half of one."""
     settings = ClassSettings(enter=0.99, exit=0.5, attack_s=0.0, smoothing_s=2.0)

@@ -9,7 +9,7 @@ import pytest
 from recordings import make_part
 
 from training.data import BACKGROUND, LABELS
-from training.mixing import PLAIN, Mixer, Recipe, pair_targets
+from training.mixing import PLAIN, Mixer, Recipe, in_rooms, pair_targets
 from training.prepare import FrontEnd, default_front_end, make_mixer
 from training.splits import Part
 
@@ -100,3 +100,23 @@ def test_an_augmented_batch_is_finite_and_its_targets_are_shares(part: Part, fro
     windows, targets = batch(part, front_end, Recipe())
     assert np.isfinite(windows).all()
     assert ((targets >= 0.0) & (targets <= 1.0)).all()
+
+
+def test_a_room_keeps_the_power_and_dies_away_by_sixty_decibels_in_its_time() -> None:
+    power = np.zeros((3, 120, 2), np.float32)
+    power[:, 10] = 1.0
+    rooms = replace(Recipe(), room=1.0, room_frames=(30.0, 30.0), room_db=(3.0, 3.0))
+    in_rooms(power, rooms, np.random.default_rng(0))
+    assert power.sum(axis=1) == pytest.approx(np.ones((3, 2)), rel=1e-3)
+    direct, tail = power[0, 10], power[0, 11:]
+    assert 10 * np.log10(direct / tail.sum(axis=0)) == pytest.approx([3.0, 3.0], abs=0.01)
+    low, high = (10 * np.log10(tail[0, band] / tail[time, band]) for band, time in ((0, 30), (1, 15)))
+    assert (low, high) == pytest.approx((60.0, 60.0), abs=0.1)
+
+
+def test_a_window_in_a_room_is_as_long_and_holds_the_same(part: Part, front_end: FrontEnd) -> None:
+    windows, targets = batch(part, front_end, replace(BARE, room=1.0))
+    dry, same = batch(part, front_end, BARE)
+    assert windows.shape == dry.shape
+    assert np.isfinite(windows).all()
+    np.testing.assert_array_equal(targets, same)

@@ -94,6 +94,18 @@ def test_a_deaf_listener_scores_nothing(scapes: list[Soundscape]) -> None:
     assert set(micro.values()) == {0.0}
 
 
+def test_a_false_alarm_does_not_become_true_by_a_sound_that_sets_in_under_it(
+    scapes: list[Soundscape],
+) -> None:
+    """One that told of an earlier sound goes on for the next, which then has no delay of its own."""
+    first, second = (replace(scapes[0].truths[0], onset_s=t, offset_s=t + 2.0) for t in (5.0, 9.0))
+    scape = replace(scapes[0], truths=(first, second))
+    for decided_s, heard, delays in ((4.0, 0, ()), (5.5, 2, (0.5,)), (9.5, 1, (0.5,))):
+        event = Event(first.label, decided_s, 10.0, decided_s)
+        (row,), _ = scene_figures([scape], Heard(((event,),), (scape.seconds,)))
+        assert (row.heard, row.delays_s) == (heard, pytest.approx(delays))
+
+
 def test_onsets_off_by_more_than_half_a_second_do_not_count(scapes: list[Soundscape]) -> None:
     # By more than the collar, and further from every other sound of the class.
     alone = [_thinned(scape) for scape in scapes]

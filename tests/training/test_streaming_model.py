@@ -75,9 +75,10 @@ def test_joined_lessons_are_all_lessons_in_order(lessons: Lessons) -> None:
     np.testing.assert_array_equal(both.windows[6:], lessons.windows)
 
 
+@pytest.mark.parametrize("room", [0.0, 1.0])
 @pytest.mark.parametrize("seed", range(5))
-def test_a_labelled_sound_is_heard_in_the_window_itself(part, seed: int) -> None:
-    plan = LessonPlan(negatives=0.0, unlabelled=0.0, second=0.0, background=0.0, partial=1.0)
+def test_a_labelled_sound_is_heard_in_the_window_itself(part, seed: int, room: float) -> None:
+    plan = LessonPlan(negatives=0.0, unlabelled=0.0, second=0.0, background=0.0, partial=1.0, room=room)
     alone = replace(part, backgrounds=part.backgrounds[:1])
     maker = MixtureMaker(alone, (), LEAD * 320, WINDOW * 320, plan, 0.9)
     samples, targets, known = maker.draw(np.random.default_rng(seed))

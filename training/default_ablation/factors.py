@@ -82,6 +82,7 @@ GROUPS = {
             _without("windows over a sound's edges", run__recipe__partial=0.0, lessons__partial=0.0),
             _without("windows with none of the classes", run__recipe__negatives=0.0, lessons__negatives=0.0),
             _instead("hard negatives mined", run__mined=0.12),
+            _instead("sounds in rooms that ring", run__recipe__room=0.4, lessons__room=0.4),
             _without("gain", run__recipe__level_db=(0.0, 0.0), run__level_db=0.0),
             _without("equaliser", run__recipe__equaliser_db=0.0),
             _without("speed", run__recipe__stretch=0.0, lessons__speed=1.0),

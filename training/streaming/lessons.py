@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from monitor.features.logmel import log_mel
 from training.audio import Waveform, read
+from training.augment.waveform import room_response
 from training.data import Clip
 from training.distillation import Teacher, apply_head, cache_key, fit_head, sounding
 from training.mixing import HEARD_FRAMES, Floats, pair_targets
@@ -46,6 +47,9 @@ class LessonPlan:
     background_db: tuple[float, float] = (-5.0, 25.0)
     partial: float = 0.35
     speed: float = 1.16
+    room: float = 0.0
+    room_s: tuple[float, float] = (0.2, 1.5)
+    room_db: tuple[float, float] = (-5.0, 10.0)
 
 
 @dataclass(frozen=True)
@@ -97,14 +101,16 @@ class MixtureMaker:
         self._targets = targets_of(part, faint_label)
         self._events, self._others = event_sampler(part), other_sampler(part)
         self._unlabelled = [read(clip.path, RATE) for clip in unlabelled]
-        self._lead, self._length, self._plan = lead, length, plan
+        self._past = RATE // 2 if plan.room else 0
+        self._lead, self._length, self._plan = lead + self._past, length, plan
 
     def draw(self, rng: np.random.Generator) -> tuple[Waveform, Floats, bool]:
         """Return samples, shape (lead + length,), the window's targets and whether they are known."""
         plan = self._plan
         if self._unlabelled and rng.random() < plan.unlabelled:
             sound = self._unlabelled[int(rng.integers(len(self._unlabelled)))]
-            return self._levelled(self._placed(sound, rng)[0], rng), np.zeros_like(self._targets[0]), False
+            mixture = self._placed(sound, rng)[0]
+            return self._levelled(mixture[self._past :], rng), np.zeros_like(self._targets[0]), False
         empty = rng.random() < plan.negatives
         first = int((self._others if empty else self._events).draw(1, rng)[0])
         (mixture, full), targets = self._placed(self._sounds[first], rng), self._targets[first]
@@ -114,10 +120,19 @@ class MixtureMaker:
             gain_db = rng.uniform(-plan.second_db, plan.second_db)
             mixture = mixture + self._scaled(self._placed(self._sounds[second], rng)[0], loudness, gain_db)
             targets = pair_targets(targets[None], self._targets[second][None], np.array([gain_db]))[0]
+        if plan.room and rng.random() < plan.room:
+            mixture = self._in_room(mixture, loudness, rng)
         if rng.random() < plan.background or not full:
             bed, _ = self._placed(self._sounds[int(self._others.draw(1, rng)[0])], rng)
             mixture = mixture + self._scaled(bed, loudness, -rng.uniform(*plan.background_db))
-        return self._levelled(mixture, rng), targets, True
+        return self._levelled(mixture[self._past :], rng), targets, True
+
+    def _in_room(self, mixture: Waveform, loudness: float, rng: np.random.Generator) -> Waveform:
+        from scipy.signal import fftconvolve
+
+        rt60_s = float(np.exp(rng.uniform(*np.log(self._plan.room_s))))
+        response = room_response(RATE, rt60_s, rng.uniform(*self._plan.room_db), rng)
+        return self._scaled(fftconvolve(mixture, response)[: len(mixture)], loudness, 0.0)
 
     def _placed(self, sound: Waveform, rng: np.random.Generator) -> tuple[Waveform, bool]:
         """A stretch of a long sound, a short one somewhere, at a random speed; does it fill the window."""
