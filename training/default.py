@@ -22,18 +22,21 @@ from monitor.features.spec import LogMelSpec
 from monitor.model.card import Card, Quality
 from monitor.model.package import write_package
 from training.data import LABELS, Clip, Corpora
+from training.distillation import cache_key
 from training.evaluation import streamer
 from training.export import to_tflite
 from training.fit import Scaling, measure_scaling
 from training.held_out import Decided, FoldFigures, Hearing, decide, hear, judge
 from training.mixing import Floats
-from training.packaging import NAME, Facts, make_card, undecided
+from training.packaging import NAME as PACKAGE
+from training.packaging import Facts, make_card, undecided
 from training.prepare import FrontEnd, make_mixer
 from training.splits import Part, everything, leave_one_out
 from training.streaming.fit import StreamRun, train
 from training.streaming.lessons import LessonPlan, Lessons, joined, make_lessons
 from training.streaming.network import check_parity, streaming
 
+NAME = "default"
 HOP_FRAMES = 24
 """Frames between two sets of scores: 0.48 s, at which inference stays below a tenth of YAMNet's (`bench`)."""
 
@@ -42,7 +45,10 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Plan:
-    """One making of the model; the first of ``seeds`` decides what ships, the others add to the figures."""
+    """One making of the model; the first of ``seeds`` decides what ships, the others add to the figures.
+
+    name : of the recipe, with what was changed in it
+    """
 
     folds: tuple[int, ...]
     seeds: tuple[int, ...]
@@ -50,6 +56,7 @@ class Plan:
     lessons: LessonPlan
     version: str
     command: str
+    name: str = NAME
 
 
 @dataclass(frozen=True)
@@ -151,7 +158,7 @@ def write(outcome: Outcome, models: Path, runs: Path) -> Path:
     """Write the package into ``models``, those of the single folds into ``runs``; return the first's path."""
     for fold, package in outcome.apart.items():
         package.write(runs / f"without-fold{fold}.tflite")
-    return outcome.package.write(models / f"{NAME}.tflite")
+    return outcome.package.write(models / f"{PACKAGE}.tflite")
 
 
 def _same_seed(one: _Fit, other: _Fit) -> bool:
@@ -187,7 +194,8 @@ def _train(
 ) -> Trained:
     mixer = make_mixer(part, front_end, run.recipe, lambda done: None, run.network.lead)
     scaling = measure_scaling(mixer, run.seed)
-    model = train(run, mixer, lessons, scaling, folder, lambda text: say(f"{folder.name}: {text}"))
+    heard = f"{cache_key(part, (), front_end)} {lessons.digest()}"
+    model = train(run, mixer, lessons, scaling, folder, lambda text: say(f"{folder.name}: {text}"), heard)
     return Trained(model, run, scaling, front_end)
 
 

@@ -16,7 +16,7 @@ from monitor.model.card import ProfileName
 from monitor.tuning.poisson import LEVEL
 from training.calibration import BUDGETS
 from training.data import CLASSES
-from training.default import HOP_FRAMES, Outcome, Plan
+from training.default import HOP_FRAMES, NAME, Outcome, Plan
 from training.evaluation import AlertFigures, false_alarm_table
 from training.held_out import FoldFigures, Hearing
 from training.mixing import Floats
@@ -33,16 +33,15 @@ from training.study.stats import rows
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-MODEL = "default"
-PEERS = ("yamnet-lr", "compact", "cnn")
-"""Models of the study, tested on the same folds, that ours stands beside."""
+PEERS = (NAME, "yamnet-lr", "compact", "cnn")
+"""Models that ours stands beside: the study's, and the recipe, where ours is another one."""
 _URGENT = ("siren", "gun_shot", "car_horn", "jackhammer")
 
 
-def write_records(outcome: Outcome, plan: Plan, study: Path, folder: Path) -> None:
+def write_records(outcome: Outcome, plan: Plan, beside: Sequence[Path], folder: Path) -> None:
     """Write records, page, pictures and tables into ``folder``.
 
-    study : the study's records; models of :data:`PEERS` that have none there are left out
+    beside : where records of :data:`PEERS` are; those that have none there are left out
     """
     ours = [record_of(hearing, outcome, plan) for hearing in outcome.hearings]
     for record in ours:
@@ -61,13 +60,14 @@ def write_records(outcome: Outcome, plan: Plan, study: Path, folder: Path) -> No
     }
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "making.json").write_text(json.dumps(making, indent=1) + "\n")
-    write(compose(outcome, plan, ours, read_all(study)), folder)
+    others = [record for place in beside for record in read_all(place)]
+    write(compose(outcome, plan, ours, others), folder)
 
 
 def record_of(hearing: Hearing, outcome: Outcome, plan: Plan) -> JobRecord:
     others = tuple(fold for fold in plan.folds if fold != hearing.fold)
     return JobRecord(
-        Job("honest", MODEL, hearing.fold, hearing.seed),
+        Job("honest", plan.name, hearing.fold, hearing.seed),
         DataUse(others, "none: the last epoch's weights", 0, 0, CLASSES),
         Making(
             asdict(plan.run), versions(), f"{platform.machine()}, {os.cpu_count()} cores", plan.command, 0.0
@@ -144,7 +144,7 @@ def _clip_table(
     folds = sorted({record.job.test_fold for record in ours})
     columns = (*_CLIP_FIRST, *(f"fold {fold}" for fold in folds), "pooled", "from", "to")
     found = []
-    for name in (MODEL, *PEERS):
+    for name in dict.fromkeys((ours[0].job.model, *PEERS)):
         mine = _of(name, [*ours, *study], folds)
         if {record.job.test_fold for record in mine} != set(folds):
             continue
@@ -173,12 +173,13 @@ def _clips(table: Table, ours: Sequence[JobRecord], study: Sequence[JobRecord]) 
     yield "bootstrap over recordings. The others are the study's, tested on the same clips (`yamnet-lr`:"
     yield "logistic regression on YAMNet's embedding; `cnn`: the published network). Differences in points:"
     yield ""
+    own = ours[0].job.model
     for name in PEERS:
-        theirs = _of(name, study, folds)
+        theirs = _of(name, study, folds) if name != own else []
         if {record.job.test_fold for record in theirs} == set(folds):
             gap = difference(rows(ours), rows(theirs), accuracy)
             low, high = 100 * gap.low, 100 * gap.high
-            yield f"- {MODEL} − {name}: **{100 * gap.value:+.1f}** ({low:+.1f} to {high:+.1f})"
+            yield f"- {own} − {name}: **{100 * gap.value:+.1f}** ({low:+.1f} to {high:+.1f})"
     yield ""
     yield "![Confusion of clips](confusion.png)"
     yield ""

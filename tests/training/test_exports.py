@@ -122,7 +122,7 @@ def test_a_training_that_is_absent_or_not_finished_or_another_is_named(made, tmp
         ({"epochs": 5}, "1 of 5 epochs are trained"),
         ({"epoch": 1}, "has other fields: epoch"),
     ):
-        (tmp_path / "run" / "spec.json").write_text(json.dumps(spec | changed))
+        (tmp_path / "run" / "spec.json").write_text(json.dumps({"run": spec["run"] | changed}))
         with pytest.raises(DataError, match=said):
             read_network(tmp_path / "run", package)
 

@@ -17,6 +17,7 @@ from training import default, held_out
 from training.data import CLASSES, LABELS, Corpora
 from training.default import Plan, School, make, write
 from training.distillation import EMBEDDING
+from training.errors import DataError
 from training.fit import measure_scaling
 from training.mixing import Recipe
 from training.networks import NetworkSpec
@@ -136,6 +137,12 @@ def test_a_run_that_is_stopped_goes_on_to_the_very_same_weights(
         once("stopped", stop)
     resumed = once("stopped", silent)
     assert all(np.array_equal(a, b) for a, b in zip(whole, resumed, strict=True))
+    # What is finished is finished for these settings and these recordings alone.
+    other = replace(run, recipe=replace(run.recipe, mask=0.1))
+    with pytest.raises(DataError, match=r"was trained with other recipe\.mask; delete it, or"):
+        train(other, mixer, lessons, scaling, tmp_path / "whole", silent)
+    with pytest.raises(DataError, match="was trained with other recordings or lessons"):
+        train(run, mixer, lessons, scaling, tmp_path / "whole", silent, "another fold")
 
 
 def test_mined_windows_are_those_without_a_class_that_are_most_taken_for_one(part, tmp_path: Path) -> None:
@@ -185,6 +192,6 @@ def test_the_recipe_ends_in_a_package_that_the_monitor_reads(
     apart = load_model(tmp_path / "runs" / "without-fold2.tflite", ThirdParty()).card
     assert {(quality.fold, quality.recipe_cv) for quality in apart.quality} == {("2", False)}
     assert {(quality.fold, quality.recipe_cv) for quality in loaded.card.quality} == {("1, 2", True)}
-    write_records(outcome, plan, tmp_path / "study", tmp_path / "records")
+    write_records(outcome, plan, [tmp_path / "study"], tmp_path / "records")
     assert "sound-training default" in (tmp_path / "records" / "README.md").read_text()
     assert [record.job.test_fold for record in read_all(tmp_path / "records" / "records")] == [1, 2]

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import click
 
 from training.cli.options import Clock, data_option, parse_folds
+
+SHIPPED = Path("docs/results/default")
+"""Records of the recipe that ships, beside which another stands."""
 
 
 def _seeds(_: click.Context, __: click.Parameter, text: str) -> tuple[int, ...]:
@@ -30,16 +34,32 @@ def _seeds(_: click.Context, __: click.Parameter, text: str) -> tuple[int, ...]:
 )
 @click.option("--epochs", default=40, show_default=True, type=click.IntRange(1))
 @click.option("--version", "model_version", default="0.1.0", show_default=True, help="Version in the card.")
-@click.option("--models", default="models", show_default=True, type=click.Path(path_type=Path))
-@click.option("--records", default="docs/results/default", show_default=True, type=click.Path(path_type=Path))
+@click.option(
+    "--change",
+    "changes",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Another recipe: a setting of `run` or `lessons`, dotted. Nothing that ships is overwritten.",
+)
+@click.option(
+    "--models", type=click.Path(path_type=Path), help="[default: models; with --change: the folder of runs]"
+)
+@click.option(
+    "--records",
+    type=click.Path(path_type=Path),
+    help="[default: docs/results/default; with --change: records in the folder of runs]",
+)
 @click.option(
     "--study", default="docs/results/study/records", show_default=True, type=click.Path(path_type=Path),
     help="Records of the study's models, to stand beside.",
 )  # fmt: skip
-@click.option("--runs", default="runs/default", show_default=True, type=click.Path(path_type=Path))
+@click.option(
+    "--runs", type=click.Path(path_type=Path), help="[default: runs/default; with --change: named after it]"
+)
 def default(
     data: Path | None, folds: tuple[int, ...], seeds: tuple[int, ...], teacher: Path | None, epochs: int,
-    model_version: str, models: Path, records: Path, study: Path, runs: Path,
+    model_version: str, changes: tuple[str, ...], models: Path | None, records: Path | None, study: Path,
+    runs: Path | None,
 ) -> None:  # fmt: skip
     """Train, calibrate, test and package the model that ships.
 
@@ -48,24 +68,34 @@ def default(
     left in the folder of runs, for `stream-eval`.
 
     \b
-    Example:
+    Examples:
       sound-training default --data ~/sounds --folds 1,2,3 --seeds 0
+      sound-training default --change run.recipe.room=0.4 --change lessons.room=0.4
     """
     from training.data import data_root, load
-    from training.default import Plan, School, make, write
+    from training.default import NAME, Plan, School, make, write
     from training.distillation import TEACHER_FILE, unlabelled_sounds
     from training.prepare import default_front_end
     from training.records import write_records
     from training.streaming.fit import StreamRun
     from training.streaming.lessons import LessonPlan
+    from training.study.variants import settings_of
 
     named = (",".join(map(str, numbers)) for numbers in (folds, seeds))
-    command = "sound-training default --folds {} --seeds {} --epochs {}".format(*named, epochs)
+    command = "sound-training default --folds {} --seeds {} --epochs {} --version {}".format(
+        *named, epochs, model_version
+    )
+    name = "~".join((NAME, *changes))
+    runs = runs or Path("runs", name)
+    models = models or (runs if changes else Path("models"))
+    records = records or (runs / "records" if changes else SHIPPED)
     root = data_root(data)
     run = StreamRun(seed=seeds[0], epochs=epochs)
-    plan = Plan(folds, seeds, run, LessonPlan(), model_version, command)
+    command += "".join(f" --change {change}" for change in changes)
+    plan = settings_of(name, {NAME: Plan(folds, seeds, run, LessonPlan(), model_version, command)})
+    plan = replace(plan, name=name)
     school = School(teacher or root / "yamnet" / TEACHER_FILE, unlabelled_sounds(root / "effects"))
     outcome = make(plan, load(root), school, default_front_end(Path(".cache/features")), runs, Clock())
     path = write(outcome, models, runs)
-    write_records(outcome, plan, study, records)
+    write_records(outcome, plan, [study, SHIPPED / "records"] if changes else [study], records)
     click.echo(str(path))

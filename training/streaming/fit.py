@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from training.distillation import EMBEDDING
+from training.errors import DataError
 from training.fit import RunSpec, Scaling, make_optimizer, prefetch
 from training.loop import Course, Report, on_logits, one_cycle, optimise
 from training.mixing import Floats, Mixer, Recipe
@@ -29,6 +30,8 @@ from training.windows import predict
 Goal = tuple[Floats, Floats, Floats]
 """Targets, the teacher's embedding, whether it is known."""
 
+SPEC = "spec.json"
+"""Beside a run's state: what it is, and what it heard."""
 _CANDIDATES, _PICKED = 2048, 8
 """Windows of an epoch among which one in so many is picked as the hardest."""
 
@@ -60,10 +63,20 @@ class StreamRun:
 
 
 def train(
-    run: StreamRun, mixer: Mixer, lessons: Lessons | None, scaling: Scaling, folder: Path, report: Report
-) -> Any:
-    """Train, or go on where an earlier call stopped; return the whole-sequence form for any length."""
+    run: StreamRun, mixer: Mixer, lessons: Lessons | None, scaling: Scaling, folder: Path, report: Report,
+    heard: str = "",
+) -> Any:  # fmt: skip
+    """Train, or go on where an earlier call stopped; return the whole-sequence form for any length.
+
+    heard : tells what the run learns from from anything else; "" where the folder's name does
+
+    Raises
+    ------
+    DataError : the folder holds a run with other settings, or one that heard something else
+    """
     import keras
+
+    _claim(folder, run, heard)
 
     keras.utils.set_random_seed(run.seed)
     exact = build(run.network)
@@ -71,8 +84,6 @@ def train(
         model = build_last(run.network, mixer.frames)
         logits, features = model.outputs
         pupil = keras.Model(model.input, [logits, keras.layers.Dense(EMBEDDING)(features)])
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "spec.json").write_text(json.dumps(asdict(run), indent=1))
     taught = lessons.taught(run.soft) if lessons is not None else None
 
     def batches(epoch: int) -> Iterator[tuple[Floats, Goal]]:
@@ -89,6 +100,34 @@ def train(
     optimise(pupil, optimizer, objective, batches, course, folder, report)
     exact.set_weights(model.get_weights())
     return exact
+
+
+def _claim(folder: Path, run: StreamRun, heard: str) -> None:
+    """Write down what is trained in the folder, or compare it with what was."""
+    path, wanted = folder / SPEC, json.loads(json.dumps({"run": asdict(run), "heard": heard}))
+    if not (folder / "state.npz").is_file() or not path.is_file():
+        folder.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(wanted, indent=1))
+        return
+    stored = json.loads(path.read_text(encoding="utf-8"))
+    other = _other(stored.get("run"), wanted["run"])
+    if not other and heard and stored.get("heard") != heard:
+        other = "recordings or lessons"
+    if other:
+        raise DataError(
+            f"{folder}: was trained with other {other}; delete it, or name another folder for the runs"
+        )
+
+
+def _other(stored: Any, wanted: Any, name: str = "settings") -> str:
+    """The first setting that differs, dotted; "" if none does."""
+    if not isinstance(stored, dict) or not isinstance(wanted, dict):
+        return "" if stored == wanted else name
+    if set(stored) != set(wanted):
+        return name
+    prefix = "" if name == "settings" else f"{name}."
+    found = (_other(stored[key], wanted[key], prefix + key) for key in wanted)
+    return next((text for text in found if text), "")
 
 
 @contextmanager

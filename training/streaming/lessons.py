@@ -10,6 +10,7 @@ Reference: Hinton, Vinyals, Dean, Distilling the Knowledge in a Neural Network, 
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -64,6 +65,10 @@ class Lessons:
     targets: Floats
     embedding: NDArray[np.float16]
     labelled: Floats
+
+    def digest(self) -> str:
+        """Tells these lessons from others."""
+        return hashlib.sha256(self.embedding.tobytes() + self.targets.tobytes()).hexdigest()[:12]
 
     def taught(self, share: float) -> Lessons:
         """Standardise the embedding; take ``share`` of each target from what it says of the labels.

@@ -14,7 +14,7 @@ import numpy as np
 from training.errors import DataError
 from training.fit import Scaling
 from training.loop import history_of
-from training.streaming.fit import StreamRun, train
+from training.streaming.fit import SPEC, StreamRun, train
 from training.streaming.network import Form
 
 T = TypeVar("T")
@@ -42,7 +42,7 @@ def read_run(folder: Path) -> StreamRun:
     DataError : see :func:`trained`
     """
     try:
-        run = _rebuilt(StreamRun, json.loads((folder / "spec.json").read_text(encoding="utf-8")))
+        run = _rebuilt(StreamRun, json.loads((folder / SPEC).read_text(encoding="utf-8"))["run"])
         done = len(history_of(folder))
     except OSError as error:
         raise DataError(f"{folder}: no training is in it (spec.json, state.npz)") from error
