@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,8 @@ from training.stream_psds import psds, table
 ONSET_COLLAR_S = 0.5
 LENGTH_SHARE = 0.5
 SEGMENT_S = 1.0
+TOGETHER_S = 1.0
+"""Sounds that share as much are a pair that a monitor must tell both of."""
 MOVES = (-3.0, -2.0, -1.0, -0.5, 0.0, 0.5, 1.0, 2.0, 3.0)
 """By how much all thresholds are moved, in log-odds, to draw recall against false alarms."""
 _LATE_S = 2.0
@@ -47,12 +50,14 @@ class SceneFigures:
 
     micro : F1 over all events or segments alike, by the name of the measure
     psds : by scenario; empty where it cannot be computed
+    pairs : of sounds of two classes that are on at once, by their names: how many, and both heard
     curve : thresholds moved by so much, sounds heard then, sounds
     """
 
     classes: tuple[ClassFigures, ...]
     micro: Mapping[str, float]
     psds: Mapping[str, float]
+    pairs: Mapping[str, tuple[int, int]]
     curve: tuple[tuple[float, int, int], ...]
 
     def macro(self, measure: str) -> float:
@@ -72,17 +77,25 @@ def judge(scapes: Sequence[Soundscape], streams: Sequence[Hops], profile: Profil
     tables = [table(hops, profile, labels) for hops in streams]
     curve = []
     for moved in MOVES:
-        found = [told for sounds in _told(scapes, profile.heard(streams, moved)).values() for told in sounds]
-        curve.append((moved, sum(told.heard for told in found), len(found)))
-    return SceneFigures(tuple(classes), micro, psds(scapes, tables, labels), tuple(curve))
+        events = profile.heard(streams, moved).events
+        found = [one for scape, mine in zip(scapes, events, strict=True) for one in _told(scape, mine)]
+        curve.append((moved, sum(one.heard for one in found), len(found)))
+    return SceneFigures(
+        tuple(classes), micro, psds(scapes, tables, labels), pairs(scapes, heard), tuple(curve)
+    )
 
 
 def scene_figures(scapes: Sequence[Soundscape], heard: Heard) -> tuple[list[ClassFigures], dict[str, float]]:
     """Score by sed_eval; return a row per class that occurs, and each measure over all classes alike."""
     measures = _sed_eval(scapes, heard)
+    found: dict[str, list[_Told]] = {label: [] for label in CLASSES}
+    for scape, events in zip(scapes, heard.events, strict=True):
+        for told in _told(scape, events):
+            found[told.truth.label].append(told)
     figures = [
-        _class_figures(label, found, {name: _f1(m, label) for name, m in measures.items()})
-        for label, found in _told(scapes, heard).items()
+        _class_figures(label, sounds, {name: _f1(m, label) for name, m in measures.items()})
+        for label, sounds in found.items()
+        if sounds
     ]
     micro = {name: _number(m.results_overall_metrics()) for name, m in measures.items()}
     return figures, micro
@@ -107,14 +120,33 @@ def _class_figures(label: str, found: Sequence[_Told], f1: Mapping[str, float]) 
     return ClassFigures(label, len(found), heard, **f1, delays_s=delays, recordings=recordings)
 
 
-def _told(scapes: Sequence[Soundscape], heard: Heard) -> dict[str, list[_Told]]:
-    """The sounds of each class that occurs, and what was reported of them."""
-    found: dict[str, list[_Told]] = {label: [] for label in CLASSES}
+def _told(scape: Soundscape, events: Sequence[Event]) -> list[_Told]:
+    """The sounds of a soundscape, class by class, and what was reported of them."""
+    return [
+        told
+        for label in CLASSES
+        for told in _told_of(
+            [truth for truth in scape.truths if truth.label == label],
+            [event for event in events if event.label == label],
+        )
+    ]
+
+
+def pairs(scapes: Sequence[Soundscape], heard: Heard) -> dict[str, tuple[int, int]]:
+    """Count the sounds of two classes that are on at once, and those of which both were heard.
+
+    The key is both classes, sorted, with a plus between.
+    """
+    found: dict[str, tuple[int, int]] = {}
     for scape, events in zip(scapes, heard.events, strict=True):
-        for label, sounds in found.items():
-            mine = [truth for truth in scape.truths if truth.label == label]
-            sounds += _told_of(mine, [event for event in events if event.label == label])
-    return {label: sounds for label, sounds in found.items() if sounds}
+        for one, other in combinations(_told(scape, events), 2):
+            first, second = one.truth, other.truth
+            together_s = min(first.offset_s, second.offset_s) - max(first.onset_s, second.onset_s)
+            if first.label != second.label and together_s >= TOGETHER_S:
+                name = "+".join(sorted((first.label, second.label)))
+                count, both = found.get(name, (0, 0))
+                found[name] = count + 1, both + (one.heard and other.heard)
+    return found
 
 
 def _told_of(truths: Sequence[Truth], events: Sequence[Event]) -> list[_Told]:

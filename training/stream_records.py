@@ -17,7 +17,7 @@ from training.stream_alarms import Bed
 from training.stream_eval import ClassFigures, SceneFigures
 from training.whole import whole
 
-VERSION = 1
+VERSION = 2
 """Of what is measured and how: records of another version are made again."""
 BACKGROUNDS = "backgrounds"
 """The condition without sounds: plain backgrounds."""
@@ -120,7 +120,8 @@ class Store:
 def _scenes(values: Mapping[str, Any]) -> SceneFigures:
     classes = tuple(_class(row) for row in values["classes"])
     curve = tuple((moved, heard, sounds) for moved, heard, sounds in values["curve"])
-    return SceneFigures(classes, values["micro"], values["psds"], curve)
+    pairs = {name: (count, both) for name, (count, both) in values["pairs"].items()}
+    return SceneFigures(classes, values["micro"], values["psds"], pairs, curve)
 
 
 def _class(values: dict[str, Any]) -> ClassFigures:

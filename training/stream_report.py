@@ -13,12 +13,13 @@ from training.report import Cell, Report, Table
 from training.soundscapes import ScapePlan
 from training.stream_alarms import URGENT, VOICES_OR_MUSIC, Alarms, Bed, alarm_table
 from training.stream_conditions import CONDITIONS, PLAIN
-from training.stream_eval import SceneFigures
+from training.stream_eval import TOGETHER_S, SceneFigures
 from training.stream_psds import MOST_PER_HOUR
 from training.stream_records import Record
 
 MEASURES = {"onset_f1": "onset F1", "event_f1": "onset and offset F1", "segment_f1": "segment F1"}
 RECALL_OF, RECALL_AT = "siren", "snr-5"
+ALARM_OVER = ({"siren", "street_music"}, {"siren", "jackhammer"})
 _Z = 1.96
 _SUMMARY = {
     "plain": "no voices, no music", "voices or music": "voices or music in them", "speech": "speech",
@@ -76,6 +77,7 @@ def compose(records: Sequence[Record], plan: ScapePlan, command: str, notes: Seq
         _scenes(heard),
         _false_alarms(heard),
         _recall(heard),
+        _together(heard),
         _swept(heard),
     )
     return Report("\n".join(parts), drawn, tables)
@@ -192,6 +194,28 @@ def _recall_row(voice: Voice) -> Iterator[tuple[Cell, ...]]:
             shares = [heard / sounds for heard, sounds in row.recordings.values()]
             low, high = wilson(sum(shares), len(shares))
             yield (voice.name, len(shares), row.sounds, row.heard, float(np.mean(shares)), low, high)
+
+
+def _together(heard: Sequence[Voice]) -> str:
+    rows = []
+    for voice in heard:
+        pairs = voice.scenes[PLAIN].pairs
+        alarm = [pairs[name] for name in pairs if set(name.split("+")) in ALARM_OVER]
+        rows.append((voice.name, *_both(list(pairs.values())), *_both(alarm)))
+    return "\n".join((
+        "## Two at once",
+        "",
+        Table(("model", "pairs", "both heard", "siren over music or jackhammer", "both heard"),
+              tuple(rows)).markdown(),
+        "",
+        f"Sounds of two classes that share {TOGETHER_S:g} s or more; each label has an output and an event",
+        "of its own, so that one does not wait for the other.",
+        "",
+    ))  # fmt: skip
+
+
+def _both(pairs: Sequence[tuple[int, int]]) -> tuple[int, int]:
+    return sum(count for count, _ in pairs), sum(both for _, both in pairs)
 
 
 def wilson(successes: float, trials: int) -> tuple[float, float]:

@@ -12,7 +12,7 @@ from stream_parts import told
 
 from training.soundscapes import RATE, ScapePlan, Soundscape, Truth, make_soundscapes
 from training.splits import Part
-from training.stream_eval import scene_figures
+from training.stream_eval import pairs, scene_figures
 from training.stream_hearing import Event, Heard
 from training.streams import rms
 
@@ -104,6 +104,19 @@ def test_a_false_alarm_does_not_become_true_by_a_sound_that_sets_in_under_it(
         event = Event(first.label, decided_s, 10.0, decided_s)
         (row,), _ = scene_figures([scape], Heard(((event,),), (scape.seconds,)))
         assert (row.heard, row.delays_s) == (heard, pytest.approx(delays))
+
+
+def test_a_pair_is_heard_if_both_its_sounds_are(scapes: list[Soundscape]) -> None:
+    siren, music, late = (
+        replace(scapes[0].truths[0], label=label, onset_s=onset_s, offset_s=offset_s)
+        for label, onset_s, offset_s in (
+            ("siren", 2.0, 6.0), ("street_music", 4.0, 9.0), ("dog_bark", 8.5, 12.0),
+        )
+    )  # fmt: skip
+    scape = replace(scapes[0], truths=(siren, music, late))
+    events = tuple(Event(t.label, t.onset_s, t.offset_s, t.onset_s + 0.5) for t in scape.truths)
+    for reported, both in ((events, 1), (events[:1], 0), (events[1:], 0)):
+        assert pairs([scape], Heard((reported,), (scape.seconds,))) == {"siren+street_music": (1, both)}
 
 
 def test_onsets_off_by_more_than_half_a_second_do_not_count(scapes: list[Soundscape]) -> None:
