@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,11 +12,13 @@ from recordings import make_part
 from monitor.records import EventRecord
 from monitor.replay import Listener as ReplayListener
 from monitor.replay import Replay, ReplayOptions
+from training.errors import DataError
 from training.peers import own, unheard_folds
 from training.report import write
 from training.soundscapes import ScapePlan
 from training.stream_eval import MOVES
 from training.stream_hearing import Profile, listen
+from training.stream_pooled import pooled
 from training.stream_records import BACKGROUNDS, Listener, Record, Setting, Store
 from training.stream_report import compose, wilson
 from training.stream_run import Sweeps, run
@@ -128,6 +131,31 @@ def test_peers_hear_their_own_sweeps() -> None:
     assert "room-large" in sweeps.conditions(own(MODEL))
     assert "room-large" not in sweeps.conditions(peer)
     assert {BACKGROUNDS, "plain", "snr-5"} <= set(sweeps.conditions(peer))
+
+
+def test_folds_are_pooled(records: list[Record], folder: Path, tmp_path: Path) -> None:
+    """Twice the same fold: as good, with twice the sounds, the hours and the alarms."""
+    for number in (1, 2):
+        for record in records:
+            target = tmp_path / str(number) / "records" / f"{record.condition}.json"
+            target.parent.mkdir(parents=True, exist_ok=True)
+            named = replace(record, listener=f"without-fold{number}")
+            target.write_text(named.to_json())
+    twice = {r.condition: r for r in pooled([tmp_path / "1", tmp_path / "2"])}
+    assert {r.listener for r in twice.values()} == {"without the fold"}
+    for record in records:
+        both = twice[record.condition]
+        for profile, figures in record.scenes.items():
+            again = both.scenes[profile]
+            assert again.macro("onset_f1") == pytest.approx(figures.macro("onset_f1"), abs=1e-4)
+            assert [2 * c.sounds for c in figures.classes] == [c.sounds for c in again.classes]
+            assert len(again.delays_s) == 2 * len(figures.delays_s)
+        for profile, beds in record.beds.items():
+            assert sum(b.seconds for b in both.beds[profile]) == pytest.approx(
+                2 * sum(b.seconds for b in beds)
+            )
+    with pytest.raises(DataError, match="no records of an evaluation"):
+        pooled([tmp_path])
 
 
 def test_the_page_names_every_picture_and_table(records: list[Record], tmp_path: Path) -> None:

@@ -46,11 +46,17 @@ def _families(_: click.Context, __: click.Parameter, text: str) -> tuple[str, ..
 @click.option(
     "--quick", is_flag=True, help=f"{_QUICK_SCENES} scenes, no sweeps, no peers, into {_QUICK_OUT}."
 )
+@click.option(
+    "--pool",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="Hear nothing: make one page of the records of this folder and others, each of another fold.",
+)
 @click.option("--out", default="docs/results/stream-eval", show_default=True, type=click.Path(path_type=Path))
 def stream_eval(
     data: Path | None, models: tuple[Path, ...], train_folds: tuple[int, ...], test_folds: tuple[int, ...],
     scenes: int, seed: int, sweeps: tuple[str, ...], peer_sweeps: tuple[str, ...], peer: bool, head: Path,
-    jobs: int, quick: bool, out: Path,
+    jobs: int, quick: bool, pool: tuple[Path, ...], out: Path,
 ) -> None:  # fmt: skip
     """Judge models on minutes with eight sounds each and on plain backgrounds.
 
@@ -59,8 +65,9 @@ def stream_eval(
     same command goes on where it stopped.
 
     \b
-    Example:
+    Examples:
       sound-training stream-eval --data ~/sounds --test 2 --scenes 60 --jobs 2
+      sound-training stream-eval --pool runs/fold1 --pool runs/fold2 --out runs/folds
     """
     from training.data import data_root, load
     from training.errors import DataError
@@ -68,10 +75,20 @@ def stream_eval(
     from training.soundscapes import ScapePlan
     from training.splits import split
     from training.stream_panel import Panel, panel
+    from training.stream_pooled import pooled
     from training.stream_records import Setting
     from training.stream_report import compose
     from training.stream_run import Sweeps, run
 
+    if pool:
+        command = f"sound-training stream-eval {' '.join(f'--pool {folder}' for folder in pool)}"
+        note = (
+            "Each fold was heard by networks that never heard it; F1 and PSDS are means over the folds, all"
+        )
+        notes = ("", f"{note} else is pooled: {', '.join(map(str, pool))}.")
+        write(compose(pooled(pool), ScapePlan(count=scenes, seed=seed), command, notes), out)
+        click.echo(str(out / "README.md"))
+        return
     if quick:
         scenes, sweeps, peer, out = min(scenes, _QUICK_SCENES), (), False, Path(_QUICK_OUT)
     absent = next((path for path in models if not path.is_file()), None)
