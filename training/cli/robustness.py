@@ -17,8 +17,10 @@ if TYPE_CHECKING:
     from training.robustness.plan import Plan
 
 _PATH = click.Path(path_type=Path)
-_HARDENED = "compact~epochs=30~hardening.beta=1~hardening.epsilon_db=0.5"
-_MODELS = f"cnn,gru,clstm,compact~epochs=30,{_HARDENED}"
+_HARDENED = "hardening.beta=1~hardening.epsilon_db=0.5"
+_QUICK_MODELS = f"cnn,gru,clstm,compact~epochs=30,compact~epochs=30~{_HARDENED}"
+_MODELS = f"{_QUICK_MODELS},shipped~epochs=20,shipped~epochs=20~{_HARDENED}~hardening.steps=1"
+_GUIDE = Path("docs/robustness.md")
 _PARTS = "features,sound,transfer,alerts,universal,examples,everyday"
 _CLIPS, _QUICK_CLIPS = 50, 100
 _FOLDS, _QUICK_FOLDS = (1, 2, 3), (2,)
@@ -42,7 +44,7 @@ def _parts(context: click.Context, option: click.Parameter, text: str) -> tuple[
 @data_option
 @click.option(
     "--models", callback=_names,
-    help=f"Networks of the study, with commas; '': packages alone.  [default: {_MODELS}]",
+    help=f"Networks of the study, with commas; '': packages alone.  [default: {_MODELS}; quick: the first 5]",
 )  # fmt: skip
 @click.option("--folds", callback=parse_fold_list, help="Test folds.  [default: 1,2,3; quick: 2]")
 @click.option("--seeds", default="0", show_default=True, callback=parse_numbers)
@@ -98,7 +100,8 @@ def robustness(
     from training.study.task import Options
 
     out = out or (_QUICK_OUT if quick else _OUT)
-    models = tuple(_MODELS.split(",")) if models is None else models
+    if models is None:
+        models = tuple((_QUICK_MODELS if quick else _MODELS).split(","))
     options = Options(data, cache=cache, runs=runs)
     folds = folds or (_QUICK_FOLDS if quick else _FOLDS)
     count = clips if clips is not None else _QUICK_CLIPS if quick else _CLIPS
@@ -109,7 +112,8 @@ def robustness(
     click.echo(f"analyses took {time.perf_counter() - began:.0f} s", err=True)
     for message in refused:
         click.echo(f"error: {message}", err=True)
-    click.echo(str(write(compose(gather(out / "records")), out)))
+    guide = os.path.relpath(_GUIDE, out) if _GUIDE.is_file() else ""
+    click.echo(str(write(compose(gather(out / "records"), guide), out)))
     if failed or refused:
         sys.exit(1)
 

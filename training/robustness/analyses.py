@@ -14,10 +14,10 @@ from training.robustness.everyday import findings, noises
 from training.robustness.in_features import Effort, attack_features
 from training.robustness.in_sound import attack_sound
 from training.robustness.jobs import Say, Work
-from training.robustness.plan import Plan, digest, stem, unheard
+from training.robustness.plan import Plan, digest, facts, stem, unheard
 from training.robustness.planted import MARGINS_DB, planted
-from training.robustness.played import alerts, examples, transfers, universals
-from training.robustness.subjects import Panel, chosen, named, of_network, of_package
+from training.robustness.played import alerts, examples, own_subject, transfers, universals
+from training.robustness.subjects import Panel, chosen, named, of_package
 from training.robustness.targets import target
 from training.study.folds import labelled
 from training.study.records import Job
@@ -36,10 +36,14 @@ def _features(plan: Plan) -> list[Work]:
         Work(f"features/{name}", {"effort": asdict(effort), "margin_db": margin}, _planted(name, effort))
         for name, margin in MARGINS_DB.items()
     ]
-    settings = {"effort": asdict(effort), "clips": plan.clips}
+    jobs = plan.jobs(plan.models)
     return toys + [
-        Work(f"features/{stem(job)}", settings, _feature_run(plan, job)) for job in plan.jobs(plan.models)
+        Work(f"features/{stem(job)}", _settings(plan, job, effort), _feature_run(plan, job)) for job in jobs
     ]
+
+
+def _settings(plan: Plan, job: Job, effort: Any) -> dict[str, Any]:
+    return {"effort": asdict(effort), **facts(plan, [job], [job.test_fold], plan.clips)}
 
 
 def _planted(name: str, effort: Effort) -> Callable[[Say], Sequence[Any]]:
@@ -55,26 +59,37 @@ def _feature_run(plan: Plan, job: Job) -> Callable[[Say], Sequence[Any]]:
 
 
 def _everyday(plan: Plan) -> list[Work]:
-    """Networks of the monitor's windows and packages, each over all its folds and seeds."""
-    settings = {"clips": plan.clips, "quick": plan.quick, "folds": plan.folds, "seeds": plan.seeds}
-    works = [Work(f"everyday/{model}", settings, _network_run(plan, model)) for model in plan.windowed]
+    """Networks and packages, each over all its folds and seeds."""
+    works = []
+    # A published network's features are made anew under every disturbance: too long for a quick look.
+    for model in plan.sources:
+        jobs = plan.jobs([model])
+        settings = _heard(plan, jobs, plan.folds)
+        works.append(Work(f"everyday/{model}", settings, _network_run(plan, jobs)))
     for package in plan.packages:
-        folds = unheard(plan, package)
-        kept = {**settings, "folds": folds, "sha256": digest(package)}
-        if folds:
-            works.append(Work(f"everyday/{named(package)}", kept, _package_run(plan, package, folds)))
+        if folds := unheard(plan, package):
+            settings = {**_heard(plan, [], folds), "sha256": digest(package)}
+            works.append(Work(f"everyday/{named(package)}", settings, _package_run(plan, package, folds)))
     return works
 
 
-def _network_run(plan: Plan, model: str) -> Callable[[Say], Sequence[Any]]:
+def _heard(plan: Plan, jobs: Sequence[Job], folds: Sequence[int]) -> dict[str, Any]:
+    return {"quick": plan.quick, "pools": _pools(plan), **facts(plan, jobs, folds, plan.clips)}
+
+
+def _pools(plan: Plan) -> tuple[tuple[int, ...], ...]:
+    """Folds whose clips are counted together: all, and those that each package has not heard."""
+    pools = (plan.folds, *(unheard(plan, package) for package in plan.packages))
+    return tuple(dict.fromkeys(pool for pool in pools if pool))
+
+
+def _network_run(plan: Plan, jobs: Sequence[Job]) -> Callable[[Say], Sequence[Any]]:
     def found(say: Say) -> Sequence[Any]:
         panels = []
-        for job in plan.jobs([model]):
+        for job in jobs:
             one = target(job, plan.options, plan.clips, not plan.quick, say)
-            if one.windows is not None:
-                subject = of_network(model, one.windows.task, one.windows.network)
-                panels.append(Panel(job.test_fold, one.clips, (subject,)))
-        return findings(panels, _disturbances(plan), say)
+            panels.append(Panel(job.test_fold, one.clips, (own_subject(one),)))
+        return findings(panels, _disturbances(plan), _pools(plan), say)
 
     return found
 
@@ -84,7 +99,8 @@ def _package_run(plan: Plan, package: Path, folds: Sequence[int]) -> Callable[[S
         corpus = labelled(load(data_root(plan.options.data)), "urbansound8k")
         subject = of_package(package)
         clips = {f: chosen([c for c in corpus.clips if c.fold == f], plan.clips) for f in folds}
-        return findings([Panel(f, clips[f], (subject,)) for f in folds], _disturbances(plan), say)
+        panels = [Panel(f, clips[f], (subject,)) for f in folds]
+        return findings(panels, _disturbances(plan), _pools(plan), say)
 
     return found
 
@@ -103,22 +119,16 @@ def _disturbances(plan: Plan) -> tuple[Disturbance, ...]:
 
 
 def _sound(plan: Plan) -> list[Work]:
-    settings = {"steps": plan.sound_steps, "clips": plan.clips}
-    # Through the published features an attack takes minutes a fold: too long for a quick look.
-    jobs = plan.jobs(plan.windowed if plan.quick else plan.models)
-    return [Work(f"sound/{stem(job)}", settings, _sound_run(plan, job, plan.sound_steps)) for job in jobs]
+    effort, jobs = plan.sound_effort, plan.jobs(plan.sources)
+    return [Work(f"sound/{stem(job)}", _settings(plan, job, effort), _sound_run(plan, job)) for job in jobs]
 
 
-def _sound_run(plan: Plan, job: Job, steps: int) -> Callable[[Say], Sequence[Any]]:
+def _sound_run(plan: Plan, job: Job) -> Callable[[Say], Sequence[Any]]:
     def found(say: Say) -> Sequence[Any]:
         attacked = target(job, plan.options, plan.clips, not plan.quick, say)
-        return [attack_sound(attacked, steps, say)]
+        return [attack_sound(attacked, plan.sound_effort, say)]
 
     return found
-
-
-def _stem(job: Job) -> str:
-    return f"{job.model}-fold{job.test_fold}-seed{job.seed}"
 
 
 _PARTS: dict[str, Callable[[Plan], list[Work]]] = {

@@ -27,6 +27,9 @@ _FEATURES_DB = (-300.0, 300.0)
 _DEEPFOOL_STEPS, _DEEPFOOL_CLASSES = 50, 5
 _OVERSHOOT = 1.02
 _FMN_STEP_DB = 0.2
+_FMN_STEP = 0.02
+_TURNED_UP = tuple(10 ** (db / 20) for db in range(2, 26, 2))
+"""A change of less than half a step of 16 bits is rounded away."""
 _CW_SEARCHES, _CW_STEP, _CW_CONST = 4, 5e-4, 10.0
 
 
@@ -69,35 +72,106 @@ def deepfool(logits: Logits, sounds: Floats, truth: Labels) -> Floats:
         steps=_DEEPFOOL_STEPS, candidates=_DEEPFOOL_CLASSES, loss="logits"
     )
     moved, _, _ = attack(model, tf.constant(sounds), tf.constant(truth), epsilons=None)
-    return np.asarray(moved)
+    return _finite(np.asarray(moved), sounds)
 
 
 def descend(
-    logits: Logits, sounds: Floats, truth: Labels, budget_db: float, steps: int = 20, seed: int = 0
+    logits: Logits, sounds: Floats, truth: Labels, budget_db: float, steps: int = 20, start: int = 1
 ) -> Floats:
     """Return sounds perturbed at an SNR of ``budget_db`` towards any wrong class (L2 projected gradient).
 
-    Of all steps each sound keeps the one with the greatest margin of a wrong class: more steps from
-    one start cannot make the attack weaker.
+    ``start`` 0 begins at the sound itself; any other number draws a place at that SNR. Of all steps
+    each sound keeps the one with the greatest margin of a wrong class: more steps from one start
+    cannot make the attack weaker.
     """
+    radius = np.linalg.norm(sounds, axis=1, keepdims=True) * 10 ** (-budget_db / 20)
+    drawn = np.random.default_rng(start).standard_normal(sounds.shape).astype(np.float32)
+    stride = 2.5 * radius / steps
+
+    def advance(delta: Floats, gradient: Floats) -> Floats:
+        return _on_sphere(delta + _on_sphere(gradient, stride), radius)
+
+    return _best(logits, sounds, truth, advance, steps, _on_sphere(drawn, radius if start else 0 * radius))
+
+
+def descend_peak(logits: Logits, sounds: Floats, truth: Labels, peak_db: float, steps: int = 20) -> Floats:
+    """Return sounds perturbed by a peak of at most ``peak_db`` dB of full scale (signs of the gradient)."""
+    # Whole steps of 16 bits: rounding must not exceed the budget.
+    radius = np.float32(np.floor(10 ** (peak_db / 20) * _FULL_SCALE) / _FULL_SCALE)
+    stride = np.float32(2.5 * radius / steps)
+
+    def advance(delta: Floats, gradient: Floats) -> Floats:
+        pushed: Floats = np.clip(delta + stride * np.sign(gradient), -radius, radius)
+        return np.clip(sounds + pushed, -1.0, 1.0) - sounds
+
+    return _best(logits, sounds, truth, advance, steps, np.zeros_like(sounds))
+
+
+def _best(
+    logits: Logits,
+    sounds: Floats,
+    truth: Labels,
+    advance: Callable[[Floats, Floats], Floats],
+    steps: int,
+    delta: Floats,
+) -> Floats:
     import tensorflow as tf
 
-    radius = np.linalg.norm(sounds, axis=1, keepdims=True) * 10 ** (-budget_db / 20)
-    start = np.random.default_rng(seed).standard_normal(sounds.shape).astype(np.float32)
-    delta = _on_sphere(start, radius)
     best, reached = delta, np.full(len(sounds), -np.inf)
-    stride = 2.5 * radius / steps
     for _ in range(steps + 1):
         with tf.GradientTape() as tape:
             moved = tf.constant(sounds + delta)
             tape.watch(moved)
             margins = _margins(logits(moved), truth)
         margin = np.asarray(margins)
-        better = margin > reached
+        # The sound itself is no perturbation: from it the first step counts, wherever it leads.
+        better = (margin > reached) & delta.any(axis=1)
         reached, best = np.where(better, margin, reached), np.where(better[:, None], delta, best)
-        gradient = np.asarray(tape.gradient(margins, moved))
-        delta = _on_sphere(delta + _on_sphere(gradient, stride), radius)
+        delta = advance(delta, np.asarray(tape.gradient(margins, moved)))
     return quantised(sounds + best)
+
+
+def nearest_sounds(logits: Logits, sounds: Floats, truth: Labels, steps: int) -> Floats:
+    """Return each sound changed as little as FMN finds (Pintor et al., 2021), for a wrong class.
+
+    Changes are searched in units of the sound's own norm: one size of step suits loud and quiet ones.
+    """
+    import foolbox
+    import tensorflow as tf
+
+    norm = np.linalg.norm(sounds, axis=1, keepdims=True).astype(np.float32)
+    model = foolbox.TensorFlowModel(
+        lambda changes: logits(sounds + norm * changes), bounds=(-1, 1), device="/CPU:0"
+    )
+    attack = _fmn()(steps=steps, max_stepsize=_FMN_STEP)
+    changes, _, _ = attack(model, tf.zeros_like(sounds), tf.constant(truth), epsilons=None)
+    moved = sounds + np.float32(_OVERSHOOT) * norm * np.asarray(changes)
+    return _finite(np.clip(moved, -1.0, 1.0), sounds)
+
+
+def rounded(logits: Logits, sounds: Floats, moved: Floats, truth: Labels) -> Floats:
+    """Return each change as 16 bits hold it, turned up as little as lets it fool still."""
+    results = quantised(moved)
+    for factor in _TURNED_UP:
+        lost = right(logits, results, truth)
+        if not lost.any():
+            break
+        results[lost] = quantised(sounds + np.float32(factor) * (moved - sounds))[lost]
+    return results
+
+
+def dead(logits: Logits, inputs: Floats, truth: Labels) -> NDArray[np.bool_]:
+    """Whether the gradient of each input's loss (cross-entropy) is zero throughout or not finite."""
+    import tensorflow as tf
+
+    given = tf.constant(inputs)
+    with tf.GradientTape() as tape:
+        tape.watch(given)
+        loss = tf.nn.sparse_softmax_cross_entropy_with_logits(truth, logits(given))
+    gradient = tape.gradient(loss, given, unconnected_gradients="zero")
+    flat = np.asarray(gradient).reshape(len(inputs), -1)
+    lost: NDArray[np.bool_] = ~flat.any(axis=1) | ~np.isfinite(flat).all(axis=1)
+    return lost
 
 
 def push_features(
@@ -115,6 +189,16 @@ def push_features(
         abs_stepsize=2.5 * epsilon_db / steps, steps=steps, random_start=restart > 0
     )
     return _attacked(attack, logits, decibels, truth, epsilon_db)
+
+
+def push_at_random(logits: Logits, decibels: Floats, truth: Labels, epsilon_db: float, tries: int) -> Floats:
+    """Return features changed by ±``epsilon_db`` in every bin at random; the first try that fools is kept."""
+    rng, pushed = np.random.default_rng(0), decibels.copy()
+    for _ in range(tries):
+        left = right(logits, pushed, truth)
+        signs = rng.choice(np.array([-1.0, 1.0], np.float32), decibels.shape)
+        pushed[left] = (decibels + np.float32(epsilon_db) * signs)[left]
+    return pushed
 
 
 def push_once(logits: Logits, decibels: Floats, truth: Labels, epsilon_db: float) -> Floats:
@@ -169,7 +253,13 @@ def _attacked(attack: Any, logits: Logits, decibels: Floats, truth: Labels, epsi
     # Bounds only set foolbox's scale here: no feature comes near them.
     model = foolbox.TensorFlowModel(logits, bounds=_FEATURES_DB, device="/CPU:0")
     _, moved, _ = attack(model, tf.constant(decibels), tf.constant(truth), epsilons=epsilon)
-    return np.asarray(moved)
+    return _finite(np.asarray(moved), decibels)
+
+
+def _finite(moved: Floats, before: Floats) -> Floats:
+    """What an attack with broken gradients returns is no change."""
+    whole = np.isfinite(moved).all(axis=tuple(range(1, moved.ndim)), keepdims=True)
+    return np.where(whole, moved, before)
 
 
 def noise_like(perturbed: Floats, sounds: Floats, colour: Callable[[Waveform], Waveform]) -> Floats:

@@ -20,9 +20,10 @@ from training.study.stats import Figures, Rows, figures
 
 @dataclass(frozen=True)
 class Finding:
-    """One model under one disturbance, pooled over folds; ``lost`` is clean accuracy less this one's."""
+    """One model under one disturbance, pooled over ``folds``; ``lost`` is clean accuracy less this one's."""
 
     subject: str
+    folds: tuple[int, ...]
     condition: str
     family: str
     what: str
@@ -38,25 +39,38 @@ def noises(backgrounds: Sequence[Clip], kind: str) -> list[Waveform]:
 
 
 def findings(
-    panels: Sequence[Panel], disturbances: Sequence[Disturbance], say: Callable[[str], None]
+    panels: Sequence[Panel],
+    disturbances: Sequence[Disturbance],
+    pools: Sequence[tuple[int, ...]],
+    say: Callable[[str], None],
 ) -> list[Finding]:
-    """Let every panel hear its clips under every disturbance; the first one must be the clean clip."""
+    """Let every panel hear its clips under every disturbance; the first one must be the clean clip.
+
+    pools : folds that are counted together; one that is not among the panels whole is left out
+    """
     if disturbances[0].name != CLEAN:
         raise ValueError(f"{disturbances[0].name} comes first; {CLEAN} must, as what others are compared to")
     sounds = [[read(clip.path, RATE) for clip in panel.clips] for panel in panels]
     clean: dict[str, Rows] = {}
     found = []
-    for disturbance in disturbances:
+    there = {panel.fold for panel in panels}
+    for number, disturbance in enumerate(disturbances):
         heard = _heard(panels, sounds, disturbance)
         clean = clean or heard
         for name, scored in heard.items():
-            row = Finding(
-                name, disturbance.name, disturbance.family, disturbance.what, disturbance.value,
-                figures(scored), difference(clean[name], scored),
-            )  # fmt: skip
-            found.append(row)
-            say(f"{disturbance.name}: {name} {row.figures.accuracy:.3f}")
+            for pool in pools:
+                if there >= {*pool}:
+                    before, after = (_of_folds(scores, pool) for scores in (clean[name], scored))
+                    found.append(Finding(
+                        name, pool, disturbance.name, disturbance.family, disturbance.what, disturbance.value,
+                        figures(after), difference(before, after),
+                    ))  # fmt: skip
+            say(f"{name}: {number + 1} of {len(disturbances)} disturbances, {disturbance.name}")
     return found
+
+
+def _of_folds(scored: Rows, folds: Sequence[int]) -> Rows:
+    return scored.where(np.array([fold in folds for fold, _ in scored.key]))
 
 
 def _heard(

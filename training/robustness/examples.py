@@ -15,12 +15,10 @@ from training.data import CLASSES
 from training.mixing import Floats
 from training.prepare import RATE
 from training.robustness.attacks import (
-    Labels,
-    Logits,
     deepfool,
     nearest_features,
-    quantised,
     right,
+    rounded,
     snr_db,
     sounds_of,
 )
@@ -34,8 +32,6 @@ if TYPE_CHECKING:
 _LABELS = ("siren", "dog_bark", "gun_shot", "drilling", "street_music", "jackhammer")
 """In the order in which clips are looked for."""
 _COUNT = 3
-_TURNED_UP = (1.5, 2.0, 3.0, 5.0, 8.0, 16.0)
-"""A change of less than half a step of 16 bits is rounded away."""
 _AUDIBLE = 0.3
 """Peak to which a perturbation alone is turned up in its file: it could not be heard otherwise."""
 
@@ -93,15 +89,6 @@ def examples(target: Target, pictures: Path, files: Path, say: Callable[[str], N
             float(np.abs(changes[i]).max()), name, written,
         ))  # fmt: skip
     return found
-
-
-def rounded(heard: Logits, sounds: Floats, moved: Floats, truth: Labels) -> Floats:
-    """Return each change as 16 bits hold it, turned up as little as lets it fool still."""
-    results = quantised(moved)
-    for factor in _TURNED_UP:
-        lost = right(heard, results, truth)
-        results[lost] = quantised(sounds + np.float32(factor) * (moved - sounds))[lost]
-    return results
 
 
 def _rows(target: Target, known: Any) -> list[int]:

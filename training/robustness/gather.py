@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +65,7 @@ def gather(folder: Path) -> Findings:
     ------
     DataError : there are none, or one is damaged
     """
-    if not any(folder.glob("*/*.json")):
+    if not any(records.is_current(path) for path in folder.glob("*/*.json")):
         raise DataError(f"{folder}: holds no findings; run an analysis first")
     every = [Pushed(**row) for row in _rows(folder / "features")]
     pushed = tuple(found for found in every if found.model not in MARGINS_DB)
@@ -76,9 +76,9 @@ def gather(folder: Path) -> Findings:
         attacked,
         tuple(_pairs(pushed, attacked, read_all(folder / "hardening"))),
         tuple(_finding(row) for row in _rows(folder / "everyday")),
-        tuple(Transferred(**row) for row in _rows(folder / "transfer")),
+        _once(Transferred(**row) for row in _rows(folder / "transfer")),
         tuple(Alerted(**row) for row in _rows(folder / "alerts")),
-        tuple(Universal(**row) for row in _rows(folder / "universal")),
+        _universal(Universal(**row) for row in _rows(folder / "universal")),
         tuple(Example(**row) for row in _rows(folder / "examples")),
         tuple(_costs(folder)),
     )
@@ -86,14 +86,15 @@ def gather(folder: Path) -> Findings:
 
 def _costs(folder: Path) -> Iterator[tuple[str, records.Cost]]:
     for path in sorted(folder.glob("*/*.json")):
-        took = records.cost(path)
+        took = records.cost(path) if records.is_current(path) else None
         if took is not None:
             yield path.parent.name, took
 
 
 def _finding(row: Mapping[str, Any]) -> Finding:
     figures = {name: float("nan") if value is None else value for name, value in row["figures"].items()}
-    return Finding(**{**row, "figures": Figures(**figures), "lost": Interval(**row["lost"])})
+    lost = Interval(**row["lost"])
+    return Finding(**{**row, "folds": tuple(row["folds"]), "figures": Figures(**figures), "lost": lost})
 
 
 def _pairs(
@@ -119,7 +120,26 @@ def _shared(*sides: Side) -> bool:
 
 
 def _rows(folder: Path) -> list[dict[str, Any]]:
-    return [row for path in sorted(folder.glob("*.json")) for row in records.read(path)]
+    paths = (path for path in sorted(folder.glob("*.json")) if records.is_current(path))
+    return [row for path in paths for row in records.read(path)]
+
+
+def _once(found: Iterable[Transferred]) -> tuple[Transferred, ...]:
+    """Records that differ by the packages that heard them agree on all other receivers."""
+    return tuple({(one.source, one.receiver, one.fold, one.seed): one for one in found}.values())
+
+
+def _universal(found: Iterable[Universal]) -> tuple[Universal, ...]:
+    """One of each network and goal, heard by the packages of all records."""
+    kept: dict[tuple[str, int, int, str], Universal] = {}
+    for one in found:
+        key = one.source, one.fold, one.seed, one.goal
+        before = kept.get(key)
+        if before is not None:
+            heard = tuple(dict.fromkeys((*before.heard, *one.heard)))
+            one = replace(one, alerts={**before.alerts, **one.alerts}, heard=heard)
+        kept[key] = one
+    return tuple(kept.values())
 
 
 def share(values: Sequence[Sequence[bool]]) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
@@ -14,10 +15,11 @@ from training.robustness.in_features import EPSILONS_DB, Pushed
 from training.robustness.in_sound import SNRS_DB, Attacked
 from training.study.intervals import Interval, difference
 from training.study.records import JobRecord
-from training.study.stats import rows
+from training.study.stats import Rows, rows
 from training.study.variants import base_of
 
 Values = NDArray[np.float64]
+_NO_BUDGET = ""
 
 MOST_LOST = 0.03
 """Clean accuracy that a candidate for shipping may lose, at the lower end of its interval."""
@@ -37,6 +39,7 @@ class Attacks:
     """What both networks were attacked by on the same clips, in features or by sound.
 
     robust, plain_robust : share of the clips that withstand each budget; "clean" is none
+    gained : by how much the shares differ, hardened less plain, paired by recording
     least, plain_least : medians of DeepFool's least change over the clips that both take for what they are,
         RMS dB of features or dB SNR of sound
     harder : by how many dB the least change must be stronger, clip by clip: 10 %, median, 90 %
@@ -46,6 +49,7 @@ class Attacks:
     both_right: int
     robust: Mapping[str, float]
     plain_robust: Mapping[str, float]
+    gained: Mapping[str, Interval]
     least: float
     plain_least: float
     harder: tuple[float, float, float]
@@ -161,14 +165,36 @@ def _attacks(
     low, middle, high = np.quantile(stronger(both[:, 0], both[:, 1]), (0.1, 0.5, 0.9))
     return Attacks(
         len(nearest[0]), len(both), _robust(hard, budgets), _robust(soft, budgets),
-        float(np.median(both[:, 1])), float(np.median(both[:, 0])), (float(low), float(middle), float(high)),
+        _gained(hard, soft, budgets), float(np.median(both[:, 1])), float(np.median(both[:, 0])),
+        (float(low), float(middle), float(high)),
     )  # fmt: skip
 
 
 def _robust(side: Sequence[Found], budgets: Mapping[str, str]) -> dict[str, float]:
     """Share of all attacked clips that are right, undisturbed and under each budget."""
-    columns = {"clean": [value for found in side for value in found.right]}
-    columns |= {
-        name: [value for found in side for value in found.withstood[key]] for key, name in budgets.items()
+    return {
+        name: float(np.mean([value for found in side for value in _kept(found, key)]))
+        for key, name in {_NO_BUDGET: "clean", **budgets}.items()
     }
-    return {name: float(np.mean(values)) for name, values in columns.items()}
+
+
+def _gained(hard: Sequence[Found], soft: Sequence[Found], budgets: Mapping[str, str]) -> dict[str, Interval]:
+    names = {_NO_BUDGET: "clean", **budgets}
+    return {name: difference(_scored(hard, key), _scored(soft, key)) for key, name in names.items()}
+
+
+def _kept(found: Found, budget: str) -> Sequence[bool]:
+    return found.right if budget == _NO_BUDGET else found.withstood[budget]
+
+
+def _scored(side: Sequence[Found], budget: str) -> Rows:
+    """The clips as those of one class, which a model finds or not: what is counted is whether."""
+    clips = [(found.fold, clip) for found in side for clip in found.clips]
+    seeds = Counter(found.fold for found in side)
+    kept = np.array([value for found in side for value in _kept(found, budget)])
+    ones = np.ones(len(clips), np.int64)
+    return Rows(
+        tuple(clips), np.array([name for found in side for name in found.recordings]), ones, 0 * ones,
+        np.where(kept, 0, 1), np.array([1 / seeds[fold] for fold, _ in clips]),
+        np.eye(2, dtype=np.float32)[0 * ones],
+    )  # fmt: skip

@@ -14,26 +14,30 @@ from training.robustness.attacks import (
     Labels,
     Logits,
     Nearest,
+    dead,
     nearest_features,
+    push_at_random,
     push_features,
     push_once,
     right,
 )
 from training.robustness.disturbances import coloured
+from training.robustness.runs import Runs, batches, figures, placed
 from training.robustness.targets import Target
 
 EPSILONS_DB = (0.1, 0.5, 1.0, 3.0)
 LARGE_DB = 30.0
 """No network survives this; a run that leaves clips right is a run whose gradients are broken."""
-_BATCH = 50
-Kept = NDArray[np.bool_]
+RANDOM_DB = 1.0
+"""Budget at which random changes are tried, as many as PGD has steps."""
+NOISES = {"Gaussian noise": 0.0, "pink noise": 1.0}
 
 
 @dataclass(frozen=True)
 class Effort:
     """How hard is tried: steps and extra random starts of PGD, steps of the attacks for the least change.
 
-    ``second`` checks DeepFool by another method, on the first ``second_clips`` clips of every batch.
+    ``second`` checks DeepFool by another method, on those of the first ``second_clips`` clips that are right.
     """
 
     steps: int = 20
@@ -44,7 +48,7 @@ class Effort:
     second_clips: int = 25
 
 
-QUICK = Effort(steps=10, restarts=0, second="FMN", second_steps=40, second_clips=_BATCH)
+QUICK = Effort(steps=10, restarts=0, second="FMN", second_steps=40, second_clips=100)
 
 
 @dataclass(frozen=True)
@@ -52,11 +56,11 @@ class Pushed:
     """One network of one fold, attacked in its features; a row per clip, in the order of the clips.
 
     right : whether the undisturbed clip is taken for what it is
-    alone : by run ("PGD 0.5 dB"), whether it still is after that run alone
-    withstood : by ``epsilon_db``, whether it still is after every run so far: lesser budgets included
+    dead : whether it is, and its loss has no gradient to follow, or none that is finite
+    alone : by run ("PGD 0.5 dB", "DeepFool"), whether it is before and after it
+    withstood : by ``epsilon_db``, whether it is after every run of any kind whose largest change is no larger
     rms_db, max_db : of the least change that DeepFool found, over bins; None where the clip was wrong
-    noise : by colour, whether noise as strong as DeepFool's change leaves it right
-    second_rms_db : of the least change that another method found; None where it was not asked
+    second_asked, second_rms_db : whether another method was asked for the least change too, and what it found
     """
 
     model: str
@@ -64,125 +68,109 @@ class Pushed:
     seed: int
     clips: tuple[str, ...]
     labels: tuple[str, ...]
+    recordings: tuple[str, ...]
     right: tuple[bool, ...]
+    dead: tuple[bool, ...]
     alone: Mapping[str, tuple[bool, ...]]
     withstood: Mapping[str, tuple[bool, ...]]
     rms_db: tuple[float | None, ...]
     max_db: tuple[float | None, ...]
-    noise: Mapping[str, tuple[bool, ...]]
     second: str
+    second_asked: tuple[bool, ...]
     second_rms_db: tuple[float | None, ...]
 
 
 def attack_features(target: Target, effort: Effort, say: Callable[[str], None]) -> Pushed:
     """Attack a network by every run and budget."""
-    parts = []
-    for first in range(0, len(target.clips), _BATCH):
-        rows = np.arange(first, min(first + _BATCH, len(target.clips)))
-        parts.append(_batch(target, rows, effort))
-        say(f"{target.job}: {rows[-1] + 1} of {len(target.clips)} clips attacked in features")
-    job = target.job
-
-    def joined(key: str) -> Any:
-        return tuple(value for part in parts for value in part[key])
-
-    def by_name(key: str) -> dict[str, Any]:
-        return {name: tuple(v for part in parts for v in part[key][name]) for name in parts[0][key]}
-
+    job, clips = target.job, target.clips
+    every = np.arange(len(clips))
+    known = right(target.given(every), target.decibels, target.truth)
+    parts, attacked = [], batches(known)
+    for number, rows in enumerate(attacked):
+        say(f"{job}: {known.sum()} of {len(clips)} clips are right, batch {number + 1} of {len(attacked)}")
+        parts.append(_batch(target, rows, effort, say))
+    found = {name: placed([part[name] for part in parts], attacked, known) for name in parts[0]}
     return Pushed(
-        job.model, job.test_fold, job.seed,
-        tuple(clip.path.stem for clip in target.clips), tuple(clip.label for clip in target.clips),
-        joined("right"), by_name("alone"), by_name("withstood"), joined("rms_db"), joined("max_db"),
-        by_name("noise"), effort.second, joined("second_rms_db"),
+        job.model, job.test_fold, job.seed, tuple(clip.path.stem for clip in clips),
+        tuple(clip.label for clip in clips), tuple(clip.recording for clip in clips), tuple(known.tolist()),
+        second=effort.second, **found,
     )  # fmt: skip
 
 
-def _batch(target: Target, rows: NDArray[np.int64], effort: Effort) -> dict[str, Any]:
+class _Session:
+    """All runs against the same clips."""
+
+    def __init__(self, logits: Logits, decibels: Floats, truth: Labels) -> None:
+        self.logits, self.decibels, self.truth = logits, decibels, truth
+        self.runs = Runs()
+
+    def run(self, name: str, pushed: Floats, epsilon_db: float = np.inf) -> None:
+        """Judge what a run made; ``epsilon_db`` is what it kept to, but for the last digit."""
+        largest = np.abs(pushed - self.decibels).max(axis=(1, 2)).astype(np.float64)
+        left = right(self.logits, pushed, self.truth)
+        self.runs.add(name, left, max_db=np.minimum(largest, epsilon_db))
+
+    def noise(self, like: str, pushed: Floats) -> None:
+        """Judge noises of the norm of each clip's change; pink along time, band after band."""
+        change = pushed - self.decibels
+        norms = np.linalg.norm(change.reshape(len(change), -1), axis=1)
+        for name, slope in NOISES.items():
+            colour, rng = coloured(slope), np.random.default_rng(0)
+            flat = np.stack([colour(np.zeros(change[0].size, np.float32), rng) for _ in change])
+            scaled = flat * (norms / np.linalg.norm(flat, axis=1))[:, None]
+            by_band = scaled.reshape(len(change), change.shape[2], change.shape[1])
+            noise = by_band.swapaxes(1, 2).astype(np.float32)
+            self.run(f"{name} as strong as {like}", self.decibels + noise)
+
+    def rms(self, name: str, pushed: Floats) -> list[float | None]:
+        change = pushed - self.decibels
+        rms = np.sqrt(np.mean(change.astype(float) ** 2, axis=(1, 2)))
+        return figures(rms, ~self.runs.left[name])
+
+
+def _batch(
+    target: Target, rows: NDArray[np.int64], effort: Effort, say: Callable[[str], None]
+) -> dict[str, Any]:
     decibels, truth, logits = target.decibels[rows], target.truth[rows], target.given(rows)
-    known = right(logits, decibels, truth)
-    alone, withstood = _pushed(logits, decibels, truth, known, effort)
-    near = np.flatnonzero(known)
-    moved = decibels.copy()
-    if len(near):
-        some = target.given(rows[near])
-        moved[near] = nearest_features(some, decibels[near], truth[near], "DeepFool", effort.deepfool_steps)
-    over = known & ~right(logits, moved, truth)
-    change = moved - decibels
+    session = _Session(logits, decibels, truth)
+    for epsilon in (0.0, *EPSILONS_DB, LARGE_DB):
+        say(f"FGSM and PGD at {epsilon:g} dB, and noise")
+        _at_epsilon(session, epsilon, effort)
+    tried = push_at_random(logits, decibels, truth, RANDOM_DB, effort.steps)
+    session.run(f"random changes of {RANDOM_DB:g} dB", tried, RANDOM_DB)
+    say("DeepFool")
+    nearest = nearest_features(logits, decibels, truth, "DeepFool", effort.deepfool_steps)
+    session.run("DeepFool", nearest)
+    session.noise("DeepFool", nearest)
+    asked = rows < effort.second_clips
+    second = decibels.copy()
+    if asked.any():
+        say(effort.second)
+        some = decibels[asked], truth[asked]
+        second[asked] = nearest_features(target.given(rows[asked]), *some, effort.second, effort.second_steps)
+    session.run(effort.second, second)
+    runs = session.runs
+    largest = np.abs(nearest - decibels).max(axis=(1, 2))
     return {
-        "right": known.tolist(),
-        "alone": alone,
-        "withstood": withstood,
-        "rms_db": _where(over, _rms(change)),
-        "max_db": _where(over, np.abs(change).max(axis=(1, 2))),
-        "noise": {name: right(logits, decibels + noise, truth).tolist() for name, noise in _noises(change)},
-        "second_rms_db": _second(target, rows, near[near < effort.second_clips], effort),
+        "dead": dead(logits, decibels, truth).tolist(),
+        "alone": runs.alone,
+        "withstood": {f"{e:g}": runs.withstood("max_db", e) for e in (0.0, *EPSILONS_DB, LARGE_DB)},
+        "rms_db": session.rms("DeepFool", nearest),
+        "max_db": figures(largest, ~runs.left["DeepFool"]),
+        "second_asked": asked.tolist(),
+        "second_rms_db": session.rms(effort.second, second),
     }
 
 
-def _pushed(
-    logits: Logits, decibels: Floats, truth: Labels, known: Kept, effort: Effort
-) -> tuple[dict[str, list[bool]], dict[str, list[bool]]]:
-    """What each run alone leaves right, and what all of them do so far."""
-    alone: dict[str, list[bool]] = {}
-    withstood: dict[str, list[bool]] = {}
-    kept = known.copy()
-
-    def run(name: str, pushed: Floats) -> None:
-        left = right(logits, pushed, truth)
-        alone[name] = left.tolist()
-        np.logical_and(kept, left, out=kept)
-
-    for epsilon in (0.0, *EPSILONS_DB, LARGE_DB):
-        if epsilon in EPSILONS_DB:
-            run(f"FGSM {epsilon:g} dB", push_once(logits, decibels, truth, epsilon))
-        pushed = push_features(logits, decibels, truth, epsilon, effort.steps if epsilon else 1)
-        run(f"PGD {epsilon:g} dB", pushed)
-        for restart in range(1, 1 + (effort.restarts if epsilon in EPSILONS_DB else 0)):
-            again = push_features(logits, decibels, truth, epsilon, effort.steps, restart)
-            run(f"PGD {epsilon:g} dB, start {restart}", again)
-        withstood[f"{epsilon:g}"] = kept.tolist()
-        for colour, noise in _noises(pushed - decibels):
-            # Not among the runs: a control shows what the size of a change does without its direction.
-            alone[f"{colour} as strong as PGD {epsilon:g} dB"] = right(
-                logits, decibels + noise, truth
-            ).tolist()
-    return alone, withstood
-
-
-def _noises(change: Floats) -> list[tuple[str, Floats]]:
-    """Noises of the norm of each clip's change; pink along time, band after band."""
-    made = []
-    norms = np.linalg.norm(change.reshape(len(change), -1), axis=1)
-    for name, slope in (("Gaussian noise", 0.0), ("pink noise", 1.0)):
-        colour, rng = coloured(slope), np.random.default_rng(0)
-        flat = np.stack([colour(np.zeros(change[0].size, np.float32), rng) for _ in change])
-        scaled = flat * (norms / np.linalg.norm(flat, axis=1))[:, None]
-        by_band = scaled.reshape(len(change), change.shape[2], change.shape[1])
-        made.append((name, by_band.swapaxes(1, 2).astype(np.float32)))
-    return made
-
-
-def _second(
-    target: Target, rows: NDArray[np.int64], near: NDArray[np.int64], effort: Effort
-) -> list[float | None]:
-    values: list[float | None] = [None] * len(rows)
-    if len(near):
-        decibels, truth, logits = (
-            target.decibels[rows[near]],
-            target.truth[rows[near]],
-            target.given(rows[near]),
-        )
-        moved = nearest_features(logits, decibels, truth, effort.second, effort.second_steps)
-        over = ~right(logits, moved, truth)
-        for place, rms in zip(near, _where(over, _rms(moved - decibels)), strict=True):
-            values[place] = rms
-    return values
-
-
-def _rms(change: Floats) -> NDArray[np.float64]:
-    rms: NDArray[np.float64] = np.sqrt(np.mean(change.astype(float) ** 2, axis=(1, 2)))
-    return rms
-
-
-def _where(mask: Kept, values: NDArray[Any]) -> list[float | None]:
-    return [round(float(value), 5) if one else None for one, value in zip(mask, values, strict=True)]
+def _at_epsilon(session: _Session, epsilon: float, effort: Effort) -> None:
+    logits, decibels, truth = session.logits, session.decibels, session.truth
+    name, budgeted = f"PGD {epsilon:g} dB", epsilon in EPSILONS_DB
+    if budgeted:
+        session.run(f"FGSM {epsilon:g} dB", push_once(logits, decibels, truth, epsilon), epsilon)
+    pushed = push_features(logits, decibels, truth, epsilon, effort.steps if epsilon else 1)
+    session.run(name, pushed, epsilon)
+    for start in range(1, 1 + (effort.restarts if budgeted else 0)):
+        again = push_features(logits, decibels, truth, epsilon, effort.steps, start)
+        session.run(f"{name}, start {start}", again, epsilon)
+    # A control shows what the size of a change does without its direction.
+    session.noise(name, pushed)

@@ -72,7 +72,7 @@ def _apart(works: Sequence[Work], workers: int) -> Iterator[Done]:
 def _in_child(threads: int, work: Work) -> Done:
     # Read when TensorFlow starts, so the first job decides.
     os.environ["TF_NUM_INTRAOP_THREADS"] = os.environ["OMP_NUM_THREADS"] = str(threads)
-    return _done(work, lambda text: None)
+    return _done(work, lambda text: print(f"{work.name}: {text}", file=sys.stderr, flush=True))
 
 
 def _done(work: Work, say: Say) -> Done:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from training.report import Report, Table
 from training.robustness import pictures, tables, tables_played
+from training.robustness.everyday import Finding
 from training.robustness.gather import Findings
 from training.robustness.hardening import MOST_LOST
 from training.robustness.sanity import checks
@@ -14,11 +16,11 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def compose(findings: Findings) -> Report:
-    """Return the page with its pictures and tables."""
+def compose(findings: Findings, guide: str = "") -> Report:
+    """Return the page with its pictures and tables; ``guide`` leads from it to docs/robustness.md."""
     drawn: dict[str, Figure] = {}
     files = {"sanity.csv": _sanity_table(findings)}
-    parts = [_OPENING]
+    parts = [_OPENING + f"[docs/robustness.md]({guide})." if guide else _OPENING + "docs/robustness.md."]
     if findings.pushed:
         drawn["features.png"] = pictures.features(findings)
         files["features.csv"] = tables.features(findings)
@@ -28,6 +30,7 @@ def compose(findings: Findings) -> Report:
     if findings.attacked:
         drawn["sounds.png"] = pictures.sounds(findings)
         files["sounds.csv"] = tables.sounds(findings)
+        files["sounds-peaks.csv"] = tables.sound_peaks(findings)
         files["sounds-runs.csv"] = tables.sound_runs(findings)
         files["sounds-classes.csv"] = tables.sound_classes(findings)
         parts.append(_sounds(files))
@@ -52,9 +55,12 @@ def compose(findings: Findings) -> Report:
         files["hardening-attacked.csv"] = tables.pairs_attacked(findings)
         parts.append(_hardening(files))
     if findings.everyday:
-        drawn["everyday.png"] = pictures.everyday(findings)
+        pools = tables.pools(findings)
+        # On one picture all lines are of the same clips: those that most models were judged on.
+        widest = max(pools.values(), key=lambda pool: len({found.subject for found in pool}))
+        drawn["everyday.png"] = pictures.everyday(widest)
         files["everyday.csv"] = tables.everyday_figures(findings)
-        parts.append(_everyday(tables.everyday(findings)))
+        parts.append(_everyday(pools))
     parts.append(_sanity(files["sanity.csv"]))
     if findings.costs:
         files["costs.csv"] = tables.costs(findings)
@@ -67,7 +73,7 @@ _OPENING = """# How easily is it fooled?
 Made by `sound-training robustness` from the records beside it. Networks are those of the study, each tested
 on the fold that it never saw. *Robust* is the share of all clips that stay right under every run of that
 budget and of all lesser ones; *fooled* counts only clips that were right before; *clean* stands beside both.
-What it means for a listener: [docs/robustness.md](../../robustness.md)."""
+What it means for a listener: """
 
 
 def _features(files: dict[str, Table]) -> str:
@@ -93,13 +99,20 @@ def _sounds(files: dict[str, Table]) -> str:
         "gradients: the monitor's own, or the published features at their own rate (two of the 165 columns "
         "are counts and give none). The budget is the ratio of the clip's power to the perturbation's; "
         "perturbed sounds stay within full scale and are rounded to 16 bits. DeepFool looks for the quietest "
-        "perturbation of all, before rounding.",
+        "perturbation of all, before rounding; where that loses it, it is turned up in steps of 2 dB.",
         files["sounds.csv"].markdown(),
         "![Budgets and least perturbations](sounds.png)",
+        "### Decibels of full scale",
+        "The same with the peak of what is added as the budget: what a converter or a file can hold.",
+        files["sounds-peaks.csv"].markdown(),
         "### Each budget, and noise of its strength",
+        "PGD from the sound itself; *few steps* are a quarter as many, *another start* is a random one. "
+        "*Rounded to nothing* are clips, of those that are right, whose perturbation 16 bits do not hold. "
+        "*Worst of all* counts every run, DeepFool and noise too, that keeps to the budget.",
         files["sounds-runs.csv"].markdown(),
         "### Least perturbation by class",
-        "Median dB SNR of DeepFool: the higher, the quieter it may be, the easier the class is fooled.",
+        "Median dB SNR of DeepFool, as found / as 16 bits hold it: the higher, the quieter it may be, the "
+        "easier the class is fooled.",
         files["sounds-classes.csv"].markdown(),
     ])  # fmt: skip
 
@@ -121,7 +134,7 @@ def _transfer(table: Table) -> str:
         "## Transfer: what fools one, played to another",
         "Sounds perturbed against one network by its gradients, judged by receivers that gave none: its own "
         "TFLite conversions, other networks trained on the same folds, the package. Published networks hear "
-        "them resampled to 22.05 kHz, so their clean accuracy is not that of the study. "
+        "them resampled to 22.05 kHz, as sources too, so their clean accuracy is not that of the study. "
         "† has heard recordings of the fold in training.",
         table.markdown(),
     ])  # fmt: skip
@@ -141,8 +154,9 @@ def _universal(files: dict[str, Table]) -> str:
     return "\n\n".join([
         "## One sound for all, over the air",
         "Two seconds that repeat, learnt on training recordings through random shifts and random rooms, "
-        "judged on others: added to sirens to hide them, added to a street to raise false ones. *Fooled* "
-        "counts sirens whose own output was above one half before, and streets where it was not.",
+        "judged on others: added to sirens to hide them, added to a street to raise false ones; noise as "
+        "loud plays in the same rooms. *Fooled* counts sirens whose own output was above one half before, "
+        "and streets where it was not.",
         files["universal-smallest.csv"].markdown(),
         "![One sound at every level](universal.png)",
         files["universal.csv"].markdown(),
@@ -152,13 +166,18 @@ def _universal(files: dict[str, Table]) -> str:
     ])  # fmt: skip
 
 
-def _everyday(table: Table) -> str:
+def _everyday(pools: Mapping[tuple[int, ...], Sequence[Finding]]) -> str:
+    shown = [
+        f"### Clips of fold {', '.join(map(str, folds))}\n\n{tables.everyday(found).markdown()}"
+        for folds, found in pools.items()
+    ]
     return "\n\n".join([
         "## What nobody means: noise, rooms, codecs, microphones",
         "Every model hears the same clips under the same disturbance. Points are lost against its own "
         "clean clips, with intervals over recordings; ECE says how far its confidence is off. Noises are "
-        "recordings that trained nothing. A package is judged on the folds that its card calls unheard.",
-        table.markdown(),
+        "recordings that trained nothing. A package is judged on the folds that its card calls unheard, "
+        "and beside it the networks on those alone.",
+        *shown,
         "![Accuracy along each family](everyday.png)",
         "All figures: `everyday.csv`.",
     ])  # fmt: skip
@@ -172,7 +191,8 @@ def _hardening(files: dict[str, Table]) -> str:
         f"{MOST_LOST:.0%} of clean accuracy, at the interval's lower end.",
         files["hardening.csv"].markdown(),
         "Under attack, on the same clips, hardened / plain. *Stronger by*: how many dB more DeepFool needs, "
-        "clip by clip, where both are right; 6 dB is twice the change.",
+        "clip by clip, where both are right; 6 dB is twice the change. Differences are of the robust share, "
+        "paired by recording; in the picture they are the bars.",
         files["hardening-attacked.csv"].markdown(),
         "![Clean against robust](trade-off.png)",
     ])  # fmt: skip

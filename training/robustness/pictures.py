@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from training.robustness.disturbances import CLEAN
+from training.robustness.everyday import Finding
 from training.robustness.gather import Findings, share
 from training.robustness.in_features import EPSILONS_DB
 from training.robustness.in_sound import SNRS_DB
 from training.robustness.universal import SNRS_DB as UNIVERSAL_DB
+from training.study.intervals import Interval
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -67,16 +71,16 @@ def sounds(findings: Findings) -> Figure:
     return figure
 
 
-def everyday(findings: Findings) -> Figure:
+def everyday(found: Sequence[Finding]) -> Figure:
     """Accuracy along each family of disturbances, a line per model; dotted is the undisturbed clip."""
-    families = list(dict.fromkeys(f.family for f in findings.everyday if f.family != CLEAN))
-    subjects = sorted({f.subject for f in findings.everyday})
+    families = list(dict.fromkeys(f.family for f in found if f.family != CLEAN))
+    subjects = sorted({f.subject for f in found})
     rows = -(-len(families) // 4)
     figure = _figure(12, 2.6 * rows + 0.6)
     panels = figure.subplots(rows, 4, squeeze=False).ravel()
     for axes, family in zip(panels, families, strict=False):
         for number, subject in enumerate(subjects):
-            mine = [f for f in findings.everyday if f.subject == subject]
+            mine = [f for f in found if f.subject == subject]
             points = sorted((f.value, f.figures.accuracy) for f in mine if f.family == family)
             axes.plot(*zip(*points, strict=True), "o-", ms=4, color=f"C{number}", label=subject)
             clean = next(f.figures.accuracy for f in mine if f.family == CLEAN)
@@ -110,7 +114,10 @@ def universal(findings: Findings) -> Figure:
 
 
 def trade_off(findings: Findings) -> Figure:
-    """Clean against robust share of the same clips; an arrow from each plain network to its hardened one."""
+    """Clean against robust share of the same clips; an arrow from each plain network to its hardened one.
+
+    Bars are the intervals of the difference from the plain one, paired by recording.
+    """
     figure = _figure(11, 4.4)
     for axes, attack in zip(figure.subplots(1, 2), ("0.5 dB a bin", "40 dB SNR"), strict=True):
         for one in findings.pairs:
@@ -120,7 +127,8 @@ def trade_off(findings: Findings) -> Figure:
             start, end = ((side["clean"], side[attack]) for side in (attacks.plain_robust, attacks.robust))
             axes.annotate("", end, start, arrowprops={"arrowstyle": "->", "color": "0.5"})
             axes.plot(*start, "o", color="#b35806")
-            axes.plot(*end, "o", color="#2166ac")
+            across, along = (_bars(attacks.gained[name]) for name in ("clean", attack))
+            axes.errorbar(*end, xerr=across, yerr=along, fmt="o", color="#2166ac", elinewidth=0.8, capsize=2)
             label = one.model.removeprefix(one.plain).replace("~hardening.", " ").strip()
             axes.annotate(label, end, (4, 4), textcoords="offset points", fontsize=7)
         axes.set_xlabel("right, undisturbed")
@@ -128,3 +136,9 @@ def trade_off(findings: Findings) -> Figure:
         axes.margins(0.2)
         axes.grid(alpha=0.3)
     return figure
+
+
+def _bars(gained: Interval) -> NDArray[np.float64]:
+    """How far an interval reaches below and above its figure."""
+    reach: NDArray[np.float64] = np.array([[gained.value - gained.low], [gained.high - gained.value]])
+    return np.maximum(reach, 0.0)

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from monitor.model.load import ThirdParty, load_model
+from training.data import Clip, data_root, load
 from training.peers import unheard_folds
+from training.robustness import in_sound
 from training.robustness.in_features import QUICK, Effort
+from training.robustness.subjects import chosen
+from training.study.folds import Corpus, labelled
 from training.study.records import Job
 from training.study.task import Options
 from training.study.windowed import is_windowed
 
-_SOUND_STEPS, _QUICK_SOUND_STEPS = 20, 10
 _QUICK_PLAYED = 25
 
 
@@ -42,13 +47,18 @@ class Plan:
         return QUICK if self.quick else Effort()
 
     @property
-    def sound_steps(self) -> int:
-        return _QUICK_SOUND_STEPS if self.quick else _SOUND_STEPS
+    def sound_effort(self) -> in_sound.Effort:
+        return in_sound.QUICK if self.quick else in_sound.Effort()
 
     @property
     def played(self) -> int:
         """Clips of each fold that others hear: every receiver hears each of them nine times."""
         return min(self.clips or _QUICK_PLAYED, _QUICK_PLAYED) if self.quick else self.clips
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """The networks that sounds are made against; through the published features that takes minutes."""
+        return self.windowed if self.quick else self.models
 
     @property
     def windowed(self) -> tuple[str, ...]:
@@ -75,6 +85,27 @@ def unheard(plan: Plan, package: Path) -> tuple[int, ...]:
     return tuple(fold for fold in plan.folds if fold in heard_none_of)
 
 
-def digest(package: Path) -> str:
-    """Changes with the package's content."""
-    return hashlib.sha256(package.read_bytes()).hexdigest()[:16]
+def digest(file: Path) -> str:
+    """Changes with the file's content; nothing where there is none."""
+    return hashlib.sha256(file.read_bytes()).hexdigest()[:16] if file.is_file() else ""
+
+
+def facts(plan: Plan, jobs: Sequence[Job], folds: Iterable[int], count: int = 0) -> dict[str, Any]:
+    """What findings depend on beside effort: the networks' weights, ``count`` clips of each fold (0: all).
+
+    A network that is trained anew, or other recordings under the same names, make them out of date.
+    """
+    options = plan.options
+    clips = _clips(data_root(options.data), options.corpus)
+    heard = {fold: _sizes(chosen([c for c in clips if c.fold == fold], count)) for fold in folds}
+    return {"weights": {str(job): digest(state_of(job, options)) for job in jobs}, "clips": heard}
+
+
+@lru_cache(maxsize=1)
+def _clips(root: Path, corpus: Corpus) -> tuple[Clip, ...]:
+    return labelled(load(root), corpus).clips
+
+
+def _sizes(clips: Sequence[Clip]) -> str:
+    named = sorted(f"{clip.path.name} {clip.path.stat().st_size}" for clip in clips)
+    return f"{len(clips)} {hashlib.sha256(chr(10).join(named).encode()).hexdigest()[:16]}"

@@ -20,7 +20,7 @@ from training.robustness.everyday import noises
 from training.robustness.examples import examples as make_examples
 from training.robustness.front_end import SAMPLES
 from training.robustness.jobs import Say, Work
-from training.robustness.plan import Plan, digest, stem, unheard
+from training.robustness.plan import Plan, digest, facts, stem, unheard
 from training.robustness.subjects import Subject, chosen, named, of_network, of_package, of_published
 from training.robustness.targets import Target, target
 from training.robustness.transfer import conversions, heard_by, transfer, windows_of
@@ -42,35 +42,49 @@ Found = Callable[[Say], Sequence[Any]]
 _SIRENS, _QUICK_SIRENS = 20, 6
 _LEARNING, _STREETS = 60, 40
 _QUICK_EFFORT = Effort(steps=15)
-_PLAYED_DB = (10.0, 5.0, 0.0, -5.0, -10.0)
+_PLAYED_DB = (20.0, 15.0, 10.0, 5.0, 0.0, -5.0, -10.0)
 """SNR of the universal sounds that the running monitor hears."""
 
 
 def transfers(plan: Plan) -> list[Work]:
-    """Every network of windows as source; all other models, its conversions and the packages receive."""
-    packages = {named(path): digest(path) for path in plan.packages}
-    settings = {"steps": plan.sound_steps, "clips": plan.played, "models": plan.models, "packages": packages}
-    return [
-        Work(f"transfer/{stem(job)}", settings, _transfer_run(plan, job)) for job in plan.jobs(plan.windowed)
-    ]
+    """Every network as source; all other models, its conversions and the packages receive."""
+    works = []
+    for job in plan.jobs(plan.sources):
+        rivals = [_on(job, model) for model in plan.models]
+        known = {**_packages(plan), **facts(plan, rivals, [job.test_fold], plan.played)}
+        settings = {"steps": plan.sound_effort.steps, **known}
+        works.append(Work(f"transfer/{stem(job)}{_to(plan)}", settings, _transfer_run(plan, job)))
+    return works
+
+
+def _on(job: Job, model: str) -> Job:
+    return Job(job.protocol, model, job.test_fold, job.seed)
+
+
+def _packages(plan: Plan) -> dict[str, Any]:
+    return {"packages": {named(path): digest(path) for path in plan.packages}}
+
+
+def _to(plan: Plan) -> str:
+    """In a record's name: what is found of one version of a package stands beside the next."""
+    return " to " + ", ".join(map(named, plan.packages)) if plan.packages else ""
 
 
 def _transfer_run(plan: Plan, job: Job) -> Found:
     def found(say: Say) -> Sequence[Any]:
         source = _target(plan, job, say, plan.played)
-        receivers = [_own(source), *conversions(source)]
+        receivers = [own_subject(source), *conversions(source, say)]
         for model in plan.models:
             if model != job.model:
-                other = Job(job.protocol, model, job.test_fold, job.seed)
-                receivers.append(_own(_target(plan, other, say, plan.played)))
+                receivers.append(own_subject(_target(plan, _on(job, model), say, plan.played)))
         receivers += [of_package(path) for path in plan.packages]
         heard = frozenset(named(path) for path in plan.packages if job.test_fold not in unheard(plan, path))
-        return transfer(source, receivers, heard, plan.sound_steps, say)
+        return transfer(source, receivers, heard, plan.sound_effort.steps, say)
 
     return found
 
 
-def _own(of: Target) -> Subject:
+def own_subject(of: Target) -> Subject:
     """A network as the study runs it, on waveforms."""
     if of.windows is not None:
         return of_network(of.job.model, of.windows.task, of.windows.network)
@@ -83,8 +97,11 @@ def alerts(plan: Plan) -> list[Work]:
     works = []
     for package in plan.packages:
         fold = _fold_for(plan, package)
-        settings = {"steps": plan.sound_steps, "sha256": digest(package), "sirens": _sirens(plan)}
         for job in _on_fold(plan, fold):
+            settings = {
+                "steps": plan.sound_effort.steps, "sha256": digest(package), "sirens": _sirens(plan),
+                **facts(plan, [job], [fold]),
+            }  # fmt: skip
             name = f"alerts/{named(package)} from {stem(job)}"
             works.append(Work(name, settings, _alert_run(plan, job, package)))
     return works
@@ -97,7 +114,7 @@ def _alert_run(plan: Plan, job: Job, package: Path) -> Found:
         sirens = _foreground_sirens(plan, source)
         heard = job.test_fold not in unheard(plan, package)
         listener = replace(own(package), name=named(package))
-        return alerted(source, listener, sirens, streets, heard, plan.sound_steps, say)
+        return alerted(source, listener, sirens, streets, heard, plan.sound_effort.steps, say)
 
     return found
 
@@ -121,12 +138,15 @@ def universals(plan: Plan) -> list[Work]:
     """One sound for all, against every network of windows on the first fold, heard by the packages too."""
     effort = _QUICK_EFFORT if plan.quick else Effort()
     fold = _fold_for(plan, *plan.packages)
-    packages = {named(path): digest(path) for path in plan.packages}
-    settings = {"effort": asdict(effort), "packages": packages, "sirens": _sirens(plan)}
-    return [
-        Work(f"universal/{stem(job)}", settings, _universal_run(plan, job, effort))
-        for job in _on_fold(plan, fold)
-    ]
+    works = []
+    for job in _on_fold(plan, fold):
+        # What trained the network is learnt on too, so all clips count.
+        settings = {
+            "effort": asdict(effort), "sirens": _sirens(plan), **_packages(plan),
+            **facts(plan, [job], plan.folds),
+        }  # fmt: skip
+        works.append(Work(f"universal/{stem(job)}{_to(plan)}", settings, _universal_run(plan, job, effort)))
+    return works
 
 
 def _universal_run(plan: Plan, job: Job, effort: Effort) -> Found:
@@ -189,10 +209,10 @@ def _alone(sounds: Any) -> list[Scene]:
 
 def examples(plan: Plan) -> list[Work]:
     """Pictures and sounds of a few clips for every network of windows, on the first fold."""
-    settings = {"clips": plan.clips, "quick": plan.quick}
+    fold = _fold_for(plan, *plan.packages)
     return [
-        Work(f"examples/{stem(job)}", settings, _example_run(plan, job))
-        for job in _on_fold(plan, _fold_for(plan, *plan.packages))
+        Work(f"examples/{stem(job)}", facts(plan, [job], [fold], plan.clips), _example_run(plan, job))
+        for job in _on_fold(plan, fold)
     ]
 
 

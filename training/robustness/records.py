@@ -12,7 +12,7 @@ from training.errors import DataError
 from training.study.jobs import machine, versions
 from training.whole import whole
 
-SCHEMA = 1
+SCHEMA = 2
 _DIGITS = 5
 
 
@@ -69,6 +69,15 @@ def read(path: Path) -> list[dict[str, Any]]:
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(f"{path}: no record of findings ({error!r}); make it again") from error
     return rows
+
+
+def is_current(path: Path) -> bool:
+    """Whether the file is of this version of the analyses; one of an earlier version is not read any more."""
+    try:
+        current: bool = json.loads(path.read_text(encoding="utf-8"))["schema"] == SCHEMA
+    except (ValueError, KeyError, TypeError):
+        return True  # damaged, which reading it says
+    return current
 
 
 def cost(path: Path) -> Cost | None:

@@ -12,8 +12,8 @@ from itertools import pairwise
 import numpy as np
 
 from training.robustness.gather import Findings, share
-from training.robustness.in_features import EPSILONS_DB, LARGE_DB, Pushed
-from training.robustness.in_sound import LOUD_DB, NOTHING_DB, SNRS_DB, Attacked
+from training.robustness.in_features import EPSILONS_DB, LARGE_DB, RANDOM_DB, Pushed
+from training.robustness.in_sound import LOUD_DB, NOTHING_DB, PEAKS_DB, SNRS_DB, Attacked
 from training.robustness.planted import MARGINS_DB
 
 _NEAR = 0.02
@@ -52,7 +52,7 @@ def _network(model: str, found: Sequence[Pushed]) -> Iterator[Check]:
     clean = share([f.right for f in found])
     zero = all(tuple(f.withstood["0"]) == tuple(f.right) for f in found)
     yield Check(model, "a budget of nothing changes nothing", f"{clean:.3f} clean", zero)
-    left = share([f.alone[f"PGD {LARGE_DB:g} dB"] for f in found])
+    left = share([f.withstood[f"{LARGE_DB:g}"] for f in found])
     yield Check(model, f"{LARGE_DB:g} dB leave about nothing", f"{left:.3f}", left <= _NEAR)
     kept = [share([f.withstood[f"{e:g}"] for f in found]) for e in (0.0, *EPSILONS_DB, LARGE_DB)]
     falls = all(a >= b for a, b in pairwise(kept))
@@ -64,6 +64,11 @@ def _network(model: str, found: Sequence[Pushed]) -> Iterator[Check]:
     pgd = _alone(found, "PGD 1 dB")
     text = f"{noise:.3f} after noise, {pgd:.3f} after PGD"
     yield Check(model, "noise as strong as PGD at 1 dB fools fewer", text, noise > pgd)
+    tried = _alone(found, f"random changes of {RANDOM_DB:g} dB")
+    law = f"as many random changes of {RANDOM_DB:g} dB as PGD has steps fool no more"
+    text = f"{tried:.3f} after random ones, {pgd:.3f} after PGD"
+    yield Check(model, law, text, tried >= pgd - _NEAR)
+    yield _alive(model, found)
     known = sum(sum(f.right) for f in found)
     moved = sum(v is not None for f in found for v in f.rms_db)
     yield Check(
@@ -75,17 +80,32 @@ def _by_sound(model: str, found: Sequence[Attacked]) -> Iterator[Check]:
     name, clean = f"{model}, by sound", share([f.right for f in found])
     zero = all(tuple(f.withstood[f"{NOTHING_DB:g}"]) == tuple(f.right) for f in found)
     yield Check(name, "a perturbation of nothing changes nothing", f"{clean:.3f} clean", zero)
-    left = share([f.alone[f"{LOUD_DB:g} dB"] for f in found])
+    left = share([f.withstood[f"{LOUD_DB:g}"] for f in found])
     yield Check(name, f"{-LOUD_DB:g} dB over the sound leave about nothing", f"{left:.3f}", left <= _NEAR)
     budgets = (NOTHING_DB, *SNRS_DB, LOUD_DB)
     kept = [share([f.withstood[f"{b:g}"] for f in found]) for b in budgets]
     falls = all(a >= b for a, b in pairwise(kept))
     yield Check(name, "more budget never leaves more right", " ≥ ".join(f"{k:.2f}" for k in kept), falls)
-    noise = min(share([f.alone[f"{c} noise at 30 dB"] for f in found]) for c in ("Gaussian", "pink"))
-    pgd = share([f.alone["30 dB"] for f in found])
+    kept = [share([f.under_peak[f"{p:g}"] for f in found]) for p in PEAKS_DB]
+    falls = all(a >= b for a, b in pairwise([clean, *kept]))
+    yield Check(name, "a higher peak never leaves more right", " ≥ ".join(f"{k:.2f}" for k in kept), falls)
+    if all("PGD 30 dB, few steps" in f.alone for f in found):
+        gaps = [_alone(found, f"PGD {s:g} dB") - _alone(found, f"PGD {s:g} dB, few steps") for s in SNRS_DB]
+        law = "four times the steps fool at least as many"
+        yield Check(name, law, f"at most {max(gaps):+.3f} left", max(gaps) <= _NEAR)
+    yield _alive(name, found)
+    noise = min(_alone(found, f"{c} noise at 30 dB") for c in ("Gaussian", "pink"))
+    pgd = _alone(found, "PGD 30 dB")
     text = f"{noise:.3f} after noise, {pgd:.3f} after PGD"
     yield Check(name, "noise as strong as PGD at 30 dB SNR fools fewer", text, noise > pgd)
 
 
-def _alone(found: Sequence[Pushed], run: str) -> float:
+def _alive(name: str, found: Sequence[Pushed | Attacked]) -> Check:
+    """Gradients that are nothing, or not numbers, lead an attack nowhere."""
+    known, dead = (sum(map(sum, values)) for values in ([f.right for f in found], [f.dead for f in found]))
+    law = "the loss of every clip that is right has a gradient"
+    return Check(name, law, f"{dead} of {known} have none, or none that is finite", not dead)
+
+
+def _alone(found: Sequence[Pushed | Attacked], run: str) -> float:
     return share([f.alone[run] for f in found])

@@ -69,13 +69,13 @@ def of_network(name: str, task: Task, network: augmented.Network) -> Subject:
     return Subject(name, hear)
 
 
-def of_published(name: str, network: plain.Network) -> Subject:
+def of_published(name: str, network: plain.Network, compiled: bool = True) -> Subject:
     """A published network; its features are computed from the sound, at its own rate."""
     import tensorflow as tf
 
     spec = network.spec
     # Step by step in Python, a recurrent network takes twenty times as long.
-    infer = tf.function(network.model, reduce_retracing=True)
+    infer = tf.function(network.model, reduce_retracing=True) if compiled else network.model
 
     def hear(sounds: Sequence[Waveform]) -> Floats:
         frames = [extract(_resampled(sound, RATE, spec.rate), spec) for sound in sounds]

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import numpy as np
+
 from training.data import CLASSES
 from training.report import Cell, Table
 from training.robustness.everyday import Finding
 from training.robustness.gather import Findings, quantiles, share
 from training.robustness.in_features import EPSILONS_DB, Pushed
-from training.robustness.in_sound import SNRS_DB
+from training.robustness.in_sound import NOISES, PEAKS_DB, SECOND, SNRS_DB, Attacked
 from training.study.compare.tables import percent
 
 _FEATURES = ("0.1 dB a bin", "0.5 dB a bin", "1 dB a bin")
@@ -20,8 +24,8 @@ def features(findings: Findings) -> Table:
     columns = (
         "network", "clips", "clean", *(f"robust at {e:g} dB" for e in EPSILONS_DB),
         *(f"fooled at {e:g} dB, of those right" for e in EPSILONS_DB),
-        "DeepFool RMS dB: median (10–90 %)", "largest bin dB: median (10–90 %)", "second method",
-        "its RMS dB",
+        "DeepFool RMS dB: median (10–90 %)", "largest bin dB: median (10–90 %)", "second method", "found",
+        "its RMS dB: median (10–90 %)", "DeepFool's on the same clips: median",
     )  # fmt: skip
     return Table(columns, tuple(_features(model, findings.pushed_of(model)) for model in findings.models))
 
@@ -32,8 +36,23 @@ def _features(model: str, found: tuple[Pushed, ...]) -> tuple[Cell, ...]:
     return (
         model, sum(len(f.clips) for f in found), clean, *robust, *(_fooled(clean, r) for r in robust),
         spread(quantiles([f.rms_db for f in found])), spread(quantiles([f.max_db for f in found])),
-        "/".join(sorted({f.second for f in found})), spread(quantiles([f.second_rms_db for f in found])),
+        "/".join(sorted({f.second for f in found})),
+        *_second([(f.second_asked, f.second_rms_db, f.rms_db) for f in found], 2),
     )  # fmt: skip
+
+
+def _second(
+    found: Sequence[tuple[Sequence[bool], Sequence[float | None], Sequence[float | None]]], digits: int
+) -> tuple[str, str, str]:
+    """What a second method found of how many clips, and what DeepFool needs of those that it found.
+
+    found : by fold, whether it was asked, what it found, and what DeepFool did
+    """
+    asked = sum(sum(one) for one, _, _ in found)
+    both = [(s, d) for _, second, first in found for s, d in zip(second, first, strict=True) if s is not None]
+    its, deepfool = ([pair[i] for pair in both] for i in (0, 1))
+    median = quantiles([deepfool])[1]
+    return f"{len(both)} of {asked}", spread(quantiles([its]), digits), f"{median:.{digits}f}"
 
 
 def _fooled(clean: float, robust: float) -> float:
@@ -80,51 +99,96 @@ def sounds(findings: Findings) -> Table:
     """One row per network: what it keeps at every SNR, and how far under the sound the least change lies."""
     columns = (
         "network", "clips", "clean", *(f"robust at {s:g} dB SNR" for s in SNRS_DB),
-        "DeepFool SNR dB: median (10–90 %)", "its peak dBFS: median (10–90 %)", "still fools in 16 bits",
+        "DeepFool SNR dB: median (10–90 %)", "still fools in 16 bits", "turned up until it does: SNR dB",
+        "its peak dBFS", "second method", "found", "its SNR dB: median (10–90 %)",
+        "DeepFool's on the same clips: median",
     )  # fmt: skip
     rows: list[tuple[Cell, ...]] = []
     for model in findings.heard:
         found = findings.attacked_of(model)
         robust = [share([f.withstood[f"{s:g}"] for f in found]) for s in SNRS_DB]
-        held = [[v for v in f.held_by_16_bits if v is not None] for f in found]
         rows.append((
             model, sum(len(f.clips) for f in found), share([f.right for f in found]), *robust,
-            spread(quantiles([f.snr_db for f in found]), 1), spread(quantiles([f.peak_db for f in found]), 1),
-            share(held),
+            spread(quantiles([f.snr_db for f in found]), 1), share([_held(f) for f in found]),
+            spread(quantiles([f.rounded_snr_db for f in found]), 1),
+            spread(quantiles([f.rounded_peak_db for f in found]), 1), SECOND,
+            *_second([(f.second_asked, f.second_snr_db, f.snr_db) for f in found], 1),
         ))  # fmt: skip
     return Table(columns, tuple(rows))
 
 
-def sound_runs(findings: Findings) -> Table:
-    """Every SNR: what PGD alone fools of the clips that were right, what noise does, and how loud it is."""
+def _held(found: Attacked) -> list[bool]:
+    return [h for h, snr in zip(found.held_by_16_bits, found.snr_db, strict=True) if snr is not None]
+
+
+def sound_peaks(findings: Findings) -> Table:
+    """One row per network: what it keeps under every peak of what is added."""
     columns = (
-        "network", "dB SNR", "peak dBFS, median", "clean", "PGD", "worst of all", "fooled, of those right",
-        "Gaussian noise", "pink noise",
+        "network", "clips", "clean", *(f"robust at {p:g} dBFS" for p in PEAKS_DB),
+        *(f"fooled at {p:g} dBFS, of those right" for p in PEAKS_DB),
     )  # fmt: skip
     rows: list[tuple[Cell, ...]] = []
     for model in findings.heard:
         found = findings.attacked_of(model)
-        clean = share([f.right for f in found])
-        for snr in SNRS_DB:
-            names = (f"{snr:g} dB", *(f"{c} noise at {snr:g} dB" for c in ("Gaussian", "pink")))
-            pgd, gaussian, pink = (share([f.alone[n] for f in found]) for n in names)
-            worst = share([f.withstood[f"{snr:g}"] for f in found])
-            peak = quantiles([f.full_scale_db[f"{snr:g}"] for f in found])[1]
-            rows.append((
-                model, f"{snr:g}", f"{peak:.0f}", clean, pgd, worst, _fooled(clean, worst), gaussian, pink
-            ))  # fmt: skip
+        clean, clips = share([f.right for f in found]), sum(len(f.clips) for f in found)
+        robust = [share([f.under_peak[f"{p:g}"] for f in found]) for p in PEAKS_DB]
+        rows.append((model, clips, clean, *robust, *(_fooled(clean, r) for r in robust)))
     return Table(columns, tuple(rows))
 
 
+def sound_runs(findings: Findings) -> Table:
+    """Every budget: what 16 bits leave of it, what PGD alone leaves right, what noise does."""
+    columns = (
+        "network", "budget", "SNR dB in 16 bits: median (least)", "peak dBFS, median", "rounded to nothing",
+        "clean", "PGD", "few steps", "another start", "worst of all", "fooled, of those right",
+        "Gaussian noise", "pink noise",
+    )  # fmt: skip
+    budgets = [(f"{s:g} dB", f"{s:g} dB SNR") for s in SNRS_DB] + [(f"{p:g} dBFS",) * 2 for p in PEAKS_DB]
+    rows = tuple(
+        (model, shown, *_sound_run(findings.attacked_of(model), budget))
+        for model in findings.heard
+        for budget, shown in budgets
+    )
+    return Table(columns, rows)
+
+
+def _sound_run(found: Sequence[Attacked], budget: str) -> tuple[Cell, ...]:
+    run, number = f"PGD {budget}", budget.split()[0]
+    clean = share([f.right for f in found])
+    left = [f.under_peak if budget.endswith("FS") else f.withstood for f in found]
+    worst = share([one[number] for one in left])
+    realised = [v for f in found for v in f.realised_db[run] if v is not None]
+    snr = f"{np.median(realised):.1f} ({min(realised):.1f})" if realised else None
+    names = (run, f"{run}, few steps", f"{run}, start 1", *(f"{c} noise at {budget}" for c in NOISES))
+    pgd, few, again, *noises = (_if_there([f.alone.get(name) for f in found]) for name in names)
+    return (
+        snr, f"{quantiles([f.peaks_db[run] for f in found])[1]:.0f}",
+        sum(map(sum, (f.right for f in found))) - len(realised), clean, pgd, few, again, worst,
+        _fooled(clean, worst), *noises,
+    )  # fmt: skip
+
+
+def _if_there(values: Sequence[Sequence[bool] | None]) -> float | None:
+    """A share of all folds; None where the run was not made on one."""
+    there = [part for part in values if part is not None]
+    return share(there) if len(there) == len(values) else None
+
+
 def sound_classes(findings: Findings) -> Table:
-    """Median of DeepFool's SNR by class; – where the network knew no clip of it."""
+    """Medians of DeepFool's SNR by class, as found and turned up until 16 bits hold it."""
     rows: list[tuple[Cell, ...]] = []
     for label in CLASSES:
         row: list[Cell] = [label]
         for model in findings.heard:
             found = findings.attacked_of(model)
-            mine = [[v for v, of in zip(f.snr_db, f.labels, strict=True) if of == label] for f in found]
-            row.append(quantiles(mine)[1])
+            least, held = (
+                quantiles([
+                    [v for v, of in zip(values, f.labels, strict=True) if of == label]
+                    for f, values in zip(found, side, strict=True)
+                ])[1]
+                for side in ([f.snr_db for f in found], [f.rounded_snr_db for f in found])
+            )  # fmt: skip
+            row.append(None if np.isnan(least) else f"{least:.1f} / {held:.1f}")
         rows.append(tuple(row))
     return Table(("class", *findings.heard), tuple(rows))
 
@@ -147,8 +211,9 @@ def pairs(findings: Findings) -> Table:
 def pairs_attacked(findings: Findings) -> Table:
     """The same networks under attack, on the same clips; hardened / plain."""
     columns = (
-        "network", "attack", "clips", *("clean", *_BUDGETS), "DeepFool, median", "right in both",
-        "stronger by, dB: median (10–90 %)",
+        "network", "attack", "clips", "clean", *_BUDGETS,
+        *(f"difference, points (95 %): {b}" for b in _BUDGETS),
+        "DeepFool, median", "right in both", "stronger by, dB: median (10–90 %)",
     )  # fmt: skip
     rows: list[tuple[Cell, ...]] = []
     for one in findings.pairs:
@@ -158,29 +223,39 @@ def pairs_attacked(findings: Findings) -> Table:
                 shown = (
                     f"{attacks.robust[b]:.2f} / {attacks.plain_robust[b]:.2f}" for b in ("clean", *budgets)
                 )
+                gained = (percent(attacks.gained[b]) for b in budgets)
                 least = f"{attacks.least:.2f} / {attacks.plain_least:.2f} {unit}"
                 harder = spread(attacks.harder, 1)
-                rows.append((one.model, kind, attacks.clips, *shown, least, attacks.both_right, harder))
+                rows.append((
+                    one.model, kind, attacks.clips, *shown, *gained, least, attacks.both_right, harder
+                ))  # fmt: skip
     return Table(columns, tuple(rows))
 
 
-def everyday(findings: Findings) -> Table:
-    """Every disturbance: accuracy of each model, and points lost against its clean clips."""
-    subjects = sorted({found.subject for found in findings.everyday})
+def everyday(found: Sequence[Finding]) -> Table:
+    """Every disturbance of the same clips: accuracy of each model, and points lost to its clean clips."""
+    subjects = sorted({one.subject for one in found})
     by_name: dict[str, dict[str, Finding]] = {}
-    for found in findings.everyday:
-        by_name.setdefault(found.condition, {})[found.subject] = found
+    for one in found:
+        by_name.setdefault(one.condition, {})[one.subject] = one
     rows: list[tuple[Cell, ...]] = []
     for name, each in by_name.items():
-        shown = [each.get(subject) for subject in subjects]
-        what = next(iter(each.values())).what
-        rows.append((name, what, *(None if one is None else _lost(one) for one in shown)))
+        first, shown = next(iter(each.values())), [each.get(subject) for subject in subjects]
+        lost = (None if one is None else _lost(one) for one in shown)
+        rows.append((name, first.what, first.figures.clips, *lost))
     columns = (
-        "disturbance",
-        "what",
+        "disturbance", "what", "clips",
         *(f"{subject}: accuracy, points lost (95 %), ECE" for subject in subjects),
-    )
+    )  # fmt: skip
     return Table(columns, tuple(rows))
+
+
+def pools(findings: Findings) -> dict[tuple[int, ...], list[Finding]]:
+    """Findings of everyday disturbances by the folds that they are of; most folds first."""
+    found: dict[tuple[int, ...], list[Finding]] = {}
+    for one in findings.everyday:
+        found.setdefault(one.folds, []).append(one)
+    return dict(sorted(found.items(), key=lambda item: (-len(item[0]), item[0])))
 
 
 def _lost(found: Finding) -> str:
@@ -204,14 +279,14 @@ def costs(findings: Findings) -> Table:
 def everyday_figures(findings: Findings) -> Table:
     """The same, a row per model and disturbance with all figures."""
     columns = (
-        "model", "disturbance", "family", "value", "clips", "recordings", "accuracy", "macro F1", "NLL",
-        "ECE", "lost", "lost from", "lost to",
+        "model", "folds", "disturbance", "family", "value", "clips", "recordings", "accuracy", "macro F1",
+        "NLL", "ECE", "lost", "lost from", "lost to",
     )  # fmt: skip
     rows: tuple[tuple[Cell, ...], ...] = tuple(
         (
-            f.subject, f.condition, f.family, f.value, f.figures.clips, f.figures.recordings,
-            f.figures.accuracy, f.figures.macro_f1, f.figures.nll, f.figures.ece, f.lost.value, f.lost.low,
-            f.lost.high,
+            f.subject, " ".join(map(str, f.folds)), f.condition, f.family, f.value, f.figures.clips,
+            f.figures.recordings, f.figures.accuracy, f.figures.macro_f1, f.figures.nll, f.figures.ece,
+            f.lost.value, f.lost.low, f.lost.high,
         )
         for f in findings.everyday
     )  # fmt: skip

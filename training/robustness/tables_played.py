@@ -115,15 +115,16 @@ def _levels(universal: Sequence[Universal]) -> list[str]:
 def smallest(findings: Findings) -> Table:
     """The smallest budget found for each network and goal."""
     rows = tuple(
-        (
-            one.source,
-            f"{one.goal} sirens",
-            _counted(one),
-            "none" if one.smallest_db is None else f"{one.smallest_db:g}",
-        )
+        (one.source, f"{one.goal} sirens", _counted(one), _smallest(one.smallest_db))
         for one in findings.universal
     )
     return Table(("network", "goal", "sounds", "quietest that fools half in rooms: dB under the sound"), rows)
+
+
+def _smallest(snr: float | None) -> str:
+    if snr is None:
+        return f"none: not even at {UNIVERSAL_DB[-1]:g}"
+    return f"{snr:g}, the edge of the search: quieter ones may do" if snr == UNIVERSAL_DB[0] else f"{snr:g}"
 
 
 def examples(findings: Findings) -> Table:

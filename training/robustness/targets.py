@@ -46,6 +46,7 @@ class Target:
     given : the logits of some of the clips as a function of their decibels; what else the network
         takes of a clip (the published frames hold more than mel bands) stays as it is
     windows, published : the network itself, one of them: it hears the monitor's windows or whole clips
+    validation : rows of clips that neither trained nor test the published one
     """
 
     job: Job
@@ -54,6 +55,7 @@ class Target:
     given: Callable[[Rows], Logits]
     windows: Windows | None
     published: plain.Network | None = None
+    validation: tuple[int, ...] = ()
 
     @property
     def truth(self) -> Labels:
@@ -103,4 +105,4 @@ def _of_clips(task: Task, network: plain.Network, clips: tuple[Clip, ...], rows:
         others = tf.constant(values[some, :, bands:])
         return lambda decibels: logits(decibels, others)
 
-    return Target(task.job, clips, values[..., :bands], given, None, network)
+    return Target(task.job, clips, values[..., :bands], given, None, network, task.parts.validation)

@@ -8,16 +8,18 @@ from typing import Any
 
 import numpy as np
 
-from training.errors import DataError
+from training.errors import DataError, ExportError
 from training.export import Invoker, to_tflite
 from training.mixing import Floats
 from training.prepare import RATE
+from training.robustness import published_front_end
 from training.robustness.attacks import Labels, Logits, descend, noise_like, sounds_of
 from training.robustness.disturbances import coloured
 from training.robustness.front_end import log_mel, on_waveforms
 from training.robustness.quantise import to_int8
-from training.robustness.subjects import Subject, of_network
+from training.robustness.subjects import Subject, of_network, of_published
 from training.robustness.targets import Target, Windows
+from training.study import plain
 
 SNRS_DB = (40.0, 30.0, 20.0, 10.0)
 _SHOWN_CLIPS = 50
@@ -89,14 +91,28 @@ def perturbed(
 
 
 def heard_by(source: Target) -> Logits:
-    """Return the source as a function of sounds.
+    """Return the source as a function of sounds at the monitor's rate; a published one resamples them.
 
     Raises
     ------
-    DataError : it does not hear the monitor's windows
+    DataError : it hears no sound
     """
+    if source.published is not None:
+        heard, rate = published_front_end.on_waveforms(source.published), source.published.spec.rate
+        return lambda sounds: heard(resampled(sounds, RATE, rate))
     network = windows_of(source).network
     return on_waveforms(network.model, network.front.spec, network.scaling)
+
+
+def resampled(sounds: Any, rate: int, wanted: int) -> Any:
+    """Return sounds, shape (n, samples), at a higher rate; gradients pass."""
+    import tensorflow as tf
+
+    samples = sounds.shape[1]
+    count = samples * wanted // rate
+    spectrum = tf.signal.rfft(tf.cast(sounds, tf.float32))
+    above = tf.pad(spectrum, [[0, 0], [0, count // 2 - samples // 2]])
+    return tf.signal.irfft(above, [count]) * (count / samples)
 
 
 def windows_of(target: Target) -> Windows:
@@ -111,32 +127,42 @@ def windows_of(target: Target) -> Windows:
     return target.windows
 
 
-def conversions(source: Target) -> list[Subject]:
-    """The source as the light runtime runs it, in 32-bit floats and in 8-bit integers."""
-    windows = windows_of(source)
-    name, model = source.job.model, windows.network.model
-    whole = to_tflite(model)
-    small = to_int8(model, _shown(source))
-    return [
-        _of_flatbuffer(f"{name}, TFLite", windows, whole),
-        _of_flatbuffer(f"{name}, 8 bits", windows, small),
-    ]
+def conversions(source: Target, say: Callable[[str], None]) -> list[Subject]:
+    """The source as the light runtime runs it, in 32-bit floats and in 8-bit integers, where it converts."""
+    model = source.windows.network.model if source.windows else _published(source).model
+    found = []
+    for name, convert in (("TFLite", to_tflite), ("8 bits", lambda one: to_int8(one, _shown(source)))):
+        try:
+            found.append(_of_flatbuffer(source, name, convert(model)))
+        except ExportError as error:
+            say(f"{source.job.model}, {name}: {error}")
+    return found
+
+
+def _published(source: Target) -> plain.Network:
+    assert source.published is not None
+    return source.published
 
 
 def _shown(source: Target) -> Floats:
-    """Windows of clips that the network has validated on: neither trained nor tested."""
-    windows = windows_of(source)
-    task, network = windows.task, windows.network
+    """What the network is given of clips that it has validated on: neither trained nor tested."""
+    if source.windows is None:
+        network = _published(source)
+        values = network.values(source.validation[:_SHOWN_CLIPS])
+        return network.scaler.apply(values) if network.scaler else values.astype(np.float32)
+    task, windowed = source.windows.task, source.windows.network
     clips = [task.corpus.clips[row] for row in task.parts.validation[:_SHOWN_CLIPS]]
-    decibels = np.asarray(log_mel(network.front.spec, RATE)(sounds_of(clips)))
-    return network.scaling.apply(decibels[:, -network.front.spec.frames :])
+    decibels = np.asarray(log_mel(windowed.front.spec, RATE)(sounds_of(clips)))
+    return windowed.scaling.apply(decibels[:, -windowed.front.spec.frames :])
 
 
-def _of_flatbuffer(name: str, windows: Windows, flatbuffer: bytes) -> Subject:
-    invoke = Invoker(flatbuffer)
+def _of_flatbuffer(source: Target, form: str, flatbuffer: bytes) -> Subject:
+    invoke, name = Invoker(flatbuffer), f"{source.job.model}, {form}"
 
     def run(given: Floats, training: bool = False) -> Floats:
         return np.stack([invoke(window) for window in np.asarray(given)])
 
     model: Any = run
-    return of_network(name, windows.task, replace(windows.network, model=model))
+    if source.windows is None:
+        return of_published(name, replace(_published(source), model=model), compiled=False)
+    return of_network(name, source.windows.task, replace(source.windows.network, model=model))

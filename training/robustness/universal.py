@@ -23,7 +23,7 @@ from training.robustness.attacks import Logits, quantised
 from training.robustness.front_end import SAMPLES
 
 Goal = Literal["hide", "raise"]
-SNRS_DB = (15.0, 10.0, 5.0, 0.0, -5.0, -10.0)
+SNRS_DB = (30.0, 25.0, 20.0, 15.0, 10.0, 5.0, 0.0, -5.0, -10.0)
 """From the quietest; a sound lies so far over what is added to it."""
 PERIOD = 2 * RATE
 SIREN = CLASSES.index("siren")
@@ -47,7 +47,7 @@ class Universal:
     names : of the sirens, or of the stretches of street
     before : whether a siren is heard in the sound alone
     shifted, in_rooms, noise : by SNR ("10 dB"), whether one is with the sound added at a random moment;
-        through a random room too; with noise of the same level
+        through a random room too; with noise of the same level at the same moment in the same room
     alerts : by package and profile, then by SNR ("0 dB", "noise at 0 dB", "as recorded"), whether the
         running monitor reports a siren; with the sound in random rooms
     heard : packages whose weights have heard recordings of this fold
@@ -181,7 +181,7 @@ def search(
 def judged(
     heard: Logits, waves: Mapping[float, Waveform], sounds: Floats
 ) -> tuple[dict[str, tuple[bool, ...]], dict[str, tuple[bool, ...]], dict[str, tuple[bool, ...]]]:
-    """Return, by SNR, where a siren is heard: shifted alone, in rooms too, and with noise instead."""
+    """Return, by SNR, where a siren is heard: shifted alone, in rooms too, and with noise in those rooms."""
     noise: Waveform = np.random.default_rng(1).standard_normal(PERIOD).astype(np.float32)
 
     def by_snr(rooms: bool, of: Mapping[float, Waveform]) -> dict[str, tuple[bool, ...]]:
@@ -190,7 +190,7 @@ def judged(
             for snr in SNRS_DB
         }
 
-    return by_snr(False, waves), by_snr(True, waves), by_snr(False, dict.fromkeys(SNRS_DB, noise))
+    return by_snr(False, waves), by_snr(True, waves), by_snr(True, dict.fromkeys(SNRS_DB, noise))
 
 
 def stretches(recordings: Sequence[Waveform], count: int, seed: int) -> Floats:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ import tensorflow as tf
 from training.data import CLASSES
 from training.robustness.attacks import nearest_features, push_features, push_once
 from training.robustness.in_features import EPSILONS_DB, LARGE_DB, Effort, Pushed, attack_features
-from training.robustness.planted import CLIPS, planted
+from training.robustness.planted import CLIPS, by_level, planted
 from training.robustness.targets import Target
 
 # foolbox imports scipy by an older name.
@@ -74,7 +75,7 @@ def test_nothing_changed_is_nothing_lost_and_a_large_change_leaves_nothing(robus
 def test_noise_as_strong_as_an_attack_changes_no_mind(weak: Pushed) -> None:
     for colour in ("Gaussian", "pink"):
         assert share(weak.alone[f"{colour} noise as strong as PGD 0.5 dB"]) > 0.8
-        assert share(weak.noise[f"{colour} noise"]) == 1.0
+        assert share(weak.alone[f"{colour} noise as strong as DeepFool"]) == 1.0
 
 
 def test_what_more_runs_and_larger_budgets_leave_right_is_never_more() -> None:
@@ -92,6 +93,45 @@ def test_clips_that_were_wrong_are_no_success_and_no_distance() -> None:
     assert found.withstood["0.1"] == found.right
     assert [value is None for value in found.rms_db] == [True] * 4 + [False] * 8
     assert [value is None for value in found.second_rms_db] == [True] * 4 + [False] * 8
+    assert found.second_asked == found.right
+    asked_few = attacked(toy(0.3, wrong=4), second_clips=6)
+    assert asked_few.second_asked == (False,) * 4 + (True,) * 2 + (False,) * 6
+
+
+def test_the_least_change_that_is_found_counts_against_every_budget_that_holds_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Where PGD is led astray, DeepFool's 0.3 dB and CW's count against half a decibel."""
+    for name in ("push_features", "push_once"):
+        monkeypatch.setattr(
+            f"training.robustness.in_features.{name}", lambda logits, decibels, *rest: decibels
+        )
+    monkeypatch.setattr(
+        "training.robustness.in_features.push_at_random", lambda logits, decibels, *rest: decibels
+    )
+    found = attacked(toy(0.3))
+    assert [share(found.withstood[f"{e:g}"]) for e in EPSILONS_DB] == [1.0, 0.0, 0.0, 0.0]
+
+    def by_fmn(logits: Any, decibels: Any, truth: Any, how: str, steps: int) -> Any:
+        level = decibels.mean(axis=(1, 2), keepdims=True) + 40
+        return decibels - 0.4 * np.sign(level) if how == "FMN" else decibels
+
+    monkeypatch.setattr("training.robustness.in_features.nearest_features", by_fmn)
+    by_second = attacked(toy(0.3))
+    assert share(by_second.alone["DeepFool"]) == 1.0
+    assert [share(by_second.withstood[f"{e:g}"]) for e in EPSILONS_DB] == [1.0, 0.0, 0.0, 0.0]
+
+
+def test_a_network_without_gradients_is_called_so_and_random_changes_are_tried() -> None:
+    def hiding(decibels: Any) -> Any:
+        # What has no gradient at all is refused by foolbox.
+        return by_level(tf.stop_gradient(decibels)) + 0.0 * tf.reduce_sum(decibels, axis=(1, 2))[:, None]
+
+    found = attacked(replace(toy(0.05), given=lambda rows: hiding), steps=20)
+    assert all(found.dead)
+    assert not any(attacked(toy(0.3)).dead)
+    assert share(found.alone["PGD 1 dB"]) == 1.0
+    assert share(found.alone["random changes of 1 dB"]) < 0.5
 
 
 def test_pushes_keep_to_their_budget() -> None:

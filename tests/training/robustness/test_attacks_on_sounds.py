@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 pytest.importorskip("tensorflow")
 
 import keras
+import tensorflow as tf
 
 from monitor.features.logmel import log_mel as stream_log_mel
 from monitor.features.spec import LogMelSpec
@@ -19,9 +21,28 @@ from training.data import CLASSES, Clip
 from training.errors import DataError
 from training.fit import Scaling
 from training.prepare import RATE
-from training.robustness.attacks import deepfool, descend, noise_like, quantised, right, snr_db
+from training.robustness.attacks import (
+    dead,
+    deepfool,
+    descend,
+    descend_peak,
+    nearest_sounds,
+    noise_like,
+    quantised,
+    right,
+    rounded,
+    snr_db,
+)
 from training.robustness.front_end import SAMPLES, log_mel, on_waveforms
-from training.robustness.in_sound import LOUD_DB, NOTHING_DB, SNRS_DB, attack_sound
+from training.robustness.in_sound import (
+    LOUD_DB,
+    NOTHING_DB,
+    PEAKS_DB,
+    QUICK,
+    SNRS_DB,
+    Effort,
+    attack_sound,
+)
 from training.robustness.planted import planted
 from training.robustness.targets import Target, Windows
 from training.study.records import Job
@@ -85,12 +106,53 @@ def test_the_front_end_that_has_gradients_is_the_daemons() -> None:
 
 def test_a_perturbation_keeps_to_its_budget_to_full_scale_and_to_sixteen_bits() -> None:
     model, (sounds, truth) = by_brightness(1.0), tilted(1)
-    for budget_db in (40.0, 20.0):
-        perturbed = descend(model, sounds, truth, budget_db, steps=3)
+    for budget_db, start in ((40.0, 1), (20.0, 1), (20.0, 0)):
+        perturbed = descend(model, sounds, truth, budget_db, 3, start)
         np.testing.assert_allclose(snr_db(sounds, perturbed), budget_db, atol=0.3)
         np.testing.assert_array_equal(perturbed, quantised(perturbed))
         control = noise_like(perturbed, sounds, lambda s: np.random.default_rng(0).standard_normal(len(s)))
         np.testing.assert_allclose(snr_db(sounds, control), budget_db, atol=0.3)
+
+
+def test_a_perturbation_by_its_peak_keeps_to_it_in_sixteen_bits() -> None:
+    model, (sounds, truth) = by_brightness(1.0), tilted(1)
+    for peak_db in PEAKS_DB:
+        perturbed = descend_peak(model, sounds, truth, peak_db, steps=3)
+        peak = np.abs(perturbed - sounds).max(axis=1)
+        assert np.all(peak <= 10 ** (peak_db / 20) + 1e-7)
+        assert np.all(peak > 0.7 * 10 ** (peak_db / 20))
+        assert np.abs(perturbed).max() <= 1.0
+        np.testing.assert_array_equal(perturbed, quantised(perturbed))
+
+
+def test_the_least_perturbation_by_another_method_is_about_deepfools() -> None:
+    model, (sounds, truth) = by_brightness(1.0), tilted(4)
+    moved = nearest_sounds(model, sounds, truth, 100)
+    assert not right(model, moved, truth).any()
+    np.testing.assert_allclose(
+        snr_db(sounds, moved), snr_db(sounds, deepfool(model, sounds, truth)), atol=3.0
+    )
+
+
+def test_a_change_that_rounding_would_undo_is_turned_up_until_it_fools() -> None:
+    sounds, truth = np.zeros((2, 4), np.float32), np.array([0, 0])
+
+    def by_mean(given: Any) -> Any:
+        means = np.asarray(given).mean(axis=1)
+        return np.stack([np.full(2, 2e-5), means], axis=1)
+
+    moved = sounds + np.array([[1.2e-5], [2.1e-4]], np.float32)
+    results = rounded(by_mean, sounds, moved, truth)
+    assert results[0, 0] == pytest.approx(1 / 32767)
+    assert results[1, 0] == pytest.approx(round(2.1e-4 * 32767) / 32767)
+
+
+def test_gradients_that_are_nothing_or_no_numbers_are_told() -> None:
+    sounds, truth = tilted(1)
+    model = by_brightness(1.0)
+    assert not dead(model, sounds, truth).any()
+    assert dead(lambda given: model(tf.stop_gradient(given)), sounds, truth).all()
+    assert dead(lambda given: tf.sqrt(0.0 * given) + model(given)[:, :1], sounds, truth).all()
 
 
 def test_a_large_budget_fools_all_and_noise_of_that_size_does_not() -> None:
@@ -125,8 +187,10 @@ def test_deepfool_crosses_the_boundary_and_needs_less_where_classes_lie_nearer()
 def test_the_findings_by_sound_hold_what_they_must(monkeypatch: pytest.MonkeyPatch) -> None:
     sounds, _ = tilted(5)
     monkeypatch.setattr("training.robustness.in_sound.sounds_of", lambda clips, rate: sounds)
-    found = attack_sound(listening(1.0), 5, lambda text: None)
+    effort = Effort(steps=5, short=2, second_steps=100, second_clips=3)
+    found = attack_sound(listening(1.0), effort, lambda text: None)
     assert all(found.right)
+    assert not any(found.dead)
     assert found.withstood[f"{NOTHING_DB:g}"] == found.right
     kept = [np.mean(found.withstood[f"{snr:g}"]) for snr in (NOTHING_DB, *SNRS_DB, LOUD_DB)]
     assert kept == sorted(kept, reverse=True)
@@ -134,14 +198,60 @@ def test_the_findings_by_sound_hold_what_they_must(monkeypatch: pytest.MonkeyPat
     assert np.mean(found.alone["Gaussian noise at 20 dB"]) == 1.0
     # The least perturbation lies between the last budget that all withstand and one that fools all.
     nearest = [snr for snr in found.snr_db if snr is not None]
-    assert len(nearest) == 4
+    held = [snr for snr in found.rounded_snr_db if snr is not None]
+    assert len(nearest) == len(held) == 4
+    np.testing.assert_allclose(held, nearest, atol=3.0)
+    assert found.second_asked == (True, True, True, False)
+    assert [snr is not None for snr in found.second_snr_db] == [True, True, True, False]
+    under = [np.mean(found.under_peak[f"{peak:g}"]) for peak in PEAKS_DB]
+    assert under == sorted(under, reverse=True)
     assert min(nearest) > LOUD_DB
     assert max(nearest) < 60.0
     # A louder perturbation has the higher peak, and ten decibels are ten.
-    peaks = [np.median(found.full_scale_db[f"{snr:g}"]) for snr in (30.0, 20.0, 10.0)]
+    peaks = [np.median(np.array(found.peaks_db[f"PGD {snr:g} dB"], float)) for snr in (30.0, 20.0, 10.0)]
     np.testing.assert_allclose(np.diff(peaks), 10.0, atol=3.0)
+    np.testing.assert_allclose(np.array(found.realised_db["PGD 30 dB"], float), 30.0, atol=0.3)
+
+
+def test_deepfool_and_noise_count_against_every_budget_that_holds_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    sounds, _ = tilted(5)
+    place = "training.robustness.in_sound"
+    monkeypatch.setattr(f"{place}.sounds_of", lambda clips, rate: sounds)
+    monkeypatch.setattr(f"{place}.descend", lambda heard, given, *rest: given)
+    monkeypatch.setattr(f"{place}.descend_peak", lambda heard, given, *rest: given)
+    found = attack_sound(listening(1.0), QUICK, lambda text: None)
+    assert all(found.alone["PGD 10 dB"])
+    assert not any(found.withstood[f"{LOUD_DB:g}"])
+    assert found.realised_db["PGD 10 dB"] == (None,) * 4
+    for snr in SNRS_DB:
+        spared = tuple(snr > held for held in np.array(found.rounded_snr_db, float))
+        assert found.withstood[f"{snr:g}"] == spared
+    monkeypatch.setattr(f"{place}.deepfool", lambda heard, given, *rest: given)
+    bright = quantised(tilted(5, by=3.0)[0][[1, 0, 3, 2]])
+    monkeypatch.setattr(f"{place}.noise_like", lambda perturbed, given, noise: bright)
+    loud = attack_sound(listening(1.0), QUICK, lambda text: None)
+    assert not any(loud.withstood[f"{LOUD_DB:g}"])
+    assert loud.snr_db == (None,) * 4
+
+
+def test_of_clips_that_are_wrong_nothing_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    sounds, _ = tilted(5)
+    monkeypatch.setattr(
+        "training.robustness.in_sound.sounds_of",
+        lambda clips, rate: sounds[[int(clip.path.stem) for clip in clips]],
+    )
+    one = listening(1.0)
+    wrong = replace(one.clips[0], label=CLASSES[_BRIGHT])
+    found = attack_sound(replace(one, clips=(wrong, *one.clips[1:])), QUICK, lambda text: None)
+    assert found.right == (False, True, True, True)
+    assert (found.snr_db[0], found.rounded_snr_db[0], found.realised_db["PGD 20 dB"][0]) == (None,) * 3
+    assert not any(kept[0] for kept in (*found.alone.values(), *found.withstood.values()))
+    nothing = attack_sound(replace(one, clips=(wrong,)), QUICK, lambda text: None)
+    assert (nothing.right, nothing.withstood["20"], nothing.snr_db) == ((False,), (False,), (None,))
 
 
 def test_a_network_of_other_features_is_not_attacked_by_sound() -> None:
     with pytest.raises(DataError, match="attack its features alone"):
-        attack_sound(planted("toy", 1.0), 5, lambda text: None)
+        attack_sound(planted("toy", 1.0), QUICK, lambda text: None)

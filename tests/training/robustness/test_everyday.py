@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,10 @@ pytest.importorskip("tensorflow")
 
 from training.data import CLASSES, Clip
 from training.errors import DataError
-from training.robustness import disturbances, records
+from training.robustness import disturbances, records, tables
 from training.robustness.disturbances import CLEAN, RATE, Disturbance, clipped, codec, every, over
 from training.robustness.everyday import Finding, findings, noises
+from training.robustness.gather import Findings
 from training.robustness.subjects import Panel, Subject, chosen, of_package
 from training.splits import deal_backgrounds
 from training.streams import rms
@@ -101,7 +103,7 @@ def test_a_disturbance_is_the_same_for_every_model_and_keeps_the_length() -> Non
 
 def test_what_is_lost_is_lost_against_the_clean_clip_and_names_are_of_one_thing(panel: Panel) -> None:
     quiet = Disturbance("quiet", "gain", "", changes=(lambda samples, rng: samples * np.float32(0.1),))
-    clean, softer = findings([panel], [Disturbance(CLEAN, CLEAN, ""), quiet], lambda text: None)
+    clean, softer = findings([panel], [Disturbance(CLEAN, CLEAN, ""), quiet], [(1,)], lambda text: None)
     assert (clean.figures.accuracy, clean.lost.value) == (1.0, 0.0)
     assert (softer.figures.accuracy, softer.lost.value) == (0.5, 0.5)
     assert softer.lost.low > 0.0
@@ -110,9 +112,18 @@ def test_what_is_lost_is_lost_against_the_clean_clip_and_names_are_of_one_thing(
     assert names[0] == CLEAN
 
 
+def test_every_pool_of_folds_is_counted_for_itself_unless_a_fold_is_missing(panel: Panel) -> None:
+    other = replace(panel, fold=2, clips=panel.clips[1::2])
+    pools = [(1, 2), (2,), (2, 3)]
+    found = findings([panel, other], [Disturbance(CLEAN, CLEAN, "")], pools, lambda text: None)
+    assert [(one.folds, one.figures.clips) for one in found] == [((1, 2), 9), ((2,), 3)]
+    by_pool = tables.pools(Findings((), (), everyday=tuple(found)))
+    assert [row[2] for pool in by_pool.values() for row in tables.everyday(pool).rows] == [9, 3]
+
+
 def test_without_the_clean_clip_there_is_nothing_to_compare_to(panel: Panel) -> None:
     with pytest.raises(ValueError, match="must, as what others are compared to"):
-        findings([panel], [Disturbance("quiet", "gain", "")], lambda text: None)
+        findings([panel], [Disturbance("quiet", "gain", "")], [(1,)], lambda text: None)
 
 
 def test_noise_recordings_are_those_that_train_nothing(tmp_path: Path) -> None:
@@ -142,7 +153,7 @@ def test_the_shipped_package_is_heard_as_the_daemon_runs_it() -> None:
 
 
 def test_findings_come_back_from_their_file(panel: Panel, tmp_path: Path) -> None:
-    found = findings([panel], [Disturbance(CLEAN, CLEAN, "")], lambda text: None)
+    found = findings([panel], [Disturbance(CLEAN, CLEAN, "")], [(1,)], lambda text: None)
     records.write(tmp_path / "everyday.json", {"clips": 6}, found, records.Cost(1.0, 1.0))
     (row,) = records.read(tmp_path / "everyday.json")
     assert row["subject"] == "loudness"

@@ -20,17 +20,19 @@ from training.data import CLASSES
 from training.errors import DataError
 from training.networks import Cost
 from training.report import write
-from training.robustness import records, universal
+from training.robustness import records, transfer, universal
 from training.robustness.gather import Findings, gather, share
 from training.robustness.hardening import Side, is_hardened, pair, plain_of
 from training.robustness.in_features import EPSILONS_DB, LARGE_DB, QUICK, Effort, Pushed, attack_features
-from training.robustness.in_sound import LOUD_DB, NOTHING_DB, SNRS_DB, Attacked
+from training.robustness.in_sound import LOUD_DB, NOTHING_DB, PEAKS_DB, SNRS_DB, Attacked
 from training.robustness.jobs import Work, run
 from training.robustness.page import compose
+from training.robustness.plan import Plan, facts, state_of
 from training.robustness.planted import MARGINS_DB, by_level, planted
 from training.robustness.sanity import checks
 from training.robustness.subjects import named
 from training.study.records import DataUse, Job, JobRecord, Making, Outcome
+from training.study.task import Options
 
 # foolbox imports scipy by an older name.
 pytestmark = [
@@ -56,14 +58,20 @@ def side(model: str, snrs: tuple[float | None, ...], right: tuple[bool, ...] = (
         30, Cost(1, 1), clips,
     )  # fmt: skip
     budgets = {f"{e:g}": right for e in (0.0, *EPSILONS_DB, LARGE_DB)}
+    no, none = (False,) * 4, (None,) * 4
     features = Pushed(
-        model, 1, 0, CLIPS, CLASSES[:4], right, {}, budgets, (None,) * 4, (None,) * 4, {}, "FMN", (None,) * 4
+        model, 1, 0, CLIPS, CLASSES[:4], CLIPS, right, no, {}, budgets, none, none, "FMN", no, none
     )
     left = {f"{s:g}": tuple(v is not None and v < s for v in snrs) for s in (NOTHING_DB, *SNRS_DB, LOUD_DB)}
-    runs = {f"{c}{s:g} dB": right for c in ("", "Gaussian noise at ", "pink noise at ") for s in SNRS_DB}
+    runs = {
+        f"{kind} {s:g} dB": right for kind in ("PGD", "Gaussian noise at", "pink noise at") for s in SNRS_DB
+    }
+    descents = {**{f"PGD {s:g} dB": s for s in SNRS_DB}, **{f"PGD {p:g} dBFS": -p for p in PEAKS_DB}}
     sound = Attacked(
-        model, 1, 0, CLIPS, CLASSES[:4], right, {**runs, f"{LOUD_DB:g} dB": (False,) * 4}, left,
-        {f"{s:g}": (-s,) * 4 for s in SNRS_DB}, snrs, snrs, (True,) * 4,
+        model, 1, 0, CLIPS, CLASSES[:4], CLIPS, right, no,
+        {**runs, **{f"PGD {p:g} dBFS": right for p in PEAKS_DB}}, left, {f"{p:g}": right for p in PEAKS_DB},
+        {name: (s, s + 1, None, s) for name, s in descents.items()}, dict.fromkeys(descents, (-50.0,) * 4),
+        snrs, right, snrs, snrs, right, (snrs[0], None, None, None),
     )  # fmt: skip
     return Side((record,), (features,), (sound,))
 
@@ -104,6 +112,8 @@ def test_checks_hold_for_an_honest_network_and_find_one_that_hides_its_gradients
     assert failed == {
         f"{LARGE_DB:g} dB leave about nothing",
         "noise as strong as PGD at 1 dB fools fewer",
+        "as many random changes of 1 dB as PGD has steps fool no more",
+        "the loss of every clip that is right has a gradient",
         "DeepFool without limit fools all",
     }
     swapped = tuple(replace(toy, model=name) for toy, name in zip(toys, [*MARGINS_DB][::-1], strict=True))
@@ -122,6 +132,9 @@ def test_a_pair_counts_the_clips_that_both_take_right_and_loses_what_it_loses() 
     assert (found.sound.plain_least, found.sound.least) == (45.0, 37.0)
     assert found.sound.harder[1] == pytest.approx(8.0)
     assert (found.sound.robust["40 dB SNR"], found.sound.plain_robust["40 dB SNR"]) == (0.5, 0.0)
+    gained = found.sound.gained["40 dB SNR"]
+    assert (gained.value, gained.clips, gained.recordings) == (0.5, 4, 4)
+    assert gained.low < 0.5 < gained.high
     other = replace(hard.attacked[0], clips=("e", *CLIPS[1:]))
     with pytest.raises(DataError, match="on different clips"):
         pair(plain, replace(hard, attacked=(other,)))
@@ -156,9 +169,12 @@ def test_the_page_shows_every_network_and_calls_a_failed_check_by_its_name(tmp_p
     findings = Findings(
         (pushed("cnn", 0.3),), toys, tuple(a for s in sides for a in s.attacked), (pair(*sides),)
     )
-    write(compose(findings), tmp_path)
+    write(compose(findings, "../robustness.md"), tmp_path)
     text = (tmp_path / "README.md").read_text()
+    assert "[docs/robustness.md](../robustness.md)" in text
     assert "| cnn | 12 | 1.000 |" in text
+    assert "| FMN | 1 of 4 | 50.0 (50.0–50.0) | 50.0 |" in text
+    assert f"| {PLAIN} | 40 dB SNR | 40.0 (40.0) | -50 | 1 | 1.000 |" in text
     assert f"| {HARD} | 1 | 0 | 1.000 | 1.000 | +0.0 (+0.0 … +0.0) | yes |" in text
     assert f"| {HARD} | sound | 4 | 1.00 / 1.00 |" in text
     assert "fails" in text  # the made-up networks withstand nothing at no budget
@@ -172,7 +188,7 @@ def test_the_command_attacks_makes_a_page_and_goes_on_where_it_stopped(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # The light runtime's form of a network is made by a process of its own, and has tests of its own.
-    monkeypatch.setattr("training.robustness.played.conversions", lambda source: [])
+    monkeypatch.setattr("training.robustness.played.conversions", lambda source, say: [])
     monkeypatch.setattr("training.robustness.played._QUICK_EFFORT", universal.Effort(steps=1))
     monkeypatch.setattr("training.robustness.plan.QUICK", replace(QUICK, deepfool_steps=10, second_steps=5))
     write_corpora(tmp_path / "data", folds=(1, 2, 3))
@@ -204,7 +220,8 @@ def test_the_command_attacks_makes_a_page_and_goes_on_where_it_stopped(
         f"alerts/{shipped} from {attacked}", "everyday/compact~epochs=1", f"examples/{attacked}",
         "features/cnn~epochs=1-fold1-seed0", f"features/{attacked}", "features/planted robust",
         "features/planted weak", "honest/cnn~epochs=1-fold1-seed0", f"honest/{attacked}",
-        f"sound/{attacked}", f"transfer/{attacked}", f"universal/{attacked}",
+        f"sound/{attacked}", f"transfer/cnn~epochs=1-fold1-seed0 to {shipped}",
+        f"transfer/{attacked} to {shipped}", f"universal/{attacked} to {shipped}",
     ]  # fmt: skip
     page = (out / "README.md").read_text()
     assert "| compact~epochs=1 | 4 |" in page
@@ -216,11 +233,53 @@ def test_the_command_attacks_makes_a_page_and_goes_on_where_it_stopped(
     assert "| compact~epochs=1 | hide sirens |" in page
     assert (out / "universal.png").stat().st_size > 1000
     assert [line.split("|")[1:3] for line in page.splitlines() if line.startswith("| all |")] == [
-        [" all ", " 10 "]
+        [" all ", " 11 "]
     ]
     again = runner.invoke(robustness, [*common, "--quick"], catch_exceptions=False)
     assert again.exit_code == 0
     assert kept == {path: path.stat().st_mtime_ns for path in (out / "records").rglob("*.json")}
+
+
+def test_what_the_same_networks_did_with_other_packages_is_one_row_and_earlier_records_are_left(
+    tmp_path: Path,
+) -> None:
+    kept = {f"{s:g} dB": (True,) for s in transfer.SNRS_DB}
+    heard = [
+        transfer.Transferred("net", name, 1, 0, ("a",), (True,), kept, kept)
+        for name in ("other", "0.1", "0.2")
+    ]
+    levels = {f"{s:g} dB": (True,) for s in universal.SNRS_DB}
+    for package, one in (("0.1", heard[1]), ("0.2", heard[2])):
+        sound = universal.Universal(
+            "net", 1, 0, "hide", ("a",), (True,), levels, levels, levels, {f"{package}, quiet": {}}
+        )
+        for kind, rows in (("transfer", (heard[0], one)), ("universal", (sound,))):
+            records.write(tmp_path / kind / f"net to {package}.json", {}, rows, records.Cost(1.0, 1.0))
+    (tmp_path / "sound").mkdir()
+    (tmp_path / "sound" / "old.json").write_text(
+        '{"schema": 1, "settings": {}, "findings": [{"model": "net"}]}'
+    )
+    found = gather(tmp_path)
+    assert [one.receiver for one in found.transferred] == ["other", "0.1", "0.2"]
+    assert [[*one.alerts] for one in found.universal] == [["0.1, quiet", "0.2, quiet"]]
+    assert found.attacked == ()
+
+
+def test_a_record_is_out_of_date_when_the_network_or_a_recording_is_another(tmp_path: Path) -> None:
+    write_corpora(tmp_path / "data", folds=(1, 2, 3))
+    plan = Plan(Options(tmp_path / "data", runs=tmp_path / "runs"), ("compact",), (1,), (0,), 4, True)
+    (job,) = plan.jobs(["compact"])
+    state = state_of(job, plan.options)
+    state.parent.mkdir(parents=True)
+    seen = []
+    for weights in (b"one", b"one", b"two"):
+        state.write_bytes(weights)
+        seen.append(facts(plan, [job], [1], 4))
+    assert seen[0] == seen[1] != seen[2]
+    for wav in (tmp_path / "data").rglob("*.wav"):
+        wav.write_bytes(wav.read_bytes() + b"00")
+    assert facts(plan, [job], [1], 4)["clips"] != seen[2]["clips"]
+    assert facts(plan, [job], [1], 2)["clips"] != facts(plan, [job], [1], 4)["clips"]
 
 
 def test_of_no_clips_there_is_no_share() -> None:

@@ -14,8 +14,10 @@ import tensorflow as tf
 
 from training.data import CLASSES
 from training.prepare import RATE
+from training.robustness import tables_played, universal
 from training.robustness.attacks import snr_db
 from training.robustness.front_end import SAMPLES
+from training.robustness.gather import Findings
 from training.robustness.universal import (
     PERIOD,
     SIREN,
@@ -108,6 +110,20 @@ def test_every_level_is_searched_from_the_loudest_on_and_judged() -> None:
         assert {len(kept) for kept in by_snr.values()} == {2}
 
 
+def test_noise_is_judged_at_the_same_moments_in_the_same_rooms(monkeypatch: pytest.MonkeyPatch) -> None:
+    played_in = []
+
+    def listen(wave: Any, sounds: Any, snr: float, rooms: bool, seed: int) -> Any:
+        played_in.append((rooms, seed))
+        return sounds
+
+    monkeypatch.setattr(universal, "added", listen)
+    judged(by_whistle, dict.fromkeys(SNRS_DB, wave()), hisses(2))
+    shifted, in_rooms, noise = (played_in[kind * len(SNRS_DB)] for kind in range(3))
+    assert (shifted[0], in_rooms[0]) == (False, True)
+    assert noise == in_rooms
+
+
 def test_fooled_are_sirens_that_were_heard_and_streets_that_had_none() -> None:
     before = (True, True, True, False)
     kept = {f"{snr:g} dB": (True, snr > 10, snr > 5, False) for snr in SNRS_DB}
@@ -118,6 +134,12 @@ def test_fooled_are_sirens_that_were_heard_and_streets_that_had_none() -> None:
     assert raised.fooled((True, False, False, True)) == 0.5
     never = dict.fromkeys(kept, before)
     assert replace(hide, in_rooms=never).smallest_db is None
+    always = dict.fromkeys(kept, (False,) * 4)
+    shown = (hide, replace(hide, in_rooms=never), replace(hide, in_rooms=always))
+    rows = tables_played.smallest(Findings((), (), universal=shown)).rows
+    assert [row[-1] for row in rows] == [
+        "5", "none: not even at -10", "30, the edge of the search: quieter ones may do"
+    ]  # fmt: skip
 
 
 def test_stretches_are_of_the_recordings_in_turn_and_of_one_length() -> None:
