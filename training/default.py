@@ -21,7 +21,8 @@ import numpy as np
 from monitor.features.spec import LogMelSpec
 from monitor.model.card import Card, Quality
 from monitor.model.package import write_package
-from training.data import LABELS, Clip, Corpora
+from training.calibration import BUDGETS
+from training.data import CLASSES, LABELS, Clip, Corpora
 from training.distillation import cache_key
 from training.evaluation import streamer
 from training.export import to_tflite
@@ -31,6 +32,7 @@ from training.mixing import Floats
 from training.packaging import NAME as PACKAGE
 from training.packaging import Facts, make_card, undecided
 from training.prepare import FrontEnd, make_mixer
+from training.reliability import reliability
 from training.splits import Part, everything, leave_one_out
 from training.streaming.fit import StreamRun, train
 from training.streaming.lessons import LessonPlan, Lessons, joined, make_lessons
@@ -214,29 +216,33 @@ def _some_frames(part: Part, trained: Trained) -> Floats:
 
 def _quality(plan: Plan, figures: Sequence[FoldFigures], *, recipe_cv: bool) -> tuple[Quality, ...]:
     """Means over folds and seeds, each fold judged by a network that never heard it."""
-    alerts = [row for one in figures for row in one.alerts["quiet"]]
     hours = sum(bed.seconds for one in figures for bed in one.beds) / 3600
     clips = [one.clips.confusion for one in figures]
+    questions = (np.concatenate(column) for column in zip(*(one.questions for one in figures), strict=True))
     values = {
         "clip accuracy, ten classes, mean logits": (
             sum(matrix.trace() for matrix in clips) / sum(matrix.sum() for matrix in clips)
         ),
         "clip macro F1": float(np.mean([one.clips.macro_f1 for one in figures])),
-        "foreground clips that raise their own alert, 15 dB over background, profile quiet": (
-            sum(row.heard for row in alerts) / sum(row.scenes for row in alerts)
-        ),
-        "false alarms an hour of unheard background, profile quiet": (
-            sum(row.false_alarms for row in alerts) / hours
-        ),
+        "expected calibration error of rows": reliability(*questions, CLASSES)[-1].ece,
     }
+    for profile in BUDGETS:
+        alerts = [row for one in figures for row in one.alerts[profile]]
+        values[f"foreground clips that raise their own alert, 15 dB over background, profile {profile}"] = (
+            sum(row.heard for row in alerts) / sum(row.scenes for row in alerts)
+        )
+        values[f"false alarms an hour of unheard background, profile {profile}"] = (
+            sum(row.false_alarms for row in alerts) / hours
+        )
     folds = sorted({one.fold for one in figures})
     others = ", ".join(str(fold) for fold in plan.folds if recipe_cv or fold not in folds)
+    seeds = ", ".join(str(seed) for seed in sorted({one.seed for one in figures}))
     rule = "each fold by a network trained on the others" if recipe_cv else f"trained on folds {others}"
     return tuple(
         Quality(
             measure=measure,
             value=round(float(value), 4),
-            data=f"UrbanSound8K (as far as present); {rule}, thresholds from them",
+            data=f"UrbanSound8K (as far as present); {rule}, thresholds from them; seeds {seeds}",
             fold=", ".join(map(str, folds)),
             seed=figures[0].seed,
             command=plan.command,

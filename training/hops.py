@@ -45,7 +45,7 @@ def run(folder: Path, runtime: str, outputs: int, state: int) -> dict[str, Strea
             )
         except PackageError as error:
             results[path.stem] = Streamed([], float("nan"), str(error))
-    hop_us = time_hops(loaded, frames, state)
+    hop_us = time_hops(loaded, frames, dict.fromkeys(loaded, state))
     for name, model in loaded.items():
         results[name] = Streamed(stream(model, frames, state).tolist(), hop_us[name])
     return results
@@ -61,11 +61,14 @@ def stream(model: StreamingRuntime, frames: NDArray[np.float32], state: int) -> 
 
 
 def time_hops(
-    models: Mapping[str, StreamingRuntime], frames: NDArray[np.float32], state: int
+    models: Mapping[str, StreamingRuntime], frames: NDArray[np.float32], states: Mapping[str, int]
 ) -> dict[str, float]:
-    """Return the microseconds of a hop, of the tenth of all turns that other jobs disturbed least."""
+    """Return the microseconds of a hop, of the tenth of all turns that other jobs disturbed least.
+
+    states : how many values each model carries
+    """
     spent: dict[str, list[float]] = {name: [] for name in models}
-    kept = {name: np.zeros(state, np.float32) for name in models}
+    kept = {name: np.zeros(states[name], np.float32) for name in models}
     for _ in range(_ROUNDS):
         for name, model in models.items():
             begin = time.perf_counter()

@@ -141,7 +141,7 @@ def test_the_page_says_what_was_run_and_what_was_not() -> None:
     without = changed(NAME, {"run.weight": 0.0})
     records = [_record(NAME, 0.8, fold, {"weight": 3.0}, 0.4) for fold in (1, 2)]
     records += [_record(without, 0.5, fold, {"weight": 0.0}, 0.3) for fold in (1, 2)]
-    page = compose(records, Table(("front end",), (("ships",),)))
+    page = compose(records, Table(("front end",), (("ships",),)), Table((), ()))
     assert "| YAMNet's embedding to predict | left out | +" in page.markdown
     assert "+10.0" in page.markdown
     assert "Not run: lessons: what YAMNet heard;" in page.markdown
@@ -155,7 +155,7 @@ def test_records_of_two_recipes_are_not_compared() -> None:
     records = [_record(NAME, 0.8, 1, {"weight": 3.0, "soft": 0.5}, 0.4)]
     records.append(_record(without, 0.5, 1, {"weight": 0.0, "soft": 0.8}, 0.3))
     with pytest.raises(DataError, match=r"run\.soft is not as in default"):
-        compose(records, Table((), ()))
+        compose(records, Table((), ()), Table((), ()))
 
 
 def test_what_ships_costs_what_its_network_costs_and_twice_the_frames_twice_as_much() -> None:

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from training.study.records import Job
 
 _PATH = click.Path(path_type=Path)
+HOPS = "hops.json"
+"""Beside the records: how long a hop of each form takes."""
 
 
 @click.command("default-ablation")
@@ -52,6 +54,7 @@ def _run(
 ) -> None:
     from training.data import data_root, load
     from training.default import School
+    from training.default_ablation.costs import time_forms
     from training.default_ablation.factors import Settings
     from training.default_ablation.job import Place, is_done, planned, run_job
     from training.distillation import TEACHER_FILE, unlabelled_sounds
@@ -64,6 +67,8 @@ def _run(
     for number, job in enumerate(missing):
         say(_progress(job, number, len(missing), time.monotonic() - begun))
         run_job(job, base, place, say).write(records)
+    say("timing a hop of each form")
+    time_forms(records / HOPS)
 
 
 def _progress(job: Job, done: int, total: int, seconds: float) -> str:
@@ -72,7 +77,7 @@ def _progress(job: Job, done: int, total: int, seconds: float) -> str:
 
 
 def _write(records: Path, out: Path) -> None:
-    from training.default_ablation.costs import costs
+    from training.default_ablation.costs import costs, hop_times
     from training.default_ablation.page import compose
     from training.default_ablation.records import read_all
     from training.errors import DataError
@@ -81,4 +86,4 @@ def _write(records: Path, out: Path) -> None:
     found = read_all(records)
     if not found:
         raise DataError(f"{records}: no records; run the jobs first: sound-training default-ablation")
-    click.echo(str(write(compose(found, costs()), out)))
+    click.echo(str(write(compose(found, costs(), hop_times(records / HOPS)), out)))
