@@ -109,6 +109,7 @@ class Outcome:
     """Everything that one making yields.
 
     apart : by fold, the network of the first seed that never heard it, with what the other folds decided
+    unrejected : the first seed's figures with all decided anew without the reject rule
     """
 
     package: Package
@@ -116,6 +117,7 @@ class Outcome:
     apart: dict[int, Package]
     hearings: tuple[Hearing, ...]
     figures: tuple[FoldFigures, ...]
+    unrejected: tuple[FoldFigures, ...]
 
 
 @dataclass(frozen=True)
@@ -135,11 +137,13 @@ def make(plan: Plan, corpora: Corpora, school: School, front_end: FrontEnd, runs
     """Run the whole recipe; every run resumes from ``runs`` where it was interrupted."""
     front_end = front_end.cut(plan.run.network.window)
     fits, lessons = _leave_each_out(plan, corpora, school, front_end, runs, say)
-    figures, apart = [], {}
+    figures, unrejected, apart = [], [], {}
     for fit in fits:
-        decided = decide([f.hearing for f in fits if _same_seed(f, fit) and f is not fit], say)
+        others = [f.hearing for f in fits if _same_seed(f, fit) and f is not fit]
+        decided = decide(others, say)
         figures.append(judge(fit.hearing, decided))
         if fit.hearing.seed == plan.seeds[0]:
+            unrejected.append(judge(fit.hearing, decide(others, say, reject=None)))
             held = _quality(plan, figures[-1:], recipe_cv=False)
             apart[fit.hearing.fold] = fit.package(_facts(plan, decided, held))
     decided = decide([fit.hearing for fit in fits if fit.hearing.seed == plan.seeds[0]], say)
@@ -153,7 +157,8 @@ def make(plan: Plan, corpora: Corpora, school: School, front_end: FrontEnd, runs
     say(f"TFLite equals Keras within {parity:.1e}")
     facts = _facts(plan, decided, _quality(plan, figures, recipe_cv=True))
     package = Package(final.card(facts, state), flatbuffer)
-    return Outcome(package, parity, apart, tuple(fit.hearing for fit in fits), tuple(figures))
+    hearings = tuple(fit.hearing for fit in fits)
+    return Outcome(package, parity, apart, hearings, tuple(figures), tuple(unrejected))
 
 
 def write(outcome: Outcome, models: Path, runs: Path) -> Path:

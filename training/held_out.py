@@ -82,7 +82,8 @@ class Decided:
 class FoldFigures:
     """A fold judged with what the others decide.
 
-    settings : of the profile ``quiet``; on_speech : alerts on backgrounds of speech
+    settings : of the profile ``quiet``; on_speech : alerts on backgrounds of speech; on_others : on short
+    sounds that are none of the classes, of which there are ``others``
     questions : calibrated scores, and whether the class holds, of rows of soundscapes and backgrounds
     """
 
@@ -93,6 +94,8 @@ class FoldFigures:
     beds: tuple[Scored, ...]
     settings: Mapping[str, ClassSettings]
     on_speech: Mapping[ProfileName, int]
+    on_others: Mapping[ProfileName, int]
+    others: int
     questions: tuple[Floats, Floats]
 
 
@@ -153,13 +156,20 @@ def judge(one: Hearing, decided: Decided) -> FoldFigures:
     """Judge a fold with what was decided without it."""
     scenes, beds = decided.heard(one.alone), decided.heard(one.heard.beds)
     speech = [bed for bed in beds if bed.name.startswith(f"{SPEECH}/")]
-    alerts, on_speech = {}, {}
+    unknown = decided.heard(one.heard.others)
+    alerts, on_speech, on_others = {}, {}, {}
     for profile in BUDGETS:
         settings = decided.settings(profile)
         alerts[profile] = tuple(alert_figures(scenes, beds, settings, one.labels))
-        on_speech[profile] = sum(row.false_alarms for row in alert_figures([], speech, settings, one.labels))
+        on_speech[profile], on_others[profile] = (
+            sum(row.false_alarms for row in alert_figures([], streams, settings, one.labels))
+            for streams in (speech, unknown)
+        )
     logits, targets = rows_of([*one.heard.scenes, *one.heard.beds], one.labels[:-1])
     scores: Floats = 1 / (1 + np.exp(-logits / decided.temperature))
     clips = clip_figures(one.logits, one.truth)
     quiet = decided.settings("quiet")
-    return FoldFigures(one.fold, one.seed, clips, alerts, beds, quiet, on_speech, (scores, targets))
+    return FoldFigures(
+        one.fold, one.seed, clips, alerts, beds, quiet, on_speech, on_others, len(one.part.negatives),
+        (scores, targets),
+    )  # fmt: skip

@@ -18,7 +18,7 @@ from training.calibration import BUDGETS
 from training.data import CLASSES
 from training.default import HOP_FRAMES, NAME, Outcome, Plan
 from training.evaluation import AlertFigures, false_alarm_table
-from training.held_out import FoldFigures, Hearing
+from training.held_out import REJECT, FoldFigures, Hearing
 from training.mixing import Floats
 from training.reliability import diagram, reliability, table
 from training.report import Cell, Report, Table, write
@@ -106,6 +106,7 @@ def compose(outcome: Outcome, plan: Plan, ours: Sequence[JobRecord], study: Sequ
         "backgrounds.csv": Table(_BED_COLUMNS, tuple(_bed_rows(first))),
         "clips.csv": Table(*_clip_table(ours, study)),
         "streams.csv": Table(_STREAM_COLUMNS, tuple(_stream_rows(outcome.figures))),
+        "reject.csv": Table(_REJECT_COLUMNS, tuple(_reject_rows(first, outcome.unrejected))),
         "reliability.csv": table(judged),
         "confusion.csv": Table(("true", *CLASSES), tuple(
             (label, *row) for label, row in zip(CLASSES, _confusion(first).tolist(), strict=True)
@@ -116,6 +117,7 @@ def compose(outcome: Outcome, plan: Plan, ours: Sequence[JobRecord], study: Sequ
         *_opening(outcome, plan),
         *_clips(tables["clips.csv"], ours, study),
         *_streams(tables["streams.csv"], classes),
+        *_rejected(tables["reject.csv"]),
         *_calibration(tables["reliability.csv"]),
     )
     return Report("\n".join(lines), pictures, tables)
@@ -270,6 +272,35 @@ def _bed_rows(figures: Sequence[FoldFigures]) -> Iterator[tuple[Cell, ...]]:
     for one in figures:
         for name, minutes, text in false_alarm_table(one.beds, one.settings):
             yield (one.fold, name, minutes, text)
+
+
+_REJECT_COLUMNS = (
+    "reject rule", "profile", "share heard", "false alarms an hour", "alerts by unknown sounds",
+    "unknown sounds",
+)  # fmt: skip
+
+
+def _reject_rows(ruled: Sequence[FoldFigures], unruled: Sequence[FoldFigures]) -> Iterator[tuple[Cell, ...]]:
+    for name, figures in (("yes", ruled), ("no", unruled)):
+        for profile in BUDGETS:
+            hours = sum(bed.seconds for one in figures for bed in one.beds) / 3600
+            alerts = [row for one in figures for row in one.alerts[profile]]
+            heard = sum(row.heard for row in alerts) / max(1, sum(row.scenes for row in alerts))
+            yield (
+                name, profile, heard, sum(row.false_alarms for row in alerts) / hours,
+                sum(one.on_others[profile] for one in figures), sum(one.others for one in figures),
+            )  # fmt: skip
+
+
+def _rejected(rejected: Table) -> Iterator[str]:
+    yield "## Sounds that nobody taught"
+    yield ""
+    yield rejected.markdown()
+    yield ""
+    yield f"What the reject rule brings: a row whose score for background is {REJECT:g} or more is no class."
+    yield "Without it thresholds were chosen anew. Unknown sounds are ESC's of other classes, in the fold's"
+    yield "recordings, five seconds each, one after another. First seed."
+    yield ""
 
 
 def _calibration(calibration: Table) -> Iterator[str]:
