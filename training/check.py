@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Literal
@@ -25,7 +25,18 @@ from training.data import (
     places,
     rows,
 )
-from training.manifest import NAME, file_of, read_manifest, sha256
+from training.distillation import unlabelled_sounds
+from training.manifest import (
+    EFFECTS,
+    NAME,
+    TEACHER,
+    contents,
+    folders,
+    lacking,
+    read_manifest,
+    sha256,
+    unlike,
+)
 from training.processes import in_processes
 from training.splits import split
 
@@ -79,6 +90,10 @@ class CheckReport:
 
     folds: tuple[FoldReport, ...]
     backgrounds: tuple[FoldReport, ...]
+    others: tuple[FoldReport, ...]
+    """Sounds that nobody labelled, and the teacher's files"""
+    lacking: tuple[str, ...]
+    """What a retraining of the model that ships lacks here"""
     findings: tuple[Finding, ...]
     twice: tuple[tuple[str, tuple[int, ...], int], ...]
     """Freesound ids in two folds of UrbanSound8K's table: id, folds, clips"""
@@ -105,8 +120,12 @@ class Probe:
     damage: str = ""
 
 
-def check(root: Path, *, decode: bool, tick: Callable[[int], None], workers: int = 2) -> CheckReport:
+def check(
+    root: Path, *, decode: bool, tick: Callable[[int], None], workers: int = 2, manifests: Path | None = None,
+) -> CheckReport:  # fmt: skip
     """Check every corpus in ``root``; ``decode`` reads all audio, otherwise files are only looked up.
+
+    ``manifests`` : a folder of manifests that an exact retraining is compared with
 
     Raises
     ------
@@ -115,16 +134,24 @@ def check(root: Path, *, decode: bool, tick: Callable[[int], None], workers: int
     corpora = load(root)
     found = [(place, place.read()) for place in places(root)]
     listed = [row for _, read in found for row in read]
-    clips = [*dict.fromkeys((*(c for c, present in listed if present), *corpora.backgrounds))]
+    effects = [replace(clip, corpus=EFFECTS) for clip in unlabelled_sounds(root / EFFECTS)]
+    here = (*(c for c, present in listed if present), *corpora.backgrounds, *effects)
+    clips = [*dict.fromkeys(here)]
     probes = dict(
         zip((c.path for c in clips), _probes([c.path for c in clips], decode, workers, tick), strict=True)
     )
     findings = [f for place, read in found for f in (*table_findings(place), *file_findings(place, read))]
     findings += [f for clip in clips if (f := _damage(clip, probes[clip.path], decode))]
-    findings += manifest_findings(corpora.backgrounds, decode)
+    findings += manifest_findings(root, decode)
+    teacher = len(contents(root / TEACHER))
     return CheckReport(
         _fold_reports(listed, probes),
         _fold_reports([(clip, True) for clip in corpora.backgrounds], probes),
+        (
+            *_fold_reports([(clip, True) for clip in effects], probes),
+            *([FoldReport(TEACHER, 0, teacher, teacher, 0.0)] if teacher else []),
+        ),
+        (*lacking(corpora, root), *(unlike(root, manifests, decode) if manifests else ())),
         tuple(sorted(set(findings), key=lambda f: (f.corpus, f.fold, f.kind, f.name))),
         ids_in_two_folds(listed),
         sum(clip.recording in corpora.urban_folds for clip in corpora.esc),
@@ -191,15 +218,16 @@ def file_findings(place: Place, listed: Iterable[tuple[Clip, bool]]) -> Iterator
             yield Finding("missing", clip.corpus, clip.fold, stem, why)
 
 
-def manifest_findings(backgrounds: Sequence[Clip], compare: bool) -> Iterator[Finding]:
-    """Backgrounds without source or licence in a manifest or, if ``compare``, with another checksum there."""
-    manifests = {folder: read_manifest(folder) for folder in {c.path.parent.parent for c in backgrounds}}
-    for clip in backgrounds:
-        entry = manifests[clip.path.parent.parent].get(file_of(clip))
-        if entry and compare and entry.sha256 != sha256(clip.path):
-            yield Finding("damaged", clip.corpus, 0, file_of(clip), f"is not the file that {NAME} lists")
-        if not (entry and entry.source and entry.licence):
-            yield Finding("unlicensed", clip.corpus, 0, file_of(clip), f"has no source and licence in {NAME}")
+def manifest_findings(root: Path, compare: bool) -> Iterator[Finding]:
+    """Files without source or licence in their manifest or, if ``compare``, with another checksum there."""
+    for folder in folders(root):
+        manifest = read_manifest(folder / NAME)
+        for file in contents(folder):
+            entry = manifest.get(file)
+            if entry and compare and entry.sha256 != sha256(folder / file):
+                yield Finding("damaged", folder.name, 0, file, f"is not the file that {NAME} lists")
+            if not (entry and entry.is_told()):
+                yield Finding("unlicensed", folder.name, 0, file, f"has no source and licence in {NAME}")
 
 
 def _probes(

@@ -20,7 +20,13 @@ LICENCE = (
 DATA_LICENCES = (
     "UrbanSound8K (Salamon, Jacoby, Bello 2014): CC BY-NC 3.0",
     "ESC-50 (Piczak 2015): CC BY-NC 3.0; its subset ESC-10: CC BY 3.0",
-    "backgrounds: free sound collections (CC0 / Pixabay licence), spoken words from GPL games",
+    "backgrounds: Moodist (CC0, Pixabay Content License), Blanket (CC0, public domain, CC BY, CC Sampling "
+    "Plus), spoken words of Hedgewars and Tux Paint (GFDL, GPL); by file in docs/results/default/manifest",
+)
+LESSON_LICENCES = (
+    "lessons, the teacher: YAMNet (Google): Apache-2.0",
+    "lessons, sounds that nobody labelled: of Debian's game and music packages, under the licences of "
+    "the packages (GPL, GFDL, CC BY-SA, CC0 and others)",
 )
 
 
@@ -33,7 +39,7 @@ class Identity:
     data_licences: tuple[str, ...]
 
 
-URBAN = Identity(NAME, LICENCE, DATA_LICENCES)
+URBAN = Identity(NAME, LICENCE, (*DATA_LICENCES, *LESSON_LICENCES))
 
 
 @dataclass(frozen=True)

@@ -289,3 +289,87 @@ def test_a_wrong_folder_is_one_line_and_exit_3(folder: str, why: str, tmp_path: 
     assert err.startswith("error: ")
     assert why in err
     assert err.count("\n") == 1
+
+
+# --- what a retraining of the model that ships lacks
+
+
+KINDS = ("animals", "indoor", "noise", "outdoor", "rain", "speech", "street", "things", "transport")
+
+
+def write_all(root: Path) -> None:
+    """Write everything that the recipe of ``default`` uses, in miniature."""
+    write_urbansound8k(root)
+    write_esc50(root)
+    write_backgrounds(root, kinds=KINDS, seconds=0.2)
+    (root / "effects").mkdir()
+    soundfile.write(root / "effects" / "drums.wav", np.full(32_000, 0.1), 16_000)
+    (root / "yamnet").mkdir()
+    (root / "yamnet" / "yamnet_embeddings.tflite").write_bytes(b"a network")
+
+
+def test_nothing_is_lacking_where_all_that_the_recipe_uses_is_here(tmp_path: Path) -> None:
+    write_all(tmp_path)
+    code, out, _ = run("--data", str(tmp_path))
+    assert code == 0
+    assert checked(tmp_path).lacking == ()
+    assert "lacks" not in out
+    assert "effects: 1 files, 0 min" in out
+    assert "yamnet: 1 files\n" in out
+
+
+@pytest.mark.parametrize(
+    ("gone", "named"),
+    [
+        ("UrbanSound8K", "the sounds of the ten classes; sound-training data fetch urbansound8k"),
+        ("ESC-50", "sounds of other classes; sound-training data fetch esc50"),
+        ("background/speech", "background/speech/"),
+        ("effects", "effects/: lessons without sounds that nobody labelled"),
+        ("yamnet", "yamnet/yamnet_embeddings.tflite: no lessons"),
+    ],
+)
+def test_what_the_recipe_uses_and_is_not_here_is_named_and_no_failure(
+    gone: str, named: str, tmp_path: Path
+) -> None:
+    write_all(tmp_path)
+    (tmp_path / gone).rename(tmp_path.parent / f"{tmp_path.name}-gone")
+    code, out, _ = run("--data", str(tmp_path), "--quick")
+    assert code == 0
+    (line,) = (line for line in out.splitlines() if named in line)
+    assert line.startswith("  ")
+    assert "a retraining of `default` lacks here:" in out
+
+
+def manifests_of(root: Path, out: Path) -> Path:
+    result = CliRunner().invoke(main, ["data", "manifest", "--data", str(root), "--out", str(out)])
+    assert result.exit_code == 0, result.output
+    return out
+
+
+def test_files_of_the_manifests_that_are_missing_or_others_are_named(tmp_path: Path) -> None:
+    root = tmp_path / "data"
+    write_all(root)
+    manifests = manifests_of(root, tmp_path / "ours")
+    code, out, _ = run("--data", str(root), "--manifest", str(manifests))
+    assert (code, "lacks" in out) == (0, False)
+    assert f"all 29 files of {manifests} are here" in out
+    (root / "background" / "rain" / "rain1.wav").unlink()
+    soundfile.write(root / "effects" / "drums.wav", np.full(32_000, 0.2), 16_000)
+    code, out, _ = run("--data", str(root), "--manifest", str(manifests))
+    assert code == 0
+    assert "  background/rain/rain1.wav: not here\n" in out
+    assert "  effects/drums.wav: another file than the one listed\n" in out
+    assert len(checked(root).lacking) == 0, "only the manifests know of files"
+
+
+def test_a_folder_without_manifests_is_refused(root: Path, tmp_path: Path) -> None:
+    code, _, err = run("--data", str(root), "--manifest", str(tmp_path))
+    assert code == 3
+    assert "none of background.csv, effects.csv, yamnet.csv is in it" in err
+
+
+def test_a_damaged_sound_that_nobody_labelled_is_found(tmp_path: Path) -> None:
+    write_all(tmp_path)
+    text(tmp_path / "effects" / "drums.wav")
+    (finding,) = checked(tmp_path).wrong()
+    assert (finding.kind, finding.corpus, finding.name) == ("damaged", "effects", "drums")

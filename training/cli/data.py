@@ -30,31 +30,44 @@ def data() -> None:
 @data_option
 @click.option("--quick", is_flag=True, help="Only look up the files; decode nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
+@click.option(
+    "--manifest",
+    "manifests",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Also name the files of these manifests that are not here, or others.",
+)
 @workers_option
-def check(data: Path | None, quick: bool, as_json: bool, workers: int) -> None:
+def check(data: Path | None, quick: bool, as_json: bool, manifests: Path | None, workers: int) -> None:
     """Say what is here, missing, damaged, mislabelled, and what must be kept apart.
 
     Exit code 1 when a file is damaged, a label contradicts itself or a recording would stand in
-    training and test; a part of a corpus is fine and is called what it is.
+    training and test; a part of a corpus is fine and is called what it is, and what the recipe of
+    `default` uses and is not here is named.
 
     \b
     Example:
       sound-training data check --data ~/sounds
       sound-training data check --data ~/sounds --quick --json | jq .findings
+      sound-training data check --data ~/sounds --manifest docs/results/default/manifest
     """
     from training.check import check as check_data
     from training.data import data_root, load
+    from training.distillation import unlabelled_sounds
+    from training.manifest import EFFECTS, listed
 
     root = data_root(data)
-    corpora = load(root)
-    total = len({clip.path for clip in (*corpora.urban, *corpora.esc, *corpora.backgrounds)})
+    corpora, effects = load(root), unlabelled_sounds(root / EFFECTS)
+    wanted = len(listed(manifests)) if manifests else 0
+    total = len({clip.path for clip in (*corpora.urban, *corpora.esc, *corpora.backgrounds, *effects)})
     with progress(total, "looking up" if quick else "decoding") as tick:
-        report = check_data(root, decode=not quick, tick=tick, workers=workers)
+        report = check_data(root, decode=not quick, tick=tick, workers=workers, manifests=manifests)
     if as_json:
         click.echo(json.dumps(dataclasses.asdict(report) | {"sound": report.is_sound()}, indent=1))
     else:
         for line in _lines(report, quick):
             click.echo(line)
+        if manifests and not report.lacking:
+            click.echo(f"all {wanted} files of {manifests} are here" + (", by their names" if quick else ""))
     sys.exit(0 if report.is_sound() else EXIT_FAILED)
 
 
@@ -91,27 +104,33 @@ def fetch(corpus: str, data: Path | None, address: str | None, md5: str | None) 
 
 @data.command()
 @data_option
-def manifest(data: Path | None) -> None:
-    """List the backgrounds with their checksums in background/manifest.csv, to fill in source and licence.
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Write background.csv, effects.csv and yamnet.csv here; the data may be read-only.",
+)
+def manifest(data: Path | None, out: Path | None) -> None:
+    """List background/, effects/ and yamnet/ with checksums in a manifest.csv each, for source and licence.
 
     What was filled in stays, also when a file was renamed.
 
     \b
     Example:
       sound-training data manifest --data ~/sounds
+      sound-training data manifest --data ~/sounds --out docs/results/default/manifest
     """
-    from training.data import data_root, load
+    from training.data import data_root
     from training.errors import DataError
-    from training.manifest import NAME, update_manifest
+    from training.manifest import folders, update_manifest
 
     root = data_root(data)
-    backgrounds = load(root).backgrounds
-    if not backgrounds:
-        raise DataError(f"{root}: no background/<kind>/ with audio is in it")
-    for folder in sorted({clip.path.parent.parent for clip in backgrounds}):
-        entries = update_manifest(folder, tuple(c for c in backgrounds if c.path.parent.parent == folder))
-        untold = sum(not (entry.source and entry.licence) for entry in entries)
-        click.echo(f"{folder / NAME}: {len(entries)} files, {untold} without source or licence")
+    found = folders(root)
+    if not found:
+        raise DataError(f"{root}: none of background/<kind>/, effects/, yamnet/ with files is in it")
+    for folder in found:
+        table, entries = update_manifest(folder, out)
+        untold = sum(not entry.is_told() for entry in entries)
+        click.echo(f"{table}: {len(entries)} files, {untold} without source or licence")
 
 
 @data.command()
@@ -148,7 +167,19 @@ def _lines(report: CheckReport, quick: bool) -> list[str]:
         lines.append(
             f"backgrounds: {sum(row.present for row in report.backgrounds)} files{minutes} ({kinds})"
         )
-    return [*lines, *_apart_lines(report), *_finding_lines(report, quick)]
+    for row in report.others:
+        length = f", {row.seconds / 60:.0f} min" if row.seconds else ""
+        lines.append(f"{row.corpus}: {row.present} files{length}")
+    return [*lines, *_apart_lines(report), *_lacking_lines(report.lacking), *_finding_lines(report, quick)]
+
+
+def _lacking_lines(lacking: tuple[str, ...]) -> list[str]:
+    if not lacking:
+        return []
+    lines = ["a retraining of `default` lacks here:", *(f"  {line}" for line in lacking[:_LISTED])]
+    if len(lacking) > _LISTED:
+        lines.append(f"  … and {len(lacking) - _LISTED} more (--json lists all)")
+    return lines
 
 
 def _corpus_lines(folds: tuple[FoldReport, ...]) -> list[str]:
