@@ -23,6 +23,7 @@ from training.errors import DataError
 from training.mixing import Floats
 from training.prepare import HOP, RATE
 from training.repeats import repeated
+from training.soundscapes import ScapePlan, Soundscape, make_soundscapes
 from training.splits import Part
 from training.streams import Scene, Scored, foreground_scenes, score
 from training.whole import whole
@@ -93,17 +94,23 @@ NETWORK_CARD = Card(
 class Hearing:
     """Embedded streams of a part: foreground sounds over background, backgrounds, sounds of no class.
 
-    clips : all sounds of the classes alone, in the part's order
+    clips : all sounds of the classes alone, in the part's order; scapes : soundscapes
     """
 
     scenes: tuple[Scored, ...]
     beds: tuple[Scored, ...]
     others: tuple[Scored, ...]
     clips: tuple[Scored, ...]
+    scapes: tuple[Scored, ...]
 
 
-def hear(ear: Ear, part: Part, snr_db: tuple[float, float], seed: int, cache: Path, tick: Tick) -> Hearing:
-    """Embed the streams of a part; each kind is kept in ``cache``, so that a broken run goes on."""
+def hear(
+    ear: Ear, part: Part, snr_db: tuple[float, float], scapes: int, seed: int, cache: Path, tick: Tick
+) -> Hearing:
+    """Embed the streams of a part; each kind is kept in ``cache``, so that a broken run goes on.
+
+    scapes : how many soundscapes
+    """
     digest = hashlib.sha256(f"{ear.digest} {snr_db} {seed} {HOP}".encode())
     for clip in (*(c for c, _ in part.events), *part.negatives, *part.backgrounds):
         digest.update(f"{clip.path.name} {clip.path.stat().st_size}\n".encode())
@@ -115,6 +122,7 @@ def hear(ear: Ear, part: Part, snr_db: tuple[float, float], seed: int, cache: Pa
             _save(path, ear.streams(scenes, tick))
         return _load(path)
 
+    plan = ScapePlan(scapes, seed=seed)
     beds = kept("beds", _alone((clip, "") for clip in part.backgrounds))
     return Hearing(
         kept("scenes", foreground_scenes(part, snr_db, RATE, seed)),
@@ -124,6 +132,18 @@ def hear(ear: Ear, part: Part, snr_db: tuple[float, float], seed: int, cache: Pa
         ),
         kept("others", _alone((clip, "") for clip in part.negatives)),
         kept("clips", _alone(part.events)),
+        _with_truths(make_soundscapes(part, plan), lambda scenes: kept(f"scapes{scapes}", scenes)),
+    )
+
+
+def _with_truths(
+    scapes: Sequence[Soundscape], hear_all: Callable[[Iterable[Scene]], tuple[Scored, ...]]
+) -> tuple[Scored, ...]:
+    """Hear soundscapes as streams; of what is kept of a stream, its sounds are not a part."""
+    heard = hear_all(Scene(s.name, "", s.samples, 0.0, s.seconds) for s in scapes)
+    return tuple(
+        replace(stream, truths=tuple((t.label, t.onset_s, t.offset_s) for t in scape.truths))
+        for stream, scape in zip(heard, scapes, strict=True)
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from monitor.errors import PackageError
 from monitor.model.adapter import read_adapter, write_adapter
 from monitor.model.classifier import Classifier
 from monitor.records import Level
+from training import adapter
 from training.adapter import Head, Outcome, Plan, Rows, fit_head, make, rows_of
 from training.adapter_report import write_records
 from training.data import BACKGROUND, CLASSES, LABELS, load
@@ -40,6 +42,13 @@ def silent(text: str) -> None:
     pass
 
 
+@pytest.fixture(scope="module", autouse=True)
+def few_soundscapes() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(adapter, "SCAPES", 2)
+        yield
+
+
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Outcome:
     """An adapter fitted on miniature corpora."""
@@ -60,7 +69,7 @@ def stream(label: str, onset_s: float, offset_s: float, rows: int = 12) -> Score
 
 def test_a_window_is_the_sounds_if_it_holds_half_and_background_if_it_holds_none() -> None:
     scene = stream("siren", 2.0, 4.0)
-    rows = rows_of(Hearing((scene,), (), (), ()))
+    rows = rows_of(Hearing((scene,), (), (), (), ()))
     label = rows.targets.argmax(axis=1)
     # A window is 0.975 s: those that end at 2.5 to 4.0 s hold half of it or more, that at 4.5 s
     # ends half a second late and holds 0.475 s, those up to 2.0 and from 5.0 s on hold nothing.
@@ -71,7 +80,7 @@ def test_a_window_is_the_sounds_if_it_holds_half_and_background_if_it_holds_none
 
 
 def test_a_sound_shorter_than_a_window_counts_where_half_of_it_is_heard() -> None:
-    rows = rows_of(Hearing((stream("dog_bark", 2.3, 2.5),), (), (), ()))
+    rows = rows_of(Hearing((stream("dog_bark", 2.3, 2.5),), (), (), (), ()))
     barks = [LABELS[index] for index in rows.targets.argmax(axis=1)].count("dog_bark")
     # Windows that end at 2.5 and 3.0 s hold all of it.
     assert barks == 2
@@ -79,7 +88,7 @@ def test_a_sound_shorter_than_a_window_counts_where_half_of_it_is_heard() -> Non
 
 def test_backgrounds_and_sounds_of_no_class_are_background_throughout() -> None:
     bed = stream("", 0.0, 6.0)
-    targets = rows_of(Hearing((), (bed,), (bed,), ())).targets
+    targets = rows_of(Hearing((), (bed,), (bed,), (), ())).targets
     assert (targets.argmax(axis=1) == LABELS.index(BACKGROUND)).all()
     assert len(targets) == 24
 
