@@ -28,6 +28,7 @@ from training.evaluation import streamer
 from training.export import to_tflite
 from training.fit import Scaling, measure_scaling
 from training.held_out import Decided, FoldFigures, Hearing, decide, hear, judge
+from training.loop import Row, history_of
 from training.mixing import Floats
 from training.packaging import NAME as PACKAGE
 from training.packaging import Facts, make_card, undecided
@@ -109,6 +110,7 @@ class Outcome:
     """Everything that one making yields.
 
     apart : by fold, the network of the first seed that never heard it, with what the other folds decided
+    histories : the epochs of each network that was heard
     unrejected : the first seed's figures with all decided anew without the reject rule
     """
 
@@ -116,6 +118,7 @@ class Outcome:
     parity: float
     apart: dict[int, Package]
     hearings: tuple[Hearing, ...]
+    histories: tuple[list[Row], ...]
     figures: tuple[FoldFigures, ...]
     unrejected: tuple[FoldFigures, ...]
 
@@ -128,6 +131,7 @@ class _Fit:
     flatbuffer: bytes
     state: int
     hearing: Hearing
+    history: list[Row]
 
     def package(self, facts: Facts) -> Package:
         return Package(self.trained.card(facts, self.state), self.flatbuffer)
@@ -157,8 +161,8 @@ def make(plan: Plan, corpora: Corpora, school: School, front_end: FrontEnd, runs
     say(f"TFLite equals Keras within {parity:.1e}")
     facts = _facts(plan, decided, _quality(plan, figures, recipe_cv=True))
     package = Package(final.card(facts, state), flatbuffer)
-    hearings = tuple(fit.hearing for fit in fits)
-    return Outcome(package, parity, apart, hearings, tuple(figures), tuple(unrejected))
+    hearings, histories = zip(*((fit.hearing, fit.history) for fit in fits), strict=True)
+    return Outcome(package, parity, apart, hearings, histories, tuple(figures), tuple(unrejected))
 
 
 def write(outcome: Outcome, models: Path, runs: Path) -> Path:
@@ -192,7 +196,7 @@ def _leave_each_out(
             say(f"{folder.name}: hearing what it was kept from")
             card = trained.card(undecided(), state)
             hearing = hear(parts.test, streamer(card, flatbuffer), fold, seed, card)
-            fits.append(_Fit(trained, flatbuffer, state, hearing))
+            fits.append(_Fit(trained, flatbuffer, state, hearing, history_of(folder)))
     return fits, list(lessons.values())
 
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import platform
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -19,14 +17,15 @@ from training.data import CLASSES
 from training.default import HOP_FRAMES, NAME, Outcome, Plan
 from training.evaluation import AlertFigures, false_alarm_table
 from training.held_out import REJECT, FoldFigures, Hearing
+from training.loop import Row
 from training.mixing import Floats
 from training.reliability import diagram, reliability, table
 from training.report import Cell, Report, Table, write
 from training.splits import Part
 from training.streaming.network import cost
 from training.study.intervals import accuracy, difference, interval
-from training.study.jobs import versions
-from training.study.records import DataUse, Job, JobRecord, Making, read_all
+from training.study.jobs import machine, versions
+from training.study.records import DataUse, Epoch, Job, JobRecord, Making, read_all
 from training.study.records import Outcome as Clips
 from training.study.stats import rows
 
@@ -43,14 +42,15 @@ def write_records(outcome: Outcome, plan: Plan, beside: Sequence[Path], folder: 
 
     beside : where records of :data:`PEERS` are; those that have none there are left out
     """
-    ours = [record_of(hearing, outcome, plan) for hearing in outcome.hearings]
+    heard = zip(outcome.hearings, outcome.histories, strict=True)
+    ours = [record_of(hearing, history, plan) for hearing, history in heard]
     for record in ours:
         record.write(folder / "records")
     making = {
         "command": plan.command,
         "version": plan.version,
         "created": outcome.package.card.created,
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores",
+        "machine": machine(),
         "folds": plan.folds,
         "seeds": plan.seeds,
         "run": asdict(plan.run),
@@ -64,15 +64,17 @@ def write_records(outcome: Outcome, plan: Plan, beside: Sequence[Path], folder: 
     write(compose(outcome, plan, ours, others), folder)
 
 
-def record_of(hearing: Hearing, outcome: Outcome, plan: Plan) -> JobRecord:
+def record_of(hearing: Hearing, history: Sequence[Row], plan: Plan) -> JobRecord:
+    seconds = sum(row["seconds"] for row in history)
     others = tuple(fold for fold in plan.folds if fold != hearing.fold)
     return JobRecord(
         Job("honest", plan.name, hearing.fold, hearing.seed),
         DataUse(others, "none: the last epoch's weights", 0, 0, CLASSES),
-        Making(
-            asdict(plan.run), versions(), f"{platform.machine()}, {os.cpu_count()} cores", plan.command, 0.0
+        Making(asdict(plan.run), versions(), machine(), plan.command, round(seconds, 1)),
+        tuple(
+            Epoch(number, round(row["loss"], 5), round(row["seconds"], 1))
+            for number, row in enumerate(history, start=1)
         ),
-        (),
         plan.run.epochs,
         cost(plan.run.network, HOP_FRAMES),
         clips_of(hearing.part, hearing.logits),

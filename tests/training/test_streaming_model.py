@@ -175,6 +175,7 @@ def test_the_recipe_ends_in_a_package_that_the_monitor_reads(
     monkeypatch.setattr(default, "everything", lambda *_: part)
     # Training has its tests above; each takes seconds to compile.
     monkeypatch.setattr(default, "train", lambda run, *_: build(run.network))
+    monkeypatch.setattr(default, "history_of", lambda _: [{"loss": 2.0, "seconds": 3.0}])
     monkeypatch.setattr(held_out, "SCAPES", 1)
     plan = Plan((1, 2), (0,), replace(RUN, network=network), PLAN, "9.9.9", "sound-training default")
     school = School(tmp_path / "teacher", ())
@@ -194,4 +195,6 @@ def test_the_recipe_ends_in_a_package_that_the_monitor_reads(
     assert {(quality.fold, quality.recipe_cv) for quality in loaded.card.quality} == {("1, 2", True)}
     write_records(outcome, plan, [tmp_path / "study"], tmp_path / "records")
     assert "sound-training default" in (tmp_path / "records" / "README.md").read_text()
-    assert [record.job.test_fold for record in read_all(tmp_path / "records" / "records")] == [1, 2]
+    records = read_all(tmp_path / "records" / "records")
+    assert [record.job.test_fold for record in records] == [1, 2]
+    assert {record.making.seconds for record in records} == {3.0}
