@@ -10,11 +10,16 @@ import numpy as np
 
 from training.audio import Waveform, read
 from training.data import Clip
+from training.errors import DataError
 from training.splits import Part
 from training.streams import rms
 
+Recordings = dict[str, list[Clip]]
+
 RATE = 16_000
 """Hz of the soundscapes; the monitor resamples them to its model's rate."""
+PAIR_SNR_DB = 15.0
+"""Both sounds of a pair over the background."""
 _PEAK = 0.95
 _BED_DBFS = -35.0
 
@@ -80,37 +85,77 @@ def make_soundscapes(part: Part, plan: ScapePlan, snr_db: float | None = None) -
     return [_mixed(layout, plan, snr_db) for layout in _layouts(part, plan)]
 
 
+def make_pairs(part: Part, plan: ScapePlan, over: str, under: Sequence[str]) -> list[Soundscape]:
+    """Lay sounds of the class ``over`` on sounds of the classes ``under``, as loud, in place of the plan's.
+
+    Each pair has two of the plan's slots; the second sound sets in a second after the first.
+
+    Raises
+    ------
+    DataError : the part has no foreground clip of one of the classes
+    """
+    rng, by_label = np.random.default_rng((plan.seed, 61)), _by_label(part)
+    absent = next((label for label in (over, *under) if label not in by_label), None)
+    if absent is not None:
+        raise DataError(f"no foreground clip of {absent} is in the test folds; leave out the sweep `overlap`")
+    beds, slot = _beds(part), 2 * round(plan.seconds * RATE) // plan.sounds
+    layouts = []
+    for number in range(plan.count):
+        sounds = []
+        for pair in range(plan.sounds // 2):
+            start = pair * slot + int(rng.integers(slot // 2))
+            for label, at in ((under[int(rng.integers(len(under)))], start), (over, start + RATE)):
+                sounds.append(Placed(_take(by_label[label], rng), label, at, PAIR_SNR_DB))
+        layouts.append(Layout(f"pairs{number:03d}", _stretch(beds, plan, rng), tuple(sounds)))
+    return [_mixed(layout, plan, None) for layout in layouts]
+
+
 def _layouts(part: Part, plan: ScapePlan) -> list[Layout]:
     rng = np.random.default_rng((plan.seed, 60))
-    beds = [bed for bed in (read(clip.path, RATE) for clip in part.backgrounds) if rms(bed) > 1e-4]
-    by_label: dict[str, dict[str, list[Clip]]] = {}
+    beds, by_label = _beds(part), _by_label(part)
+    return [_layout(f"scene{number:03d}", by_label, beds, plan, rng) for number in range(plan.count)]
+
+
+def _beds(part: Part) -> list[Waveform]:
+    return [bed for bed in (read(clip.path, RATE) for clip in part.backgrounds) if rms(bed) > 1e-4]
+
+
+def _by_label(part: Part) -> dict[str, Recordings]:
+    """The foreground clips of each class by their recordings."""
+    found: dict[str, Recordings] = {}
     for clip, label in part.events:
         if clip.salience == 1:
-            by_label.setdefault(label, {}).setdefault(clip.recording, []).append(clip)
-    return [_layout(f"scene{number:03d}", by_label, beds, plan, rng) for number in range(plan.count)]
+            found.setdefault(label, {}).setdefault(clip.recording, []).append(clip)
+    return found
 
 
 def _layout(
     name: str,
-    by_label: dict[str, dict[str, list[Clip]]],
+    by_label: dict[str, Recordings],
     beds: Sequence[Waveform],
     plan: ScapePlan,
     rng: np.random.Generator,
 ) -> Layout:
-    length = round(plan.seconds * RATE)
-    bed = beds[int(rng.integers(len(beds)))]
-    bed = bed[int(rng.integers(max(1, len(bed) - length))) :]
-    slot_samples = length // plan.sounds
+    bed = _stretch(beds, plan, rng)
+    slot_samples = round(plan.seconds * RATE) // plan.sounds
     sounds = []
     for slot in range(plan.sounds):
         label = sorted(by_label)[int(rng.integers(len(by_label)))]
-        recordings = by_label[label]
-        takes = recordings[sorted(recordings)[int(rng.integers(len(recordings)))]]
-        clip = takes[int(rng.integers(len(takes)))]
+        clip = _take(by_label[label], rng)
         # Each sound begins in a slot of its own: neighbours may overlap, onsets do not coincide.
         start = slot * slot_samples + int(rng.integers(slot_samples))
         sounds.append(Placed(clip, label, start, float(rng.uniform(*plan.snr_db))))
     return Layout(name, bed, tuple(sounds))
+
+
+def _stretch(beds: Sequence[Waveform], plan: ScapePlan, rng: np.random.Generator) -> Waveform:
+    bed = beds[int(rng.integers(len(beds)))]
+    return bed[int(rng.integers(max(1, len(bed) - round(plan.seconds * RATE)))) :]
+
+
+def _take(recordings: Recordings, rng: np.random.Generator) -> Clip:
+    takes = recordings[sorted(recordings)[int(rng.integers(len(recordings)))]]
+    return takes[int(rng.integers(len(takes)))]
 
 
 def _mixed(layout: Layout, plan: ScapePlan, snr_db: float | None) -> Soundscape:

@@ -14,13 +14,16 @@ from numpy.typing import NDArray
 
 from training.audio import Waveform
 from training.augment.waveform import add_room, room_response
-from training.soundscapes import RATE, ScapePlan, Soundscape, make_soundscapes
+from training.soundscapes import RATE, ScapePlan, Soundscape, make_pairs, make_soundscapes
 from training.splits import Part
 
 Change = Callable[[Waveform, np.random.Generator], Waveform]
 
 PLAIN = "plain"
-FAMILIES = ("snr", "level", "band", "room", "microphone")
+OVERLAP = "overlap"
+FAMILIES = ("snr", "level", "band", "room", "microphone", OVERLAP)
+ALARM, UNDER = "siren", ("street_music", "jackhammer")
+"""A siren must be told of while another sound is on."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +42,9 @@ class Condition:
     changes: tuple[Change, ...] = field(default=(), compare=False)
 
     def soundscapes(self, part: Part, plan: ScapePlan) -> list[Soundscape]:
-        """The plan's soundscapes as they are heard under this condition."""
+        """The plan's soundscapes as they are heard under this condition, or pairs in their place."""
+        if self.family == OVERLAP:
+            return make_pairs(part, plan, ALARM, UNDER)
         return [self._changed(scape) for scape in make_soundscapes(part, plan, self.snr_db)]
 
     def _changed(self, scape: Soundscape) -> Soundscape:
@@ -116,6 +121,7 @@ CONDITIONS = (
         microphone((50, 150, 300, 3400, 5000, 8000), (-40, -20, 0, 0, -30, -50), -60.0),)),
     Condition("microphone-tinny", "microphone", "no bass, +8 dB at 4 kHz", 2, changes=(
         microphone((50, 150, 500, 2000, 4000, 8000), (-30, -15, -3, 2, 8, -6), -55.0),)),
+    Condition("siren-over", OVERLAP, "each siren over music or a jackhammer as loud"),
     Condition("microphone-covered", "microphone", "under a cover, −18 dB at 6 kHz", 3, changes=(
         microphone((50, 500, 1500, 6000, 8000), (2, 0, -6, -18, -24), -60.0),)),
 )  # fmt: skip

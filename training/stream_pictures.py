@@ -9,7 +9,7 @@ import numpy as np
 
 from monitor.tuning.poisson import interval
 from training.data import CLASSES
-from training.stream_conditions import CONDITIONS, PLAIN
+from training.stream_conditions import CONDITIONS, OVERLAP, PLAIN
 from training.stream_eval import MOVES
 
 if TYPE_CHECKING:
@@ -104,7 +104,9 @@ def delays(voices: Sequence[Voice]) -> Figure:
 
 def conditions(voices: Sequence[Voice]) -> Figure:
     """Onset F1 under each condition that was heard."""
-    names = [c.name for c in CONDITIONS if any(c.name in voice.scenes for voice in voices)]
+    names = [
+        c.name for c in CONDITIONS if c.family != OVERLAP and any(c.name in voice.scenes for voice in voices)
+    ]
     figure = _figure(9, 4.5)
     axes = figure.subplots()
     colours = _colours(voices)

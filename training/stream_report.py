@@ -10,16 +10,16 @@ import numpy as np
 
 from training import stream_pictures as pictures
 from training.report import Cell, Report, Table
-from training.soundscapes import ScapePlan
+from training.soundscapes import PAIR_SNR_DB, ScapePlan
 from training.stream_alarms import URGENT, VOICES_OR_MUSIC, Alarms, Bed, alarm_table
-from training.stream_conditions import CONDITIONS, PLAIN
+from training.stream_conditions import ALARM, CONDITIONS, OVERLAP, PLAIN, UNDER
 from training.stream_eval import TOGETHER_S, SceneFigures
 from training.stream_psds import MOST_PER_HOUR
 from training.stream_records import Record
 
 MEASURES = {"onset_f1": "onset F1", "event_f1": "onset and offset F1", "segment_f1": "segment F1"}
 RECALL_OF, RECALL_AT = "siren", "snr-5"
-ALARM_OVER = ({"siren", "street_music"}, {"siren", "jackhammer"})
+SIREN_OVER = "siren-over"
 _Z = 1.96
 _SUMMARY = {
     "plain": "no voices, no music", "voices or music": "voices or music in them", "speech": "speech",
@@ -199,17 +199,20 @@ def _recall_row(voice: Voice) -> Iterator[tuple[Cell, ...]]:
 def _together(heard: Sequence[Voice]) -> str:
     rows = []
     for voice in heard:
-        pairs = voice.scenes[PLAIN].pairs
-        alarm = [pairs[name] for name in pairs if set(name.split("+")) in ALARM_OVER]
-        rows.append((voice.name, *_both(list(pairs.values())), *_both(alarm)))
+        for name in (SIREN_OVER,) if SIREN_OVER in voice.scenes else ():
+            figures = voice.scenes[name]
+            siren = next(row for row in figures.classes if row.label == ALARM)
+            rows.append((voice.name, siren.sounds, siren.heard, *_both(list(figures.pairs.values()))))
+    if not rows:
+        return ""
     return "\n".join((
         "## Two at once",
         "",
-        Table(("model", "pairs", "both heard", "siren over music or jackhammer", "both heard"),
-              tuple(rows)).markdown(),
+        Table(("model", "sirens", "heard", "pairs", "both heard"), tuple(rows)).markdown(),
         "",
-        f"Sounds of two classes that share {TOGETHER_S:g} s or more; each label has an output and an event",
-        "of its own, so that one does not wait for the other.",
+        f"Each {ALARM} over {' or '.join(UNDER)}, both {PAIR_SNR_DB:g} dB over background; the {ALARM} sets",
+        f"in a second later. Pairs share {TOGETHER_S:g} s or more. Every label has an output and an event of",
+        "its own.",
         "",
     ))  # fmt: skip
 
@@ -227,7 +230,7 @@ def wilson(successes: float, trials: int) -> tuple[float, float]:
 
 
 def _swept(heard: Sequence[Voice]) -> str:
-    names = [c for c in CONDITIONS if any(c.name in voice.scenes for voice in heard)]
+    names = [c for c in CONDITIONS if c.family != OVERLAP and any(c.name in voice.scenes for voice in heard)]
     rows = tuple(
         (c.name, c.what, *(v.scenes[c.name].macro("onset_f1") if c.name in v.scenes else None for v in heard))
         for c in names

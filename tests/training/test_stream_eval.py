@@ -10,7 +10,7 @@ import pytest
 from recordings import make_part
 from stream_parts import told
 
-from training.soundscapes import RATE, ScapePlan, Soundscape, Truth, make_soundscapes
+from training.soundscapes import RATE, ScapePlan, Soundscape, Truth, make_pairs, make_soundscapes
 from training.splits import Part
 from training.stream_eval import pairs, scene_figures
 from training.stream_hearing import Event, Heard
@@ -104,6 +104,16 @@ def test_a_false_alarm_does_not_become_true_by_a_sound_that_sets_in_under_it(
         event = Event(first.label, decided_s, 10.0, decided_s)
         (row,), _ = scene_figures([scape], Heard(((event,),), (scape.seconds,)))
         assert (row.heard, row.delays_s) == (heard, pytest.approx(delays))
+
+
+def test_of_a_pair_one_sets_in_while_the_other_is_on(part: Part) -> None:
+    over, *under = sorted({label for _, label in part.events})
+    for scape in make_pairs(part, PLAN, over, under):
+        first, second, *_ = sorted(scape.truths, key=lambda truth: truth.onset_s)
+        assert first.label in under
+        assert second.label == over
+        assert second.onset_s == pytest.approx(first.onset_s + 1.0)
+        assert {truth.snr_db for truth in scape.truths} == {15.0}
 
 
 def test_a_pair_is_heard_if_both_its_sounds_are(scapes: list[Soundscape]) -> None:

@@ -8,7 +8,7 @@ import click
 
 from training.cli.options import Clock, data_option, parse_folds
 
-_FAMILIES = "snr,level,band,room,microphone"
+_FAMILIES = "snr,level,band,room,microphone,overlap"
 _QUICK_SCENES = 12
 _QUICK_OUT = "runs/stream-eval-quick"
 
@@ -36,7 +36,9 @@ def _families(_: click.Context, __: click.Parameter, text: str) -> tuple[str, ..
 @click.option("--scenes", default=60, show_default=True, type=click.IntRange(1))
 @click.option("--seed", default=0, show_default=True)
 @click.option("--sweeps", default=_FAMILIES, show_default=True, callback=_families, help="Or none.")
-@click.option("--peer-sweeps", default="snr", show_default=True, callback=_families, help="Those peers hear.")
+@click.option(
+    "--peer-sweeps", default="snr,overlap", show_default=True, callback=_families, help="Those peers hear."
+)
 @click.option("--peer/--no-peer", default=True, show_default=True, help="YAMNet on the same streams.")
 @click.option(
     "--head", default="models/yamnet-urban.npz", show_default=True, type=click.Path(path_type=Path),
