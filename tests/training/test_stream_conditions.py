@@ -47,7 +47,7 @@ def test_a_condition_is_the_same_in_every_run(part: Part) -> None:
 
 
 def test_pairs_of_classes_that_are_not_there_are_refused(part: Part) -> None:
-    with pytest.raises(DataError, match="no foreground clip of .*; leave out the sweep `overlap`"):
+    with pytest.raises(DataError, match=r"no foreground clip of .*; leave out the sweep `overlap`"):
         next(c for c in CONDITIONS if c.family == OVERLAP).soundscapes(part, PLAN)
 
 
