@@ -7,13 +7,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
+from corpora import write_corpora
 from recordings import make_part
 from teachers import FakeTeacher
 
 pytest.importorskip("tensorflow")
 
 from monitor.model.load import ThirdParty, load_model
-from training import default, held_out
+from training import default, held_out, records
+from training.cli import main
 from training.data import CLASSES, LABELS, Corpora
 from training.default import Plan, School, make, write
 from training.distillation import EMBEDDING
@@ -198,3 +201,33 @@ def test_the_recipe_ends_in_a_package_that_the_monitor_reads(
     records = read_all(tmp_path / "records" / "records")
     assert [record.job.test_fold for record in records] == [1, 2]
     assert {record.making.seconds for record in records} == {3.0}
+
+
+def test_another_recipe_overwrites_nothing_that_ships(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its settings, its name, its command and its folders come from what was changed."""
+    write_corpora(tmp_path / "data", folds=(1, 2))
+    made: list[Plan] = []
+    places: list[tuple[Path, ...]] = []
+    monkeypatch.setattr(default, "make", lambda plan, *rest: made.append(plan))
+    monkeypatch.setattr(
+        default, "write", lambda outcome, models, runs: places.append((models, runs)) or models
+    )
+    monkeypatch.setattr(records, "write_records", lambda outcome, plan, beside, folder: None)
+    arguments = ["default", "--data", str(tmp_path / "data"), "--folds", "1,2"]
+    changes = ["--change", "run.recipe.room=0.4", "--change", "lessons.room=0.4"]
+    for extra in ([], changes):
+        assert CliRunner().invoke(main, [*arguments, *extra]).exit_code == 0
+    usual, other = made
+    assert (usual.name, other.name) == ("default", "default~run.recipe.room=0.4~lessons.room=0.4")
+    assert other.run == replace(usual.run, recipe=replace(usual.run.recipe, room=0.4))
+    assert other.lessons == replace(usual.lessons, room=0.4)
+    assert other.command == " ".join([usual.command, *changes])
+    assert places == [
+        (Path("models"), Path("runs/default")),
+        (Path("runs", other.name), Path("runs", other.name)),
+    ]
+    refused = CliRunner().invoke(main, [*arguments, "--change", "run.recipe.rooom=1"])
+    assert refused.exit_code == 3
+    assert "no setting 'rooom'" in refused.output
