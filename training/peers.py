@@ -20,6 +20,8 @@ from training.splits import Part
 from training.stream_records import Listener, Setting
 
 YAMNET_FILE = "yamnet.tflite"
+THRESHOLDS = "yamnet-thresholds.json"
+"""Beside the records: what was fitted for YAMNet."""
 DEVELOPMENT_SCAPES = 120
 
 YAMNET = {
@@ -56,7 +58,7 @@ def yamnet(path: Path, part: Part, seed: int, folder: Path) -> Listener:
     The thresholds are kept in ``folder``: fitting takes minutes.
     """
     keys = yamnet_keys(path)
-    kept = folder / "yamnet-thresholds.json"
+    kept = folder / THRESHOLDS
     # Another rule of choice is another choice.
     rule = hashlib.sha256(repr((RULE, DEVELOPMENT_SCAPES)).encode()).hexdigest()[:8]
     key = f"{Setting(part, ScapePlan(seed=seed)).digest()}-{rule}"

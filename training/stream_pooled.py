@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from training.errors import DataError
+from training.peers import THRESHOLDS
 from training.stream_alarms import Bed
 from training.stream_eval import ClassFigures, SceneFigures
 from training.stream_records import Record
@@ -35,7 +36,7 @@ def pooled(folders: Sequence[Path]) -> list[Record]:
 
 
 def _records(folder: Path) -> list[Record]:
-    paths = sorted((folder / "records").glob("*.json"))
+    paths = sorted(path for path in (folder / "records").glob("*.json") if path.name != THRESHOLDS)
     try:
         records = [Record.from_json(path.read_text(encoding="utf-8")) for path in paths]
     except (ValueError, KeyError, TypeError) as error:

@@ -13,7 +13,7 @@ from monitor.records import EventRecord
 from monitor.replay import Listener as ReplayListener
 from monitor.replay import Replay, ReplayOptions
 from training.errors import DataError
-from training.peers import own, unheard_folds
+from training.peers import THRESHOLDS, own, unheard_folds
 from training.report import write
 from training.soundscapes import ScapePlan
 from training.stream_eval import MOVES
@@ -141,6 +141,7 @@ def test_folds_are_pooled(records: list[Record], folder: Path, tmp_path: Path) -
             target.parent.mkdir(parents=True, exist_ok=True)
             named = replace(record, listener=f"without-fold{number}")
             target.write_text(named.to_json())
+        (target.parent / THRESHOLDS).write_text("{}")
     twice = {r.condition: r for r in pooled([tmp_path / "1", tmp_path / "2"])}
     assert {r.listener for r in twice.values()} == {"without the fold"}
     for record in records:
