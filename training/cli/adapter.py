@@ -44,7 +44,8 @@ def adapter(
     from training.hearing import yamnet
 
     folds = f"--train {','.join(map(str, train_folds))} --test {','.join(map(str, test_folds))}"
-    plan = Plan(train_folds, test_folds, seed, model_version, f"sound-training adapter {folds} --seed {seed}")
+    command = f"sound-training adapter {folds} --seed {seed} --version {model_version}"
+    plan = Plan(train_folds, test_folds, seed, model_version, command)
     root = data_root(data)
     ear = yamnet(network or root / "yamnet" / TEACHER_FILE)
     path = models / f"{NAME}.npz"
