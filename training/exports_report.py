@@ -27,7 +27,7 @@ in int8. The state goes in and out as float32 in every form.
   nothing adds up.
 - *accuracy*: of {clips} clips, by the largest mean logit; *agreement*: the share taken for the same
   class as by float32. A form is refused that agrees on less than {agreement:.0%} or loses more than
-  {lost:.0%}.
+  {lost:.0%}.{heard}
 - *a hop*: {hop_ms:.0f} ms of sound through the network alone, one thread, all forms in turn in one run: the
   least disturbed tenth of 400 turns, and its ratio to float32. {machine}, shared with other jobs:
   compare ratios.
@@ -39,6 +39,12 @@ _COLUMNS = (
     "form", "kB", "difference", "early", "late", "accuracy", "agreement", "a hop, µs", "ratio",
     f"difference, {THERE}", f"a hop, µs, {THERE}", f"ratio, {THERE}", "verdict",
 )  # fmt: skip
+
+
+_HEARD = (
+    " This network was trained on all folds: the accuracy says nothing of sounds\n"
+    "  that it never heard, the agreement does."
+)
 
 
 def write_page(network: Network, checked: Sequence[Checked], command: str, folder: Path) -> Path:
@@ -89,6 +95,7 @@ def page(network: Network, checked: Sequence[Checked], table: Table, command: st
         clips=checked[0].clips,
         agreement=LEAST_AGREEMENT,
         lost=MOST_LOST,
+        heard=_HEARD if any(one.recipe_cv for one in card.quality) else "",
         hop_ms=1000 * card.hop / card.sample_rate,
         machine=f"{os.cpu_count()} cores ({platform.machine()})",
         runtimes=f"Loaded and compared in {HERE}"
