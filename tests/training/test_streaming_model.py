@@ -218,7 +218,9 @@ def test_another_recipe_overwrites_nothing_that_ships(
     arguments = ["default", "--data", str(tmp_path / "data"), "--folds", "1,2"]
     changes = ["--change", "run.recipe.room=0.4", "--change", "lessons.room=0.4"]
     for extra in ([], changes):
-        assert CliRunner().invoke(main, [*arguments, *extra]).exit_code == 0
+        done = CliRunner().invoke(main, [*arguments, *extra])
+        assert done.exit_code == 0
+        assert "no lesson is of what nobody labelled" in done.output
     usual, other = made
     assert (usual.name, other.name) == ("default", "default~run.recipe.room=0.4~lessons.room=0.4")
     assert other.run == replace(usual.run, recipe=replace(usual.run.recipe, room=0.4))

@@ -95,6 +95,8 @@ def default(
     plan = settings_of(name, {NAME: Plan(folds, seeds, run, LessonPlan(), model_version, command)})
     plan = replace(plan, name=name)
     school = School(teacher or root / "yamnet" / TEACHER_FILE, unlabelled_sounds(root / "effects"))
+    if not school.unlabelled:
+        click.echo(f"note: no sounds in {root / 'effects'}: no lesson is of what nobody labelled", err=True)
     outcome = make(plan, load(root), school, default_front_end(Path(".cache/features")), runs, Clock())
     path = write(outcome, models, runs)
     write_records(outcome, plan, [study, SHIPPED / "records"] if changes else [study], records)
