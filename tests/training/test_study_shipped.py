@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ from training.errors import DataError
 from training.prepare import RATE
 from training.robustness.attacks import push_features
 from training.robustness.front_end import log_mel
-from training.robustness.in_sound import attack_sound
+from training.robustness.in_sound import QUICK, attack_sound
 from training.robustness.targets import Target, target
 from training.streaming.lessons import LessonPlan
 from training.streaming.trained import trained
@@ -73,7 +74,7 @@ def test_it_is_attacked_in_features_and_by_sound(options: Options) -> None:
     logits = one.given(np.arange(len(one.clips)))
     pushed = push_features(logits, one.decibels, one.truth, 3.0, 2)
     assert np.abs(np.asarray(logits(pushed)) - np.asarray(logits(one.decibels))).max() > 1e-3
-    found = attack_sound(one, 1, silent)
+    found = attack_sound(one, replace(QUICK, steps=1), silent)
     assert found.withstood["inf"] == found.right
 
 
