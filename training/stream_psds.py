@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from monitor.settings import ClassSettings
-from training.calibration import smoothed
 from training.soundscapes import Soundscape
 from training.stream_hearing import Hops, Profile
+from training.tape import smoothed
 
 MOST_PER_HOUR = 100.0
 SCENARIOS: Mapping[str, Mapping[str, float | None]] = {

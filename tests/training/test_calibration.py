@@ -15,17 +15,16 @@ from training.calibration import (
     BUDGETS,
     TEMPERS,
     Heard,
-    Tape,
     fit_class,
     fit_temperature,
     lowered,
-    smoothed,
 )
 from training.data import BACKGROUND, CLASSES, LABELS
 from training.evaluation import alert_figures
 from training.held_out import rejected
 from training.prepare import HOP, RATE
 from training.streams import Scored
+from training.tape import Tape, smoothed
 
 HOP_S = HOP / RATE
 COLUMN = LABELS.index("dog_bark")
