@@ -159,7 +159,8 @@ def make(plan: Plan, corpora: Corpora, school: School, front_end: FrontEnd, runs
         final.model, final.run.network, flatbuffer, _some_frames(part, final), HOP_FRAMES, state
     )
     say(f"TFLite equals Keras within {parity:.1e}")
-    facts = _facts(plan, decided, _quality(plan, figures, recipe_cv=True))
+    quality = (*_quality(plan, figures, recipe_cv=True), _conversion(plan, parity))
+    facts = _facts(plan, decided, quality)
     package = Package(final.card(facts, state), flatbuffer)
     hearings, histories = zip(*((fit.hearing, fit.history) for fit in fits), strict=True)
     return Outcome(package, parity, apart, hearings, histories, tuple(figures), tuple(unrejected))
@@ -221,6 +222,17 @@ def _some_frames(part: Part, trained: Trained) -> Floats:
     mixer = make_mixer(part, trained.front_end, run.recipe, lambda done: None, run.network.lead)
     windows, _ = mixer.batch(4, np.random.default_rng((run.seed, 10**6 + 1)))
     return trained.scaling.apply(np.concatenate(windows))
+
+
+def _conversion(plan: Plan, parity: float) -> Quality:
+    return Quality(
+        measure="largest difference of a logit, TFLite in float32 and Keras, relative to the largest",
+        value=float(f"{parity:.2g}"),
+        data="training windows, one after another",
+        fold="",
+        seed=plan.seeds[0],
+        command=plan.command,
+    )
 
 
 def _quality(plan: Plan, figures: Sequence[FoldFigures], *, recipe_cv: bool) -> tuple[Quality, ...]:

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from monitor.features.logmel import log_mel
-from monitor.model.card import Card
+from monitor.model.card import Card, Quality
 from monitor.model.package import ModelPackage, read_package, write_package
 from monitor.model.runtime import StreamingRuntime
 from training.audio import read
@@ -313,14 +313,33 @@ def refusals(
     return tuple(said)
 
 
-def write_forms(network: Network, checked: Sequence[Checked], folder: Path) -> list[Path]:
-    """Write each form that was not refused as a package of its own; return the files."""
+def write_forms(network: Network, checked: Sequence[Checked], command: str, folder: Path) -> list[Path]:
+    """Write each form that was not refused as a package of its own; return the files.
+
+    command : prints the form's figures again, which its card carries beside those of the recipe
+    """
     folder.mkdir(parents=True, exist_ok=True)
     paths = []
     for one in checked:
         path = folder / f"{network.card.name}-{one.form}.tflite"
         path.unlink(missing_ok=True)
         if not one.refused:
-            write_package(path, one.flatbuffer, network.package.labels, network.card)
+            quality = (*network.card.quality, *_quality(network, one, command))
+            card = network.card.model_copy(update={"quality": quality})
+            write_package(path, one.flatbuffer, network.package.labels, card)
             paths.append(path)
     return paths
+
+
+def _quality(network: Network, one: Checked, command: str) -> list[Quality]:
+    clips, hops = f"{one.clips} clips of --clips", f"{one.seconds:.0f} s of them as one stream"
+    figures = {f"clip accuracy as {one.form}": (one.accuracy, clips)}
+    figures[f"clips that {one.form} takes for the same class as float32"] = (one.agreement, clips)
+    for runtime, apart in one.differences.items():
+        figures[f"largest difference of a logit, {one.form} in {runtime} and Keras"] = (apart, hops)
+    for runtime, hop_us in one.hop_us.items():
+        figures[f"time of a hop in microseconds, {one.form} in {runtime}"] = (hop_us, hops)
+    return [
+        Quality(measure=measure, value=float(f"{value:.4g}"), data=data, fold="", seed=0, command=command)
+        for measure, (value, data) in figures.items()
+    ]

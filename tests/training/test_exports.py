@@ -86,11 +86,15 @@ def test_every_form_that_passes_is_a_package_that_the_monitor_runs(network, chec
     assert plain.agreement == 1.0
     assert 1e-5 < small.differences[HERE] < 0.5
     assert set(small.hop_us) == {HERE}
-    paths = write_forms(network, [plain, replace(small, refused=())], tmp_path)
+    paths = write_forms(network, [plain, replace(small, refused=())], "export …", tmp_path)
     assert [path.name for path in paths] == ["urban-sounds-float32.tflite", "urban-sounds-int8.tflite"]
     for path in paths:
         loaded = load_model(path, ThirdParty())
         assert set(loaded.card.classes) == set(CLASSES)
+        form = path.stem.removeprefix("urban-sounds-")
+        own = {one.measure: one.value for one in loaded.card.quality if one.command == "export …"}
+        found = {"float32": plain, "int8": small}[form]
+        assert own[f"clip accuracy as {form}"] == pytest.approx(found.accuracy, rel=1e-3)
         scores = loaded.classifier().push(np.zeros(network.card.hop, np.float32))
         assert scores.shape == (len(LABELS),)
     shown = write_page(network, checked, "sound-training export", tmp_path / "page").read_text()
@@ -100,8 +104,8 @@ def test_every_form_that_passes_is_a_package_that_the_monitor_runs(network, chec
 
 def test_a_form_that_is_refused_is_not_written(network, checked, tmp_path: Path) -> None:
     plain = checked[0]
-    (path,) = write_forms(network, [plain], tmp_path)
-    assert write_forms(network, [replace(plain, refused=("differs",))], tmp_path) == []
+    (path,) = write_forms(network, [plain], "export …", tmp_path)
+    assert write_forms(network, [replace(plain, refused=("differs",))], "export …", tmp_path) == []
     assert not path.exists()
 
 

@@ -32,7 +32,7 @@ def _seeds(_: click.Context, __: click.Parameter, text: str) -> tuple[int, ...]:
     type=click.Path(path_type=Path),
     help="YAMNet with its embedding; default: in the data folder.",
 )
-@click.option("--epochs", default=40, show_default=True, type=click.IntRange(1))
+@click.option("--epochs", show_default="the recipe's", type=click.IntRange(1))
 @click.option("--version", "model_version", default="0.1.0", show_default=True, help="Version in the card.")
 @click.option(
     "--change",
@@ -57,9 +57,9 @@ def _seeds(_: click.Context, __: click.Parameter, text: str) -> tuple[int, ...]:
     "--runs", type=click.Path(path_type=Path), help="[default: runs/default; with --change: named after it]"
 )
 def default(
-    data: Path | None, folds: tuple[int, ...], seeds: tuple[int, ...], teacher: Path | None, epochs: int,
-    model_version: str, changes: tuple[str, ...], models: Path | None, records: Path | None, study: Path,
-    runs: Path | None,
+    data: Path | None, folds: tuple[int, ...], seeds: tuple[int, ...], teacher: Path | None,
+    epochs: int | None, model_version: str, changes: tuple[str, ...], models: Path | None,
+    records: Path | None, study: Path, runs: Path | None,
 ) -> None:  # fmt: skip
     """Train, calibrate, test and package the model that ships.
 
@@ -81,6 +81,7 @@ def default(
     from training.streaming.lessons import LessonPlan
     from training.study.variants import settings_of
 
+    epochs = epochs or StreamRun().epochs
     named = (",".join(map(str, numbers)) for numbers in (folds, seeds))
     command = "sound-training default --folds {} --seeds {} --epochs {} --version {}".format(
         *named, epochs, model_version

@@ -61,7 +61,7 @@ def export(
     python = "--without-tflite-runtime" if other is None else "--other-python PYTHON"
     command = f"sound-training export {run} --package {package} --clips {clips} {python}"
     page = write_page(network, checked, command, records)
-    for path in write_forms(network, checked, out):
+    for path in write_forms(network, checked, command, out):
         click.echo(str(path))
     click.echo(f"figures: {page}", err=True)
     for one in checked:

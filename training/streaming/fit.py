@@ -49,7 +49,7 @@ class StreamRun:
     network: StreamSpec | WindowSpec = field(default_factory=WindowSpec)
     recipe: Recipe = field(default_factory=lambda: Recipe(smoothing=0.04))
     seed: int = 0
-    epochs: int = 30
+    epochs: int = 80
     steps: int = 60
     batch: int = 64
     rate: float = 3e-3

@@ -31,7 +31,7 @@ from training.study.task import Fitted, Task
 from training.study.variants import settings_of
 from training.windows import clip_logits
 
-SETTINGS = {"shipped": StreamRun(epochs=40)}
+SETTINGS = {"shipped": StreamRun()}
 
 
 def fit(task: Task) -> Fitted:
