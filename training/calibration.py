@@ -120,7 +120,7 @@ class Budget:
 
 
 BUDGETS: dict[ProfileName, Budget] = {
-    "quiet": Budget(0.3, False, 0.45, 0.02, 0.7, 2.0),
+    "quiet": Budget(0.3, False, 0.8, 0.02, 0.7, 2.0),
     "sensitive": Budget(6.0, True, 0.0, 0.1, 0.1, 1.0),
 }
 SPEECH = "speech"

@@ -311,7 +311,10 @@ def _calibration(calibration: Table) -> Iterator[str]:
     yield calibration.markdown()
     yield ""
     yield "Each class in each row (a hop) of soundscapes and plain backgrounds is a question: is it there?"
-    yield "Rows in which a class has just begun or ended are left out."
+    yield (
+        "Rows in which a class has just begun or ended are left out. "
+        "Of the first seed; the card's figure is of all."
+    )
     yield ""
     yield "![Reliability](reliability.png)"
     yield ""
