@@ -108,7 +108,8 @@ class Budget:
     alarms_per_hour : false alarms on background; share_of_others : of short sounds that are none of
     the classes, the share that may raise this one; least_enter : floor of ``enter``; speech : whether
     background of speech may raise it; margin : log-odds by which ``enter`` is lowered when the alarms
-    are counted: what just keeps quiet on an hour of background does not on the next
+    are counted: what just keeps quiet on an hour of background does not on the next; least_heard : share of
+    the sounds that must be told of, else the class keeps silent: its false alarms would buy next to nothing
     """
 
     alarms_per_hour: float
@@ -117,16 +118,19 @@ class Budget:
     share_of_others: float
     least_enter: float
     cooldown_s: float
+    least_heard: float
 
 
 BUDGETS: dict[ProfileName, Budget] = {
-    "quiet": Budget(0.3, False, 0.8, 0.02, 0.7, 2.0),
-    "sensitive": Budget(6.0, True, 0.0, 0.1, 0.1, 1.0),
+    "quiet": Budget(0.3, False, 0.3, 0.02, 0.7, 2.0, 0.2),
+    "sensitive": Budget(6.0, True, 0.0, 0.1, 0.1, 1.0, 0.0),
 }
 SPEECH = "speech"
 """The kind of background on which the profile ``quiet`` may raise nothing."""
 ENTERS = np.round(np.concatenate([np.arange(0.1, 0.95, 0.025), [0.95, 0.96, 0.97, 0.98, 0.985, 0.99]]), 3)
 """None above .99: there a thousandth decides, and an attack does what such a threshold would."""
+NEVER = 1.0
+"""The threshold of a class that is to keep silent: a score reaches it only where rounding makes it one."""
 _EXIT_SHARE = 0.15
 """Of ``enter``: a sound that goes on must not be reported anew at every weak hop."""
 RISE_S = 2.4
@@ -203,12 +207,12 @@ def _fit_profile(label: str, column: int, heard: Heard, temper: Temper, budget: 
             if not heard.allows(label, settings, temper.shortest_s):
                 continue
             last = settings
-            value, onset_shift_s = _worth(label, scenes, settings, temper.wanted)
-            if value > best_value + 1e-9:
+            value, told, onset_shift_s = _worth(label, scenes, settings, temper.wanted)
+            if value > best_value + 1e-9 and told >= budget.least_heard:
                 best, best_value = settings.model_copy(update={"onset_shift_s": onset_shift_s}), value
     if best is None:
-        attack_s = temper.attacks_s[-1]
-        best = last or _settings(float(ENTERS[-1]), temper.smoothings_s[0], attack_s, temper, budget)
+        strictest = _settings(NEVER, temper.smoothings_s[0], temper.attacks_s[-1], temper, budget)
+        best = strictest if last is None or budget.least_heard else last
     return best.model_copy(update={"offset_shift_s": _offset_shift(label, column, heard, best)})
 
 
@@ -235,20 +239,21 @@ def _speech(beds: Sequence[Scored]) -> tuple[Scored, ...]:
     return tuple(bed for bed in beds if bed.name.startswith(f"{SPEECH}/"))
 
 
-def _worth(label: str, tape: Tape, settings: ClassSettings, wanted: float) -> tuple[float, float]:
-    """Mean of the F-scores of onsets within the collar and of sounds heard; and the shift of onsets."""
+def _worth(label: str, tape: Tape, settings: ClassSettings, wanted: float) -> tuple[float, float, float]:
+    """Mean of the F-scores of onsets within the collar and of sounds heard; share heard; shift of onsets."""
     truths, starts = tape.truths(label), tape.starts(settings)
     dated = np.sort(tape.rises(starts, settings))
     shift = _onset_shift(dated, truths, tape.hop_s)
     if shift is None:
-        return 0.0, 0.0
+        return 0.0, 0.0, 0.0
     hits = _matched(dated - shift, truths[:, 0], COLLAR_S / tape.hop_s)
     late = _TOLD_S / tape.hop_s
     spans = [(starts > onset) & (starts <= offset + late) for onset, offset in truths]
     told = np.array([span.any() for span in spans]).mean()
     true = np.logical_or.reduce(spans).mean()
     onsets = _f_beta(hits / len(truths), hits / len(starts), 1.0)
-    return (onsets + _f_beta(float(told), float(true), wanted)) / 2, round(shift * tape.hop_s, 2)
+    value = (onsets + _f_beta(float(told), float(true), wanted)) / 2
+    return value, float(told), round(shift * tape.hop_s, 2)
 
 
 def _onset_shift(dated: NDArray[np.float64], truths: NDArray[np.float64], hop_s: float) -> float | None:

@@ -13,6 +13,7 @@ from monitor.records import Level
 from monitor.settings import ClassSettings
 from training.calibration import (
     BUDGETS,
+    NEVER,
     TEMPERS,
     Heard,
     fit_class,
@@ -124,6 +125,15 @@ def test_a_class_without_false_alarms_is_heard_every_time() -> None:
     for settings in fitted.values():
         row = alert_figures(heard().scenes, heard().beds, {"dog_bark": settings})[CLASSES.index("dog_bark")]
         assert (row.heard, row.scenes) == (10, 10)
+
+
+def test_quiet_keeps_a_class_silent_that_it_would_hardly_ever_hear() -> None:
+    """One sound of ten scores more than a bed does at times."""
+    made = heard(alarms=3)
+    faint = [replace(one, scores=one.scores * np.float32(0.5)) for one in made.scenes[1:10]]
+    fitted = fit_class("dog_bark", COLUMN, replace(made, scenes=(made.scenes[0], *faint, *made.scenes[10:])))
+    assert fitted.profiles["quiet"].enter == NEVER
+    assert fitted.profiles["sensitive"].enter < NEVER
 
 
 def test_other_sounds_that_raise_the_class_lift_its_threshold() -> None:
