@@ -21,9 +21,11 @@ from training.robustness.front_end import SECONDS
 Logits = Callable[[Any], Any]
 Labels = NDArray[np.int64]
 Nearest = Literal["DeepFool", "FMN", "CW"]
+Bounds = tuple[float, float]
 
 _FULL_SCALE = 32767.0
-_FEATURES_DB = (-300.0, 300.0)
+UNBOUNDED_DB = (-300.0, 300.0)
+"""The monitor's features lie far within; bounds that nothing comes near only set foolbox's scale."""
 _DEEPFOOL_STEPS, _DEEPFOOL_CLASSES = 50, 5
 _OVERSHOOT = 1.02
 _FMN_STEP_DB = 0.2
@@ -175,8 +177,9 @@ def dead(logits: Logits, inputs: Floats, truth: Labels) -> NDArray[np.bool_]:
 
 
 def push_features(
-    logits: Logits, decibels: Floats, truth: Labels, epsilon_db: float, steps: int, restart: int = 0
-) -> Floats:
+    logits: Logits, decibels: Floats, truth: Labels, epsilon_db: float, steps: int, restart: int = 0,
+    bounds_db: Bounds = UNBOUNDED_DB,
+) -> Floats:  # fmt: skip
     """Return features changed by no more than ``epsilon_db`` in any bin towards a greater loss (PGD).
 
     ``restart`` 0 begins at the features themselves; any other number draws a place to begin at.
@@ -188,27 +191,39 @@ def push_features(
     attack = foolbox.attacks.LinfPGD(
         abs_stepsize=2.5 * epsilon_db / steps, steps=steps, random_start=restart > 0
     )
-    return _attacked(attack, logits, decibels, truth, epsilon_db)
+    return _attacked(attack, logits, decibels, truth, epsilon_db, bounds_db)
 
 
-def push_at_random(logits: Logits, decibels: Floats, truth: Labels, epsilon_db: float, tries: int) -> Floats:
+def push_at_random(
+    logits: Logits, decibels: Floats, truth: Labels, epsilon_db: float, tries: int,
+    bounds_db: Bounds = UNBOUNDED_DB,
+) -> Floats:  # fmt: skip
     """Return features changed by ±``epsilon_db`` in every bin at random; the first try that fools is kept."""
     rng, pushed = np.random.default_rng(0), decibels.copy()
     for _ in range(tries):
         left = right(logits, pushed, truth)
         signs = rng.choice(np.array([-1.0, 1.0], np.float32), decibels.shape)
-        pushed[left] = (decibels + np.float32(epsilon_db) * signs)[left]
+        pushed[left] = np.clip(decibels + np.float32(epsilon_db) * signs, *bounds_db)[left]
     return pushed
 
 
-def push_once(logits: Logits, decibels: Floats, truth: Labels, epsilon_db: float) -> Floats:
+def push_once(
+    logits: Logits, decibels: Floats, truth: Labels, epsilon_db: float, bounds_db: Bounds = UNBOUNDED_DB
+) -> Floats:
     """Return features after one step of ``epsilon_db`` along the sign of the gradient (FGSM)."""
     import foolbox
 
-    return _attacked(foolbox.attacks.LinfFastGradientAttack(), logits, decibels, truth, epsilon_db)
+    return _attacked(foolbox.attacks.LinfFastGradientAttack(), logits, decibels, truth, epsilon_db, bounds_db)
 
 
-def nearest_features(logits: Logits, decibels: Floats, truth: Labels, how: Nearest, steps: int) -> Floats:
+def nearest_features(
+    logits: Logits,
+    decibels: Floats,
+    truth: Labels,
+    how: Nearest,
+    steps: int,
+    bounds_db: Bounds = UNBOUNDED_DB,
+) -> Floats:
     """Return features changed as little as the attack finds, in the sum of squares, for a wrong class.
 
     ``how`` is foolbox's DeepFool, FMN (Pintor et al., 2021) or CW (Carlini and Wagner, 2017). A clip
@@ -222,10 +237,12 @@ def nearest_features(logits: Logits, decibels: Floats, truth: Labels, how: Neare
         # A step is a norm over all bins: as much as so many dB in each.
         attack = _fmn()(steps=steps, max_stepsize=_FMN_STEP_DB * decibels[0].size ** 0.5)
     else:
+        # CW hides bounds in a tangent, in which what lies on one (the loudest band, silence) cannot move.
+        bounds_db = UNBOUNDED_DB
         attack = attacks.L2CarliniWagnerAttack(
             binary_search_steps=_CW_SEARCHES, steps=steps, stepsize=_CW_STEP, initial_const=_CW_CONST
         )
-    moved = _attacked(attack, logits, decibels, truth, None)
+    moved = _attacked(attack, logits, decibels, truth, None, bounds_db)
     if how == "DeepFool":
         return moved
     # foolbox's CW returns zeros for what it could not move. The rest goes over the boundary as far as
@@ -246,12 +263,13 @@ def _fmn() -> Any:
     return Fmn
 
 
-def _attacked(attack: Any, logits: Logits, decibels: Floats, truth: Labels, epsilon: float | None) -> Floats:
+def _attacked(
+    attack: Any, logits: Logits, decibels: Floats, truth: Labels, epsilon: float | None, bounds_db: Bounds
+) -> Floats:
     import foolbox
     import tensorflow as tf
 
-    # Bounds only set foolbox's scale here: no feature comes near them.
-    model = foolbox.TensorFlowModel(logits, bounds=_FEATURES_DB, device="/CPU:0")
+    model = foolbox.TensorFlowModel(logits, bounds=bounds_db, device="/CPU:0")
     _, moved, _ = attack(model, tf.constant(decibels), tf.constant(truth), epsilons=epsilon)
     return _finite(np.asarray(moved), decibels)
 

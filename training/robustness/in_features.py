@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from training.mixing import Floats
 from training.robustness.attacks import (
+    Bounds,
     Labels,
     Logits,
     Nearest,
@@ -100,12 +101,13 @@ def attack_features(target: Target, effort: Effort, say: Callable[[str], None]) 
 class _Session:
     """All runs against the same clips."""
 
-    def __init__(self, logits: Logits, decibels: Floats, truth: Labels) -> None:
-        self.logits, self.decibels, self.truth = logits, decibels, truth
+    def __init__(self, logits: Logits, decibels: Floats, truth: Labels, bounds_db: Bounds) -> None:
+        self.logits, self.decibels, self.truth, self.bounds_db = logits, decibels, truth, bounds_db
         self.runs = Runs()
 
     def run(self, name: str, pushed: Floats, epsilon_db: float = np.inf) -> None:
-        """Judge what a run made; ``epsilon_db`` is what it kept to, but for the last digit."""
+        """Judge what a run made, within bounds; ``epsilon_db`` is what it kept to, but for the last digit."""
+        pushed = np.clip(pushed, *self.bounds_db)
         largest = np.abs(pushed - self.decibels).max(axis=(1, 2)).astype(np.float64)
         left = right(self.logits, pushed, self.truth)
         self.runs.add(name, left, max_db=np.minimum(largest, epsilon_db))
@@ -132,14 +134,14 @@ def _batch(
     target: Target, rows: NDArray[np.int64], effort: Effort, say: Callable[[str], None]
 ) -> dict[str, Any]:
     decibels, truth, logits = target.decibels[rows], target.truth[rows], target.given(rows)
-    session = _Session(logits, decibels, truth)
+    session, bounds = _Session(logits, decibels, truth, target.bounds_db), target.bounds_db
     for epsilon in (0.0, *EPSILONS_DB, LARGE_DB):
         say(f"FGSM and PGD at {epsilon:g} dB, and noise")
         _at_epsilon(session, epsilon, effort)
-    tried = push_at_random(logits, decibels, truth, RANDOM_DB, effort.steps)
+    tried = push_at_random(logits, decibels, truth, RANDOM_DB, effort.steps, bounds)
     session.run(f"random changes of {RANDOM_DB:g} dB", tried, RANDOM_DB)
     say("DeepFool")
-    nearest = nearest_features(logits, decibels, truth, "DeepFool", effort.deepfool_steps)
+    nearest = nearest_features(logits, decibels, truth, "DeepFool", effort.deepfool_steps, bounds)
     session.run("DeepFool", nearest)
     session.noise("DeepFool", nearest)
     asked = rows < effort.second_clips
@@ -147,7 +149,8 @@ def _batch(
     if asked.any():
         say(effort.second)
         some = decibels[asked], truth[asked]
-        second[asked] = nearest_features(target.given(rows[asked]), *some, effort.second, effort.second_steps)
+        found = nearest_features(target.given(rows[asked]), *some, effort.second, effort.second_steps, bounds)
+        second[asked] = np.clip(found, *bounds)
     session.run(effort.second, second)
     runs = session.runs
     largest = np.abs(nearest - decibels).max(axis=(1, 2))
@@ -163,14 +166,14 @@ def _batch(
 
 
 def _at_epsilon(session: _Session, epsilon: float, effort: Effort) -> None:
-    logits, decibels, truth = session.logits, session.decibels, session.truth
+    logits, decibels, truth, bounds = session.logits, session.decibels, session.truth, session.bounds_db
     name, budgeted = f"PGD {epsilon:g} dB", epsilon in EPSILONS_DB
     if budgeted:
-        session.run(f"FGSM {epsilon:g} dB", push_once(logits, decibels, truth, epsilon), epsilon)
-    pushed = push_features(logits, decibels, truth, epsilon, effort.steps if epsilon else 1)
+        session.run(f"FGSM {epsilon:g} dB", push_once(logits, decibels, truth, epsilon, bounds), epsilon)
+    pushed = push_features(logits, decibels, truth, epsilon, effort.steps if epsilon else 1, 0, bounds)
     session.run(name, pushed, epsilon)
     for start in range(1, 1 + (effort.restarts if budgeted else 0)):
-        again = push_features(logits, decibels, truth, epsilon, effort.steps, start)
+        again = push_features(logits, decibels, truth, epsilon, effort.steps, start, bounds)
         session.run(f"{name}, start {start}", again, epsilon)
     # A control shows what the size of a change does without its direction.
     session.noise(name, pushed)

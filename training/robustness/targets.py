@@ -17,7 +17,7 @@ from training.data import CLASSES, Clip
 from training.errors import DataError
 from training.mixing import Floats
 from training.prepare import RATE
-from training.robustness.attacks import Labels, Logits, sounds_of
+from training.robustness.attacks import UNBOUNDED_DB, Labels, Logits, sounds_of
 from training.robustness.front_end import log_mel, on_features
 from training.robustness.subjects import chosen
 from training.study import augmented, plain, windowed
@@ -28,6 +28,8 @@ from training.study.variants import base_of
 from training.study.windowed import is_windowed
 
 Rows = NDArray[np.int64]
+PUBLISHED_DB = (-80.0, 0.0)
+"""What the published mel bands can be: dB under the loudest of the clip, cut off 80 dB under it."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,8 @@ class Target:
     given : the logits of some of the clips as a function of their decibels; what else the network
         takes of a clip (the published frames hold more than mel bands) stays as it is
     windows, published : the network itself, one of them: it hears the monitor's windows or whole clips
-    validation : rows of clips that neither trained nor test the published one
+    validation, validation_truth : rows and classes of clips that neither trained nor test the published one
+    bounds_db : what the features can be at all
     """
 
     job: Job
@@ -56,6 +59,8 @@ class Target:
     windows: Windows | None
     published: plain.Network | None = None
     validation: tuple[int, ...] = ()
+    validation_truth: tuple[int, ...] = ()
+    bounds_db: tuple[float, float] = UNBOUNDED_DB
 
     @property
     def truth(self) -> Labels:
@@ -105,4 +110,8 @@ def _of_clips(task: Task, network: plain.Network, clips: tuple[Clip, ...], rows:
         others = tf.constant(values[some, :, bands:])
         return lambda decibels: logits(decibels, others)
 
-    return Target(task.job, clips, values[..., :bands], given, None, network, task.parts.validation)
+    validation = task.parts.validation
+    return Target(
+        task.job, clips, values[..., :bands], given, None, network, validation,
+        tuple(task.truth(validation).tolist()), PUBLISHED_DB,
+    )  # fmt: skip

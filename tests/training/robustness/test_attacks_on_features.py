@@ -10,10 +10,11 @@ import pytest
 
 pytest.importorskip("tensorflow")
 
+import keras
 import tensorflow as tf
 
 from training.data import CLASSES
-from training.robustness.attacks import nearest_features, push_features, push_once
+from training.robustness.attacks import nearest_features, push_features, push_once, right
 from training.robustness.in_features import EPSILONS_DB, LARGE_DB, Effort, Pushed, attack_features
 from training.robustness.planted import CLIPS, by_level, planted
 from training.robustness.targets import Target
@@ -112,7 +113,7 @@ def test_the_least_change_that_is_found_counts_against_every_budget_that_holds_i
     found = attacked(toy(0.3))
     assert [share(found.withstood[f"{e:g}"]) for e in EPSILONS_DB] == [1.0, 0.0, 0.0, 0.0]
 
-    def by_fmn(logits: Any, decibels: Any, truth: Any, how: str, steps: int) -> Any:
+    def by_fmn(logits: Any, decibels: Any, truth: Any, how: str, *rest: Any) -> Any:
         level = decibels.mean(axis=(1, 2), keepdims=True) + 40
         return decibels - 0.4 * np.sign(level) if how == "FMN" else decibels
 
@@ -132,6 +133,51 @@ def test_a_network_without_gradients_is_called_so_and_random_changes_are_tried()
     assert not any(attacked(toy(0.3)).dead)
     assert share(found.alone["PGD 1 dB"]) == 1.0
     assert share(found.alone["random changes of 1 dB"]) < 0.5
+
+
+def curved() -> tuple[Any, Any, Any]:
+    """A small network, trained to tell clips by the product of two of their levels, and such clips."""
+    rng = np.random.default_rng(0)
+    clips = rng.uniform(-2.0, 2.0, (200, 2, 2)).astype(np.float32)
+    truth = (clips[:, 0, 0] * clips[:, 1, 1] > 0).astype(np.int64)
+    keras.utils.set_random_seed(1)
+    window = keras.layers.Input((2, 2))
+    x = keras.layers.Dense(24, activation="tanh")(keras.layers.Flatten()(window))
+    model = keras.Model(window, keras.layers.Dense(2)(x))
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(keras.optimizers.Adam(0.05), loss)
+    model.fit(clips, truth, epochs=30, batch_size=50, verbose=0)
+    known = right(model, clips, truth)
+    return model, clips[known], truth[known]
+
+
+def test_many_steps_fool_what_one_does_not_where_the_boundary_is_curved() -> None:
+    model, clips, truth = curved()
+    assert len(clips) > 150
+    left = [
+        [float(right(model, pushed, truth).mean()) for pushed in (
+            push_once(model, clips, truth, epsilon), push_features(model, clips, truth, epsilon, 20)
+        )]
+        for epsilon in (0.25, 0.5, 1.0, 2.0)
+    ]  # fmt: skip
+    assert all(many <= once for once, many in left)
+    assert any(many < once - 0.02 for once, many in left)
+
+
+def test_no_run_leaves_what_features_can_be() -> None:
+    target = toy(0.6)
+    bounds = float(target.decibels.min()), float(target.decibels.max())
+    seen: list[tuple[float, float]] = []
+
+    def watched(decibels: Any) -> Any:
+        if hasattr(decibels, "numpy") or isinstance(decibels, np.ndarray):
+            seen.append((float(np.min(decibels)), float(np.max(decibels))))
+        return by_level(decibels)
+
+    found = attacked(replace(target, given=lambda rows: watched, bounds_db=bounds))
+    assert min(low for low, _ in seen) >= bounds[0] - 1e-4
+    assert max(high for _, high in seen) <= bounds[1] + 1e-4
+    assert max(np.array(found.max_db, float)) <= bounds[1] - bounds[0]
 
 
 def test_pushes_keep_to_their_budget() -> None:

@@ -9,7 +9,7 @@ from corpora import write_urbansound8k
 pytest.importorskip("tensorflow")
 
 from training.errors import DataError
-from training.robustness.attacks import push_features
+from training.robustness.attacks import nearest_features, push_features
 from training.robustness.targets import Target, target
 from training.study import plain
 from training.study.jobs import make_task
@@ -51,6 +51,14 @@ def test_an_attack_is_given_mel_bands_alone_and_moves_the_logits_by_them(recurre
     pushed = push_features(logits, recurrent.decibels, recurrent.truth, 3.0, 2)
     assert np.abs(pushed - recurrent.decibels).max() == pytest.approx(3.0, abs=1e-3)
     assert np.abs(np.asarray(logits(pushed)) - np.asarray(logits(recurrent.decibels))).max() > 1e-3
+
+
+def test_the_least_change_stays_within_what_published_features_can_be(recurrent: Target) -> None:
+    logits, (low, high) = recurrent.given(np.arange(6)), recurrent.bounds_db
+    assert (low, high) == (-80.0, 0.0)
+    assert low <= recurrent.decibels.min() <= recurrent.decibels.max() <= high
+    moved = nearest_features(logits, recurrent.decibels, recurrent.truth, "DeepFool", 10, recurrent.bounds_db)
+    assert low <= moved.min() <= moved.max() <= high
 
 
 def test_a_network_that_is_not_trained_is_not_trained_in_passing(options: Options) -> None:
