@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import numpy as np
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from training.errors import DataError
 from training.robustness.in_features import EPSILONS_DB, Pushed
 from training.robustness.in_sound import SNRS_DB, Attacked
-from training.study.intervals import Interval, difference
+from training.study.intervals import DRAWS, LEVEL, Interval, difference
 from training.study.records import JobRecord
 from training.study.stats import Rows, rows
 from training.study.variants import base_of
@@ -43,6 +43,8 @@ class Attacks:
     least, plain_least : medians of DeepFool's least change over the clips that both take for what they are,
         RMS dB of features or dB SNR of sound
     harder : by how many dB the least change must be stronger, clip by clip: 10 %, median, 90 %
+    apart, clip_by_clip : by how many dB the medians differ, and the median of the differences, over draws of
+        recordings; in_16_bits : the latter of what still fools once it is rounded, None of features
     """
 
     clips: int
@@ -53,6 +55,9 @@ class Attacks:
     least: float
     plain_least: float
     harder: tuple[float, float, float]
+    apart: Interval
+    clip_by_clip: Interval
+    in_16_bits: Interval | None = None
 
 
 @dataclass(frozen=True)
@@ -149,7 +154,38 @@ def _in_features(soft: Sequence[Pushed], hard: Sequence[Pushed]) -> Attacks | No
 def _by_sound(soft: Sequence[Attacked], hard: Sequence[Attacked]) -> Attacks | None:
     budgets = {f"{s:g}": f"{s:g} dB SNR" for s in SNRS_DB}
     nearest = [[value for found in side for value in found.snr_db] for side in (soft, hard)]
-    return _attacks(soft, hard, budgets, nearest, lambda plain, hardened: plain - hardened)
+    found = _attacks(soft, hard, budgets, nearest, lambda plain, hardened: plain - hardened)
+    rounded = _both([[value for one in side for value in one.rounded_snr_db] for side in (soft, hard)], hard)
+    if found is None or rounded is None:
+        return found
+    (plain, hardened), recordings = rounded
+    return replace(found, in_16_bits=_drawn(plain - hardened, recordings, _median))
+
+
+def _both(
+    least: Sequence[Sequence[float | None]], side: Sequence[Pushed | Attacked]
+) -> tuple[Values, NDArray[np.str_]] | None:
+    """Least changes, shape (2, clips), of the clips on which both have one, and their recordings."""
+    names = np.array([name for found in side for name in found.recordings])
+    there = np.array([None not in pair for pair in zip(*least, strict=True)], bool)
+    if not there.any():
+        return None
+    return np.array([np.array(one, object)[there] for one in least], float), names[there]
+
+
+def _median(values: Values) -> float:
+    return float(np.median(values, axis=-1))
+
+
+def _drawn(values: Values, recordings: NDArray[np.str_], figure: Callable[[Values], float]) -> Interval:
+    """Return the figure of values, shape (…, clips), with its interval over draws of whole recordings."""
+    rng, names = np.random.default_rng(0), np.unique(recordings)
+    places = [np.flatnonzero(recordings == name) for name in names]
+    draws = []
+    for drawn in rng.integers(len(names), size=(DRAWS, len(names))):
+        draws.append(figure(values[..., np.concatenate([places[i] for i in drawn])]))
+    low, high = np.quantile(draws, ((1 - LEVEL) / 2, (1 + LEVEL) / 2))
+    return Interval(figure(values), float(low), float(high), len(recordings), len(names))
 
 
 def _attacks(
@@ -159,14 +195,21 @@ def _attacks(
     nearest: Sequence[Sequence[float | None]],
     stronger: Callable[[Values, Values], Values],
 ) -> Attacks | None:
-    both = np.array([p for p in zip(*nearest, strict=True) if None not in p], float).reshape(-1, 2)
-    if not len(both):
+    there = _both(nearest, hard)
+    if there is None:
         return None
-    low, middle, high = np.quantile(stronger(both[:, 0], both[:, 1]), (0.1, 0.5, 0.9))
+    (plain, hardened), recordings = there
+    by_clip = stronger(plain, hardened)
+    low, middle, high = np.quantile(by_clip, (0.1, 0.5, 0.9))
+
+    def between(sides: Values) -> float:
+        return float(stronger(*np.median(sides, axis=-1)))
+
     return Attacks(
-        len(nearest[0]), len(both), _robust(hard, budgets), _robust(soft, budgets),
-        _gained(hard, soft, budgets), float(np.median(both[:, 1])), float(np.median(both[:, 0])),
+        len(nearest[0]), len(recordings), _robust(hard, budgets), _robust(soft, budgets),
+        _gained(hard, soft, budgets), _median(hardened), _median(plain),
         (float(low), float(middle), float(high)),
+        _drawn(np.array([plain, hardened]), recordings, between), _drawn(by_clip, recordings, _median),
     )  # fmt: skip
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from training.report import Report, Table
-from training.robustness import pictures, tables, tables_played
+from training.robustness import pictures, tables, tables_hardening, tables_played
 from training.robustness.everyday import Finding
 from training.robustness.gather import Findings
 from training.robustness.hardening import MOST_LOST
@@ -51,8 +51,8 @@ def compose(findings: Findings, guide: str = "") -> Report:
         parts.append(_universal(files))
     if findings.pairs:
         drawn["trade-off.png"] = pictures.trade_off(findings)
-        files["hardening.csv"] = tables.pairs(findings)
-        files["hardening-attacked.csv"] = tables.pairs_attacked(findings)
+        files["hardening.csv"] = tables_hardening.pairs(findings)
+        files["hardening-attacked.csv"] = tables_hardening.pairs_attacked(findings)
         parts.append(_hardening(files))
     if findings.everyday:
         pools = tables.pools(findings)
@@ -81,13 +81,14 @@ def _features(files: dict[str, Table]) -> str:
         "## Features: decibels in the mel bands",
         "An attacker who could change the network's input itself, by no more than so many dB in any bin "
         "(PGD) or as little as possible over all bins (DeepFool, without limit; a second method checks it). "
-        "Of the published frames only the mel bands may change. Such a change need not be a sound.",
+        "Of the published frames only the mel bands may change, between 0 and 80 dB under the clip's "
+        "loudest. Such a change need not be a sound.",
         files["features.csv"].markdown(),
         "![Budgets and least changes](features.png)",
         "### Each run alone, and noise of its strength",
         files["features-runs.csv"].markdown(),
         "### Least change by class",
-        "Median RMS dB that DeepFool needs; – where no clip of the class was right.",
+        "Median RMS dB that DeepFool needs (of so many clips); – where no clip of the class was right.",
         files["features-classes.csv"].markdown(),
     ])  # fmt: skip
 
@@ -99,7 +100,8 @@ def _sounds(files: dict[str, Table]) -> str:
         "gradients: the monitor's own, or the published features at their own rate (two of the 165 columns "
         "are counts and give none). The budget is the ratio of the clip's power to the perturbation's; "
         "perturbed sounds stay within full scale and are rounded to 16 bits. DeepFool looks for the quietest "
-        "perturbation of all, before rounding; where that loses it, it is turned up in steps of 2 dB.",
+        "perturbation of all, before rounding; where that loses it, it is turned up in steps of 2 dB, by 24 "
+        "at most.",
         files["sounds.csv"].markdown(),
         "![Budgets and least perturbations](sounds.png)",
         "### Decibels of full scale",
@@ -111,8 +113,8 @@ def _sounds(files: dict[str, Table]) -> str:
         "*Worst of all* counts every run, DeepFool and noise too, that keeps to the budget.",
         files["sounds-runs.csv"].markdown(),
         "### Least perturbation by class",
-        "Median dB SNR of DeepFool, as found / as 16 bits hold it: the higher, the quieter it may be, the "
-        "easier the class is fooled.",
+        "Median dB SNR of DeepFool, as found / as 16 bits hold it (of so many clips each): the higher, the "
+        "quieter it may be, the easier the class is fooled.",
         files["sounds-classes.csv"].markdown(),
     ])  # fmt: skip
 
@@ -121,8 +123,9 @@ def _examples(findings: Findings, table: Table) -> str:
     pictures_of = dict.fromkeys(example.picture for example in findings.examples)
     return "\n\n".join([
         "### Examples",
-        "Clips moved just over the nearest boundary by sound; the last column is the least change of their "
-        "features instead. The command leaves the sounds to listen to in `runs/robustness-sounds`: clip, "
+        "Clips moved over the nearest boundary by sound, as far as it takes for 16 bits to hold them there, "
+        "the first of each class that can be; the last column is the least change of their features "
+        "instead. The command leaves the sounds to listen to in `runs/robustness-sounds`: clip, "
         "perturbation (turned up), result.",
         table.markdown(),
         *(f"![Clip, perturbation, result]({name})" for name in pictures_of),
@@ -135,7 +138,8 @@ def _transfer(table: Table) -> str:
         "Sounds perturbed against one network by its gradients, judged by receivers that gave none: its own "
         "TFLite conversions, other networks trained on the same folds, the package. Published networks hear "
         "them resampled to 22.05 kHz, as sources too, so their clean accuracy is not that of the study. "
-        "† has heard recordings of the fold in training.",
+        "A package holds no gradients, so it is never a source; the network of its recipe, shorter trained, "
+        "stands for it (`shipped~epochs=20`). † has heard recordings of the fold in training.",
         table.markdown(),
     ])  # fmt: skip
 
@@ -144,8 +148,10 @@ def _alerts(table: Table) -> str:
     return "\n\n".join([
         "## Through the running monitor",
         "Sirens perturbed against a network of the study that never heard them, laid over a street (15 dB "
-        "under them) and replayed by the monitor with its own windows, event logic and thresholds: how many "
-        "raise the alert. † has heard recordings of the fold in training.",
+        "under them) that the package has not learnt from, and replayed by the monitor with its own windows, "
+        "event logic and thresholds: how many raise the alert. Clips of one recording are alike: what counts "
+        "is the number of recordings, in brackets. † has heard recordings of the fold in training, and "
+        "perhaps the streets.",
         table.markdown(),
     ])  # fmt: skip
 
@@ -156,12 +162,14 @@ def _universal(files: dict[str, Table]) -> str:
         "Two seconds that repeat, learnt on training recordings through random shifts and random rooms, "
         "judged on others: added to sirens to hide them, added to a street to raise false ones; noise as "
         "loud plays in the same rooms. *Fooled* counts sirens whose own output was above one half before, "
-        "and streets where it was not.",
+        "and streets where it was not. In brackets: of how many recordings; streets are stretches of four "
+        "seconds of so many files.",
         files["universal-smallest.csv"].markdown(),
         "![One sound at every level](universal.png)",
         files["universal.csv"].markdown(),
         "### Through the running monitor",
-        "The same sounds in random rooms, replayed: in how many a siren is reported.",
+        "The same sounds in random rooms, replayed: in how many a siren is reported. The streets are such as "
+        "the package has not learnt from, and nothing was learnt on them; † may have.",
         files["universal-alerts.csv"].markdown(),
     ])  # fmt: skip
 
@@ -174,9 +182,10 @@ def _everyday(pools: Mapping[tuple[int, ...], Sequence[Finding]]) -> str:
     return "\n\n".join([
         "## What nobody means: noise, rooms, codecs, microphones",
         "Every model hears the same clips under the same disturbance. Points are lost against its own "
-        "clean clips, with intervals over recordings; ECE says how far its confidence is off. Noises are "
-        "recordings that trained nothing. A package is judged on the folds that its card calls unheard, "
-        "and beside it the networks on those alone.",
+        "clean clips, with intervals over recordings; ECE says how far its confidence is off, after a "
+        "temperature fitted on clips that it validated on. Streets and speech are recordings that the model "
+        "has not learnt from: for a package others than for the networks. A package is judged on the folds "
+        "that its card calls unheard, and beside it the networks on those alone.",
         *shown,
         "![Accuracy along each family](everyday.png)",
         "All figures: `everyday.csv`.",
@@ -190,9 +199,9 @@ def _hardening(files: dict[str, Table]) -> str:
         "folds, differences are paired by recording. A *candidate* for shipping is sure to lose less than "
         f"{MOST_LOST:.0%} of clean accuracy, at the interval's lower end.",
         files["hardening.csv"].markdown(),
-        "Under attack, on the same clips, hardened / plain. *Stronger by*: how many dB more DeepFool needs, "
-        "clip by clip, where both are right; 6 dB is twice the change. Differences are of the robust share, "
-        "paired by recording; in the picture they are the bars.",
+        "Under attack, on the same clips, hardened / plain. *Medians apart* and *stronger* say how many dB "
+        "more DeepFool needs where both are right, with intervals over recordings; 6 dB is twice the change. "
+        "Differences are of the robust share, paired by recording; in the picture they are the bars.",
         files["hardening-attacked.csv"].markdown(),
         "![Clean against robust](trade-off.png)",
     ])  # fmt: skip

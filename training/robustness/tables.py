@@ -14,10 +14,6 @@ from training.robustness.in_features import EPSILONS_DB, Pushed
 from training.robustness.in_sound import NOISES, PEAKS_DB, SECOND, SNRS_DB, Attacked
 from training.study.compare.tables import percent
 
-_FEATURES = ("0.1 dB a bin", "0.5 dB a bin", "1 dB a bin")
-_SOUND = ("50 dB SNR", "40 dB SNR", "30 dB SNR")
-_BUDGETS = ("0.1 dB a bin, or 50 dB SNR", "0.5 dB, or 40 dB", "1 dB, or 30 dB")
-
 
 def features(findings: Findings) -> Table:
     """One row per network: what it keeps at every budget, and the least change that fools it."""
@@ -43,16 +39,18 @@ def _features(model: str, found: tuple[Pushed, ...]) -> tuple[Cell, ...]:
 
 def _second(
     found: Sequence[tuple[Sequence[bool], Sequence[float | None], Sequence[float | None]]], digits: int
-) -> tuple[str, str, str]:
+) -> tuple[str | None, str | None, str | None]:
     """What a second method found of how many clips, and what DeepFool needs of those that it found.
 
     found : by fold, whether it was asked, what it found, and what DeepFool did
     """
     asked = sum(sum(one) for one, _, _ in found)
+    if not asked:
+        return None, None, None
     both = [(s, d) for _, second, first in found for s, d in zip(second, first, strict=True) if s is not None]
     its, deepfool = ([pair[i] for pair in both] for i in (0, 1))
-    median = quantiles([deepfool])[1]
-    return f"{len(both)} of {asked}", spread(quantiles([its]), digits), f"{median:.{digits}f}"
+    median = f"{quantiles([deepfool])[1]:.{digits}f}" if both else None
+    return f"{len(both)} of {asked}", spread(quantiles([its]), digits), median
 
 
 def _fooled(clean: float, robust: float) -> float:
@@ -61,8 +59,10 @@ def _fooled(clean: float, robust: float) -> float:
 
 
 def spread(values: tuple[float, float, float], digits: int = 2) -> str:
-    """Return ``median (10 % – 90 %)``."""
+    """Return ``median (10 % – 90 %)``; – where there is none."""
     low, middle, high = values
+    if np.isnan(middle):
+        return "–"
     return f"{middle:.{digits}f} ({low:.{digits}f}–{high:.{digits}f})"
 
 
@@ -83,14 +83,15 @@ def runs(findings: Findings) -> Table:
 
 
 def classes(findings: Findings) -> Table:
-    """Median of DeepFool's RMS change by class; – where the network knew no clip of it."""
+    """Median of DeepFool's RMS change by class, and of how many clips; – where the network knew none."""
     rows: list[tuple[Cell, ...]] = []
     for label in CLASSES:
         row: list[Cell] = [label]
         for model in findings.models:
             found = findings.pushed_of(model)
             mine = [[v for v, of in zip(f.rms_db, f.labels, strict=True) if of == label] for f in found]
-            row.append(quantiles(mine)[1])
+            there = [v for part in mine for v in part if v is not None]
+            row.append(f"{np.median(there):.2f} ({len(there)})" if there else None)
         rows.append(tuple(row))
     return Table(("class", *findings.models), tuple(rows))
 
@@ -100,7 +101,8 @@ def sounds(findings: Findings) -> Table:
     columns = (
         "network", "clips", "clean", *(f"robust at {s:g} dB SNR" for s in SNRS_DB),
         "DeepFool SNR dB: median (10–90 %)", "still fools in 16 bits", "turned up until it does: SNR dB",
-        "its peak dBFS", "second method", "found", "its SNR dB: median (10–90 %)",
+        "its peak dBFS", "clips lost to 16 bits, even 24 dB up", "second method", "found",
+        "its SNR dB: median (10–90 %)",
         "DeepFool's on the same clips: median",
     )  # fmt: skip
     rows: list[tuple[Cell, ...]] = []
@@ -111,7 +113,8 @@ def sounds(findings: Findings) -> Table:
             model, sum(len(f.clips) for f in found), share([f.right for f in found]), *robust,
             spread(quantiles([f.snr_db for f in found]), 1), share([_held(f) for f in found]),
             spread(quantiles([f.rounded_snr_db for f in found]), 1),
-            spread(quantiles([f.rounded_peak_db for f in found]), 1), SECOND,
+            spread(quantiles([f.rounded_peak_db for f in found]), 1), sum(map(_lost_to_rounding, found)),
+            SECOND if any(any(f.second_asked) for f in found) else None,
             *_second([(f.second_asked, f.second_snr_db, f.snr_db) for f in found], 1),
         ))  # fmt: skip
     return Table(columns, tuple(rows))
@@ -119,6 +122,12 @@ def sounds(findings: Findings) -> Table:
 
 def _held(found: Attacked) -> list[bool]:
     return [h for h, snr in zip(found.held_by_16_bits, found.snr_db, strict=True) if snr is not None]
+
+
+def _lost_to_rounding(found: Attacked) -> int:
+    """Clips whose least perturbation 16 bits do not hold, however far it was turned up."""
+    pairs = zip(found.snr_db, found.rounded_snr_db, strict=True)
+    return sum(least is not None and held is None for least, held in pairs)
 
 
 def sound_peaks(findings: Findings) -> Table:
@@ -175,61 +184,27 @@ def _if_there(values: Sequence[Sequence[bool] | None]) -> float | None:
 
 
 def sound_classes(findings: Findings) -> Table:
-    """Medians of DeepFool's SNR by class, as found and turned up until 16 bits hold it."""
+    """Medians of DeepFool's SNR by class, as found and as 16 bits hold it, and of how many clips each."""
     rows: list[tuple[Cell, ...]] = []
     for label in CLASSES:
         row: list[Cell] = [label]
         for model in findings.heard:
             found = findings.attacked_of(model)
             least, held = (
-                quantiles([
-                    [v for v, of in zip(values, f.labels, strict=True) if of == label]
-                    for f, values in zip(found, side, strict=True)
-                ])[1]
-                for side in ([f.snr_db for f in found], [f.rounded_snr_db for f in found])
-            )  # fmt: skip
-            row.append(None if np.isnan(least) else f"{least:.1f} / {held:.1f}")
+                [v for values in side for v, of in values if of == label and v is not None]
+                for side in (
+                    [zip(f.snr_db, f.labels, strict=True) for f in found],
+                    [zip(f.rounded_snr_db, f.labels, strict=True) for f in found],
+                )
+            )
+            row.append(_least_and_held(least, held) if least else None)
         rows.append(tuple(row))
     return Table(("class", *findings.heard), tuple(rows))
 
 
-def pairs(findings: Findings) -> Table:
-    """Hardened networks beside the plain one of as many epochs: clean accuracy over whole folds."""
-    columns = (
-        "network", "folds", "seeds", "accuracy", "of the plain one", "difference, points (95 %)", "candidate",
-    )  # fmt: skip
-    rows: tuple[tuple[Cell, ...], ...] = tuple(
-        (
-            one.model, ", ".join(map(str, one.folds)), ", ".join(map(str, one.seeds)), one.accuracy,
-            one.plain_accuracy, percent(one.gained), "yes" if one.is_candidate else "no",
-        )
-        for one in findings.pairs
-    )  # fmt: skip
-    return Table(columns, rows)
-
-
-def pairs_attacked(findings: Findings) -> Table:
-    """The same networks under attack, on the same clips; hardened / plain."""
-    columns = (
-        "network", "attack", "clips", "clean", *_BUDGETS,
-        *(f"difference, points (95 %): {b}" for b in _BUDGETS),
-        "DeepFool, median", "right in both", "stronger by, dB: median (10–90 %)",
-    )  # fmt: skip
-    rows: list[tuple[Cell, ...]] = []
-    for one in findings.pairs:
-        kinds = (("features", one.features, _FEATURES, "RMS dB"), ("sound", one.sound, _SOUND, "dB SNR"))
-        for kind, attacks, budgets, unit in kinds:
-            if attacks is not None:
-                shown = (
-                    f"{attacks.robust[b]:.2f} / {attacks.plain_robust[b]:.2f}" for b in ("clean", *budgets)
-                )
-                gained = (percent(attacks.gained[b]) for b in budgets)
-                least = f"{attacks.least:.2f} / {attacks.plain_least:.2f} {unit}"
-                harder = spread(attacks.harder, 1)
-                rows.append((
-                    one.model, kind, attacks.clips, *shown, *gained, least, attacks.both_right, harder
-                ))  # fmt: skip
-    return Table(columns, tuple(rows))
+def _least_and_held(least: Sequence[float], held: Sequence[float]) -> str:
+    second = f"{np.median(held):.1f}" if held else "–"
+    return f"{np.median(least):.1f} / {second} ({len(least)} / {len(held)})"
 
 
 def everyday(found: Sequence[Finding]) -> Table:

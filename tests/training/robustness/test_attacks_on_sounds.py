@@ -36,11 +36,13 @@ from training.robustness.attacks import (
 from training.robustness.front_end import SAMPLES, log_mel, on_waveforms
 from training.robustness.in_sound import (
     LOUD_DB,
+    NOISES,
     NOTHING_DB,
     PEAKS_DB,
     QUICK,
     SNRS_DB,
     Effort,
+    _noise,
     attack_sound,
 )
 from training.robustness.planted import planted
@@ -112,6 +114,47 @@ def test_a_perturbation_keeps_to_its_budget_to_full_scale_and_to_sixteen_bits() 
         np.testing.assert_array_equal(perturbed, quantised(perturbed))
         control = noise_like(perturbed, sounds, lambda s: np.random.default_rng(0).standard_normal(len(s)))
         np.testing.assert_allclose(snr_db(sounds, control), budget_db, atol=0.3)
+
+
+def test_the_controls_are_as_strong_and_of_their_colours() -> None:
+    sounds, _ = tilted(1)
+    perturbed = quantised(sounds + 0.01 * np.random.default_rng(5).standard_normal(sounds.shape))
+    for slope, ratio in zip(NOISES.values(), (2.0, 1.0), strict=True):
+        control = noise_like(perturbed, sounds, _noise(slope))
+        np.testing.assert_allclose(snr_db(sounds, control), snr_db(sounds, perturbed), atol=0.1)
+        power = (np.abs(np.fft.rfft(control - sounds)) ** 2).sum(axis=0)
+        octaves = [power[hertz * 4 : hertz * 8].sum() for hertz in (500, 1000, 2000)]
+        np.testing.assert_allclose(np.divide(octaves[1:], octaves[:-1]), ratio, rtol=0.15)
+
+
+def test_starts_by_sound_differ_by_their_number_alone_and_lie_at_the_budget() -> None:
+    sounds, truth = tilted(1)
+
+    def flat(given: Any) -> Any:
+        return 0.0 * tf.reduce_sum(given, axis=1)[:, None] + tf.ones((1, len(CLASSES)))
+
+    runs = [descend(flat, sounds, truth, 30.0, 1, start) for start in (0, 1, 1, 2)]
+    np.testing.assert_array_equal(runs[0], sounds)
+    np.testing.assert_array_equal(runs[1], runs[2])
+    assert not np.array_equal(runs[1], runs[3])
+    for run in runs[1:]:
+        np.testing.assert_allclose(snr_db(sounds, run), 30.0, atol=0.3)
+
+
+def test_what_a_random_start_alone_fools_is_not_robust(monkeypatch: pytest.MonkeyPatch) -> None:
+    sounds, truth = tilted(5)
+    over = quantised(tilted(5, by=3.0)[0][[1, 0, 3, 2]])
+    place = "training.robustness.in_sound"
+    monkeypatch.setattr(f"{place}.sounds_of", lambda clips, rate: sounds)
+    monkeypatch.setattr(
+        f"{place}.descend", lambda heard, given, labels, snr, steps, start=1: over if start else given
+    )
+    monkeypatch.setattr(f"{place}.deepfool", lambda heard, given, *rest: given)
+    found = attack_sound(listening(1.0), Effort(2, 1, 1, 0, 0), lambda text: None)
+    assert found.alone["PGD 20 dB"] == found.right == (True,) * len(truth)
+    assert found.alone["PGD 20 dB, start 1"] == (False,) * len(truth)
+    assert found.withstood["20"] == (False,) * len(truth)
+    assert found.withstood[f"{NOTHING_DB:g}"] == found.right
 
 
 def test_a_perturbation_by_its_peak_keeps_to_it_in_sixteen_bits() -> None:

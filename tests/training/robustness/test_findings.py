@@ -20,7 +20,7 @@ from training.data import CLASSES
 from training.errors import DataError
 from training.networks import Cost
 from training.report import write
-from training.robustness import records, transfer, universal
+from training.robustness import records, tables, transfer, universal
 from training.robustness.gather import Findings, gather, share
 from training.robustness.hardening import Side, is_hardened, pair, plain_of
 from training.robustness.in_features import EPSILONS_DB, LARGE_DB, QUICK, Effort, Pushed, attack_features
@@ -280,6 +280,54 @@ def test_a_record_is_out_of_date_when_the_network_or_a_recording_is_another(tmp_
         wav.write_bytes(wav.read_bytes() + b"00")
     assert facts(plan, [job], [1], 4)["clips"] != seen[2]["clips"]
     assert facts(plan, [job], [1], 2)["clips"] != facts(plan, [job], [1], 4)["clips"]
+
+
+def test_a_least_perturbation_that_is_not_found_or_not_held_is_told() -> None:
+    (found,) = side(PLAIN, (50.0, 40.0, 45.0, 41.0)).attacked
+    law = "DeepFool without limit fools all"
+
+    def told(one: Attacked) -> tuple[str, bool]:
+        ((text, holds),) = {(c.found, c.holds) for c in checks(Findings((), (), (one,))) if c.law == law}
+        return text, holds
+
+    lost = replace(found, rounded_snr_db=(50.0, None, 45.0, None))
+    assert told(found) == ("4 of 4, 4 in 16 bits", True)
+    assert told(lost) == ("4 of 4, 2 in 16 bits", True)
+    missed = replace(found, snr_db=(None, 40.0, 45.0, 41.0), rounded_snr_db=(None, 40.0, 45.0, 41.0))
+    assert told(missed) == ("3 of 4, 3 in 16 bits", False)
+    shown = tables.sounds(Findings((), (), (lost,)))
+    assert shown.rows[0][shown.columns.index("clips lost to 16 bits, even 24 dB up")] == 2
+    by_class = tables.sound_classes(Findings((), (), (lost,)))
+    assert [row[1] for row in by_class.rows[:3]] == [
+        "50.0 / 50.0 (1 / 1)", "40.0 / – (1 / 0)", "45.0 / 45.0 (1 / 1)"
+    ]  # fmt: skip
+
+
+def test_what_was_not_asked_or_not_found_is_a_dash() -> None:
+    (found,) = side(PLAIN, (None,) * 4).attacked
+    unasked = replace(found, second_asked=(False,) * 4, second_snr_db=(None,) * 4)
+    page = compose(Findings((), (), (unasked,))).markdown
+    (row,) = [line for line in page.splitlines() if line.startswith(f"| {PLAIN} | 4 |")][:1]
+    assert row.endswith("| – | – | – | – |")
+    assert "nan" not in page
+
+
+def test_intervals_of_hardening_draw_recordings_and_tell_what_rounding_leaves() -> None:
+    plain, hard = side(PLAIN, (50.0, 40.0, 45.0, 41.0)), side(HARD, (40.0, 34.0, 39.0, 35.0))
+    found = pair(plain, hard).sound
+    assert found is not None
+    assert (found.apart.value, found.clip_by_clip.value) == (43.0 - 37.0, 6.0)
+    assert found.in_16_bits == found.clip_by_clip
+    assert (found.apart.clips, found.apart.recordings) == (4, 4)
+    assert found.clip_by_clip.low == 6.0
+    assert found.clip_by_clip.high == 10.0
+    # Clips of one recording are drawn together: no draw differs from another.
+    soft, firm = (
+        replace(s, attacked=(replace(s.attacked[0], recordings=("a",) * 4),)) for s in (plain, hard)
+    )
+    alone = pair(soft, firm).sound
+    assert alone is not None
+    assert (alone.apart.low, alone.apart.high, alone.apart.recordings) == (6.0, 6.0, 1)
 
 
 def test_of_no_clips_there_is_no_share() -> None:
