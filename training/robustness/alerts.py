@@ -18,6 +18,7 @@ from training.data import CLASSES, Clip
 from training.mixing import Floats
 from training.prepare import RATE
 from training.robustness.attacks import quantised, sounds_of
+from training.robustness.backgrounds import recordings, waveforms
 from training.robustness.targets import Target
 from training.robustness.transfer import perturbed
 from training.stream_hearing import Profile, listen
@@ -37,6 +38,7 @@ class Alerted:
     alerts : by what was done to the sirens ("as recorded", "20 dB", "noise at 20 dB"), whether each
         raised the alert from its onset on
     heard : whether the receiver's weights have heard recordings of this fold
+    recordings, streets : the recordings that the sirens are clips of, and those that they are laid over
     """
 
     source: str
@@ -47,13 +49,15 @@ class Alerted:
     clips: tuple[str, ...]
     alerts: Mapping[str, tuple[bool, ...]]
     heard: bool = False
+    recordings: tuple[str, ...] = ()
+    streets: tuple[str, ...] = ()
 
 
 def alerted(
     source: Target,
     listener: Listener,
     sirens: Sequence[Clip],
-    streets: Sequence[Waveform],
+    streets: Sequence[Clip],
     heard: bool,
     steps: int,
     say: Callable[[str], None],
@@ -62,16 +66,20 @@ def alerted(
     sounds = sounds_of(sirens)
     truth = np.full(len(sirens), CLASSES.index(SIREN))
     made = {AS_RECORDED: sounds, **perturbed(source, sounds, truth, steps, say)}
+    beds = waveforms(streets)
     by_profile: dict[str, dict[str, tuple[bool, ...]]] = {}
     for name, given in made.items():
         say(f"{listener.name} hears {len(sirens)} sirens, {name}")
-        for profile, alerts in raised(listener, on_street(given, streets)).items():
+        for profile, alerts in raised(listener, on_street(given, beds)).items():
             by_profile.setdefault(profile, {})[name] = alerts
     job, stems = source.job, tuple(clip.path.stem for clip in sirens)
     return [
-        Alerted(job.model, listener.name, profile, job.test_fold, job.seed, stems, alerts, heard)
+        Alerted(
+            job.model, listener.name, profile, job.test_fold, job.seed, stems, alerts, heard,
+            recordings(sirens), recordings(streets),
+        )
         for profile, alerts in by_profile.items()
-    ]
+    ]  # fmt: skip
 
 
 def on_street(sounds: Floats, streets: Sequence[Waveform]) -> list[Scene]:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from training.data import data_root, load
-from training.errors import DataError
+from training.data import Clip, data_root, load
+from training.robustness.backgrounds import recordings, unlearnt_by_package, unlearnt_by_study, waveforms
 from training.robustness.disturbances import Disturbance, every
-from training.robustness.everyday import findings, noises
+from training.robustness.everyday import findings
 from training.robustness.in_features import Effort, attack_features
 from training.robustness.in_sound import attack_sound
 from training.robustness.jobs import Say, Work
@@ -18,9 +18,10 @@ from training.robustness.plan import Plan, digest, facts, stem, unheard
 from training.robustness.planted import MARGINS_DB, planted
 from training.robustness.played import alerts, examples, own_subject, transfers, universals
 from training.robustness.subjects import Panel, chosen, named, of_package
-from training.robustness.targets import target
+from training.robustness.targets import PUBLISHED_DB, target
 from training.study.folds import labelled
 from training.study.records import Job
+from training.study.windowed import is_windowed
 
 PARTS = ("features", "sound", "transfer", "alerts", "universal", "examples", "everyday")
 
@@ -38,8 +39,15 @@ def _features(plan: Plan) -> list[Work]:
     ]
     jobs = plan.jobs(plan.models)
     return toys + [
-        Work(f"features/{stem(job)}", _settings(plan, job, effort), _feature_run(plan, job)) for job in jobs
+        Work(f"features/{stem(job)}", _in_features(plan, job, effort), _feature_run(plan, job))
+        for job in jobs
     ]
+
+
+def _in_features(plan: Plan, job: Job, effort: Any) -> dict[str, Any]:
+    """The settings of attacks on features; those of a published network have edges."""
+    edges = {} if is_windowed(job.model) else {"bounds_db": PUBLISHED_DB}
+    return {**_settings(plan, job, effort), **edges}
 
 
 def _settings(plan: Plan, job: Job, effort: Any) -> dict[str, Any]:
@@ -65,10 +73,13 @@ def _everyday(plan: Plan) -> list[Work]:
     for model in plan.sources:
         jobs = plan.jobs([model])
         settings = _heard(plan, jobs, plan.folds)
+        if not is_windowed(model):
+            settings["temperature"] = "of validation"
         works.append(Work(f"everyday/{model}", settings, _network_run(plan, jobs)))
     for package in plan.packages:
         if folds := unheard(plan, package):
-            settings = {**_heard(plan, [], folds), "sha256": digest(package)}
+            noises = {kind: recordings(clips) for kind, clips in _noises(plan, package).items()}
+            settings = {**_heard(plan, [], folds), "sha256": digest(package), "noises": noises}
             works.append(Work(f"everyday/{named(package)}", settings, _package_run(plan, package, folds)))
     return works
 
@@ -89,7 +100,7 @@ def _network_run(plan: Plan, jobs: Sequence[Job]) -> Callable[[Say], Sequence[An
         for job in jobs:
             one = target(job, plan.options, plan.clips, not plan.quick, say)
             panels.append(Panel(job.test_fold, one.clips, (own_subject(one),)))
-        return findings(panels, _disturbances(plan), _pools(plan), say)
+        return findings(panels, _disturbances(plan, _noises(plan)), _pools(plan), say)
 
     return found
 
@@ -100,17 +111,22 @@ def _package_run(plan: Plan, package: Path, folds: Sequence[int]) -> Callable[[S
         subject = of_package(package)
         clips = {f: chosen([c for c in corpus.clips if c.fold == f], plan.clips) for f in folds}
         panels = [Panel(f, clips[f], (subject,)) for f in folds]
-        return findings(panels, _disturbances(plan), _pools(plan), say)
+        return findings(panels, _disturbances(plan, _noises(plan, package)), _pools(plan), say)
 
     return found
 
 
-def _disturbances(plan: Plan) -> tuple[Disturbance, ...]:
-    backgrounds = load(data_root(plan.options.data)).backgrounds
-    street, speech = (noises(backgrounds, kind) for kind in ("street", "speech"))
-    if not street or not speech:
-        raise DataError("street and speech noise need background/street and background/speech in the data")
-    disturbances = every(street, speech)
+def _noises(plan: Plan, package: Path | None = None) -> dict[str, tuple[Clip, ...]]:
+    """Streets and speech that the package, or without one the study's networks, have not learnt from."""
+    corpora = load(data_root(plan.options.data))
+    return {
+        kind: unlearnt_by_package(corpora, package, kind) if package else unlearnt_by_study(corpora, kind)
+        for kind in ("street", "speech")
+    }
+
+
+def _disturbances(plan: Plan, noises: Mapping[str, Sequence[Clip]]) -> tuple[Disturbance, ...]:
+    disturbances = every(waveforms(noises["street"]), waveforms(noises["speech"]))
     if not plan.quick:
         return disturbances
     # The first of every family: codecs take a process a clip.

@@ -43,7 +43,7 @@ class Disturbance:
 
 
 def every(street: Sequence[Waveform], speech: Sequence[Waveform]) -> tuple[Disturbance, ...]:
-    """Return all disturbances, the undisturbed clip first; noises are recordings that trained nothing."""
+    """Return all disturbances, the undisturbed clip first; the recordings are its streets and speech."""
     beds = {"street": _bed(street), "speech": _bed(speech), "white": coloured(0.0), "pink": coloured(1.0)}
     noisy = [
         Disturbance(f"{kind}{db:+d}", kind, f"{kind} noise, the clip {db} dB over it", db, (over(bed, db),))

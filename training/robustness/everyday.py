@@ -8,12 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from training.audio import Waveform, read
-from training.data import CLASSES, Clip
+from training.data import CLASSES
 from training.mixing import Floats
 from training.prepare import RATE
 from training.robustness.disturbances import CLEAN, Disturbance
 from training.robustness.subjects import Panel
-from training.splits import deal_backgrounds
 from training.study.intervals import Interval, difference
 from training.study.stats import Figures, Rows, figures
 
@@ -30,12 +29,6 @@ class Finding:
     value: float
     figures: Figures
     lost: Interval
-
-
-def noises(backgrounds: Sequence[Clip], kind: str) -> list[Waveform]:
-    """Return the recordings of a kind that nothing was trained on."""
-    held = deal_backgrounds(backgrounds)[1]
-    return [read(clip.path, RATE) for clip in held if clip.label == kind]
 
 
 def findings(

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from training.data import CLASSES
 from training.mixing import Floats
 from training.prepare import RATE
 from training.robustness.attacks import (
+    Logits,
     deepfool,
     nearest_features,
     right,
@@ -38,7 +39,7 @@ _AUDIBLE = 0.3
 
 @dataclass(frozen=True)
 class Example:
-    """One clip moved just over the nearest boundary.
+    """One clip moved over the nearest boundary, as far as 16 bits need to hold it there.
 
     taken_for : what the network takes the result for
     snr_db : how far the perturbation lies under the clip
@@ -61,13 +62,13 @@ class Example:
 def examples(target: Target, pictures: Path, files: Path, say: Callable[[str], None]) -> list[Example]:
     """Make pictures in the one folder and sounds in the other."""
     heard = heard_by(target)
-    rows = _rows(target, right(heard, sounds_of(target.clips), target.truth))
-    if not rows:
+    say(f"{target.job}: examples")
+    found_by_row = _fooled(target, heard)
+    if not found_by_row:
         return []
+    rows = [*found_by_row]
     clips, truth = [target.clips[row] for row in rows], target.truth[rows]
-    say(f"{target.job}: {len(clips)} examples")
-    sounds, features = sounds_of(clips), target.decibels[rows]
-    results = rounded(heard, sounds, deepfool(heard, sounds, truth), truth)
+    sounds, features, results = sounds_of(clips), target.decibels[rows], np.stack([*found_by_row.values()])
     given = target.given(np.array(rows))
     changes = nearest_features(given, features, truth, "DeepFool", 50) - features
     guesses = np.asarray(heard(results)).argmax(axis=1)
@@ -91,13 +92,20 @@ def examples(target: Target, pictures: Path, files: Path, say: Callable[[str], N
     return found
 
 
-def _rows(target: Target, known: Any) -> list[int]:
-    """The first clip of each of a few classes that the network takes for what it is."""
-    found = []
-    for label in (*_LABELS, *CLASSES):
-        mine = [i for i, clip in enumerate(target.clips) if clip.label == label and known[i]]
-        found += [i for i in mine[:1] if i not in found]
-    return found[:_COUNT]
+def _fooled(target: Target, heard: Logits) -> dict[int, Waveform]:
+    """Return by row the first clip of each of a few classes that is fooled in 16 bits, and the result."""
+    known = right(heard, sounds_of(target.clips), target.truth)
+    found: dict[int, Waveform] = {}
+    for label in dict.fromkeys((*_LABELS, *CLASSES)):
+        for row in (i for i, clip in enumerate(target.clips) if clip.label == label and known[i]):
+            sound, truth = sounds_of([target.clips[row]]), target.truth[[row]]
+            result = rounded(heard, sound, deepfool(heard, sound, truth), truth)
+            if not right(heard, result, truth)[0]:
+                found[row] = result[0]
+                break
+        if len(found) == _COUNT:
+            break
+    return found
 
 
 def _write(folder: Path, sound: Waveform, result: Waveform) -> tuple[str, ...]:

@@ -130,14 +130,15 @@ def _once(found: Iterable[Transferred]) -> tuple[Transferred, ...]:
 
 
 def _universal(found: Iterable[Universal]) -> tuple[Universal, ...]:
-    """One of each network and goal, heard by the packages of all records."""
-    kept: dict[tuple[str, int, int, str], Universal] = {}
+    """One of each network, goal and what it was learnt on, heard by the packages of all records."""
+    kept: dict[tuple[str, int, int, str, tuple[str, ...]], Universal] = {}
     for one in found:
-        key = one.source, one.fold, one.seed, one.goal
+        key = one.source, one.fold, one.seed, one.goal, tuple(one.learnt_on)
         before = kept.get(key)
         if before is not None:
             heard = tuple(dict.fromkeys((*before.heard, *one.heard)))
-            one = replace(one, alerts={**before.alerts, **one.alerts}, heard=heard)
+            streets = {**before.streets, **one.streets}
+            one = replace(one, alerts={**before.alerts, **one.alerts}, heard=heard, streets=streets)
         kept[key] = one
     return tuple(kept.values())
 

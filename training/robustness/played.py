@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from training.audio import read
-from training.data import Clip, data_root, load
+from training.audio import Waveform
+from training.data import Clip, Corpora, data_root, load
 from training.errors import DataError
+from training.mixing import Floats
 from training.peers import own
 from training.prepare import RATE
 from training.robustness.alerts import AS_RECORDED, SIREN, alerted, on_street, raised
 from training.robustness.attacks import sounds_of
-from training.robustness.everyday import noises
+from training.robustness.backgrounds import (
+    recordings,
+    to_learn_on,
+    unlearnt_by_package,
+    unlearnt_by_study,
+    waveforms,
+)
 from training.robustness.examples import examples as make_examples
 from training.robustness.front_end import SAMPLES
 from training.robustness.jobs import Say, Work
@@ -34,8 +41,8 @@ from training.robustness.universal import (
     search,
     stretches,
 )
-from training.splits import deal_backgrounds
 from training.streams import Scene
+from training.study.jobs import fit_temperature
 from training.study.records import Job
 
 Found = Callable[[Say], Sequence[Any]]
@@ -89,7 +96,8 @@ def own_subject(of: Target) -> Subject:
     if of.windows is not None:
         return of_network(of.job.model, of.windows.task, of.windows.network)
     assert of.published is not None
-    return of_published(of.job.model, of.published)
+    logits = of.published.logits(of.validation)
+    return of_published(of.job.model, of.published, fit_temperature(logits, np.array(of.validation_truth)))
 
 
 def alerts(plan: Plan) -> list[Work]:
@@ -100,6 +108,7 @@ def alerts(plan: Plan) -> list[Work]:
         for job in _on_fold(plan, fold):
             settings = {
                 "steps": plan.sound_effort.steps, "sha256": digest(package), "sirens": _sirens(plan),
+                "streets": recordings(_streets(plan, package)),
                 **facts(plan, [job], [fold]),
             }  # fmt: skip
             name = f"alerts/{named(package)} from {stem(job)}"
@@ -110,7 +119,7 @@ def alerts(plan: Plan) -> list[Work]:
 def _alert_run(plan: Plan, job: Job, package: Path) -> Found:
     def found(say: Say) -> Sequence[Any]:
         source = _target(plan, job, say)
-        streets = noises(load(data_root(plan.options.data)).backgrounds, "street")
+        streets = _streets(plan, package)
         sirens = _foreground_sirens(plan, source)
         heard = job.test_fold not in unheard(plan, package)
         listener = replace(own(package), name=named(package))
@@ -143,7 +152,7 @@ def universals(plan: Plan) -> list[Work]:
         # What trained the network is learnt on too, so all clips count.
         settings = {
             "effort": asdict(effort), "sirens": _sirens(plan), **_packages(plan),
-            **facts(plan, [job], plan.folds),
+            "streets": _streets_by_package(plan), **facts(plan, [job], plan.folds),
         }  # fmt: skip
         works.append(Work(f"universal/{stem(job)}{_to(plan)}", settings, _universal_run(plan, job, effort)))
     return works
@@ -157,49 +166,94 @@ def _universal_run(plan: Plan, job: Job, effort: Effort) -> Found:
     return found
 
 
+def _corpora(plan: Plan) -> Corpora:
+    return load(data_root(plan.options.data))
+
+
+def _streets(plan: Plan, package: Path) -> tuple[Clip, ...]:
+    """Those that the package has not learnt from: what its monitor hears."""
+    return unlearnt_by_package(_corpora(plan), package, "street")
+
+
+def _streets_by_package(plan: Plan) -> dict[str, tuple[str, ...]]:
+    return {named(package): recordings(_streets(plan, package)) for package in plan.packages}
+
+
+@dataclass(frozen=True)
+class _Sounds:
+    """What a sound for all is learnt on and judged on, and the recordings that these are of."""
+
+    learning: Floats
+    judging: Floats
+    names: tuple[str, ...]
+    learnt_on: tuple[str, ...]
+    recordings: tuple[str, ...]
+
+
 def _universal(plan: Plan, source: Target, goal: Goal, effort: Effort, say: Say) -> Universal:
     """Learn on training recordings, judge on others: by the network, then by the running monitor."""
-    learning, judging, names = _recordings(plan, source, goal)
+    given = _sirens_of(plan, source) if goal == "hide" else _streets_of(plan)
     heard = heard_by(source)
-    waves = search(heard, learning, goal, effort, say)
-    shifted, in_rooms, noise = judged(heard, waves, judging)
+    waves = search(heard, given.learning, goal, effort, say)
+    shifted, in_rooms, noise = judged(heard, waves, given.judging)
     alerts: dict[str, dict[str, tuple[bool, ...]]] = {}
-    some = judging[: _sirens(plan)]
+    for package in plan.packages:
+        say(f"{named(package)} listens for sirens that one sound shall {goal}")
+        alerts |= _reported(plan, package, goal, waves, given.judging)
+    job = source.job
+    known = tuple(named(p) for p in plan.packages if job.test_fold not in unheard(plan, p))
+    return Universal(
+        job.model, job.test_fold, job.seed, goal, given.names, tuple(is_heard(heard, given.judging).tolist()),
+        shifted, in_rooms, noise, alerts, known, given.learnt_on, given.recordings,
+        _streets_by_package(plan),
+    )  # fmt: skip
+
+
+def _reported(
+    plan: Plan, package: Path, goal: Goal, waves: Mapping[float, Waveform], sirens: Floats
+) -> dict[str, dict[str, tuple[bool, ...]]]:
+    """By profile and version, whether the running monitor reports a siren; its streets taught it nothing."""
+    streets = waveforms(_streets(plan, package))
+    some = sirens[: _sirens(plan)] if goal == "hide" else stretches(streets, _sirens(plan), 1)
     white = np.random.default_rng(3).standard_normal(len(waves[0.0])).astype(np.float32)
     versions = {AS_RECORDED: some}
     for snr in _PLAYED_DB:
         versions[f"{snr:g} dB"] = added(waves[snr], some, snr, True, 4)
         versions[f"noise at {snr:g} dB"] = added(white, some, snr, True, 4)
-    streets = noises(load(data_root(plan.options.data)).backgrounds, "street")
-    for package in plan.packages:
-        say(f"{named(package)} listens for sirens that one sound shall {goal}")
-        for version, sounds in versions.items():
-            scenes = on_street(sounds, streets) if goal == "hide" else _alone(sounds)
-            for profile, raised_ones in raised(own(package), scenes).items():
-                alerts.setdefault(f"{named(package)}, {profile}", {})[version] = raised_ones
-    job = source.job
-    known = tuple(named(p) for p in plan.packages if job.test_fold not in unheard(plan, p))
-    return Universal(
-        job.model, job.test_fold, job.seed, goal, names, tuple(is_heard(heard, judging).tolist()), shifted,
-        in_rooms, noise, alerts, known,
+    found: dict[str, dict[str, tuple[bool, ...]]] = {}
+    for version, sounds in versions.items():
+        scenes = on_street(sounds, streets) if goal == "hide" else _alone(sounds)
+        for profile, alerts in raised(own(package), scenes).items():
+            found.setdefault(f"{named(package)}, {profile}", {})[version] = alerts
+    return found
+
+
+def _sirens_of(plan: Plan, source: Target) -> _Sounds:
+    """Sirens of the source's training, and of the fold that it never saw."""
+    task = windows_of(source).task
+    clips = task.corpus.clips
+    trained = [clips[row] for row in task.parts.train if clips[row].label == SIREN]
+    learning, sirens = chosen(trained, _LEARNING), _foreground_sirens(plan, source)
+    return _Sounds(
+        sounds_of(learning), sounds_of(sirens), tuple(clip.path.stem for clip in sirens),
+        _once(recordings(learning)), recordings(sirens),
     )  # fmt: skip
 
 
-def _recordings(plan: Plan, source: Target, goal: Goal) -> tuple[Any, Any, tuple[str, ...]]:
-    """What is learnt on, what is judged on, and the names of the latter."""
-    task = windows_of(source).task
-    if goal == "hide":
-        clips = task.corpus.clips
-        learning = [clips[row] for row in task.parts.train if clips[row].label == SIREN]
-        sirens = _foreground_sirens(plan, source)
-        return sounds_of(chosen(learning, _LEARNING)), sounds_of(sirens), tuple(c.path.stem for c in sirens)
-    backgrounds = load(data_root(plan.options.data)).backgrounds
-    trained = [clip.path for clip in deal_backgrounds(backgrounds)[0] if clip.label == "street"]
-    learning_streets = [read(path, RATE) for path in trained]
+def _streets_of(plan: Plan) -> _Sounds:
+    """Streets on which nobody is judged, and those that no network of the study has learnt from."""
+    corpora = _corpora(plan)
+    learning, held = to_learn_on(corpora, plan.packages, "street"), unlearnt_by_study(corpora, "street")
     count = _sirens(plan) if plan.quick else _STREETS
-    names = tuple(f"street {n}" for n in range(count))
-    held = noises(backgrounds, "street")
-    return stretches(learning_streets, _LEARNING, 0), stretches(held, count, 1), names
+    return _Sounds(
+        stretches(waveforms(learning), _LEARNING, 0), stretches(waveforms(held), count, 1),
+        tuple(f"street {n}" for n in range(count)), recordings(learning),
+        tuple(recordings(held)[n % len(held)] for n in range(count)),
+    )  # fmt: skip
+
+
+def _once(names: Sequence[str]) -> tuple[str, ...]:
+    return tuple(sorted({*names}))
 
 
 def _alone(sounds: Any) -> list[Scene]:
@@ -211,9 +265,12 @@ def examples(plan: Plan) -> list[Work]:
     """Pictures and sounds of a few clips for every network of windows, on the first fold."""
     fold = _fold_for(plan, *plan.packages)
     return [
-        Work(f"examples/{stem(job)}", facts(plan, [job], [fold], plan.clips), _example_run(plan, job))
+        Work(
+            f"examples/{stem(job)}", {"shown": "fools in 16 bits", **facts(plan, [job], [fold], plan.clips)},
+            _example_run(plan, job),
+        )
         for job in _on_fold(plan, fold)
-    ]
+    ]  # fmt: skip
 
 
 def _example_run(plan: Plan, job: Job) -> Found:

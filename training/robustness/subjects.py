@@ -69,7 +69,9 @@ def of_network(name: str, task: Task, network: augmented.Network) -> Subject:
     return Subject(name, hear)
 
 
-def of_published(name: str, network: plain.Network, compiled: bool = True) -> Subject:
+def of_published(
+    name: str, network: plain.Network, temperature: float = 1.0, compiled: bool = True
+) -> Subject:
     """A published network; its features are computed from the sound, at its own rate."""
     import tensorflow as tf
 
@@ -82,7 +84,8 @@ def of_published(name: str, network: plain.Network, compiled: bool = True) -> Su
         # As the study keeps them, in 16 bits: rounding is part of what the network learnt.
         values = np.stack(frames).astype(np.float16)
         inputs = network.scaler.apply(values) if network.scaler else values.astype(np.float32)
-        return predict(infer, inputs)
+        heard: Floats = predict(infer, inputs) / np.float32(temperature)
+        return heard
 
     return Subject(name, hear)
 

@@ -50,7 +50,8 @@ def _lost(before: Sequence[Sequence[bool]], after: Sequence[Sequence[bool]]) -> 
 def alerts(findings: Findings) -> Table:
     """A row per monitor and source: of how many sirens the alert is raised."""
     columns = (
-        "monitor", "profile", "made against", "sirens", AS_RECORDED,
+        "monitor", "profile", "made against", "sirens (recordings)", "over streets of so many files",
+        f"{AS_RECORDED} (recordings)",
         *(f"at {s:g} dB SNR / with noise" for s in SNRS_DB),
         *(f"missed at {s:g} dB, of those reported" for s in SNRS_DB),
     )  # fmt: skip
@@ -61,17 +62,35 @@ def _alerts(one: Alerted) -> tuple[Cell, ...]:
     names = [f"{s:g} dB" for s in SNRS_DB]
     counted = {name: sum(raised) for name, raised in one.alerts.items()}
     return (
-        one.receiver + (_HEARD if one.heard else ""), one.profile, one.source, len(one.clips),
-        counted[AS_RECORDED], *(f"{counted[n]} / {counted[f'noise at {n}']}" for n in names),
+        one.receiver + (_HEARD if one.heard else ""), one.profile, one.source,
+        _of(len(one.clips), one.recordings), _files(one.streets),
+        _of(counted[AS_RECORDED], _reported(one)),
+        *(f"{counted[n]} / {counted[f'noise at {n}']}" for n in names),
         *(_lost([one.alerts[AS_RECORDED]], [one.alerts[n]]) for n in names),
     )  # fmt: skip
+
+
+def _reported(one: Alerted) -> list[str]:
+    """The recordings of which the monitor reports a clip as it is."""
+    if not one.recordings:
+        return []
+    return [name for name, raised in zip(one.recordings, one.alerts[AS_RECORDED], strict=True) if raised]
+
+
+def _of(count: int, recordings: Sequence[str]) -> str:
+    """Sounds, and the recordings that they are of; a record of an earlier version does not name them."""
+    return f"{count} ({len({*recordings})})" if recordings else str(count)
+
+
+def _files(names: Sequence[str]) -> int | None:
+    return len({*names}) or None
 
 
 def universal(findings: Findings) -> Table:
     """A row per network, goal and level: what one sound does to sounds that it did not learn from."""
     columns = (
-        "network", "goal", "sounds", "level of the sound over what is added, dB", "fooled, at random moments",
-        "fooled, in random rooms too", "fooled by noise as loud",
+        "network", "goal", "sounds (recordings)", "level of the sound over what is added, dB",
+        "fooled, at random moments", "fooled, in random rooms too", "fooled by noise as loud",
     )  # fmt: skip
     rows: list[tuple[Cell, ...]] = []
     for one in findings.universal:
@@ -82,16 +101,19 @@ def universal(findings: Findings) -> Table:
     return Table(columns, tuple(rows))
 
 
-def _counted(one: Universal) -> int:
-    """Sirens that were heard before, or streets in which none was."""
-    return sum(one.before) if one.goal == "hide" else len(one.before) - sum(one.before)
+def _counted(one: Universal) -> str:
+    """Sirens that were heard before, or streets in which none was, and their recordings."""
+    counted = [heard == (one.goal == "hide") for heard in one.before]
+    names = [name for name, counts in zip(one.recordings, counted, strict=False) if counts]
+    return _of(sum(counted), names)
 
 
 def universal_alerts(findings: Findings) -> Table:
     """A row per monitor and goal: in how many sounds it reports a siren, and with noise instead."""
     levels = _levels(findings.universal)
     columns = (
-        "monitor", "goal", "made against", "sounds", "alerts, nothing added",
+        "monitor", "goal", "made against", "sounds (recordings)", "streets of so many files",
+        "alerts, nothing added",
         *(f"alerts at {name} / with noise" for name in levels),
     )  # fmt: skip
     rows: list[tuple[Cell, ...]] = []
@@ -99,9 +121,11 @@ def universal_alerts(findings: Findings) -> Table:
         for listener, alerts in one.alerts.items():
             known = listener.split(",")[0] in one.heard
             counted = {name: sum(raised) for name, raised in alerts.items()}
+            streets, played = one.streets.get(listener.split(",")[0], ()), len(alerts[AS_RECORDED])
             rows.append((
                 listener + (_HEARD if known else ""), f"{one.goal} sirens", one.source,
-                len(alerts[AS_RECORDED]), counted[AS_RECORDED],
+                _of(played, one.recordings[:played] if one.goal == "hide" else streets), _files(streets),
+                counted[AS_RECORDED],
                 *(f"{counted[name]} / {counted[f'noise at {name}']}" for name in levels),
             ))  # fmt: skip
     return Table(columns, tuple(rows))
@@ -118,7 +142,10 @@ def smallest(findings: Findings) -> Table:
         (one.source, f"{one.goal} sirens", _counted(one), _smallest(one.smallest_db))
         for one in findings.universal
     )
-    return Table(("network", "goal", "sounds", "quietest that fools half in rooms: dB under the sound"), rows)
+    columns = (
+        "network", "goal", "sounds (recordings)", "quietest that fools half in rooms: dB under the sound",
+    )  # fmt: skip
+    return Table(columns, rows)
 
 
 def _smallest(snr: float | None) -> str:

@@ -8,7 +8,7 @@ from a loudspeaker (expectation over transformation, Athalye et al., 2018), and 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
@@ -51,6 +51,8 @@ class Universal:
     alerts : by package and profile, then by SNR ("0 dB", "noise at 0 dB", "as recorded"), whether the
         running monitor reports a siren; with the sound in random rooms
     heard : packages whose weights have heard recordings of this fold
+    learnt_on, recordings : what it was learnt on, and what the sounds are of, one for each
+    streets : by package, what its monitor hears: under the sirens, or alone
     """
 
     source: str
@@ -64,6 +66,9 @@ class Universal:
     noise: Mapping[str, tuple[bool, ...]]
     alerts: Mapping[str, Mapping[str, tuple[bool, ...]]]
     heard: tuple[str, ...] = ()
+    learnt_on: tuple[str, ...] = ()
+    recordings: tuple[str, ...] = ()
+    streets: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def fooled(self, kept: Sequence[bool]) -> float:
         """Share of sirens heard before that are not now; or of streets without one that have one now."""

@@ -17,10 +17,9 @@ from training.data import CLASSES, Clip
 from training.errors import DataError
 from training.robustness import disturbances, records, tables
 from training.robustness.disturbances import CLEAN, RATE, Disturbance, clipped, codec, every, over
-from training.robustness.everyday import Finding, findings, noises
+from training.robustness.everyday import Finding, findings
 from training.robustness.gather import Findings
 from training.robustness.subjects import Panel, Subject, chosen, of_package
-from training.splits import deal_backgrounds
 from training.streams import rms
 
 _TIME = np.arange(RATE) / RATE
@@ -124,20 +123,6 @@ def test_every_pool_of_folds_is_counted_for_itself_unless_a_fold_is_missing(pane
 def test_without_the_clean_clip_there_is_nothing_to_compare_to(panel: Panel) -> None:
     with pytest.raises(ValueError, match="must, as what others are compared to"):
         findings([panel], [Disturbance("quiet", "gain", "")], [(1,)], lambda text: None)
-
-
-def test_noise_recordings_are_those_that_train_nothing(tmp_path: Path) -> None:
-    clips = []
-    for number in range(5):
-        path = tmp_path / f"street{number}.wav"
-        soundfile.write(path, HISS * (number + 1), RATE, subtype="FLOAT")
-        clips.append(Clip(path, "background", f"street/{number}", "street", 0))
-    trained, held = deal_backgrounds(clips)
-    assert len(noises(clips, "street")) == len(held) == 2
-    assert len(trained) == 3
-    assert {round(rms(sound) / rms(HISS)) for sound in noises(clips, "street")} == {
-        int(clip.recording[-1]) + 1 for clip in held
-    }
 
 
 def test_the_chosen_clips_do_not_depend_on_the_order_of_the_table(panel: Panel) -> None:

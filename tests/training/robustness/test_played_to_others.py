@@ -27,11 +27,13 @@ from training.robustness.alerts import AS_RECORDED, SIREN, Alerted, on_street, r
 from training.robustness.attacks import snr_db
 from training.robustness.gather import Findings
 from training.robustness.planted import planted
+from training.robustness.played import own_subject
 from training.robustness.subjects import Subject, of_published
 from training.robustness.targets import target
 from training.robustness.transfer import SNRS_DB, Transferred
 from training.robustness.transfer import transfer as played_to
 from training.stream_hearing import Event, Heard
+from training.study.jobs import fit_temperature
 from training.study.records import Job
 from training.study.task import Options
 
@@ -128,6 +130,10 @@ def test_a_published_network_hears_a_sound_as_the_study_gave_it(tmp_path: Path) 
     heard = of_published("cnn", one.published).hear([read(clip.path, RATE) for clip in one.clips])
     own = one.given(np.arange(4))(one.decibels)
     np.testing.assert_allclose(heard, own, atol=1e-3)
+    # As an everyday subject it is as sure as suits the clips that it validated on.
+    fitted = fit_temperature(one.published.logits(one.validation), np.array(one.validation_truth))
+    calibrated = own_subject(one).hear([read(clip.path, RATE) for clip in one.clips])
+    np.testing.assert_allclose(calibrated * fitted, heard, atol=1e-3)
 
 
 def event(label: str, decided_s: float) -> Event:
@@ -163,11 +169,15 @@ def test_alerts_are_counted_and_missed_are_those_reported_before() -> None:
     runs = {AS_RECORDED: (True, True, True, False)}
     runs |= {f"{snr:g} dB": (True, snr > 20, snr > 30, False) for snr in SNRS_DB}
     runs |= {f"noise at {snr:g} dB": (True, True, True, True) for snr in SNRS_DB}
-    found = Alerted("net", "shipped", "quiet", 2, 0, ("a", "b", "c", "d"), runs, heard=True)
-    ((receiver, *_, sirens, recorded, at_40, _, at_20, _, _, _, missed_at_20, _),) = tables_played.alerts(
-        Findings((), (), alerted=(found,))
-    ).rows
-    assert (receiver, sirens, recorded, at_40, at_20) == ("shipped†", 4, 3, "3 / 4", "1 / 4")
+    found = Alerted(
+        "net", "shipped", "quiet", 2, 0, ("a", "b", "c", "d"), runs, True, ("1", "1", "1", "2"), ("x", "y")
+    )
+    ((receiver, *_, sirens, files, recorded, at_40, _, at_20, _, _, _, missed_at_20, _),) = (
+        tables_played.alerts(Findings((), (), alerted=(found,))).rows
+    )
+    # Four clips of two recordings, over streets of two files; those reported are all of one recording.
+    assert (receiver, sirens, files, recorded) == ("shipped†", "4 (2)", 2, "3 (1)")
+    assert (at_40, at_20) == ("3 / 4", "1 / 4")
     assert missed_at_20 == pytest.approx(2 / 3)
 
 
@@ -181,9 +191,8 @@ def test_seeds_and_folds_of_a_transfer_are_one_row() -> None:
     assert row[-1] == 0.5
 
 
-def test_examples_leave_a_picture_and_sounds_that_add_up(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def exemplary(monkeypatch: pytest.MonkeyPatch) -> tuple[Any, Any]:
+    """Four clips, of dogs and sirens in turn, and a network that knows them."""
     from test_attacks_on_sounds import SPEC, listening, tilted
 
     from training.robustness.front_end import log_mel, on_features
@@ -198,6 +207,29 @@ def test_examples_leave_a_picture_and_sounds_that_add_up(
     )
     object.__setattr__(one, "decibels", features)
     object.__setattr__(one, "given", lambda rows: given)
+    return one, sounds
+
+
+def test_an_example_is_a_clip_that_is_fooled_the_next_of_its_class_if_need_be(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, sounds = exemplary(monkeypatch)
+    least = examples.deepfool
+
+    def in_vain(heard: Any, given: Any, truth: Any) -> Any:
+        return given if np.array_equal(given[0], sounds[1]) else least(heard, given, truth)
+
+    monkeypatch.setattr(examples, "deepfool", in_vain)
+    found = examples.examples(one, tmp_path / "page", tmp_path / "sounds", lambda text: None)
+    assert [(e.clip, e.label, e.taken_for) for e in found] == [
+        ("3", "siren", "dog_bark"), ("0", "dog_bark", "siren")
+    ]  # fmt: skip
+
+
+def test_examples_leave_a_picture_and_sounds_that_add_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, _ = exemplary(monkeypatch)
     found = examples.examples(one, tmp_path / "page", tmp_path / "sounds", lambda text: None)
     assert {(e.label, e.taken_for) for e in found} == {("dog_bark", "siren"), ("siren", "dog_bark")}
     assert (tmp_path / "page" / found[0].picture).stat().st_size > 1000
