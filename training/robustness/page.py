@@ -43,12 +43,14 @@ def compose(findings: Findings, guide: str = "") -> Report:
     if findings.alerted:
         files["alerts.csv"] = tables_played.alerts(findings)
         parts.append(_alerts(files["alerts.csv"]))
+        parts += [_LEARNT] * (not all(one.streets for one in findings.alerted))
     if findings.universal:
         drawn["universal.png"] = pictures.universal(findings)
         files["universal.csv"] = tables_played.universal(findings)
         files["universal-alerts.csv"] = tables_played.universal_alerts(findings)
         files["universal-smallest.csv"] = tables_played.smallest(findings)
         parts.append(_universal(files))
+        parts += [_LEARNT] * any(one.alerts and not one.streets for one in findings.universal)
     if findings.pairs:
         drawn["trade-off.png"] = pictures.trade_off(findings)
         files["hardening.csv"] = tables_hardening.pairs(findings)
@@ -172,6 +174,11 @@ def _universal(files: dict[str, Table]) -> str:
         "the package has not learnt from, and nothing was learnt on them; † may have.",
         files["universal-alerts.csv"].markdown(),
     ])  # fmt: skip
+
+
+_LEARNT = (
+    "Where no number of files stands, an earlier analysis played streets that the package had learnt from."
+)
 
 
 def _everyday(pools: Mapping[tuple[int, ...], Sequence[Finding]]) -> str:
