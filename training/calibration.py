@@ -122,7 +122,7 @@ class Budget:
 
 
 BUDGETS: dict[ProfileName, Budget] = {
-    "quiet": Budget(0.3, False, 0.3, 0.02, 0.7, 2.0, 0.2),
+    "quiet": Budget(0.3, False, 0.3, 0.02, 0.7, 2.0, 0.15),
     "sensitive": Budget(6.0, True, 0.0, 0.1, 0.1, 1.0, 0.0),
 }
 SPEECH = "speech"
