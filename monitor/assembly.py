@@ -19,7 +19,7 @@ from monitor.events.tracker import EventTracker
 from monitor.model.load import LoadedModel, ThirdParty, load_model
 from monitor.pipeline import Pipeline, StreamParts
 from monitor.recorder import Recorder
-from monitor.settings import ClassSettings
+from monitor.settings import NEVER, ClassSettings
 
 log = logging.getLogger(__name__)
 
@@ -102,7 +102,16 @@ def assemble(config: Config) -> Assembly:
             raise ConfigError(f"{config.where('events', 'classes', label)}: {problem.text}")
         if problem and _asks_more(class_settings, card_settings(config, model.card, label)):
             log.warning("%s", problem.text)
+    _say_silent(assembly, config.settings.events.profile)
     return assembly
+
+
+def _say_silent(assembly: Assembly, profile: str) -> None:
+    """Nobody should wait for an alert that is never raised."""
+    silent = [label for label, settings in assembly.classes.items() if settings.enter >= NEVER]
+    if silent:
+        hint = "" if profile == "sensitive" else "; events.profile: sensitive may"
+        log.info("profile %s never reports %s%s", profile, ", ".join(silent), hint)
 
 
 def _asks_more(settings: ClassSettings, card: ClassSettings) -> bool:

@@ -9,6 +9,9 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 Score = Annotated[float, Field(ge=0.0, le=1.0)]
 Seconds = Annotated[float, Field(ge=0.0, le=3600.0)]
 
+NEVER = 1.0
+"""``enter`` of a class that is to keep silent: a score reaches it only where rounding makes it one."""
+
 
 class ClassSettings(BaseModel):
     """Hysteresis and timing of one class.

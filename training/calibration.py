@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from monitor.events.feasible import check_feasible
 from monitor.model.card import ClassCard, ProfileName
-from monitor.settings import ClassSettings
+from monitor.settings import NEVER, ClassSettings
 from training.mixing import Floats
 from training.streams import Scored
 from training.tape import Tape
@@ -129,8 +129,6 @@ SPEECH = "speech"
 """The kind of background on which the profile ``quiet`` may raise nothing."""
 ENTERS = np.round(np.concatenate([np.arange(0.1, 0.95, 0.025), [0.95, 0.96, 0.97, 0.98, 0.985, 0.99]]), 3)
 """None above .99: there a thousandth decides, and an attack does what such a threshold would."""
-NEVER = 1.0
-"""The threshold of a class that is to keep silent: a score reaches it only where rounding makes it one."""
 _EXIT_SHARE = 0.15
 """Of ``enter``: a sound that goes on must not be reported anew at every weak hop."""
 RISE_S = 2.4

@@ -10,10 +10,9 @@ import pytest
 from monitor.events.feasible import check_feasible
 from monitor.events.machine import ClassMachine
 from monitor.records import Level
-from monitor.settings import ClassSettings
+from monitor.settings import NEVER, ClassSettings
 from training.calibration import (
     BUDGETS,
-    NEVER,
     TEMPERS,
     Heard,
     fit_class,

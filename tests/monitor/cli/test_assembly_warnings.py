@@ -38,3 +38,9 @@ def doubtful_model(tmp_path: Path) -> Path:
 def test_a_warning_is_for_what_the_user_wrote(doubtful_model, caplog, written, warned):
     assemble(load_config(None, (f"model.path={doubtful_model}", "events.enabled=[siren]", *written)))
     assert ("siren" in caplog.text and "may be missed" in caplog.text) == warned
+
+
+def test_it_is_said_which_classes_are_never_reported(caplog):
+    caplog.set_level("INFO")
+    assemble(load_config(None, ("events.classes.siren.enter=1", "events.enabled=[siren, dog_bark]")))
+    assert "profile quiet never reports siren; events.profile: sensitive may" in caplog.text
