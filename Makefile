@@ -22,8 +22,10 @@ help:
 	@echo "make lock         renew the versions that CI installs"
 	@echo "make clean        delete what was made here"
 
+# All five kinds of sound in the street are to be seen.
 demo: $(VENV)/installed
-	$(VENV)/bin/sound-monitor replay examples/street.wav --realtime --mqtt --states $(DEMO) --node street
+	$(VENV)/bin/sound-monitor replay examples/street.wav --realtime --mqtt --states $(DEMO) --node street \
+	  --set events.profile=sensitive
 
 run: $(VENV)/installed .system-audio
 	$(VENV)/bin/sound-monitor run --set audio.wait=true $(DEMO)

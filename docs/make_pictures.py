@@ -46,7 +46,8 @@ class Camera(Listener):
 
 
 def main() -> None:
-    config = load_config(ROOT / "config.yaml", ("mqtt.broker=embedded", "mqtt.port=18830"))
+    overrides = ("mqtt.broker=embedded", "mqtt.port=18830", "events.profile=sensitive")
+    config = load_config(ROOT / "config.yaml", overrides)
     assembly = assemble(config)
     console = Console(record=True, force_terminal=True, width=100, height=26, file=io.StringIO())
     command = subscribe_command(config, topics(config, NODE, ()))

@@ -340,6 +340,13 @@ def _quality(network: Network, one: Checked, command: str) -> list[Quality]:
     for runtime, hop_us in one.hop_us.items():
         figures[f"time of a hop in microseconds, {one.form} in {runtime}"] = (hop_us, hops)
     return [
-        Quality(measure=measure, value=float(f"{value:.4g}"), data=data, fold="", seed=0, command=command)
+        Quality(
+            measure=measure,
+            value=float(f"{value:.4g}"),
+            data=data,
+            fold="of --clips",
+            seed=0,
+            command=command,
+        )
         for measure, (value, data) in figures.items()
     ]
