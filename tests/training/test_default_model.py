@@ -13,14 +13,16 @@ from training.data import LABELS
 
 pytest.importorskip("tensorflow")
 
+from monitor.assembly import SHIPPED_MODEL
 from monitor.features.logmel import log_mel
 from monitor.model.load import ThirdParty, load_model
-from monitor.model.package import write_package
+from monitor.model.package import read_package, write_package
 from training.errors import ExportError
 from training.export import check_parity, run_tflite, to_tflite
 from training.fit import RunSpec, measure_scaling, train
 from training.networks import NetworkSpec, build, cost
 from training.packaging import make_card, undecided
+from training.peers import unheard_folds
 from training.prepare import default_front_end, make_mixer
 from training.windows import predict
 
@@ -89,3 +91,10 @@ def test_the_shipped_network_keeps_to_its_budget() -> None:
     windows_a_second = 2
     assert spent.parameters <= 300_000
     assert spent.multiply_adds * windows_a_second <= 14_000_000
+
+
+def test_what_ships_has_heard_every_fold() -> None:
+    """Else it would be judged on sounds that it was trained on."""
+    card = read_package(SHIPPED_MODEL).card
+    assert card is not None
+    assert unheard_folds(card) == frozenset()
