@@ -19,7 +19,7 @@ from monitor.events.tracker import EventTracker
 from monitor.model.load import LoadedModel, ThirdParty, load_model
 from monitor.pipeline import Pipeline, StreamParts
 from monitor.recorder import Recorder
-from monitor.settings import NEVER, ClassSettings
+from monitor.settings import ClassSettings, silent
 
 log = logging.getLogger(__name__)
 
@@ -108,10 +108,9 @@ def assemble(config: Config) -> Assembly:
 
 def _say_silent(assembly: Assembly, profile: str) -> None:
     """Nobody should wait for an alert that is never raised."""
-    silent = [label for label, settings in assembly.classes.items() if settings.enter >= NEVER]
-    if silent:
+    if labels := silent(assembly.classes):
         hint = "" if profile == "sensitive" else "; events.profile: sensitive may"
-        log.info("profile %s never reports %s%s", profile, ", ".join(silent), hint)
+        log.info("profile %s never reports %s%s", profile, ", ".join(labels), hint)
 
 
 def _asks_more(settings: ClassSettings, card: ClassSettings) -> bool:

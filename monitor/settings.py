@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -51,3 +52,8 @@ class ClassSettings(BaseModel):
         if self.exit > self.enter:
             raise ValueError(f"exit {self.exit:g} is above enter {self.enter:g}; it must be at or below it")
         return self
+
+
+def silent(classes: Mapping[str, ClassSettings]) -> list[str]:
+    """Return the labels that are never reported."""
+    return [label for label, settings in classes.items() if settings.enter >= NEVER]

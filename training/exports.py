@@ -344,7 +344,7 @@ def _quality(network: Network, one: Checked, command: str) -> list[Quality]:
             measure=measure,
             value=float(f"{value:.4g}"),
             data=data,
-            fold="of --clips",
+            fold="none",
             seed=0,
             command=command,
         )

@@ -12,7 +12,7 @@ from monitor.assembly import SHIPPED_MODEL, load_configured_model
 from monitor.cli.common import common_options, read_config
 from monitor.config.load import Config
 from monitor.model.load import LoadedModel
-from monitor.settings import NEVER
+from monitor.settings import silent
 
 
 @click.group(epilog="Example: sound-monitor model check my-model.tflite")
@@ -56,10 +56,11 @@ def show(
     click.echo(f"output    {card.output}, temperature {card.temperature:g}, runtime {loaded.runtime}")
     click.echo(f"classes   {', '.join(card.classes)}")
     for profile in dict.fromkeys(name for one in card.classes.values() for name in one.profiles):
-        settings = {label: one.profiles.get(profile) for label, one in card.classes.items()}
-        silent = [label for label, one in settings.items() if one is not None and one.enter >= NEVER]
-        if silent:
-            click.echo(f"silent    with profile {profile}: {', '.join(silent)}")
+        labels = silent(
+            {k: one.profiles[profile] for k, one in card.classes.items() if profile in one.profiles}
+        )
+        if labels:
+            click.echo(f"silent    with profile {profile}: {', '.join(labels)}")
     click.echo(f"negative  {', '.join(card.negative_labels) or 'none'}")
     for figure in card.quality:
         kind = "recipe, cross-validated" if figure.recipe_cv else "these weights"
