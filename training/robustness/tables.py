@@ -14,11 +14,20 @@ from training.robustness.in_features import EPSILONS_DB, Pushed
 from training.robustness.in_sound import NOISES, PEAKS_DB, SECOND, SNRS_DB, Attacked
 from training.study.compare.tables import percent
 
+_WHO = ("network", "folds", "seeds", "clips")
+
+
+def _who(found: Sequence[Pushed | Attacked]) -> tuple[Cell, ...]:
+    """The network, where it was attacked, and by how many different clips; each seed hears all of them."""
+    folds, seeds = ({f.fold for f in found}, {f.seed for f in found})
+    clips = {(f.fold, clip) for f in found for clip in f.clips}
+    return found[0].model, ", ".join(map(str, sorted(folds))), len(seeds), len(clips)
+
 
 def features(findings: Findings) -> Table:
     """One row per network: what it keeps at every budget, and the least change that fools it."""
     columns = (
-        "network", "clips", "clean", *(f"robust at {e:g} dB" for e in EPSILONS_DB),
+        *_WHO, "clean", *(f"robust at {e:g} dB" for e in EPSILONS_DB),
         *(f"fooled at {e:g} dB, of those right" for e in EPSILONS_DB),
         "DeepFool RMS dB: median (10–90 %)", "largest bin dB: median (10–90 %)", "second method", "found",
         "its RMS dB: median (10–90 %)", "DeepFool's on the same clips: median",
@@ -30,7 +39,7 @@ def _features(model: str, found: tuple[Pushed, ...]) -> tuple[Cell, ...]:
     clean = share([f.right for f in found])
     robust = [share([f.withstood[f"{e:g}"] for f in found]) for e in EPSILONS_DB]
     return (
-        model, sum(len(f.clips) for f in found), clean, *robust, *(_fooled(clean, r) for r in robust),
+        *_who(found), clean, *robust, *(_fooled(clean, r) for r in robust),
         spread(quantiles([f.rms_db for f in found])), spread(quantiles([f.max_db for f in found])),
         "/".join(sorted({f.second for f in found})),
         *_second([(f.second_asked, f.second_rms_db, f.rms_db) for f in found], 2),
@@ -99,7 +108,7 @@ def classes(findings: Findings) -> Table:
 def sounds(findings: Findings) -> Table:
     """One row per network: what it keeps at every SNR, and how far under the sound the least change lies."""
     columns = (
-        "network", "clips", "clean", *(f"robust at {s:g} dB SNR" for s in SNRS_DB),
+        *_WHO, "clean", *(f"robust at {s:g} dB SNR" for s in SNRS_DB),
         "DeepFool SNR dB: median (10–90 %)", "still fools in 16 bits", "turned up until it does: SNR dB",
         "its peak dBFS", "clips lost to 16 bits, even 24 dB up", "second method", "found",
         "its SNR dB: median (10–90 %)",
@@ -110,7 +119,7 @@ def sounds(findings: Findings) -> Table:
         found = findings.attacked_of(model)
         robust = [share([f.withstood[f"{s:g}"] for f in found]) for s in SNRS_DB]
         rows.append((
-            model, sum(len(f.clips) for f in found), share([f.right for f in found]), *robust,
+            *_who(found), share([f.right for f in found]), *robust,
             spread(quantiles([f.snr_db for f in found]), 1), share([_held(f) for f in found]),
             spread(quantiles([f.rounded_snr_db for f in found]), 1),
             spread(quantiles([f.rounded_peak_db for f in found]), 1), sum(map(_lost_to_rounding, found)),
@@ -133,15 +142,15 @@ def _lost_to_rounding(found: Attacked) -> int:
 def sound_peaks(findings: Findings) -> Table:
     """One row per network: what it keeps under every peak of what is added."""
     columns = (
-        "network", "clips", "clean", *(f"robust at {p:g} dBFS" for p in PEAKS_DB),
+        *_WHO, "clean", *(f"robust at {p:g} dBFS" for p in PEAKS_DB),
         *(f"fooled at {p:g} dBFS, of those right" for p in PEAKS_DB),
     )  # fmt: skip
     rows: list[tuple[Cell, ...]] = []
     for model in findings.heard:
         found = findings.attacked_of(model)
-        clean, clips = share([f.right for f in found]), sum(len(f.clips) for f in found)
+        clean = share([f.right for f in found])
         robust = [share([f.under_peak[f"{p:g}"] for f in found]) for p in PEAKS_DB]
-        rows.append((model, clips, clean, *robust, *(_fooled(clean, r) for r in robust)))
+        rows.append((*_who(found), clean, *robust, *(_fooled(clean, r) for r in robust)))
     return Table(columns, tuple(rows))
 
 
