@@ -14,6 +14,7 @@ from training.robustness.gather import Findings, share
 from training.robustness.in_features import EPSILONS_DB
 from training.robustness.in_sound import SNRS_DB
 from training.robustness.universal import SNRS_DB as UNIVERSAL_DB
+from training.robustness.universal import Universal
 from training.study.intervals import Interval
 
 if TYPE_CHECKING:
@@ -95,13 +96,15 @@ def everyday(found: Sequence[Finding]) -> Figure:
 
 
 def universal(findings: Findings) -> Figure:
-    """Share fooled by one sound at every level; dotted is noise as loud."""
+    """Share of all folds fooled by one sound at every level; dotted is noise as loud."""
     figure = _figure(11, 4.4)
     for axes, goal in zip(figure.subplots(1, 2), ("hide", "raise"), strict=True):
-        for number, one in enumerate(u for u in findings.universal if u.goal == goal):
-            for kept, style in ((one.shifted, "o--"), (one.in_rooms, "o-"), (one.noise, "x:")):
-                fooled = [one.fooled(kept[f"{snr:g} dB"]) for snr in UNIVERSAL_DB]
-                label = one.source if style == "o-" else None
+        of_goal = [one for one in findings.universal if one.goal == goal]
+        for number, source in enumerate(dict.fromkeys(one.source for one in of_goal)):
+            found = [one for one in of_goal if one.source == source]
+            for kind, style in (("shifted", "o--"), ("in_rooms", "o-"), ("noise", "x:")):
+                fooled = [_fooled(found, kind, f"{snr:g} dB") for snr in UNIVERSAL_DB]
+                label = source if style == "o-" else None
                 axes.plot(UNIVERSAL_DB, fooled, style, ms=4, color=f"C{number}", label=label)
         axes.set_title(f"{goal} sirens (dashed: no room; dotted: noise)", fontsize=9)
         axes.set_xlabel("level of the sound over what is added, dB")
@@ -111,6 +114,15 @@ def universal(findings: Findings) -> Figure:
         axes.grid(alpha=0.3)
     figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=2, fontsize=8)
     return figure
+
+
+def _fooled(found: Sequence[Universal], kind: str, level: str) -> float:
+    """Share of the sounds of all folds; nan where none counts."""
+    counted = [one for one in found if any(one.counted)]
+    if not counted:
+        return float("nan")
+    shares = [one.fooled(getattr(one, kind)[level]) for one in counted]
+    return float(np.average(shares, weights=[sum(one.counted) for one in counted]))
 
 
 def trade_off(findings: Findings) -> Figure:

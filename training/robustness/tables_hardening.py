@@ -30,7 +30,7 @@ def pairs(findings: Findings) -> Table:
 def pairs_attacked(findings: Findings) -> Table:
     """The same networks under attack, on the same clips; hardened / plain."""
     columns = (
-        "network", "attack", "clips", "clean", *_BUDGETS,
+        "network", "attack", "clips, of all seeds", "clean", *_BUDGETS,
         *(f"difference, points (95 %): {b}" for b in _BUDGETS),
         "DeepFool, median", "right in both", "recordings", "medians apart, dB (95 %)",
         "stronger clip by clip, dB: median (95 %)", "10–90 % of the clips", "in 16 bits: median (95 %)",

@@ -50,7 +50,7 @@ def _lost(before: Sequence[Sequence[bool]], after: Sequence[Sequence[bool]]) -> 
 def alerts(findings: Findings) -> Table:
     """A row per monitor and source: of how many sirens the alert is raised."""
     columns = (
-        "monitor", "profile", "made against", "sirens (recordings)", "over streets of so many files",
+        "monitor", "profile", "made against", "fold", "sirens (recordings)", "over streets of so many files",
         f"{AS_RECORDED} (recordings)",
         *(f"at {s:g} dB SNR / with noise" for s in SNRS_DB),
         *(f"missed at {s:g} dB, of those reported" for s in SNRS_DB),
@@ -62,7 +62,7 @@ def _alerts(one: Alerted) -> tuple[Cell, ...]:
     names = [f"{s:g} dB" for s in SNRS_DB]
     counted = {name: sum(raised) for name, raised in one.alerts.items()}
     return (
-        one.receiver + (_HEARD if one.heard else ""), one.profile, one.source,
+        one.receiver + (_HEARD if one.heard else ""), one.profile, one.source, one.fold,
         _of(len(one.clips), one.recordings), _files(one.streets),
         _of(counted[AS_RECORDED], _reported(one)),
         *(f"{counted[n]} / {counted[f'noise at {n}']}" for n in names),
@@ -89,7 +89,7 @@ def _files(names: Sequence[str]) -> int | None:
 def universal(findings: Findings) -> Table:
     """A row per network, goal and level: what one sound does to sounds that it did not learn from."""
     columns = (
-        "network", "goal", "sounds (recordings)", "level of the sound over what is added, dB",
+        "network", "fold", "goal", "sounds (recordings)", "level of the sound over what is added, dB",
         "fooled, at random moments", "fooled, in random rooms too", "fooled by noise as loud",
     )  # fmt: skip
     rows: list[tuple[Cell, ...]] = []
@@ -97,22 +97,22 @@ def universal(findings: Findings) -> Table:
         for snr in UNIVERSAL_DB:
             name = f"{snr:g} dB"
             fooled = (one.fooled(kept[name]) for kept in (one.shifted, one.in_rooms, one.noise))
-            rows.append((one.source, f"{one.goal} sirens", _counted(one), f"{snr:g}", *fooled))
+            goal = f"{one.goal} sirens"
+            rows.append((one.source, one.fold, goal, _counted(one), f"{snr:g}", *fooled))
     return Table(columns, tuple(rows))
 
 
 def _counted(one: Universal) -> str:
     """Sirens that were heard before, or streets in which none was, and their recordings."""
-    counted = [heard == (one.goal == "hide") for heard in one.before]
-    names = [name for name, counts in zip(one.recordings, counted, strict=False) if counts]
-    return _of(sum(counted), names)
+    names = [name for name, counts in zip(one.recordings, one.counted, strict=False) if counts]
+    return _of(sum(one.counted), names)
 
 
 def universal_alerts(findings: Findings) -> Table:
     """A row per monitor and goal: in how many sounds it reports a siren, and with noise instead."""
     levels = _levels(findings.universal)
     columns = (
-        "monitor", "goal", "made against", "sounds (recordings)", "streets of so many files",
+        "monitor", "goal", "made against", "fold", "sounds (recordings)", "streets of so many files",
         "alerts, nothing added",
         *(f"alerts at {name} / with noise" for name in levels),
     )  # fmt: skip
@@ -123,7 +123,7 @@ def universal_alerts(findings: Findings) -> Table:
             counted = {name: sum(raised) for name, raised in alerts.items()}
             streets, played = one.streets.get(listener.split(",")[0], ()), len(alerts[AS_RECORDED])
             rows.append((
-                listener + (_HEARD if known else ""), f"{one.goal} sirens", one.source,
+                listener + (_HEARD if known else ""), f"{one.goal} sirens", one.source, one.fold,
                 _of(played, one.recordings[:played] if one.goal == "hide" else streets), _files(streets),
                 counted[AS_RECORDED],
                 *(f"{counted[name]} / {counted[f'noise at {name}']}" for name in levels),
@@ -139,11 +139,12 @@ def _levels(universal: Sequence[Universal]) -> list[str]:
 def smallest(findings: Findings) -> Table:
     """The smallest budget found for each network and goal."""
     rows = tuple(
-        (one.source, f"{one.goal} sirens", _counted(one), _smallest(one.smallest_db))
+        (one.source, one.fold, f"{one.goal} sirens", _counted(one), _smallest(one.smallest_db))
         for one in findings.universal
     )
     columns = (
-        "network", "goal", "sounds (recordings)", "quietest that fools half in rooms: dB under the sound",
+        "network", "fold", "goal", "sounds (recordings)",
+        "quietest that fools half in rooms: dB under the sound",
     )  # fmt: skip
     return Table(columns, rows)
 

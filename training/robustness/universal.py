@@ -70,10 +70,14 @@ class Universal:
     recordings: tuple[str, ...] = ()
     streets: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
+    @property
+    def counted(self) -> tuple[bool, ...]:
+        """Sirens that were heard before; or streets in which none was."""
+        return tuple(heard == (self.goal == "hide") for heard in self.before)
+
     def fooled(self, kept: Sequence[bool]) -> float:
         """Share of sirens heard before that are not now; or of streets without one that have one now."""
-        before, now = np.array(self.before), np.array(kept)
-        changed = (before & ~now)[before] if self.goal == "hide" else (~before & now)[~before]
+        changed = (np.array(self.before) != np.array(kept))[np.array(self.counted)]
         return float(changed.mean()) if len(changed) else float("nan")
 
     @property

@@ -225,13 +225,13 @@ def test_the_command_attacks_makes_a_page_and_goes_on_where_it_stopped(
         f"transfer/{attacked} to {shipped}", f"universal/{attacked} to {shipped}",
     ]  # fmt: skip
     page = (out / "README.md").read_text()
-    assert "| compact~epochs=1 | 4 |" in page
+    assert "| compact~epochs=1 | 1 | 1 | 4 |" in page
     assert "| clean | as recorded |" in page
     assert "| compact~epochs=1 | cnn~epochs=1 | 4 |" in page
     # Of fold 1 the shipped package has heard recordings, and a mark says so.
     assert f"| compact~epochs=1 | {shipped}† | 4 |" in page
     assert f"| {shipped}† | quiet | compact~epochs=1 |" in page
-    assert "| compact~epochs=1 | hide sirens |" in page
+    assert "| compact~epochs=1 | 1 | hide sirens |" in page
     assert (out / "universal.png").stat().st_size > 1000
     assert [line.split("|")[1:3] for line in page.splitlines() if line.startswith("| all |")] == [
         [" all ", " 11 "]

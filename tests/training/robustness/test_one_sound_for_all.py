@@ -14,7 +14,7 @@ import tensorflow as tf
 
 from training.data import CLASSES
 from training.prepare import RATE
-from training.robustness import tables_played, universal
+from training.robustness import pictures, tables_played, universal
 from training.robustness.attacks import snr_db
 from training.robustness.front_end import SAMPLES
 from training.robustness.gather import Findings
@@ -140,6 +140,19 @@ def test_fooled_are_sirens_that_were_heard_and_streets_that_had_none() -> None:
     assert [row[-1] for row in rows] == [
         "5", "none: not even at -10", "30, the edge of the search: quieter ones may do"
     ]  # fmt: skip
+
+
+def test_the_picture_counts_the_sounds_of_all_folds_alike() -> None:
+    before, levels = (True,) * 3, [f"{snr:g} dB" for snr in SNRS_DB]
+    none, all_of_it = dict.fromkeys(levels, before), dict.fromkeys(levels, (False,))
+    of_three = Universal("net", 1, 0, "hide", tuple("abc"), before, none, none, none, {})
+    of_one = Universal("net", 2, 0, "hide", ("d",), (True,), all_of_it, all_of_it, all_of_it, {})
+    found = Findings((), (), universal=(of_three, of_one))
+    lines = pictures.universal(found).axes[0].get_lines()
+    assert len(lines) == 3
+    assert {value for line in lines for value in np.asarray(line.get_ydata())} == {0.25}
+    rows = tables_played.universal(found).rows
+    assert {(row[1], row[-1]) for row in rows} == {(1, 0.0), (2, 1.0)}
 
 
 def test_stretches_are_of_the_recordings_in_turn_and_of_one_length() -> None:
