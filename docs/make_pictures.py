@@ -13,13 +13,14 @@ from pathlib import Path
 
 from rich.console import Console
 
-from monitor.assembly import assemble
 from monitor.cli.deliver import DeliveryOptions, replay_delivery
 from monitor.cli.view import LiveView, ViewFacts
 from monitor.config.load import load_config
-from monitor.publishing import subscribe_command, topics
+from monitor.listeners import Listener
 from monitor.records import EventRecord, HopResult
-from monitor.replay import Listener, Replay, ReplayOptions
+from monitor.service.publishing import subscribe_command, topics
+from monitor.stream.assembly import assemble
+from monitor.stream.replay import Replay, ReplayOptions
 
 ROOT = Path(__file__).parent.parent
 NODE = "balcony-replay"

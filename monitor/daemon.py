@@ -3,7 +3,7 @@
 Threads, and what stands between them:
 
 - PortAudio's, or the reader of a pipe → ring (``audio.buffer_s``; the oldest goes, counted)
-- *audio*: ring → events, see :mod:`monitor.listening`; never waits for those below
+- *audio*: ring → events, see :mod:`monitor.stream.listening`; never waits for those below
 - *event-writer*: queue of 1000 records → SQLite; full, it refuses the newest, counted
 - *mqtt*: rows of the outbox and retained topics → broker, 20 messages under way
 - *audience*: queue of 1000 → terminal or pipe; full, it skips, counted
@@ -23,12 +23,10 @@ from dataclasses import dataclass
 from itertools import count
 from typing import BinaryIO
 
-from monitor.announcer import Announcer
-from monitor.assembly import Assembly, node_name
-from monitor.audience import Audience
 from monitor.clock import LiveClock
 from monitor.config.load import Config
 from monitor.config.sections import Audio
+from monitor.delivery.announcer import Announcer
 from monitor.delivery.link import connector
 from monitor.delivery.lock import ProcessLock
 from monitor.delivery.mqtt import MqttPublisher, Retained
@@ -37,15 +35,17 @@ from monitor.delivery.writer import EventWriter
 from monitor.errors import AudioError, ConfigError
 from monitor.health.systemd import Systemd
 from monitor.health.vitals import Vitals
-from monitor.listening import Listening
+from monitor.listeners import Listener
 from monitor.model.classifier import Invoke, Scores
 from monitor.pipeline import Pipeline
-from monitor.publishing import announcement, broker_settings, client_id, embedded_broker, topics
-from monitor.recorder import Recorder, cut_off, random_ids
 from monitor.records import EventRecord, HopResult
-from monitor.replay import Listener
+from monitor.service.audience import Audience
+from monitor.service.publishing import announcement, broker_settings, client_id, embedded_broker, topics
+from monitor.service.supervisor import Supervisor, Watched
 from monitor.sources.base import LiveSource
-from monitor.supervisor import Supervisor, Watched
+from monitor.stream.assembly import Assembly, node_name
+from monitor.stream.listening import Listening
+from monitor.stream.recorder import Recorder, cut_off, random_ids
 
 log = logging.getLogger(__name__)
 

@@ -8,9 +8,9 @@ import re
 from pathlib import Path
 from typing import Any
 
-from monitor.assembly import load_configured_model
 from monitor.config.load import SHIPPED_CONFIG, Config, load_config
 from monitor.model.card import Card
+from monitor.stream.assembly import load_configured_model
 from training.calibration import BUDGETS, RULE, Heard, fit_class
 from training.data import CLASSES
 from training.evaluation import Streamer

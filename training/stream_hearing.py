@@ -10,12 +10,13 @@ from pathlib import Path
 
 import numpy as np
 
-from monitor.assembly import Assembly
 from monitor.errors import AudioError
 from monitor.events.tracker import EventTracker
+from monitor.listeners import Listener
 from monitor.records import Decision, HopResult
-from monitor.replay import Listener, Replay, ReplayOptions
 from monitor.settings import ClassSettings
+from monitor.stream.assembly import Assembly
+from monitor.stream.replay import Replay, ReplayOptions
 from training.errors import DataError
 
 Hops = tuple[HopResult, ...]

@@ -9,8 +9,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from monitor.assembly import Assembly, assemble
 from monitor.config.load import SHIPPED_CONFIG, load_config
+from monitor.stream.assembly import Assembly, assemble
 from training.soundscapes import ScapePlan
 from training.splits import Part
 from training.stream_alarms import Bed

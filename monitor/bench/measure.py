@@ -10,10 +10,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from monitor.assembly import Assembly
 from monitor.bench.parts import FRONT_END, INFERENCE, PARTS, READING, RESAMPLING, Costs, measure_parts
 from monitor.bench.process import Run, run_monitor, run_python
 from monitor.bench.reference import Reference
+from monitor.stream.assembly import Assembly
 
 START, REST = "start", "rest"
 FLOORS = {

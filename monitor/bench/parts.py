@@ -16,7 +16,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from monitor.assembly import Assembly
 from monitor.bench.reference import Reference
 from monitor.events.level import measure
 from monitor.features.logmel import mel_matrix
@@ -25,6 +24,7 @@ from monitor.features.spec import LogMelSpec
 from monitor.pipeline import StreamParts
 from monitor.records import Level, Samples
 from monitor.sources.files import FileSource
+from monitor.stream.assembly import Assembly
 
 STREAM, READING, RESAMPLING, LEVEL = "a new stream", "reading", "resampling", "level"
 FRONT_END, INFERENCE, EVENTS = "front end", "inference", "events"

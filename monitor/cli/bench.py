@@ -8,9 +8,9 @@ from pathlib import Path
 
 import click
 
-from monitor.assembly import assemble
 from monitor.cli.common import common_options, read_config
 from monitor.errors import UsageError
+from monitor.stream.assembly import assemble
 
 _EXAMPLES = """Examples:
 sound-monitor bench --against yamnet.tflite;

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import click
 
-from monitor.assembly import Assembly, assemble, node_name
 from monitor.cli.common import common_options, read_config
 from monitor.config.load import Config
 from monitor.config.sections import Settings
+from monitor.stream.assembly import Assembly, assemble, node_name
 
 
 @click.command(epilog="Example: sound-monitor config --set events.profile=sensitive")

@@ -11,11 +11,10 @@ from pathlib import Path
 from secrets import token_hex
 
 from monitor import __version__
-from monitor.announcer import Announcer
-from monitor.assembly import Assembly
 from monitor.cli.text import count_text
 from monitor.config.load import Config
 from monitor.daemon import end_what_was_cut_off
+from monitor.delivery.announcer import Announcer
 from monitor.delivery.link import connector
 from monitor.delivery.lock import ProcessLock
 from monitor.delivery.mqtt import MqttPublisher, Retained
@@ -23,9 +22,10 @@ from monitor.delivery.outbox import Outbox
 from monitor.delivery.payloads import Health
 from monitor.delivery.writer import EventWriter
 from monitor.errors import OutboxError, PublishError
-from monitor.publishing import announcement, broker_settings, client_id, embedded_broker, topics
+from monitor.listeners import Listener
 from monitor.records import EventRecord, HopResult
-from monitor.replay import Listener
+from monitor.service.publishing import announcement, broker_settings, client_id, embedded_broker, topics
+from monitor.stream.assembly import Assembly
 
 log = logging.getLogger(__name__)
 

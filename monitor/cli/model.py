@@ -8,11 +8,11 @@ from pathlib import Path
 
 import click
 
-from monitor.assembly import SHIPPED_MODEL, load_configured_model
 from monitor.cli.common import common_options, read_config
 from monitor.config.load import Config
 from monitor.model.load import LoadedModel
 from monitor.settings import silent
+from monitor.stream.assembly import SHIPPED_MODEL, load_configured_model
 
 
 @click.group(epilog="Example: sound-monitor model check my-model.tflite")

@@ -9,8 +9,8 @@ from __future__ import annotations
 import time
 
 from monitor.cli.text import clock_text, count_text, describe
+from monitor.listeners import Listener
 from monitor.records import EventRecord, HopResult
-from monitor.replay import Listener
 
 
 class JsonLines(Listener):

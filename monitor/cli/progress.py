@@ -12,8 +12,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
+from monitor.listeners import Listener
 from monitor.records import HopResult
-from monitor.replay import Listener
 
 _PATIENCE_S = 1.5
 """A replay that is over sooner shows nothing."""

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from monitor.assembly import Assembly, assemble, node_name
 from monitor.cli.common import common_options, read_config, stop_on_signals
 from monitor.cli.outputs import JsonLines, LastWord, RecordList, Talk
 from monitor.cli.scores import scores_writer
@@ -21,10 +20,12 @@ from monitor.cli.text import count_text
 from monitor.clock import parse_utc
 from monitor.config.load import Config
 from monitor.errors import EXIT_FAILED, EXIT_INPUT, EXIT_INTERRUPTED, AudioError, UsageError
-from monitor.expect import Tolerance, differences, read_expected
+from monitor.listeners import Listener
 from monitor.records import EventRecord, HopResult
-from monitor.replay import Listener, Replay, ReplayOptions
 from monitor.sources.files import find_audio
+from monitor.stream.assembly import Assembly, assemble, node_name
+from monitor.stream.expect import Tolerance, differences, read_expected
+from monitor.stream.replay import Replay, ReplayOptions
 
 if TYPE_CHECKING:
     from monitor.cli.deliver import Delivery
@@ -192,7 +193,7 @@ class _Session:
 
         command = None
         if self.wanted.mqtt:
-            from monitor.publishing import subscribe_command, topics
+            from monitor.service.publishing import subscribe_command, topics
 
             command = subscribe_command(self.config, topics(self.config, self.options.node, ()))
         view = stack.enter_context(open_view(ViewFacts.of(self.assembly, self.options.node, command)))

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import click
 
-from monitor.assembly import assemble, node_name
 from monitor.cli.common import common_options, read_config, stop_on_signals
+from monitor.stream.assembly import assemble, node_name
 
 _EXAMPLES = """Examples:
 sound-monitor run;
@@ -38,7 +38,7 @@ def run(
     """
     from monitor.cli.outputs import JsonLines
     from monitor.daemon import run as run_daemon
-    from monitor.replay import Listener
+    from monitor.listeners import Listener
 
     shorthand = () if source is None else (f"audio.source={json.dumps(source)}",)
     config = read_config(config_file, (*overrides, *shorthand), debug)
@@ -49,7 +49,7 @@ def run(
     with ExitStack() as stack:
         if view:
             from monitor.cli.view import ViewFacts, open_view
-            from monitor.publishing import subscribe_command, topics
+            from monitor.service.publishing import subscribe_command, topics
 
             node = node_name(config)
             names = topics(config, node, assembly.event_labels)

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from monitor.errors import UsageError
+from monitor.listeners import Listener
 from monitor.records import HopResult
-from monitor.replay import Listener
 
 
 class ScoresWriter(Listener):

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import click
 
-from monitor.assembly import Assembly, assemble
 from monitor.cli.common import common_options, read_config
 from monitor.cli.text import count_text
 from monitor.errors import UsageError
 from monitor.events.feasible import check_feasible
 from monitor.settings import ClassSettings
+from monitor.stream.assembly import Assembly, assemble
 from monitor.tuning.choice import choose
 from monitor.tuning.poisson import interval
 from monitor.tuning.scored import Recording, read_scores

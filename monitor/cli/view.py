@@ -19,10 +19,10 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from monitor.assembly import Assembly
 from monitor.cli.text import clock_text, describe, moment
+from monitor.listeners import Listener
 from monitor.records import SILENCE_DBFS, EventRecord, HopResult, Level
-from monitor.replay import Listener
+from monitor.stream.assembly import Assembly
 
 _REFRESH_PER_S = 5
 _WIDEST = 100

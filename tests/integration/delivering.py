@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from mosquitto import PATIENCE_S
+from samples import record
 
 from monitor.delivery.link import BrokerSettings, connector
 from monitor.delivery.mqtt import MqttPublisher, Retained
@@ -15,37 +16,10 @@ from monitor.delivery.outbox import Outbox
 from monitor.delivery.payloads import Health
 from monitor.delivery.topics import Topics
 from monitor.delivery.writer import EventWriter
-from monitor.records import EventRecord
 
 TOPICS = Topics("sound-monitor", "balcony", ("siren", "dog_bark"))
 
 HEALTH = Health("listening", "0.1.0", "urban-sounds", "0.1.0", uptime_s=60.0)
-
-_RECORD = EventRecord(
-    event_id="",
-    seq=0,
-    type="start",
-    node="balcony",
-    label="siren",
-    start="2026-05-01T22:00:00.000Z",
-    end=None,
-    start_s=12.48,
-    end_s=None,
-    duration_s=None,
-    score=0.91,
-    score_mean=0.85,
-    threshold=0.6,
-    level_dbfs=-23.4,
-    over_background_db=18.2,
-    delay_s=0.48,
-    model="urban-sounds",
-    model_version="0.1.0",
-    clock="synced",
-)
-
-
-def record(seq: int, **changes: object) -> EventRecord:
-    return replace(_RECORD, **{"seq": seq, "event_id": f"event-{seq}", **changes})
 
 
 def broker(port: int, **changes: object) -> BrokerSettings:

@@ -10,8 +10,9 @@ import threading
 from contextlib import closing
 
 import pytest
-from delivering import TOPICS, broker, delivery, record
+from delivering import TOPICS, broker, delivery
 from mosquitto import PATIENCE_S, Certificates, Listener, Mosquitto, find, free_port
+from samples import record
 
 from monitor.delivery.board import Message
 from monitor.delivery.embedded import EmbeddedBroker

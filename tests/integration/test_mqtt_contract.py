@@ -8,8 +8,9 @@ from dataclasses import fields
 from pathlib import Path
 
 import pytest
-from delivering import HEALTH, TOPICS, broker, delivery, record
+from delivering import HEALTH, TOPICS, broker, delivery
 from mosquitto import Heard
+from samples import record
 
 from monitor.delivery.homeassistant import discovery
 from monitor.delivery.mqtt import Retained

@@ -14,8 +14,9 @@ from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
-from delivering import HEALTH, TOPICS, broker, delivery, record
+from delivering import HEALTH, TOPICS, broker, delivery
 from mosquitto import PATIENCE_S, Listener, Mosquitto
+from samples import record
 
 from monitor.delivery.outbox import Outbox
 
@@ -116,7 +117,7 @@ def test_what_is_in_the_history_was_received_though_the_process_was_killed_ten_t
     tmp_path, mosquitto, listener
 ):
     path = tmp_path / "history.db"
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), os.path.dirname(__file__)])}
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
     command = [sys.executable, "-c", _CHILD, str(path), str(mosquitto.port)]
     chance = random.Random(1)
     for kill in range(11):

@@ -12,11 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from streams import HOP, RATE, WINDOW, bands, card, pipeline, plain, run
 
-from monitor.assembly import assemble
 from monitor.config.load import SHIPPED_CONFIG, load_config
 from monitor.features.logmel import log_mel
 from monitor.features.spec import LogMelSpec
 from monitor.records import AudioBlock
+from monitor.stream.assembly import assemble
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 LENGTH = 5 * HOP + 123

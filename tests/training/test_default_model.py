@@ -13,10 +13,10 @@ from training.data import LABELS
 
 pytest.importorskip("tensorflow")
 
-from monitor.assembly import SHIPPED_MODEL
 from monitor.features.logmel import log_mel
 from monitor.model.load import ThirdParty, load_model
 from monitor.model.package import read_package, write_package
+from monitor.stream.assembly import SHIPPED_MODEL
 from training.errors import ExportError
 from training.export import check_parity, run_tflite, to_tflite
 from training.fit import RunSpec, measure_scaling, train

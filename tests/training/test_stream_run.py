@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from recordings import make_part
 
+from monitor.listeners import Listener as ReplayListener
 from monitor.records import EventRecord
-from monitor.replay import Listener as ReplayListener
-from monitor.replay import Replay, ReplayOptions
+from monitor.stream.replay import Replay, ReplayOptions
 from training.errors import DataError
 from training.peers import THRESHOLDS, own, unheard_folds
 from training.report import write

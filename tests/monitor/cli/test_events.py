@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from calling import Call
+from samples import ended, record
 
 from monitor.clock import iso_utc, parse_utc
 from monitor.delivery.outbox import Outbox
@@ -18,28 +20,14 @@ BEGAN = parse_utc("2026-05-01T22:00:00Z")
 
 def event(seq: int, label: str, at_s: float, lasted_s: float | None) -> list[EventRecord]:
     """An event's start and, if it is over, its end."""
-    values = {
-        "event_id": f"event-{seq}",
-        "node": "balcony",
-        "label": label,
-        "start": iso_utc(BEGAN + at_s),
-        "start_s": at_s,
-        "score": 0.91,
-        "score_mean": 0.85,
-        "threshold": 0.6,
-        "level_dbfs": -23.4,
-        "over_background_db": 18.2,
-        "delay_s": 0.48,
-        "model": "urban-sounds",
-        "model_version": "0.1.0",
-        "clock": "synced",
-    }
-    start = EventRecord(seq=seq, type="start", end=None, end_s=None, duration_s=None, **values)
+    start = record(seq, label=label, start=iso_utc(BEGAN + at_s), start_s=at_s)
     if lasted_s is None:
         return [start]
     end_s = at_s + lasted_s
-    times = {"end": iso_utc(BEGAN + end_s), "end_s": end_s, "duration_s": lasted_s, "reason": "released"}
-    return [start, EventRecord(seq=seq + 1, type="end", **times, **values)]
+    return [
+        start,
+        replace(ended(seq + 1, start), end=iso_utc(BEGAN + end_s), end_s=end_s, duration_s=lasted_s),
+    ]
 
 
 @pytest.fixture

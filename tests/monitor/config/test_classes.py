@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from monitor.assembly import SHIPPED_MODEL, assemble, node_name
 from monitor.config.classes import resolve_classes
 from monitor.config.load import load_config
 from monitor.errors import ConfigError
 from monitor.model.card import Card
 from monitor.settings import ClassSettings
+from monitor.stream.assembly import SHIPPED_MODEL, assemble, node_name
 
 QUIET = {"enter": 0.8, "exit": 0.6, "attack_s": 0.5, "release_s": 2.0}
 SENSITIVE = {"enter": 0.4, "exit": 0.2, "attack_s": 0.0}

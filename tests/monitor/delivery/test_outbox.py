@@ -14,6 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import samples
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
@@ -201,6 +202,7 @@ import sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[2])
 from monitor.delivery.outbox import Outbox
+import samples
 from samples import record
 outbox = Outbox(Path(sys.argv[1]))
 for seq in range(1, 1_000_000):
@@ -211,7 +213,7 @@ for seq in range(1, 1_000_000):
 
 def test_what_was_appended_survives_kill_9(tmp_path):
     path = tmp_path / "history.db"
-    command = [sys.executable, "-c", _KILLED, str(path), os.path.dirname(__file__)]
+    command = [sys.executable, "-c", _KILLED, str(path), os.path.dirname(samples.__file__)]
     child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert child.stdout is not None
     said = [child.stdout.readline() for _ in range(20)]

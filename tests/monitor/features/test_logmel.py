@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.assembly import SHIPPED_MODEL
 from monitor.features.logmel import LogMel, log_mel, matrix_sha256, mel_matrix
 from monitor.features.spec import LogMelSpec, Normalisation
 from monitor.model.package import read_package
+from monitor.stream.assembly import SHIPPED_MODEL
 
 SMALL = LogMelSpec(n_fft=64, win_length=48, hop=16, frames=8, n_mels=6, fmax=4000.0)
 SMALL_RATE = 8000

@@ -14,7 +14,6 @@ import numpy as np
 import pytest
 from tiny import LABELS, WEIGHTS, WINDOW, any_length_model, card, dense_model
 
-from monitor.assembly import assemble
 from monitor.config.load import load_config
 from monitor.errors import ConfigError, MonitorError, PackageError
 from monitor.model.adapter import (
@@ -28,6 +27,7 @@ from monitor.model.adapter import (
 from monitor.model.card import Card
 from monitor.model.load import ThirdParty, load_model
 from monitor.model.package import write_package
+from monitor.stream.assembly import assemble
 
 HOP = WINDOW // 2
 rng = np.random.default_rng(4)

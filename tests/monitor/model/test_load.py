@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 from tiny import LABELS, RATE, WEIGHTS, WINDOW, card, dense_model
 
-from monitor.assembly import SHIPPED_MODEL, Assembly, assemble
 from monitor.config.load import load_config
 from monitor.errors import ConfigError, MonitorError, PackageError
 from monitor.model.load import ThirdParty, load_model
 from monitor.model.package import write_package
 from monitor.records import AudioBlock
+from monitor.stream.assembly import SHIPPED_MODEL, Assembly, assemble
 
 HOP = WINDOW // 2
 

@@ -17,11 +17,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tiny import LABELS, WEIGHTS, card, dense_model
 
-from monitor.assembly import SHIPPED_MODEL
 from monitor.errors import PackageError
 from monitor.features.logmel import matrix_sha256, mel_matrix
 from monitor.features.spec import LogMelSpec
 from monitor.model.package import CARD_FILE, LABELS_FILE, read_package, write_package
+from monitor.stream.assembly import SHIPPED_MODEL
 
 MODEL = dense_model(WEIGHTS)
 FRONT_END = {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -10,30 +9,16 @@ from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 
-from monitor.assembly import Assembly
 from monitor.clock import FileClock
 from monitor.errors import AudioError
-from monitor.recorder import Recorder, counted_ids, random_ids
-from monitor.records import AudioBlock, Decision, EventRecord, HopResult
+from monitor.listeners import Listener
+from monitor.records import AudioBlock, Decision, HopResult
 from monitor.sources.files import FileSource
-
-log = logging.getLogger(__name__)
+from monitor.stream.assembly import Assembly
+from monitor.stream.recorder import Recorder, counted_ids, random_ids
 
 _PACE_S = 0.05
 """Length of the pieces that a replay in real time hands on, as a microphone would."""
-
-
-class Listener:
-    """Takes what the route brings; must not block for long. What is not overridden is ignored."""
-
-    def on_file(self, file: str, duration_s: float | None) -> None:
-        """A recording begins; None: it does not tell how long it is."""
-
-    def on_hop(self, file: str, hop: HopResult) -> None:
-        """A hop was analysed; the records of its decisions come next."""
-
-    def on_record(self, record: EventRecord) -> None:
-        """An event began or ended."""
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from monitor.assembly import SHIPPED_MODEL, assemble
 from monitor.config.load import load_config
 from monitor.model.card import Card
 from monitor.model.package import read_package, write_package
+from monitor.stream.assembly import SHIPPED_MODEL, assemble
 
 DOUBTFUL = {"enter": 0.9, "exit": 0.5, "attack_s": 1.0, "smoothing_s": 1.0}
 

@@ -1,6 +1,6 @@
 """What the monitor costs: an hour as Ogg Vorbis and as WAV, and the memory over twelve hours.
 
-    python tests/faults/cost.py --against yamnet.tflite
+    python benchmarks/cost.py --against yamnet.tflite
 
 All by ``sound-monitor bench``; this command only runs it, keeps what it says and draws the memory.
 matplotlib comes with the extra ``training``.

@@ -7,11 +7,11 @@ from contextlib import closing
 
 import numpy as np
 import pytest
-from test_announcer import record
+from samples import record
 
-from monitor.audience import Audience
+from monitor.listeners import Listener
 from monitor.records import EventRecord, HopResult, Level
-from monitor.replay import Listener
+from monitor.service.audience import Audience
 
 PATIENCE_S = 20.0
 HOP = HopResult(0, 0.0, np.zeros(1, np.float32), Level(-20.0, -10.0, -60.0, 0))
@@ -44,7 +44,7 @@ def test_everything_arrives_in_order() -> None:
     with closing(Audience([watcher], [watcher.on_status])) as audience:
         audience.on_status("listening")
         audience.on_hop("", HOP)
-        audience.on_record(record(1, "start"))
+        audience.on_record(record(1, type="start"))
     assert watcher.seen == ["listening", "hop", 1]
     assert audience.missed == 0
 
@@ -57,7 +57,7 @@ def test_a_watcher_that_blocks_holds_nobody_up_and_hops_give_way_to_records() ->
     for _ in range(100):
         audience.on_hop("", HOP)
     for seq in range(1, 9):
-        audience.on_record(record(seq, "start"))
+        audience.on_record(record(seq, type="start"))
     watcher.may_go_on.set()
     audience.close(PATIENCE_S)
     # One in hand, hops in half of the room, records in the rest of it.
@@ -72,7 +72,7 @@ def test_what_a_watcher_raises_is_raised_where_the_monitor_is_watched_over() -> 
 
     audience = Audience([Gone()])
     audience.check()
-    audience.on_record(record(1, "start"))
+    audience.on_record(record(1, type="start"))
     audience.close(PATIENCE_S)
     with pytest.raises(BrokenPipeError):
         audience.check()

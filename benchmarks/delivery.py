@@ -1,6 +1,6 @@
 """What is lost when the broker goes away for a minute, and when the process is killed ten times.
 
-    python tests/faults/delivery.py
+    python benchmarks/delivery.py
 
 1. ``run`` hears the example street over and over on standard input, at its own pace; the
    broker is stopped for a minute and started again.

@@ -18,12 +18,12 @@ from monitor.events.loud import LoudSettings
 from monitor.events.tracker import EventTracker
 from monitor.model.load import LoadedModel, ThirdParty, load_model
 from monitor.pipeline import Pipeline, StreamParts
-from monitor.recorder import Recorder
 from monitor.settings import ClassSettings, silent
+from monitor.stream.recorder import Recorder
 
 log = logging.getLogger(__name__)
 
-SHIPPED_MODEL = Path(__file__).parent / "shipped" / "urban-sounds.tflite"
+SHIPPED_MODEL = Path(__file__).parent.parent / "shipped" / "urban-sounds.tflite"
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import pytest
 from monitor.delivery.payloads import Health
 from monitor.errors import AudioError, OutboxError
 from monitor.health.vitals import Hearing, Vitals
-from monitor.supervisor import Supervisor, Watched
+from monitor.service.supervisor import Supervisor, Watched
 
 
 class Clock:

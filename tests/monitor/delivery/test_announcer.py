@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from samples import record
 
-from monitor.announcer import Announcer
+from monitor.delivery.announcer import Announcer
 from monitor.delivery.feed import LATE_S
 from monitor.records import EventRecord, HopResult, Level
 
@@ -31,30 +32,6 @@ class Board:
         self.told.append(level.rms_dbfs)
 
 
-def record(seq: int, kind: str, label: str = "siren") -> EventRecord:
-    return EventRecord(
-        event_id="e",
-        seq=seq,
-        type=kind,  # type: ignore[arg-type]
-        node="n",
-        label=label,
-        start="",
-        end=None,
-        start_s=0.0,
-        end_s=None,
-        duration_s=None,
-        score=1.0,
-        score_mean=1.0,
-        threshold=0.5,
-        level_dbfs=-20.0,
-        over_background_db=20.0,
-        delay_s=0.0,
-        model="m",
-        model_version="1",
-        clock="synced",
-    )
-
-
 def hop(rms_dbfs: float) -> HopResult:
     return HopResult(0, 0.0, np.zeros(1, np.float32), Level(rms_dbfs, 0.0, -60.0, 0))
 
@@ -76,56 +53,56 @@ def announcer(board: Board, clock: Clock) -> Announcer:
 
 def test_a_state_is_told_when_its_record_is_on_the_disk(announcer: Announcer, board: Board) -> None:
     for seq, kind in enumerate(("start", "end"), 1):
-        announcer.on_record(record(seq, kind))
+        announcer.on_record(record(seq, type=kind))
         assert len(board.told) == seq - 1
-        announcer.on_committed(record(seq, kind))
+        announcer.on_committed(record(seq, type=kind))
     assert board.told == [("siren", True, 1), ("siren", False, 2)]
 
 
 def test_a_short_event_is_seen_though_it_ended_before_its_start_was_written(
     announcer: Announcer, board: Board
 ) -> None:
-    announcer.on_record(record(1, "start"))
-    announcer.on_record(record(2, "end"))
-    announcer.on_committed(record(1, "start"))
-    announcer.on_committed(record(2, "end"))
+    announcer.on_record(record(1, type="start"))
+    announcer.on_record(record(2, type="end"))
+    announcer.on_committed(record(1, type="start"))
+    announcer.on_committed(record(2, type="end"))
     assert board.told == [("siren", True, 1), ("siren", False, 2)]
 
 
 def test_a_record_that_is_written_late_tells_nothing(
     announcer: Announcer, board: Board, clock: Clock
 ) -> None:
-    announcer.on_record(record(1, "start"))
+    announcer.on_record(record(1, type="start"))
     clock.now += LATE_S + 0.1
-    announcer.on_record(record(2, "start", "dog_bark"))
-    announcer.on_committed(record(1, "start"))
-    announcer.on_committed(record(2, "start", "dog_bark"))
+    announcer.on_record(record(2, type="start", label="dog_bark"))
+    announcer.on_committed(record(1, type="start"))
+    announcer.on_committed(record(2, type="start", label="dog_bark"))
     assert board.told == [("dog_bark", True, 2)]
 
 
 def test_states_follow_what_is_heard_while_the_disk_takes_nothing(
     announcer: Announcer, board: Board, clock: Clock
 ) -> None:
-    announcer.on_record(record(1, "start"))
+    announcer.on_record(record(1, type="start"))
     announcer.catch_up()
     assert board.told == []
     clock.now += LATE_S + 0.1
     for _ in range(2):
         announcer.catch_up()
     assert board.told == [("siren", True, None)]
-    announcer.on_record(record(2, "end"))
+    announcer.on_record(record(2, type="end"))
     clock.now += LATE_S + 0.1
     announcer.catch_up()
-    announcer.on_committed(record(1, "start"))
-    announcer.on_committed(record(2, "end"))
+    announcer.on_committed(record(1, type="start"))
+    announcer.on_committed(record(2, type="end"))
     assert board.told == [("siren", True, None), ("siren", False, None)]
 
 
 def test_there_is_nothing_to_catch_up_with_when_the_disk_is_in_time(
     announcer: Announcer, board: Board, clock: Clock
 ) -> None:
-    announcer.on_record(record(1, "start"))
-    announcer.on_committed(record(1, "start"))
+    announcer.on_record(record(1, type="start"))
+    announcer.on_committed(record(1, type="start"))
     clock.now += LATE_S + 0.1
     announcer.catch_up()
     assert board.told == [("siren", True, 1)]

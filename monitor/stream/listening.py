@@ -17,11 +17,11 @@ from monitor.delivery.repeats import Repeats
 from monitor.errors import AudioError
 from monitor.health.liveness import Backoff
 from monitor.health.vitals import Hearing, Vitals
+from monitor.listeners import Listener
 from monitor.pipeline import Pipeline
-from monitor.recorder import Recorder
 from monitor.records import AudioBlock, Decision, HopResult
-from monitor.replay import Listener
 from monitor.sources.base import DriverStuck, LiveSource, SourceLost, SourceSilent
+from monitor.stream.recorder import Recorder
 
 log = logging.getLogger(__name__)
 

@@ -8,8 +8,8 @@ import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
+from monitor.listeners import Listener
 from monitor.records import EventRecord, HopResult
-from monitor.replay import Listener
 
 log = logging.getLogger(__name__)
 

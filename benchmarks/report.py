@@ -1,6 +1,6 @@
 """Write docs/results/foundation/README.md from the records that the campaigns left there.
 
-python tests/faults/report.py
+python benchmarks/report.py
 """
 
 from __future__ import annotations
@@ -24,9 +24,10 @@ def main() -> None:
     (RESULTS / "README.md").write_text("\n\n".join(parts) + "\n", encoding="utf-8")
 
 
-_INTRODUCTION = """Made by the commands named below; this page is written by `python tests/faults/report.py`
+_INTRODUCTION = """Made by the commands named below; this page is written by `python benchmarks/report.py`
 from the records beside it. Absolute times are those of one machine on one day, often a busy one (its load
-is given): what travels are the ratios, each measured in one run."""
+is given): what travels are the ratios, each measured in one run. Commands recorded before 0.7.0
+name `tests/faults/`: those programs are in `benchmarks/` now."""
 
 
 def cost(record: Record) -> list[str]:

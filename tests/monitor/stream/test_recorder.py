@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor.clock import FileClock, parse_utc
-from monitor.recorder import Recorder, counted_ids, cut_off, random_ids, uuid7
 from monitor.records import Decision, EventRecord
+from monitor.stream.recorder import Recorder, counted_ids, cut_off, random_ids, uuid7
 
 START = Decision(
     type="start", key=1, label="siren", decided_pos=20000, start_pos=12000, end_pos=None, score=0.91239,

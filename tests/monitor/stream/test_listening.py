@@ -15,14 +15,14 @@ from streams import HOP, RATE, pipeline
 from monitor.clock import LiveClock
 from monitor.errors import AudioError
 from monitor.health.vitals import Hearing, Vitals
-from monitor.listening import Listening
+from monitor.listeners import Listener
 from monitor.pipeline import Pipeline
-from monitor.recorder import Recorder, counted_ids
 from monitor.records import AudioBlock, EventRecord, HopResult
-from monitor.replay import Listener
 from monitor.sources.base import DriverStuck, SourceLost, SourceSilent
 from monitor.sources.live import Patience, live_blocks
 from monitor.sources.ring import CaptureRing
+from monitor.stream.listening import Listening
+from monitor.stream.recorder import Recorder, counted_ids
 
 PATIENCE_S = 20.0
 HOP_S = HOP / RATE
@@ -30,7 +30,7 @@ HOP_S = HOP / RATE
 
 @pytest.fixture(autouse=True)
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("monitor.listening._RETRY_FIRST_S", 0.01)
+    monkeypatch.setattr("monitor.stream.listening._RETRY_FIRST_S", 0.01)
 
 
 class Streams:
@@ -191,8 +191,8 @@ def test_a_source_that_was_never_there_is_an_error_unless_it_is_waited_for() -> 
 
 def test_waiting_is_said_once_and_then_at_every_twentieth_attempt(caplog: pytest.LogCaptureFixture) -> None:
     case = Case([*(AudioError("not there") for _ in range(40)), Source(noise(1))], waits=True)
-    with caplog.at_level(logging.WARNING, "monitor.listening"), pytest.MonkeyPatch.context() as patch:
-        patch.setattr("monitor.listening._RETRY_CAP_S", 0.01)
+    with caplog.at_level(logging.WARNING, "monitor.stream.listening"), pytest.MonkeyPatch.context() as patch:
+        patch.setattr("monitor.stream.listening._RETRY_CAP_S", 0.01)
         case.listening.run()
     assert [record.getMessage() for record in caplog.records] == 3 * ["not there; waiting for it"]
 
@@ -200,7 +200,7 @@ def test_waiting_is_said_once_and_then_at_every_twentieth_attempt(caplog: pytest
 def test_a_driver_that_only_a_new_process_frees_ends_the_monitor_after_a_while(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("monitor.listening._STUCK_S", 0.05)
+    monkeypatch.setattr("monitor.stream.listening._STUCK_S", 0.05)
     case = Case([Source(noise(1), end=SourceLost("gone")), *(DriverStuck("hangs") for _ in range(100))])
     with pytest.raises(DriverStuck):
         case.listening.run()

@@ -5,38 +5,17 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from samples import record
 
 from monitor.errors import UsageError
-from monitor.expect import Tolerance, differences, read_expected
 from monitor.records import EventRecord
+from monitor.stream.expect import Tolerance, differences, read_expected
 
 TOLERANCE = Tolerance(time_s=0.5, score=0.02)
 
 
 def start(label: str, at_s: float, **changes: object) -> EventRecord:
-    record = EventRecord(
-        event_id=f"{label}-{at_s}",
-        seq=1,
-        type="start",
-        node="balcony",
-        label=label,
-        start="2026-05-01T22:00:00.000Z",
-        end=None,
-        start_s=at_s,
-        end_s=None,
-        duration_s=None,
-        score=0.9,
-        score_mean=0.8,
-        threshold=0.6,
-        level_dbfs=-23.4,
-        over_background_db=18.2,
-        delay_s=0.5,
-        model="urban-sounds",
-        model_version="0.1.0",
-        clock="file",
-        file="a/street.wav",
-    )
-    return replace(record, **changes)
+    return record(1, label=label, start_s=at_s, **{"score": 0.9, "file": "a/street.wav", **changes})
 
 
 def test_ids_numbers_nodes_and_wall_time_do_not_count():

@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from monitor import __version__
-from monitor.assembly import node_name
 from monitor.config.load import Config, read_secret
 from monitor.delivery.board import Message
 from monitor.delivery.homeassistant import discovery
 from monitor.delivery.link import BrokerSettings
 from monitor.delivery.topics import Topics, slug
 from monitor.errors import ConfigError
+from monitor.stream.assembly import node_name
 
 
 def client_id(config: Config) -> str:

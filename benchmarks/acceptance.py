@@ -1,6 +1,6 @@
 """What a model raises alerts for, at the end of the whole chain, and how soon.
 
-    python tests/faults/acceptance.py --data FOLDER
+    python benchmarks/acceptance.py --data FOLDER
 
 Every foreground clip (salience 1) of UrbanSound8K's fold 2, laid over a background that no
 training saw at 15 dB, as in training/streams.py:

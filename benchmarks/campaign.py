@@ -13,13 +13,13 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "docs" / "results" / "foundation"
 STREET = ROOT / "examples" / "street.wav"
 MONITOR = (sys.executable, "-m", "monitor")
 
-# The servers of the integration tests; those are no package, so that pytest can import them plainly.
-sys.path.insert(0, str(ROOT / "tests" / "integration"))
+# The servers of the integration tests: no package, so that pytest can import them plainly.
+sys.path.insert(0, str(ROOT / "tests" / "support"))
 
 
 def circumstances(**facts: object) -> dict[str, object]:

@@ -9,8 +9,8 @@ from collections.abc import Callable
 from typing import Protocol
 
 from monitor.delivery.feed import LATE_S
+from monitor.listeners import Listener
 from monitor.records import EventRecord, HopResult, Level
-from monitor.replay import Listener
 
 
 class Board(Protocol):
