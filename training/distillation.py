@@ -28,8 +28,6 @@ from training.splits import Part
 EMBEDDING = 1024
 TEACHER_FILE = "yamnet_embeddings.tflite"
 _HEAD_DECAY, _HEAD_RATE = 0.03, 0.02
-_FAR = 4.0
-"""Deviations beyond which a number of the embedding counts as this much."""
 
 Tick = Callable[[int], None]
 

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import queue
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from training.loop import Course, Report, Row, on_logits, one_cycle, optimise
+from training.loop import Course, Report, Row, on_logits, optimise
 from training.mixing import Floats, Mixer, Recipe
-from training.networks import NetworkSpec, build
+from training.networks import NetworkSpec
 from training.robustness.trades import Trades, hardened
 
 T = TypeVar("T")
@@ -57,22 +56,6 @@ def measure_scaling(mixer: Mixer, seed: int, batches: int = 12) -> Scaling:
     windows = np.concatenate([mixer.batch(64, rng)[0] for _ in range(batches)])
     mean = windows.mean(axis=(0, 1))
     return Scaling(mean.astype(np.float32).round(3), round(float((windows - mean).std()), 3))
-
-
-def train(spec: RunSpec, mixer: Mixer, scaling: Scaling, folder: Path, report: Report) -> Any:
-    """Train, or go on where an earlier call with the same ``folder`` stopped; return the Keras model.
-
-    ``folder`` keeps the settings and the state after the last whole epoch.
-    """
-    import keras
-
-    keras.utils.set_random_seed(spec.seed)
-    model = build(spec.network)
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "spec.json").write_text(json.dumps(asdict(spec), indent=1))
-    course = Course(spec.epochs, one_cycle(spec.rate, spec.epochs, spec.steps))
-    fit(model, spec, mixer, scaling, course, folder, report)
-    return model
 
 
 def fit(

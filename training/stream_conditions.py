@@ -21,7 +21,6 @@ Change = Callable[[Waveform, np.random.Generator], Waveform]
 
 PLAIN = "plain"
 OVERLAP = "overlap"
-FAMILIES = ("snr", "level", "band", "room", "microphone", OVERLAP)
 ALARM, UNDER = "siren", ("street_music", "jackhammer")
 """A siren must be told of while another sound is on."""
 

@@ -11,12 +11,11 @@ from monitor.tuning.poisson import interval
 from training.data import CLASSES
 from training.stream_conditions import CONDITIONS, OVERLAP, PLAIN
 from training.stream_eval import MOVES
+from training.stream_gathered import Voice
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-
-    from training.stream_report import Voice
 
 _STYLES = {"quiet": "-", "sensitive": "--"}
 

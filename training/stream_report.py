@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from math import sqrt
 
 import numpy as np
@@ -11,9 +10,10 @@ import numpy as np
 from training import stream_pictures as pictures
 from training.report import Cell, Report, Table
 from training.soundscapes import PAIR_SNR_DB, ScapePlan
-from training.stream_alarms import URGENT, VOICES_OR_MUSIC, Alarms, Bed, alarm_table
+from training.stream_alarms import URGENT, VOICES_OR_MUSIC, Alarms, alarm_table
 from training.stream_conditions import ALARM, CONDITIONS, OVERLAP, PLAIN, UNDER
-from training.stream_eval import TOGETHER_S, SceneFigures
+from training.stream_eval import TOGETHER_S
+from training.stream_gathered import Voice, voices
 from training.stream_psds import MOST_PER_HOUR
 from training.stream_records import Record
 
@@ -25,36 +25,6 @@ _SUMMARY = {
     "plain": "no voices, no music", "voices or music": "voices or music in them", "speech": "speech",
     "all": "all",
 }  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Voice:
-    """One profile of one listener: what it does on soundscapes by condition, and on backgrounds."""
-
-    listener: str
-    profile: str
-    scenes: dict[str, SceneFigures]
-    beds: tuple[Bed, ...]
-
-    @property
-    def name(self) -> str:
-        return f"{self.listener}, {self.profile}"
-
-
-def voices(records: Sequence[Record]) -> list[Voice]:
-    """Sort the records by listener and profile, quiet profiles first."""
-    found: dict[tuple[str, str], Voice] = {}
-    for record in records:
-        for profile in (*record.scenes, *record.beds):
-            voice = found.setdefault(
-                (record.listener, profile), Voice(record.listener, profile, {}, record.beds.get(profile, ()))
-            )
-            if profile in record.scenes:
-                voice.scenes[record.condition] = record.scenes[profile]
-            else:
-                beds = record.beds[profile]
-                found[record.listener, profile] = Voice(record.listener, profile, voice.scenes, beds)
-    return sorted(found.values(), key=lambda voice: voice.profile)
 
 
 def compose(records: Sequence[Record], plan: ScapePlan, command: str, notes: Sequence[str]) -> Report:

@@ -19,7 +19,7 @@ from monitor.model.package import read_package, write_package
 from monitor.stream.assembly import SHIPPED_MODEL
 from training.errors import ExportError
 from training.export import check_parity, run_tflite, to_tflite
-from training.fit import RunSpec, measure_scaling, train
+from training.fit import RunSpec, measure_scaling
 from training.networks import NetworkSpec, build, cost
 from training.packaging import make_card, undecided
 from training.peers import unheard_folds
@@ -40,19 +40,6 @@ def trainable(tmp_path_factory: pytest.TempPathFactory):
         part, default_front_end(tmp_path_factory.mktemp("cache")), SMALL.recipe, lambda n: None
     )
     return mixer, measure_scaling(mixer, 0)
-
-
-def silent(text: str) -> None:
-    pass
-
-
-def test_seeds_make_different_weights(trainable, tmp_path: Path) -> None:
-    mixer, scaling = trainable
-    first, second = (
-        train(replace(SMALL, seed=seed, epochs=1), mixer, scaling, tmp_path / str(seed), silent)
-        for seed in (0, 1)
-    )
-    assert not np.array_equal(first.get_weights()[0], second.get_weights()[0])
 
 
 def test_the_converted_model_computes_what_keras_does() -> None:

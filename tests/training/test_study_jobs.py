@@ -21,11 +21,12 @@ pytest.importorskip("tensorflow")
 from training.cli.compare import RECORDS
 from training.cli.cv import ESC10_RECORDS, cv
 from training.errors import DataError
-from training.study.engines import Failure, in_dask, in_joblib
+from training.study.engines import in_dask, in_joblib
 from training.study.jobs import fit_temperature, machine, planned, run_job
 from training.study.plan import done, measure, page
 from training.study.records import Job, JobRecord, read_all
 from training.study.task import Options
+from training.study.work import Failure
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 

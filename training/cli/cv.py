@@ -15,9 +15,9 @@ from training.cli.compare import RECORDS
 from training.cli.options import data_option, parse_folds
 
 if TYPE_CHECKING:
-    from training.study.engines import Result
     from training.study.records import Job, JobRecord, Protocol
     from training.study.task import Options
+    from training.study.work import Result
 
 _PATH = click.Path(path_type=Path)
 ESC10_RECORDS = Path("docs/results/esc10/records")
@@ -144,7 +144,8 @@ def run_jobs(
     as_json: bool,
 ) -> list[str]:  # fmt: skip
     """Run what is missing, write each record; return what failed, having said so."""
-    from training.study.engines import Failure, in_dask, in_joblib
+    from training.study.engines import in_dask, in_joblib
+    from training.study.work import Failure
 
     if not jobs:
         return []

@@ -13,9 +13,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-from training.study.engines import Result, work
 from training.study.records import Job
 from training.study.task import Options
+from training.study.work import Result, work
 
 
 def work_apart(job: Job, options: Options) -> Result:

@@ -6,28 +6,16 @@ records, so that they are the same files whichever engine made them.
 
 from __future__ import annotations
 
-import multiprocessing
-import os
-import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 
-from monitor.errors import MonitorError, UsageError
+from monitor.errors import UsageError
 from training.processes import cores, in_processes
-from training.study.records import Job, JobRecord
+from training.study.apart import work_apart
+from training.study.records import Job
 from training.study.task import Options
-
-
-@dataclass(frozen=True)
-class Failure:
-    """A job that could not be done, and why."""
-
-    job: Job
-    message: str
-
-
-Result = JobRecord | Failure
+from training.study.work import Result, work
 
 
 def in_joblib(jobs: Sequence[Job], options: Options, workers: int) -> Iterator[Result]:
@@ -50,8 +38,6 @@ def in_dask(jobs: Sequence[Job], options: Options, scheduler: str) -> Iterator[R
     """
     from distributed import Client, as_completed
 
-    from training.study.apart import work_apart
-
     try:
         client = Client(scheduler, timeout=10)
     except (OSError, ValueError) as error:
@@ -67,33 +53,3 @@ def in_dask(jobs: Sequence[Job], options: Options, scheduler: str) -> Iterator[R
                 yield future.result()
         finally:
             client.cancel(futures)
-
-
-def work(job: Job, options: Options) -> Result:
-    """Do one job; what the data do not allow is a result, so that it does not end the others."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    if options.threads:
-        # Read when TensorFlow starts, so a process that has computed keeps what it had.
-        os.environ["TF_NUM_INTRAOP_THREADS"] = os.environ["OMP_NUM_THREADS"] = str(options.threads)
-    from training.study.jobs import run_job
-
-    try:
-        return run_job(job, options, Teller(str(job)))
-    except MonitorError as error:
-        return Failure(job, str(error))
-
-
-@dataclass(frozen=True)
-class Teller:
-    """Says each epoch on stderr, above the bar where this process draws one."""
-
-    name: str
-
-    def __call__(self, text: str) -> None:
-        from tqdm import tqdm
-
-        line = f"{self.name}: {text}"
-        if multiprocessing.parent_process() is None:
-            tqdm.write(line, file=sys.stderr)
-        else:
-            sys.stderr.write(line + "\n")
