@@ -107,6 +107,8 @@ class Pipeline:
         rms_dbfs, peak_dbfs, clipped = measure(audio)
         level = Level(rms_dbfs, peak_dbfs, parts.background.push(rms_dbfs), clipped)
         scores = parts.classifier.push(hop)
-        judged = np.zeros_like(scores) if parts.classifier.rejects(scores) else scores
+        rejected = parts.classifier.rejects(scores)
+        judged = np.zeros_like(scores) if rejected else scores
         decisions = parts.tracker.push(self._position, judged, level)
-        return HopResult(self._position, self._position / self._rates[1], scores, level, decisions)
+        near = parts.tracker.near(scores, level, rejected=rejected)
+        return HopResult(self._position, self._position / self._rates[1], scores, level, decisions, near)

@@ -26,6 +26,16 @@ Samples = NDArray[np.float32]
 EventType = Literal["start", "end"]
 EndReason = Literal["released", "stopped", "source_lost"]
 ClockState = Literal["synced", "unsynced", "file", "deterministic"]
+WhyNot = Literal[
+    "not_enabled",
+    "paused",
+    "quiet_hours",
+    "cooldown",
+    "rejected",
+    "attack_not_held",
+    "too_quiet",
+    "below_threshold",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,11 +92,28 @@ class Decision:
 
 
 @dataclass(frozen=True, slots=True)
+class Near:
+    """What kept a class that came near from being reported at one hop (see :mod:`monitor.events.why`).
+
+    score : calibrated, before smoothing, 0 … 1
+    value, limit : what was reached and what was needed; seconds for ``cooldown`` and
+        ``attack_not_held``, dBFS for ``too_quiet``, scores for the others
+    """
+
+    label: str
+    score: float
+    reason: WhyNot
+    value: float
+    limit: float
+
+
+@dataclass(frozen=True, slots=True)
 class HopResult:
     """All that one hop brought.
 
     position : end of the hop at the model's rate
     scores : calibrated scores before smoothing, shape (labels,), 0 … 1
+    near : of the classes that came near and were not reported, in label order
     """
 
     position: int
@@ -94,6 +121,7 @@ class HopResult:
     scores: NDArray[np.float32]
     level: Level
     decisions: tuple[Decision, ...] = ()
+    near: tuple[Near, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

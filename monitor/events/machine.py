@@ -37,6 +37,7 @@ from monitor.events.limits import Limits
 from monitor.events.onset import Rise
 from monitor.events.run import Run, Tally
 from monitor.events.smoothing import TrailingMean
+from monitor.events.why import Standing
 from monitor.records import SILENCE_DBFS, Decision, EndReason, EventType
 from monitor.settings import ClassSettings
 
@@ -90,10 +91,10 @@ class ClassMachine:
     ) -> None:
         self.label = label
         self._threshold = settings.enter
-        self._limits = Limits.of(settings, rate)
-        self._mean = TrailingMean(self._limits.smoothing)
+        self.limits = Limits.of(settings, rate)
+        self._mean = TrailingMean(self.limits.smoothing)
         # A trailing mean comes late by its length at most: the rise is of what it averages.
-        self._rise = Rise(self._limits.rise + self._limits.smoothing) if self._limits.rise else None
+        self._rise = Rise(self.limits.rise + self.limits.smoothing) if self.limits.rise else None
         self._next_key = next_key
         self.reset()
 
@@ -107,10 +108,26 @@ class ClassMachine:
         self._since = 0
         self._last_end = 0
         self._run = Run(0)
+        self._position = 0
+        self.smoothed = 0.0
+        """The newest row's score after smoothing."""
+        # Length of the attack run that ended at the row before the newest.
+        self._sunk: int | None = None
 
     @property
     def on(self) -> bool:
         return self._state is State.ON or self._state is State.RELEASE
+
+    @property
+    def standing(self) -> Standing:
+        """Where the class stands after the newest row."""
+        since = self._position - self._since
+        return Standing(
+            on=self.on,
+            smoothed=self.smoothed,
+            attack=since if self._state is State.ATTACK else self._sunk,
+            rested=since if self._state is State.COOLDOWN else None,
+        )
 
     def push(self, position: int, score: float, level_dbfs: float, over_db: float) -> Decision | None:
         """Take one row; return the event's start or end if this row decides it.
@@ -120,8 +137,11 @@ class ClassMachine:
         if self._rise is not None:
             self._rise.push(position, score, self._since if self._state is State.ATTACK else position)
         score = self._mean.push(position, score)
+        run_pos = self._since if self._state is State.ATTACK else None
         decided = self._advance(position, score, level_dbfs)
         state = self._state
+        self._sunk = self._position - run_pos if run_pos is not None and state is State.IDLE else None
+        self._position, self.smoothed = position, score
         if state is State.RELEASE:
             self._run.pending.add(score, level_dbfs, over_db)
         elif state is State.ATTACK or state is State.ON:
@@ -163,7 +183,7 @@ class ClassMachine:
 
     def _judge(self, position: int, score: float, level_dbfs: float) -> Signal | None:
         """The guards: what this row means to the present state; None leaves it as it is."""
-        limits, state = self._limits, self._state
+        limits, state = self.limits, self._state
         if state is State.IDLE:
             rises = score >= limits.enter and level_dbfs >= limits.min_level_dbfs
             return Signal.RISE if rises else None
@@ -191,7 +211,7 @@ class ClassMachine:
             risen = run.start_pos if self._rise is None else self._rise.position(run.start_pos)
             # Two events of a class never overlap, whatever the shifts. A negative shift points ahead; an
             # event cannot begin after it was decided.
-            run.start_pos = min(max(risen - self._limits.onset_shift, self._last_end), position)
+            run.start_pos = min(max(risen - self.limits.onset_shift, self._last_end), position)
         elif signal is Signal.FALL:
             run.below_pos, run.pending = position, Tally()
         elif signal is Signal.RETURN:
@@ -202,7 +222,7 @@ class ClassMachine:
 
     def _end(self, position: int, reason: EndReason) -> Decision:
         run = self._run
-        end_pos = position if run.below_pos is None else run.below_pos - self._limits.offset_shift
+        end_pos = position if run.below_pos is None else run.below_pos - self.limits.offset_shift
         self._last_end = max(run.start_pos, min(end_pos, position))
         return self._decision("end", position, self._last_end, reason)
 

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from monitor.events.loud import LOUD, LoudSettings, loud_score
 from monitor.events.machine import ClassMachine
-from monitor.records import Decision, EndReason, Level
+from monitor.events.why import comes_near, why_not
+from monitor.records import Decision, EndReason, Level, Near
 from monitor.settings import ClassSettings
 
 
@@ -25,6 +26,7 @@ class EventTracker:
     rate : Hz of all positions
     hop : samples between rows; when positions step by two hops or more, rows are missing
     loud : settings of the pseudo-class ``loud``, which comes after all labels; None = off
+    disabled : ``enter`` of labels that make no events and are watched by :meth:`near` alone
 
     Raises
     ------
@@ -43,8 +45,9 @@ class EventTracker:
         rate: int,
         hop: int,
         loud: LoudSettings | None = None,
+        disabled: Mapping[str, float] | None = None,
     ) -> None:
-        unknown = [label for label in settings if label not in labels]
+        unknown = [label for label in (*settings, *(disabled or ())) if label not in labels]
         if unknown or (loud and LOUD in labels):
             raise ValueError(f"labels {list(labels)} do not fit settings for {unknown or [LOUD]}")
         used = {label: settings[label] for label in labels if label in settings}
@@ -55,6 +58,8 @@ class EventTracker:
         machines = [ClassMachine(label, used[label], rate=rate, next_key=self._next_key) for label in used]
         self._machines = list(zip(columns, machines, strict=True))
         self._order = {label: index for index, label in enumerate(used)}
+        self._disabled = [(labels.index(label), label, enter) for label, enter in (disabled or {}).items()]
+        self._rate = rate
         self._hop = hop
         self._loud = loud is not None
         self.reset()
@@ -93,6 +98,34 @@ class EventTracker:
             if decision is not None:
                 decisions.append(decision)
         return missed + self._joined(decisions)
+
+    def near(self, scores: NDArray[np.float32], level: Level, *, rejected: bool) -> tuple[Near, ...]:
+        """Return what kept the classes that came near at the row just pushed from being reported.
+
+        scores : calibrated, as they were before the reject rule, shape (labels,), 0 … 1
+        rejected : the reject rule held, and :meth:`push` was given zeros
+        """
+        row: list[float] = scores.tolist()
+        if self._loud:
+            row.append(float(np.float32(loud_score(level.rms_dbfs - level.background_dbfs))))
+        found = []
+        for column, machine in self._machines:
+            if not comes_near(row[column], machine.smoothed, machine.limits.enter):
+                continue
+            why = why_not(
+                machine.standing,
+                machine.limits,
+                score=row[column],
+                level_dbfs=level.rms_dbfs,
+                rejected=rejected and machine.label != LOUD,
+                rate=self._rate,
+            )
+            if why is not None:
+                found.append(Near(machine.label, row[column], *why))
+        for column, label, enter in self._disabled:
+            if comes_near(row[column], row[column], enter):
+                found.append(Near(label, row[column], "not_enabled", row[column], enter))
+        return tuple(found)
 
     def close(self, position: int, reason: EndReason) -> tuple[Decision, ...]:
         """End every open event at ``position`` and drop attack runs: the stream is over.
