@@ -6,9 +6,11 @@ the live view put in place of the standard streams, and writes across them.
 
 from __future__ import annotations
 
+import sys
 import time
 
 from monitor.cli.text import clock_text, count_text, describe
+from monitor.events.why import near_text
 from monitor.listeners import Listener
 from monitor.records import EventRecord, HopResult
 
@@ -31,6 +33,21 @@ class Talk(Listener):
             self._file = record.file
             print(record.file)
         print(describe(record), flush=True)
+
+
+class WhyLines(Listener):
+    """Prints a line for each class that came near at a hop and was not reported, with the reason.
+
+    aside : to stderr, because stdout carries data
+    """
+
+    def __init__(self, *, aside: bool) -> None:
+        self._aside = aside
+
+    def on_hop(self, file: str, hop: HopResult) -> None:
+        for near in hop.near:
+            line = f"{clock_text(hop.time_s, 1):>9}  {near_text(near)}"
+            print(line, file=sys.stderr if self._aside else sys.stdout)
 
 
 class RecordList(Listener):

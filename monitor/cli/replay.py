@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import click
 
 from monitor.cli.common import common_options, read_config, stop_on_signals
-from monitor.cli.outputs import JsonLines, LastWord, RecordList, Talk
+from monitor.cli.outputs import JsonLines, LastWord, RecordList, Talk, WhyLines
 from monitor.cli.scores import scores_writer
 from monitor.cli.text import count_text
 from monitor.clock import parse_utc
@@ -37,6 +37,7 @@ Examples:
   sound-monitor replay recordings/ --json --scores scores.csv
   sound-monitor replay street.wav --json --deterministic >street.jsonl
   sound-monitor replay street.wav --expect street.jsonl
+  sound-monitor replay street.wav --why
   sound-monitor replay street.wav --realtime --mqtt --states --view
 """
 
@@ -52,6 +53,7 @@ class _Outputs:
     states: bool
     history: Path | None
     view: bool
+    why: bool
 
 
 @click.command(epilog=_EXAMPLES)
@@ -86,6 +88,11 @@ class _Outputs:
 @click.option("--node", help="Node in the records and topics; default <node>-replay.")
 @click.option("--realtime", is_flag=True, help="At the recording's own pace.")
 @click.option("--view", is_flag=True, help="Show level, scores and alerts while it runs.")
+@click.option(
+    "--why",
+    is_flag=True,
+    help="Print what kept each class that came near from being reported; with --json on stderr.",
+)
 @click.option(
     "--deterministic", is_flag=True, help="Time zero and counted ids: two replays give the same bytes."
 )
@@ -182,6 +189,8 @@ class _Session:
             from monitor.cli.progress import ProgressBar
 
             listeners.append(stack.enter_context(ProgressBar(files)))
+        if wanted.why:
+            listeners.append(WhyLines(aside=wanted.json))
         if wanted.json:
             listeners.append(JsonLines())
         elif not (wanted.view or wanted.scores or wanted.expect):

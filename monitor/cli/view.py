@@ -20,8 +20,9 @@ from rich.table import Table
 from rich.text import Text
 
 from monitor.cli.text import clock_text, describe, moment
+from monitor.events.why import reason_text
 from monitor.listeners import Listener
-from monitor.records import SILENCE_DBFS, EventRecord, HopResult, Level
+from monitor.records import SILENCE_DBFS, EventRecord, HopResult, Level, Near
 from monitor.stream.assembly import Assembly
 
 _REFRESH_PER_S = 5
@@ -31,6 +32,9 @@ _METER_DBFS = -90.0
 
 _FADE = 0.85
 """What a hop leaves of a class's bar in the order of the bars, so that they do not dance."""
+
+_NEAR_S = 2.0
+"""How long a reason stays, so that it can be read."""
 
 _ALERTS = 50
 """Alerts kept; more than any terminal shows."""
@@ -117,14 +121,18 @@ class LiveView(View):
         self._held = np.zeros(len(facts.labels), np.float32)
         self._alerts: tuple[EventRecord, ...] = ()
         self._status = "starting"
+        self._near: dict[str, tuple[float, Near]] = {}
 
     def on_file(self, file: str, duration_s: float | None) -> None:
         self._file, self._duration_s, self._hop = Path(file).name, duration_s, None
+        self._near = {}
 
     def on_hop(self, file: str, hop: HopResult) -> None:
         self._file = self._file or file  # a live source does not begin as a recording does
         self._held = np.maximum(hop.scores, _FADE * self._held)
         self._hop = hop
+        kept = {k: (at, near) for k, (at, near) in self._near.items() if hop.time_s - at < _NEAR_S}
+        self._near = kept | {near.label: (hop.time_s, near) for near in hop.near}
 
     def on_record(self, record: EventRecord) -> None:
         others = [alert for alert in self._alerts if alert.event_id != record.event_id]
@@ -135,12 +143,13 @@ class LiveView(View):
 
     def render(self) -> RenderableType:
         width = min(self._console.width, _WIDEST)
-        room = max(8, self._console.height - 11)
+        room = max(8, self._console.height - 12)
         classes = min(len(self._facts.labels), room * 3 // 5)
         body = Group(
             self._meter(width - 4),
             Text(),
             self._bars(width - 4, classes),
+            self._why_not(),
             Text(),
             self._alert_list(min(8, room - classes)),
         )
@@ -173,6 +182,13 @@ class LiveView(View):
         on = {alert.label for alert in self._alerts if alert.type == "start"}
         lines = [self._class_line(i, float(scores[i]), on, width) for i in order[:count]]
         return Text("\n").join(lines)
+
+    def _why_not(self) -> RenderableType:
+        """What kept the classes that came near of late from being reported, in one line."""
+        on = {alert.label for alert in self._alerts if alert.type == "start"}
+        said = [f"{k} {reason_text(near)}" for k, (_, near) in self._near.items() if k not in on]
+        text = f"why not: {'; '.join(said)}" if said else ""
+        return Text(text, "dim", no_wrap=True, overflow="ellipsis")
 
     def _class_line(self, index: int, score: float, on: set[str], width: int) -> Text:
         label = self._facts.labels[index]

@@ -155,7 +155,7 @@ class Mqtt(Section):
         30.0, description="replay: seconds to wait for the broker's acknowledgements; then exit 4"
     )
     level_interval_s: Annotated[float, Field(ge=0, le=3600)] = Field(
-        1.0, description="seconds between level messages, at least 1; 0 = none"
+        1.0, description="seconds between level messages, at least 1; 0 = none, nor near messages"
     )
     discovery: bool = Field(True, description="announce the entities to Home Assistant")
     discovery_prefix: Topic = "homeassistant"

@@ -5,12 +5,15 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from monitor.delivery.feed import LATE_S
 from monitor.listeners import Listener
-from monitor.records import EventRecord, HopResult, Level
+from monitor.records import EventRecord, HopResult, Level, Near
+
+_NEAR_S = 5.0
+"""At least so long between two messages of what came near."""
 
 
 class Board(Protocol):
@@ -22,6 +25,8 @@ class Board(Protocol):
 
     def publish_level(self, level: Level) -> None: ...
 
+    def publish_near(self, near: Iterable[Near]) -> None: ...
+
 
 class Announcer(Listener):
     """Tells a state once its event is on the disk; a late event tells nothing.
@@ -31,7 +36,7 @@ class Announcer(Listener):
 
     Parameters
     ----------
-    level_interval_s : at least so long between levels, seconds; 0 = none
+    level_interval_s : at least so long between levels, seconds; 0 = neither levels nor what came near
     monotonic : clock, seconds
     """
 
@@ -41,6 +46,8 @@ class Announcer(Listener):
         self._board = board
         self._level_interval_s = level_interval_s
         self._level_due = -float("inf")
+        self._near: dict[str, Near] = {}
+        self._near_due = -float("inf")
         self._monotonic = monotonic
         self._online = False
         self._lock = threading.Lock()
@@ -58,6 +65,8 @@ class Announcer(Listener):
         if self._level_interval_s and now >= self._level_due:
             self._level_due = now + self._level_interval_s
             self._board.publish_level(hop.level)
+        if self._level_interval_s:
+            self._collect_near(hop.near, now)
 
     def on_record(self, record: EventRecord) -> None:
         """It was heard; it is not on the disk yet."""
@@ -66,6 +75,8 @@ class Announcer(Listener):
             self._recent.append((now, record.seq))
             self._forget_old(now)
             self._heard[record.label] = record.type == "start", now
+        if record.type == "start":
+            self._near.pop(record.label, None)
 
     def on_committed(self, record: EventRecord) -> None:
         """It is on the disk."""
@@ -81,6 +92,16 @@ class Announcer(Listener):
             for label, (on, since) in self._heard.items():
                 if now - since > LATE_S and self._told.get(label, False) != on:
                     self._tell(label, on, None)
+
+    def _collect_near(self, near: Iterable[Near], now: float) -> None:
+        """Publish the row at which each label came nearest since the last message."""
+        for one in near:
+            if one.label not in self._near or one.score > self._near[one.label].score:
+                self._near[one.label] = one
+        if self._near and now >= self._near_due:
+            self._near_due = now + _NEAR_S
+            self._board.publish_near(tuple(self._near.values()))
+            self._near.clear()
 
     def _tell(self, label: str, on: bool, record: EventRecord | None) -> None:
         self._told[label] = on

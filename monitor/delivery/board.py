@@ -45,7 +45,7 @@ class Board:
         self._on: dict[str, bool] = dict.fromkeys(topics.labels, False) if states else {}
         self._attributes: dict[str, str] = {}
         self._health: str | None = None
-        self._level: str | None = None
+        self._passing: dict[str, str] = {}
         self._due: deque[Message] | None = None
         self._lock = threading.RLock()
 
@@ -60,7 +60,7 @@ class Board:
     def disconnect(self) -> None:
         with self._lock:
             self._due = None
-            self._level = None
+            self._passing.clear()
 
     def set_state(self, label: str, on: bool, record: EventRecord | None) -> None:
         if label not in self._on:
@@ -85,10 +85,12 @@ class Board:
             self._add(self._health_of(payload))
 
     def set_level(self, payload: str) -> None:
-        """Only the newest level is worth sending, and only now."""
-        with self._lock:
-            if self._due is not None:
-                self._level = payload
+        """Take the newest level; it is sent now or never."""
+        self._pass(self._topics.level, payload)
+
+    def set_near(self, payload: str) -> None:
+        """Take what came near of late; it is sent now or never."""
+        self._pass(self._topics.near, payload)
 
     def all_off(self) -> None:
         """Make every state OFF and the status offline: nobody listens any more."""
@@ -102,16 +104,22 @@ class Board:
         with self._lock:
             return self._due.popleft() if self._due else None
 
-    def next_level(self) -> Message | None:
+    def next_passing(self) -> Message | None:
+        """Take the next level or near message."""
         with self._lock:
-            if self._level is None:
+            if not self._passing:
                 return None
-            payload, self._level = self._level, None
-            return Message(self._topics.level, payload, 0, False)
+            topic, payload = self._passing.popitem()
+            return Message(topic, payload, 0, False)
 
     @property
     def empty(self) -> bool:
         return not self._due
+
+    def _pass(self, topic: str, payload: str) -> None:
+        with self._lock:
+            if self._due is not None:
+                self._passing[topic] = payload
 
     def _add(self, message: Message) -> None:
         if self._due is None:

@@ -15,12 +15,12 @@ from monitor.delivery.board import Board, Message
 from monitor.delivery.feed import Feed
 from monitor.delivery.link import Connect, Connection
 from monitor.delivery.outbox import Outbox
-from monitor.delivery.payloads import Health, level_payload
+from monitor.delivery.payloads import Health, level_payload, near_payload
 from monitor.delivery.repeats import Repeats
 from monitor.delivery.topics import Topics
 from monitor.errors import OutboxError, PublishError
 from monitor.health.liveness import Backoff
-from monitor.records import EventRecord, Level
+from monitor.records import EventRecord, Level, Near
 
 log = logging.getLogger(__name__)
 
@@ -110,6 +110,11 @@ class MqttPublisher:
     def publish_level(self, level: Level) -> None:
         """Send now or never."""
         self._board.set_level(level_payload(level))
+        self._wake_up()
+
+    def publish_near(self, near: Iterable[Near]) -> None:
+        """Send now or never."""
+        self._board.set_near(near_payload(near))
         self._wake_up()
 
     def publish_health(self, health: Health) -> None:
@@ -241,9 +246,8 @@ class _Session:
                 break
             seq, payload = row
             self._rows[link.publish(Message(self._board.event_topic, payload, 1, False))] = seq
-        level = None if link.congested else self._board.next_level()
-        if level is not None:
-            link.publish(level)
+        while not link.congested and (passing := self._board.next_passing()) is not None:
+            link.publish(passing)
 
     def _next_row(self) -> tuple[int, str] | None:
         try:

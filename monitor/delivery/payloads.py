@@ -1,12 +1,13 @@
-"""The JSON of the level and the health topics; pure. That of events is in records.py."""
+"""The JSON of the level, near and health topics; pure. That of events is in records.py."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Literal
 
-from monitor.records import Level
+from monitor.records import Level, Near
 
 
 @dataclass(frozen=True)
@@ -49,3 +50,17 @@ class Health:
 def level_payload(level: Level) -> str:
     values = asdict(level)
     return json.dumps({key: value if key == "clipped" else round(value, 1) for key, value in values.items()})
+
+
+def near_payload(near: Iterable[Near]) -> str:
+    """One object: what was reached and needed by label, see :class:`Near`."""
+    values = {
+        one.label: {
+            "score": round(one.score, 4),
+            "reason": one.reason,
+            "value": round(one.value, 4),
+            "limit": round(one.limit, 4),
+        }
+        for one in near
+    }
+    return json.dumps(values, ensure_ascii=False)

@@ -60,6 +60,10 @@ class Topics:
         return f"{self._root}/level"
 
     @property
+    def near(self) -> str:
+        return f"{self._root}/near"
+
+    @property
     def health(self) -> str:
         return f"{self._root}/health"
 

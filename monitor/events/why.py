@@ -26,6 +26,7 @@ from dataclasses import dataclass
 
 from monitor.events.limits import Limits
 from monitor.records import Near, WhyNot
+from monitor.settings import NEVER
 
 NEAR_SHARE = 0.5
 """Part of ``enter`` from which a score counts as near."""
@@ -101,4 +102,6 @@ def near_text(near: Near) -> str:
 
 
 def reason_text(near: Near) -> str:
+    if near.reason == "below_threshold" and near.limit >= NEVER:
+        return "never reported with these settings (threshold 1)"
     return _WORDS[near.reason].format(value=near.value, limit=near.limit)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import socket
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from monitor.clock import Clock
@@ -28,11 +28,15 @@ SHIPPED_MODEL = Path(__file__).parent.parent / "shipped" / "urban-sounds.tflite"
 
 @dataclass(frozen=True)
 class Assembly:
-    """The model and the settings of its classes; makes what a stream needs."""
+    """The model and the settings of its classes; makes what a stream needs.
+
+    disabled : ``enter`` of the classes that make no events
+    """
 
     model: LoadedModel
     classes: dict[str, ClassSettings]
     loud: LoudSettings | None
+    disabled: dict[str, float] = field(default_factory=dict)
 
     @property
     def window_s(self) -> float:
@@ -51,7 +55,12 @@ class Assembly:
         """The stateful parts of a new stream."""
         card = self.model.card
         tracker = EventTracker(
-            self.model.labels, self.classes, rate=card.sample_rate, hop=card.hop, loud=self.loud
+            self.model.labels,
+            self.classes,
+            rate=card.sample_rate,
+            hop=card.hop,
+            loud=self.loud,
+            disabled=self.disabled,
         )
         return StreamParts(self.model.classifier(), tracker, BackgroundLevel(self.hop_s))
 
@@ -94,7 +103,9 @@ def assemble(config: Config) -> Assembly:
     classes = resolve_classes(config, model.card)
     loud = config.settings.events.loud
     settings = LoudSettings(**loud.model_dump(exclude={"enabled"})) if loud.enabled else None
-    assembly = Assembly(model, classes, settings)
+    others = [label for label in model.card.classes if label not in classes]
+    disabled = {label: card_settings(config, model.card, label).enter for label in others}
+    assembly = Assembly(model, classes, settings, disabled)
     for label, class_settings in classes.items():
         shortest_s = model.card.classes[label].shortest_s
         problem = check_feasible(label, class_settings, shortest_s, assembly.window_s, assembly.hop_s)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 import pytest
 from samples import record
 
 from monitor.delivery.announcer import Announcer
 from monitor.delivery.feed import LATE_S
-from monitor.records import EventRecord, HopResult, Level
+from monitor.records import EventRecord, HopResult, Level, Near
 
 
 class Clock:
@@ -31,9 +33,13 @@ class Board:
     def publish_level(self, level: Level) -> None:
         self.told.append(level.rms_dbfs)
 
+    def publish_near(self, near: Iterable[Near]) -> None:
+        self.told.append({one.label: one.score for one in near})
 
-def hop(rms_dbfs: float) -> HopResult:
-    return HopResult(0, 0.0, np.zeros(1, np.float32), Level(rms_dbfs, 0.0, -60.0, 0))
+
+def hop(rms_dbfs: float, **near: float) -> HopResult:
+    reasons = tuple(Near(label, score, "below_threshold", score, 0.9) for label, score in near.items())
+    return HopResult(0, 0.0, np.zeros(1, np.float32), Level(rms_dbfs, 0.0, -60.0, 0), near=reasons)
 
 
 @pytest.fixture
@@ -119,4 +125,36 @@ def test_online_is_said_at_the_first_hop_and_the_level_once_an_interval(
 
 def test_no_level_is_told_where_none_is_wanted(board: Board, clock: Clock) -> None:
     Announcer(board, 0.0, clock).on_hop("", hop(-10.0))
+    assert board.told == [True]
+
+
+def test_what_came_near_is_told_at_a_low_rate_with_the_best_row_of_each_label(
+    board: Board, clock: Clock
+) -> None:
+    announcer = Announcer(board, 1e6, clock)
+    announcer.on_hop("mic", hop(-40.0, siren=0.4))
+    board.told.clear()
+    for siren in (0.5, 0.7, 0.6):
+        clock.now += 1.0
+        announcer.on_hop("mic", hop(-40.0, siren=siren, dog=0.3))
+    assert board.told == []
+    clock.now += 2.0
+    announcer.on_hop("mic", hop(-40.0))
+    announcer.on_hop("mic", hop(-40.0))
+    assert board.told == [{"siren": 0.7, "dog": 0.3}]
+
+
+def test_a_label_whose_event_began_is_not_told_as_near(board: Board, clock: Clock) -> None:
+    announcer = Announcer(board, 1e6, clock)
+    announcer.on_hop("mic", hop(-40.0, dog=0.3))
+    announcer.on_hop("mic", hop(-40.0, siren=0.7))
+    announcer.on_record(record(1, type="start"))
+    board.told.clear()
+    clock.now += 10.0
+    announcer.on_hop("mic", hop(-40.0, dog=0.4))
+    assert board.told == [{"dog": 0.4}]
+
+
+def test_without_levels_nothing_near_is_told_either(board: Board, clock: Clock) -> None:
+    Announcer(board, 0.0, clock).on_hop("mic", hop(-40.0, siren=0.4))
     assert board.told == [True]

@@ -89,15 +89,25 @@ def test_a_level_is_sent_now_or_never_and_only_the_newest():
     under_test = board()
     under_test.set_level("old")
     under_test.connect()
-    assert under_test.next_level() is None
+    assert under_test.next_passing() is None
     under_test.set_level("1")
     under_test.set_level("2")
-    assert under_test.next_level() == Message(TOPICS.level, "2", 0, False)
-    assert under_test.next_level() is None
+    assert under_test.next_passing() == Message(TOPICS.level, "2", 0, False)
+    assert under_test.next_passing() is None
     under_test.set_level("3")
     under_test.disconnect()
     under_test.connect()
-    assert under_test.next_level() is None
+    assert under_test.next_passing() is None
+
+
+def test_what_came_near_is_sent_beside_the_level():
+    under_test = board()
+    under_test.connect()
+    under_test.set_level("1")
+    under_test.set_near("{}")
+    passing = {under_test.next_passing(), under_test.next_passing()}
+    assert passing == {Message(TOPICS.level, "1", 0, False), Message(TOPICS.near, "{}", 0, False)}
+    assert under_test.next_passing() is None
 
 
 def test_health_is_sent_again_at_each_connection():

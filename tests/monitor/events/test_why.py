@@ -82,6 +82,7 @@ def test_disabled_labels_that_are_not_there_are_refused() -> None:
 def test_a_reason_reads_as_a_line() -> None:
     near = Near("dog_bark", 0.44, "below_threshold", 0.41, 0.55)
     assert near_text(near) == "dog_bark           0.44  below threshold, 0.41 of 0.55"
+    assert "never reported" in near_text(Near("dog_bark", 0.99, "below_threshold", 0.99, 1.0))
 
 
 @given(
@@ -113,9 +114,7 @@ def test_a_class_that_came_near_is_on_or_has_exactly_one_reason(
 
 
 @given(class_settings(), st.lists(st.tuples(scores, levels, st.booleans()), min_size=1, max_size=30))
-def test_what_the_reason_says_is_true(
-    settings: ClassSettings, rows: list[tuple[float, Level, bool]]
-) -> None:
+def test_what_the_reason_says_is_true(settings: ClassSettings, rows: list[tuple[float, Level, bool]]) -> None:
     """Lifting the one thing that a reason names would have changed what the machine did."""
     tracker = tracker_of(settings)
     enter = float(np.float32(settings.enter))
