@@ -74,7 +74,7 @@ lock:
 	.ci/make-lock $(PYTHON)
 
 study: $(TEST_VENV)/installed
-	PATH=$(CURDIR)/$(TEST_VENV)/bin:$$PATH training/study.sh
+	PATH=$(CURDIR)/$(TEST_VENV)/bin:$$PATH training/study/small.sh
 
 clean:
 	rm -rf $(VENV) $(TEST_VENV) .cache .pytest_cache .mypy_cache .ruff_cache .hypothesis build *.egg-info

@@ -3,7 +3,7 @@
     python benchmarks/acceptance.py --data FOLDER
 
 Every foreground clip (salience 1) of UrbanSound8K's fold 2, laid over a background that no
-training saw at 15 dB, as in training/streams.py:
+training saw at 15 dB, as in training/mixing/streams.py:
 
 1. The scenes of siren, dog_bark and jackhammer are played into virtual microphones; each is
    heard by a ``sound-monitor run`` of its own, and what counts is what ``mosquitto_sub`` gets.
@@ -38,9 +38,9 @@ from mosquitto import Mosquitto
 from virtual import Playing, VirtualMicrophone
 
 from monitor.clock import parse_utc
-from training.data import CLASSES, Clip, load
-from training.splits import split
-from training.streams import LEAD_S, Scene, foreground_scenes
+from training.data.corpora import CLASSES, Clip, load
+from training.data.splits import split
+from training.mixing.streams import LEAD_S, Scene, foreground_scenes
 
 TRAIN, TEST = (1, 3), (2,)
 SNR_DB = 15.0

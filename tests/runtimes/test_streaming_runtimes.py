@@ -17,15 +17,15 @@ from test_scores import SCORE_TOLERANCE, read_scores
 pytest.importorskip("tensorflow")
 
 from monitor.model.package import read_package, write_package
-from training.data import LABELS
-from training.export import to_tflite
-from training.exports import elsewhere
-from training.fit import Scaling
-from training.hops import run
-from training.packaging import make_card, undecided
-from training.prepare import default_front_end
-from training.streaming.columns import StreamSpec
-from training.streaming.network import build, streaming
+from training.data.corpora import LABELS
+from training.export.conversion import to_tflite
+from training.export.forms import elsewhere
+from training.export.hops import run
+from training.export.package import make_card, undecided
+from training.fit.windows import Scaling
+from training.mixing.prepare import default_front_end
+from training.networks.columns import StreamSpec
+from training.networks.streaming import build, streaming
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 

@@ -14,12 +14,24 @@ _EXIT_INTERRUPTED = 130
 _COMMANDS = {
     "data": ("training.cli.data", "data", "Check and fetch the recordings."),
     "explore": ("training.cli.explore", "explore", "Write a page about the recordings."),
-    "features": ("training.cli.features", "features", "Compute the features of all clips into the cache."),
-    "architectures": ("training.cli.architectures", "architectures", "Measure what each network costs."),
-    "cv": ("training.cli.cv", "cv", "Cross-validate models over the folds, job by job."),
-    "ablation": ("training.cli.ablation", "ablation", "Measure what each factor brings, one at a time."),
-    "search": ("training.cli.search", "search", "Search hyperparameters, on one machine or several."),
-    "compare": ("training.cli.compare", "compare", "Put all models side by side, from their records."),
+    "features": (
+        "training.cli.study.features",
+        "features",
+        "Compute the features of all clips into the cache.",
+    ),
+    "architectures": (
+        "training.cli.study.architectures",
+        "architectures",
+        "Measure what each network costs.",
+    ),
+    "cv": ("training.cli.study.cv", "cv", "Cross-validate models over the folds, job by job."),
+    "ablation": (
+        "training.cli.study.ablation",
+        "ablation",
+        "Measure what each factor brings, one at a time.",
+    ),
+    "search": ("training.cli.study.search", "search", "Search hyperparameters, on one machine or several."),
+    "compare": ("training.cli.study.compare", "compare", "Put all models side by side, from their records."),
     "adapter": ("training.cli.adapter", "adapter", "Fit and calibrate a head on YAMNet's embedding."),
     "default": ("training.cli.default", "default", "Train, calibrate and package the model that ships."),
     "default-ablation": (

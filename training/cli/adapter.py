@@ -37,11 +37,11 @@ def adapter(
       sound-training adapter --data ~/sounds --train 1,3 --test 2
     """
     from monitor.model.adapter import write_adapter
-    from training.adapter import NAME, Plan, make
-    from training.adapter_report import write_records
-    from training.data import data_root, load
-    from training.distillation import TEACHER_FILE
-    from training.hearing import yamnet
+    from training.data.corpora import data_root, load
+    from training.fit.distillation import TEACHER_FILE
+    from training.recipes.adapter import NAME, Plan, make
+    from training.recipes.adapter_report import write_records
+    from training.recipes.hearing import yamnet
 
     folds = f"--train {','.join(map(str, train_folds))} --test {','.join(map(str, test_folds))}"
     command = f"sound-training adapter {folds} --seed {seed} --version {model_version}"

@@ -15,7 +15,7 @@ from monitor.errors import EXIT_FAILED
 from training.cli.options import data_option, progress, workers_option
 
 if TYPE_CHECKING:
-    from training.check import CheckReport, FoldReport
+    from training.data.check import CheckReport, FoldReport
 
 _LISTED = 20
 """Findings of one kind that are printed; --json has them all."""
@@ -50,10 +50,10 @@ def check(data: Path | None, quick: bool, as_json: bool, manifests: Path | None,
       sound-training data check --data ~/sounds --quick --json | jq .findings
       sound-training data check --data ~/sounds --manifest docs/results/default/manifest
     """
-    from training.check import check as check_data
-    from training.data import data_root, load
-    from training.distillation import unlabelled_sounds
-    from training.manifest import EFFECTS, listed
+    from training.data.check import check as check_data
+    from training.data.corpora import data_root, load
+    from training.data.manifest import EFFECTS, listed
+    from training.fit.distillation import unlabelled_sounds
 
     root = data_root(data)
     corpora, effects = load(root), unlabelled_sounds(root / EFFECTS)
@@ -86,9 +86,9 @@ def fetch(corpus: str, data: Path | None, address: str | None, md5: str | None) 
       sound-training data fetch urbansound8k --data ~/sounds
       sound-training data fetch esc50 --data ~/sounds --address file:///media/ESC-50-master.zip
     """
-    from training.data import data_root
-    from training.fetch import fetch as fetch_corpus
-    from training.fetch import source_of
+    from training.data.corpora import data_root
+    from training.data.fetch import fetch as fetch_corpus
+    from training.data.fetch import source_of
 
     if data:
         data.mkdir(parents=True, exist_ok=True)
@@ -119,9 +119,9 @@ def manifest(data: Path | None, out: Path | None) -> None:
       sound-training data manifest --data ~/sounds
       sound-training data manifest --data ~/sounds --out docs/results/default/manifest
     """
-    from training.data import data_root
+    from training.data.corpora import data_root
+    from training.data.manifest import folders, update_manifest
     from training.errors import DataError
-    from training.manifest import folders, update_manifest
 
     root = data_root(data)
     found = folders(root)
@@ -146,8 +146,8 @@ def folders(corpus: str, out: Path, data: Path | None, folds: tuple[int, ...]) -
       sound-training data folders esc10 ~/esc10 --data ~/sounds
       sound-training data folders urbansound8k ~/fold2 --fold 2 --data ~/sounds
     """
-    from training.data import data_root, load
-    from training.folders import ESC10, link_folders
+    from training.data.corpora import data_root, load
+    from training.data.folders import ESC10, link_folders
 
     corpora = load(data_root(data))
     clips = corpora.urban if corpus == "urbansound8k" else corpora.esc
@@ -201,7 +201,7 @@ def _corpus_lines(folds: tuple[FoldReport, ...]) -> list[str]:
 
 
 def _apart_lines(report: CheckReport) -> list[str]:
-    from training.check import ESC_RULE, TWICE_RULE
+    from training.data.check import ESC_RULE, TWICE_RULE
 
     lines = []
     if report.twice:

@@ -72,14 +72,14 @@ def default(
       sound-training default --data ~/sounds --folds 1,2,3 --seeds 0
       sound-training default --change run.recipe.room=0.4 --change lessons.room=0.4
     """
-    from training.data import data_root, load
-    from training.default import NAME, Plan, School, make, write
-    from training.distillation import TEACHER_FILE, unlabelled_sounds
-    from training.prepare import default_front_end
-    from training.records import write_records
-    from training.streaming.fit import StreamRun
-    from training.streaming.lessons import LessonPlan
-    from training.study.variants import settings_of
+    from training.base.variants import settings_of
+    from training.data.corpora import data_root, load
+    from training.fit.distillation import TEACHER_FILE, unlabelled_sounds
+    from training.fit.lessons import LessonPlan
+    from training.fit.streaming import StreamRun
+    from training.mixing.prepare import default_front_end
+    from training.recipes.shipped import NAME, Plan, School, make, write
+    from training.recipes.shipped_report import write_records
 
     epochs = epochs or StreamRun().epochs
     named = (",".join(map(str, numbers)) for numbers in (folds, seeds))

@@ -11,7 +11,7 @@ import click
 from training.cli.options import Clock, data_option, parse_folds
 
 if TYPE_CHECKING:
-    from training.study.records import Job
+    from training.records.jobs import Job
 
 _PATH = click.Path(path_type=Path)
 HOPS = "hops.json"
@@ -52,12 +52,12 @@ def default_ablation(
 def _run(
     data: Path | None, folds: tuple[int, ...], seed: int, teacher: Path | None, records: Path, runs: Path
 ) -> None:
-    from training.data import data_root, load
-    from training.default import School
-    from training.default_ablation.costs import time_forms
-    from training.default_ablation.factors import Settings
-    from training.default_ablation.job import Place, is_done, planned, run_job
-    from training.distillation import TEACHER_FILE, unlabelled_sounds
+    from training.data.corpora import data_root, load
+    from training.fit.distillation import TEACHER_FILE, unlabelled_sounds
+    from training.recipes.ablation.costs import time_forms
+    from training.recipes.ablation.factors import Settings
+    from training.recipes.ablation.job import Place, is_done, planned, run_job
+    from training.recipes.shipped import School
 
     root, say, base = data_root(data), Clock(), Settings()
     school = School(teacher or root / "yamnet" / TEACHER_FILE, unlabelled_sounds(root / "effects"))
@@ -77,11 +77,11 @@ def _progress(job: Job, done: int, total: int, seconds: float) -> str:
 
 
 def _write(records: Path, out: Path) -> None:
-    from training.default_ablation.costs import costs, hop_times
-    from training.default_ablation.page import compose
-    from training.default_ablation.records import read_all
+    from training.base.report import write
     from training.errors import DataError
-    from training.report import write
+    from training.recipes.ablation.costs import costs, hop_times
+    from training.recipes.ablation.page import compose
+    from training.recipes.ablation.records import read_all
 
     found = read_all(records)
     if not found:

@@ -31,10 +31,10 @@ def explore(data: Path | None, corpus: str, out: Path, gallery: bool, workers: i
     Example:
       sound-training explore --data ~/sounds --out runs/explore
     """
-    from training.data import data_root, places
+    from training.base.report import write
+    from training.data.corpora import data_root, places
     from training.explore.measure import measure_all
     from training.explore.page import explored, report
-    from training.report import write
 
     root = data_root(data)
     rows = [*dict.fromkeys(row for place in places(root) if place.corpus == corpus for row in place.read())]

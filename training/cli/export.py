@@ -46,9 +46,9 @@ def export(
       sound-training export runs/default/final --package models/urban-sounds.tflite \\
         --clips ~/fold2 --other-python ~/tflite/bin/python
     """
-    from training.exports import make_forms, read_network, write_forms
-    from training.exports_report import write_page
-    from training.folders import labelled_clips
+    from training.data.folders import labelled_clips
+    from training.export.forms import make_forms, read_network, write_forms
+    from training.export.forms_report import write_page
 
     if other_python is None and not without_tflite_runtime:
         raise click.UsageError(

@@ -50,11 +50,11 @@ def own(
       sound-training own ~/sounds/workshop --out models/workshop.tflite --licence "mine"
       sound-monitor replay test.wav --set model.path=models/workshop.tflite
     """
-    from training.folders import heard, label_counts, made_noises, read_folder
-    from training.own import Plan, make, small_run
-    from training.own_report import write_records
-    from training.packaging import Identity
-    from training.prepare import default_front_end
+    from training.data.folders import heard, label_counts, made_noises, read_folder
+    from training.export.package import Identity
+    from training.mixing.prepare import default_front_end
+    from training.recipes.own import Plan, make, small_run
+    from training.recipes.own_report import write_records
 
     say, home = Clock(), runs / f"own-{out.stem}"
     sounds = read_folder(folder, background)

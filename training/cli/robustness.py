@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from training.cli.cv import parse_fold_list, parse_numbers, run_jobs
 from training.cli.options import data_option
+from training.cli.study.cv import parse_fold_list, parse_numbers, run_jobs
 
 if TYPE_CHECKING:
     from training.robustness.plan import Plan
@@ -91,11 +91,11 @@ def robustness(
       sound-training robustness --models '' --package models/urban-sounds.tflite --parts everyday
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    from training.report import write
+    from training.base.report import write
     from training.robustness.analyses import works
-    from training.robustness.gather import gather
     from training.robustness.jobs import run
-    from training.robustness.page import compose
+    from training.robustness.page.compose import compose
+    from training.robustness.page.gather import gather
     from training.robustness.plan import Plan
     from training.study.task import Options
 

@@ -71,16 +71,16 @@ def stream_eval(
       sound-training stream-eval --data ~/sounds --test 2 --scenes 60 --jobs 2
       sound-training stream-eval --pool runs/fold1 --pool runs/fold2 --out runs/folds
     """
-    from training.data import data_root, load
+    from training.base.report import write
+    from training.data.corpora import data_root, load
+    from training.data.splits import split
     from training.errors import DataError
-    from training.report import write
-    from training.soundscapes import ScapePlan
-    from training.splits import split
-    from training.stream_panel import Panel, panel
-    from training.stream_pooled import pooled
-    from training.stream_records import Setting
-    from training.stream_report import compose
-    from training.stream_run import Sweeps, run
+    from training.mixing.soundscapes import ScapePlan
+    from training.stream_eval.page import compose
+    from training.stream_eval.pooled import pooled
+    from training.stream_eval.records import Setting
+    from training.stream_eval.run import Sweeps, run
+    from training.stream_eval.systems import Panel, panel
 
     if pool:
         command = f"sound-training stream-eval {' '.join(f'--pool {folder}' for folder in pool)}"

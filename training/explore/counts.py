@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from training.data import CLASSES, Clip
+from training.data.corpora import CLASSES, Clip
 
 Ints = NDArray[np.int64]
 

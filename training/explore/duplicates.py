@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from training.data import Clip
+from training.data.corpora import Clip
 from training.explore.measure import Measurement
 
 Floats = NDArray[np.float32]

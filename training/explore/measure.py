@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 from monitor.features.logmel import log_mel
 from monitor.records import SILENCE_DBFS
-from training.audio import read
-from training.data import Clip
+from training.base.parallel import in_processes
+from training.data.audio import read
+from training.data.corpora import Clip
 from training.features.spec import presets
-from training.processes import in_processes
 
 Floats = NDArray[np.float32]
 

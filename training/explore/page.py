@@ -9,12 +9,12 @@ from dataclasses import dataclass
 import numpy as np
 from matplotlib.figure import Figure
 
-from training.data import Clip
+from training.base.report import Report, Table
+from training.data.corpora import Clip
 from training.explore import pictures
 from training.explore.counts import ChiSquare, Counts, chi_square, count
 from training.explore.duplicates import Likeness, embed, likeness
 from training.explore.measure import Measurement
-from training.report import Report, Table
 
 _FOREGROUND = 1
 _SHORT_S = 1.0

@@ -10,8 +10,8 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from monitor.features.logmel import mel_matrix
-from training.audio import read
-from training.data import Clip
+from training.data.audio import read
+from training.data.corpora import Clip
 from training.explore.counts import Counts
 from training.explore.duplicates import Likeness
 from training.explore.measure import ENVELOPE_FRAMES, ENVELOPE_S, SPEC, Measurement

@@ -22,12 +22,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from monitor.records import Samples
-from training.audio import read
-from training.data import Clip
+from training.base.parallel import in_processes
+from training.data.audio import read
+from training.data.corpora import Clip
 from training.errors import DataError
 from training.features.extract import extract
 from training.features.spec import FeatureSpec
-from training.processes import in_processes
 
 Values = NDArray[np.float16]
 

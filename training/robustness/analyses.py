@@ -7,21 +7,26 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from training.data import Clip, data_root, load
-from training.robustness.backgrounds import recordings, unlearnt_by_package, unlearnt_by_study, waveforms
-from training.robustness.disturbances import Disturbance, every
-from training.robustness.everyday import findings
-from training.robustness.in_features import Effort, attack_features
-from training.robustness.in_sound import attack_sound
+from training.data.corpora import Clip, data_root, load
+from training.records.jobs import Job
+from training.robustness.attacks.in_features import Effort, attack_features
+from training.robustness.attacks.in_sound import attack_sound
+from training.robustness.corruptions.disturbances import Disturbance, every
+from training.robustness.corruptions.everyday import findings
 from training.robustness.jobs import Say, Work
 from training.robustness.plan import Plan, digest, facts, stem, unheard
-from training.robustness.planted import MARGINS_DB, planted
-from training.robustness.played import alerts, examples, own_subject, transfers, universals
-from training.robustness.subjects import Panel, chosen, named, of_package
-from training.robustness.targets import PUBLISHED_DB, target
+from training.robustness.played.analyses import alerts, examples, own_subject, transfers, universals
+from training.robustness.played.backgrounds import (
+    recordings,
+    unlearnt_by_package,
+    unlearnt_by_study,
+    waveforms,
+)
+from training.robustness.targets.networks import PUBLISHED_DB, target
+from training.robustness.targets.planted import MARGINS_DB, planted
+from training.robustness.targets.subjects import Panel, chosen, named, of_package
 from training.study.folds import labelled
-from training.study.records import Job
-from training.study.windowed import is_windowed
+from training.study.trainers.windowed import is_windowed
 
 PARTS = ("features", "sound", "transfer", "alerts", "universal", "examples", "everyday")
 

@@ -11,8 +11,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from training.base.parallel import cores, in_processes
 from training.errors import DataError
-from training.processes import cores, in_processes
 from training.robustness import records
 
 Say = Callable[[str], None]

@@ -10,15 +10,15 @@ from pathlib import Path
 from typing import Any
 
 from monitor.model.load import ThirdParty, load_model
-from training.data import Clip, data_root, load
-from training.peers import unheard_folds
-from training.robustness import in_sound
-from training.robustness.in_features import QUICK, Effort
-from training.robustness.subjects import chosen
+from training.data.corpora import Clip, data_root, load
+from training.records.jobs import Job
+from training.robustness.attacks import in_sound
+from training.robustness.attacks.in_features import QUICK, Effort
+from training.robustness.targets.subjects import chosen
+from training.stream_eval.peers import unheard_folds
 from training.study.folds import Corpus, labelled
-from training.study.records import Job
 from training.study.task import Options
-from training.study.windowed import is_windowed
+from training.study.trainers.windowed import is_windowed
 
 _QUICK_PLAYED = 25
 

@@ -8,9 +8,9 @@ from dataclasses import asdict, dataclass, is_dataclass
 from pathlib import Path
 from typing import Any
 
+from training.base.atomic import whole
 from training.errors import DataError
 from training.study.jobs import machine, versions
-from training.whole import whole
 
 SCHEMA = 2
 _DIGITS = 5

@@ -13,7 +13,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from training.study.records import Job
+from training.records.jobs import Job
 from training.study.task import Options
 from training.study.work import Result, work
 

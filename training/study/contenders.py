@@ -6,13 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from training.architectures.catalogue import ARCHITECTURES
+from training.base.variants import base_of, settings_of
 from training.errors import DataError
-from training.study import augmented, embedding, plain, shipped
+from training.networks.catalogue import ARCHITECTURES
+from training.records.jobs import Job, Protocol
 from training.study.folds import Validation
-from training.study.records import Job, Protocol
 from training.study.task import Fitted, Precision, Task
-from training.study.variants import base_of, settings_of
+from training.study.trainers import augmented, embedding, plain, shipped
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ _APART = {"shipped"}
 
 
 def contender(name: str) -> Contender:
-    """Return a model by name, perhaps one with changed settings (:mod:`training.study.variants`).
+    """Return a model by name, perhaps one with changed settings (:mod:`training.base.variants`).
 
     Raises
     ------

@@ -11,9 +11,9 @@ from dataclasses import replace
 from functools import partial
 
 from monitor.errors import UsageError
-from training.processes import cores, in_processes
+from training.base.parallel import cores, in_processes
+from training.records.jobs import Job
 from training.study.apart import work_apart
-from training.study.records import Job
 from training.study.task import Options
 from training.study.work import Result, work
 

@@ -19,9 +19,9 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
 
-from training.data import CLASSES, Clip, Corpora
+from training.data.corpora import CLASSES, Clip, Corpora
+from training.data.splits import rank
 from training.errors import DataError
-from training.splits import rank
 
 Corpus = Literal["urbansound8k", "esc10"]
 Validation = Literal["recordings", "test fold", "first rows"]

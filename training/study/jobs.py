@@ -14,13 +14,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from training.data import Corpora, data_root, load
-from training.loop import Report, Row
-from training.mixing import Floats
-from training.splits import deal_backgrounds
+from training.data.corpora import Corpora, data_root, load
+from training.data.splits import deal_backgrounds
+from training.fit.loop import Report, Row
+from training.mixing.mixer import Floats
+from training.records.jobs import DataUse, Epoch, Job, JobRecord, Making, Outcome
 from training.study.contenders import contender, validation_of
 from training.study.folds import Corpus, Labelled, divide, labelled
-from training.study.records import DataUse, Epoch, Job, JobRecord, Making, Outcome
 from training.study.task import Fitted, Options, Task, cross_entropy
 
 _TEMPERATURES = np.geomspace(0.25, 8.0, 81)

@@ -9,9 +9,9 @@ from itertools import groupby
 from pathlib import Path
 from statistics import median
 
+from training.records.jobs import Job, JobRecord
 from training.study.contenders import contender
 from training.study.jobs import machine, run_job
-from training.study.records import Job, JobRecord
 from training.study.task import Options
 
 

@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from training.base.report import Cell, Table
 from training.errors import DataError
-from training.report import Cell, Table
-from training.study.records import Job, JobRecord, read_all
+from training.records.jobs import Job, JobRecord, read_all
 
 _LOSS = 1e-3
 """Relative: what the order of a sum may change in a mean over an epoch."""

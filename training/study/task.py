@@ -10,12 +10,12 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from training.data import Clip
-from training.loop import Report, Row
-from training.mixing import Floats
-from training.networks import Cost
+from training.data.corpora import Clip
+from training.fit.loop import Report, Row
+from training.mixing.mixer import Floats
+from training.networks.compact import Cost
+from training.records.jobs import Job
 from training.study.folds import Corpus, Labelled, Parts
-from training.study.records import Job
 
 Precision = Literal["float32", "mixed_bfloat16"]
 BATCH = 64

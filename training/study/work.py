@@ -8,7 +8,7 @@ import sys
 from dataclasses import dataclass
 
 from monitor.errors import MonitorError
-from training.study.records import Job, JobRecord
+from training.records.jobs import Job, JobRecord
 from training.study.task import Options
 
 

@@ -13,11 +13,11 @@ pytest.importorskip("tensorflow")
 import keras
 import tensorflow as tf
 
-from training.data import CLASSES
-from training.robustness.attacks import nearest_features, push_features, push_once, right
-from training.robustness.in_features import EPSILONS_DB, LARGE_DB, Effort, Pushed, attack_features
-from training.robustness.planted import CLIPS, by_level, planted
-from training.robustness.targets import Target
+from training.data.corpora import CLASSES
+from training.robustness.attacks.in_features import EPSILONS_DB, LARGE_DB, Effort, Pushed, attack_features
+from training.robustness.attacks.methods import nearest_features, push_features, push_once, right
+from training.robustness.targets.networks import Target
+from training.robustness.targets.planted import CLIPS, by_level, planted
 
 # foolbox imports scipy by an older name.
 pytestmark = pytest.mark.filterwarnings("ignore:Please import `gaussian_filter`:DeprecationWarning")
@@ -105,10 +105,10 @@ def test_the_least_change_that_is_found_counts_against_every_budget_that_holds_i
     """Where PGD is led astray, DeepFool's 0.3 dB and CW's count against half a decibel."""
     for name in ("push_features", "push_once"):
         monkeypatch.setattr(
-            f"training.robustness.in_features.{name}", lambda logits, decibels, *rest: decibels
+            f"training.robustness.attacks.in_features.{name}", lambda logits, decibels, *rest: decibels
         )
     monkeypatch.setattr(
-        "training.robustness.in_features.push_at_random", lambda logits, decibels, *rest: decibels
+        "training.robustness.attacks.in_features.push_at_random", lambda logits, decibels, *rest: decibels
     )
     found = attacked(toy(0.3))
     assert [share(found.withstood[f"{e:g}"]) for e in EPSILONS_DB] == [1.0, 0.0, 0.0, 0.0]
@@ -117,7 +117,7 @@ def test_the_least_change_that_is_found_counts_against_every_budget_that_holds_i
         level = decibels.mean(axis=(1, 2), keepdims=True) + 40
         return decibels - 0.4 * np.sign(level) if how == "FMN" else decibels
 
-    monkeypatch.setattr("training.robustness.in_features.nearest_features", by_fmn)
+    monkeypatch.setattr("training.robustness.attacks.in_features.nearest_features", by_fmn)
     by_second = attacked(toy(0.3))
     assert share(by_second.alone["DeepFool"]) == 1.0
     assert [share(by_second.withstood[f"{e:g}"]) for e in EPSILONS_DB] == [1.0, 0.0, 0.0, 0.0]

@@ -17,11 +17,23 @@ import tensorflow as tf
 
 from monitor.features.logmel import log_mel as stream_log_mel
 from monitor.features.spec import LogMelSpec
-from training.data import CLASSES, Clip
+from training.data.corpora import CLASSES, Clip
 from training.errors import DataError
-from training.fit import Scaling
-from training.prepare import RATE
-from training.robustness.attacks import (
+from training.fit.windows import Scaling
+from training.mixing.prepare import RATE
+from training.records.jobs import Job
+from training.robustness.attacks.in_sound import (
+    LOUD_DB,
+    NOISES,
+    NOTHING_DB,
+    PEAKS_DB,
+    QUICK,
+    SNRS_DB,
+    Effort,
+    _noise,
+    attack_sound,
+)
+from training.robustness.attacks.methods import (
     dead,
     deepfool,
     descend,
@@ -33,21 +45,9 @@ from training.robustness.attacks import (
     rounded,
     snr_db,
 )
-from training.robustness.front_end import SAMPLES, log_mel, on_waveforms
-from training.robustness.in_sound import (
-    LOUD_DB,
-    NOISES,
-    NOTHING_DB,
-    PEAKS_DB,
-    QUICK,
-    SNRS_DB,
-    Effort,
-    _noise,
-    attack_sound,
-)
-from training.robustness.planted import planted
-from training.robustness.targets import Target, Windows
-from training.study.records import Job
+from training.robustness.targets.front_end import SAMPLES, log_mel, on_waveforms
+from training.robustness.targets.networks import Target, Windows
+from training.robustness.targets.planted import planted
 
 # foolbox imports scipy by an older name.
 pytestmark = pytest.mark.filterwarnings("ignore:Please import `gaussian_filter`:DeprecationWarning")
@@ -144,7 +144,7 @@ def test_starts_by_sound_differ_by_their_number_alone_and_lie_at_the_budget() ->
 def test_what_a_random_start_alone_fools_is_not_robust(monkeypatch: pytest.MonkeyPatch) -> None:
     sounds, truth = tilted(5)
     over = quantised(tilted(5, by=3.0)[0][[1, 0, 3, 2]])
-    place = "training.robustness.in_sound"
+    place = "training.robustness.attacks.in_sound"
     monkeypatch.setattr(f"{place}.sounds_of", lambda clips, rate: sounds)
     monkeypatch.setattr(
         f"{place}.descend", lambda heard, given, labels, snr, steps, start=1: over if start else given
@@ -229,7 +229,7 @@ def test_deepfool_crosses_the_boundary_and_needs_less_where_classes_lie_nearer()
 
 def test_the_findings_by_sound_hold_what_they_must(monkeypatch: pytest.MonkeyPatch) -> None:
     sounds, _ = tilted(5)
-    monkeypatch.setattr("training.robustness.in_sound.sounds_of", lambda clips, rate: sounds)
+    monkeypatch.setattr("training.robustness.attacks.in_sound.sounds_of", lambda clips, rate: sounds)
     effort = Effort(steps=5, short=2, second_steps=100, second_clips=3)
     found = attack_sound(listening(1.0), effort, lambda text: None)
     assert all(found.right)
@@ -260,7 +260,7 @@ def test_deepfool_and_noise_count_against_every_budget_that_holds_them(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     sounds, _ = tilted(5)
-    place = "training.robustness.in_sound"
+    place = "training.robustness.attacks.in_sound"
     monkeypatch.setattr(f"{place}.sounds_of", lambda clips, rate: sounds)
     monkeypatch.setattr(f"{place}.descend", lambda heard, given, *rest: given)
     monkeypatch.setattr(f"{place}.descend_peak", lambda heard, given, *rest: given)
@@ -282,7 +282,7 @@ def test_deepfool_and_noise_count_against_every_budget_that_holds_them(
 def test_of_clips_that_are_wrong_nothing_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     sounds, _ = tilted(5)
     monkeypatch.setattr(
-        "training.robustness.in_sound.sounds_of",
+        "training.robustness.attacks.in_sound.sounds_of",
         lambda clips, rate: sounds[[int(clip.path.stem) for clip in clips]],
     )
     one = listening(1.0)

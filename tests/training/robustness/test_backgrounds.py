@@ -11,17 +11,17 @@ from corpora import write_backgrounds, write_corpora
 
 pytest.importorskip("tensorflow")
 
-from training.data import Corpora, load
+from training.data.corpora import Corpora, load
+from training.data.splits import deal_backgrounds, leave_one_out
 from training.errors import DataError
-from training.robustness import backgrounds
-from training.robustness.backgrounds import (
+from training.robustness.played import backgrounds
+from training.robustness.played.backgrounds import (
     recordings,
     to_learn_on,
     unlearnt_by_package,
     unlearnt_by_study,
     waveforms,
 )
-from training.splits import deal_backgrounds, leave_one_out
 
 SHIPPED = Path(__file__).parents[3] / "models" / "urban-sounds.tflite"
 KINDS = ("street", "speech")

@@ -13,14 +13,16 @@ import soundfile
 
 pytest.importorskip("tensorflow")
 
-from training.data import CLASSES, Clip
+from training.data.corpora import CLASSES, Clip
 from training.errors import DataError
-from training.robustness import disturbances, records, tables
-from training.robustness.disturbances import CLEAN, RATE, Disturbance, clipped, codec, every, over
-from training.robustness.everyday import Finding, findings
-from training.robustness.gather import Findings
-from training.robustness.subjects import Panel, Subject, chosen, of_package
-from training.streams import rms
+from training.mixing.streams import rms
+from training.robustness import records
+from training.robustness.corruptions import disturbances
+from training.robustness.corruptions.disturbances import CLEAN, RATE, Disturbance, clipped, codec, every, over
+from training.robustness.corruptions.everyday import Finding, findings
+from training.robustness.page import tables
+from training.robustness.page.gather import Findings
+from training.robustness.targets.subjects import Panel, Subject, chosen, of_package
 
 _TIME = np.arange(RATE) / RATE
 TONE = (0.3 * np.sin(2 * np.pi * 440 * _TIME)).astype(np.float32)

@@ -15,23 +15,33 @@ pytest.importorskip("tensorflow")
 
 import tensorflow as tf
 
+from training.base.report import write
 from training.cli.robustness import robustness
-from training.data import CLASSES
+from training.data.corpora import CLASSES
 from training.errors import DataError
-from training.networks import Cost
-from training.report import write
-from training.robustness import records, tables, transfer, universal
-from training.robustness.gather import Findings, gather, share
-from training.robustness.hardening import Side, is_hardened, pair, plain_of
-from training.robustness.in_features import EPSILONS_DB, LARGE_DB, QUICK, Effort, Pushed, attack_features
-from training.robustness.in_sound import LOUD_DB, NOTHING_DB, PEAKS_DB, SNRS_DB, Attacked
+from training.networks.compact import Cost
+from training.records.jobs import DataUse, Job, JobRecord, Making, Outcome
+from training.robustness import records
+from training.robustness.attacks import universal
+from training.robustness.attacks.in_features import (
+    EPSILONS_DB,
+    LARGE_DB,
+    QUICK,
+    Effort,
+    Pushed,
+    attack_features,
+)
+from training.robustness.attacks.in_sound import LOUD_DB, NOTHING_DB, PEAKS_DB, SNRS_DB, Attacked
 from training.robustness.jobs import Work, run
-from training.robustness.page import compose
+from training.robustness.page import tables
+from training.robustness.page.compose import compose
+from training.robustness.page.gather import Findings, gather, share
+from training.robustness.page.hardening import Side, is_hardened, pair, plain_of
+from training.robustness.page.sanity import checks
 from training.robustness.plan import Plan, facts, state_of
-from training.robustness.planted import MARGINS_DB, by_level, planted
-from training.robustness.sanity import checks
-from training.robustness.subjects import named
-from training.study.records import DataUse, Job, JobRecord, Making, Outcome
+from training.robustness.played import transfer
+from training.robustness.targets.planted import MARGINS_DB, by_level, planted
+from training.robustness.targets.subjects import named
 from training.study.task import Options
 
 # foolbox imports scipy by an older name.
@@ -189,8 +199,8 @@ def test_the_command_attacks_makes_a_page_and_goes_on_where_it_stopped(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # The light runtime's form of a network is made by a process of its own, and has tests of its own.
-    monkeypatch.setattr("training.robustness.played.conversions", lambda source, say: [])
-    monkeypatch.setattr("training.robustness.played._QUICK_EFFORT", universal.Effort(steps=1))
+    monkeypatch.setattr("training.robustness.played.analyses.conversions", lambda source, say: [])
+    monkeypatch.setattr("training.robustness.played.analyses._QUICK_EFFORT", universal.Effort(steps=1))
     monkeypatch.setattr("training.robustness.plan.QUICK", replace(QUICK, deepfool_steps=10, second_steps=5))
     write_corpora(tmp_path / "data", folds=(1, 2, 3))
     write_backgrounds(tmp_path / "data", kinds=("street", "speech"))

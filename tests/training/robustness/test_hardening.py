@@ -14,8 +14,8 @@ pytest.importorskip("tensorflow")
 import keras
 import tensorflow as tf
 
-from training.loop import Course, Objective, on_logits, optimise
-from training.robustness.trades import Trades, divergence, hardened, worst_within
+from training.fit.adversarial import Trades, divergence, hardened, worst_within
+from training.fit.loop import Course, Objective, on_logits, optimise
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 

@@ -12,13 +12,11 @@ pytest.importorskip("tensorflow")
 
 import tensorflow as tf
 
-from training.data import CLASSES
-from training.prepare import RATE
-from training.robustness import pictures, tables_played, universal
-from training.robustness.attacks import snr_db
-from training.robustness.front_end import SAMPLES
-from training.robustness.gather import Findings
-from training.robustness.universal import (
+from training.data.corpora import CLASSES
+from training.mixing.prepare import RATE
+from training.robustness.attacks import universal
+from training.robustness.attacks.methods import snr_db
+from training.robustness.attacks.universal import (
     PERIOD,
     SIREN,
     SNRS_DB,
@@ -34,6 +32,9 @@ from training.robustness.universal import (
     search,
     stretches,
 )
+from training.robustness.page import pictures, tables_played
+from training.robustness.page.gather import Findings
+from training.robustness.targets.front_end import SAMPLES
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 

@@ -17,24 +17,26 @@ pytest.importorskip("tensorflow")
 import keras
 import tensorflow as tf
 
-from training.audio import read
-from training.data import CLASSES, Clip
+from training.data.audio import read
+from training.data.corpora import CLASSES, Clip
 from training.errors import DataError, ExportError
-from training.export import Invoker, operator_names
-from training.prepare import RATE
-from training.robustness import alerts, examples, quantise, tables_played, transfer
-from training.robustness.alerts import AS_RECORDED, SIREN, Alerted, on_street, raised
-from training.robustness.attacks import snr_db
-from training.robustness.gather import Findings
-from training.robustness.planted import planted
-from training.robustness.played import own_subject
-from training.robustness.subjects import Subject, of_published
-from training.robustness.targets import target
-from training.robustness.transfer import SNRS_DB, Transferred
-from training.robustness.transfer import transfer as played_to
-from training.stream_hearing import Event, Heard
+from training.export.conversion import Invoker, operator_names
+from training.mixing.prepare import RATE
+from training.records.jobs import Job
+from training.robustness.attacks.methods import snr_db
+from training.robustness.page import tables_played
+from training.robustness.page.gather import Findings
+from training.robustness.played import alerts, examples, transfer
+from training.robustness.played.alerts import AS_RECORDED, SIREN, Alerted, on_street, raised
+from training.robustness.played.analyses import own_subject
+from training.robustness.played.transfer import SNRS_DB, Transferred
+from training.robustness.played.transfer import transfer as played_to
+from training.robustness.targets import quantise
+from training.robustness.targets.networks import target
+from training.robustness.targets.planted import planted
+from training.robustness.targets.subjects import Subject, of_published
+from training.stream_eval.replayed import Event, Heard
 from training.study.jobs import fit_temperature
-from training.study.records import Job
 from training.study.task import Options
 
 # foolbox imports scipy by an older name.
@@ -195,7 +197,7 @@ def exemplary(monkeypatch: pytest.MonkeyPatch) -> tuple[Any, Any]:
     """Four clips, of dogs and sirens in turn, and a network that knows them."""
     from test_attacks_on_sounds import SPEC, listening, tilted
 
-    from training.robustness.front_end import log_mel, on_features
+    from training.robustness.targets.front_end import log_mel, on_features
 
     sounds, _ = tilted(5)
     one = listening(1.0)

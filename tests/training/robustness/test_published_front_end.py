@@ -14,12 +14,12 @@ import tensorflow as tf
 
 from training.features.extract import extract
 from training.features.spec import presets
-from training.mixing import Floats
-from training.robustness.attacks import quantised, sounds_of
-from training.robustness.in_sound import Effort, attack_sound
-from training.robustness.published_front_end import on_waveforms, seed_frames, seed_mel
-from training.robustness.targets import Target, target
-from training.study.records import Job
+from training.mixing.mixer import Floats
+from training.records.jobs import Job
+from training.robustness.attacks.in_sound import Effort, attack_sound
+from training.robustness.attacks.methods import quantised, sounds_of
+from training.robustness.targets.networks import Target, target
+from training.robustness.targets.published_front_end import on_waveforms, seed_frames, seed_mel
 from training.study.task import Options
 
 # foolbox imports scipy by an older name.

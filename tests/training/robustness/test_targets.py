@@ -9,12 +9,12 @@ from corpora import write_urbansound8k
 pytest.importorskip("tensorflow")
 
 from training.errors import DataError
-from training.robustness.attacks import nearest_features, push_features
-from training.robustness.targets import Target, target
-from training.study import plain
+from training.records.jobs import Job
+from training.robustness.attacks.methods import nearest_features, push_features
+from training.robustness.targets.networks import Target, target
 from training.study.jobs import make_task
-from training.study.records import Job
 from training.study.task import Options
+from training.study.trainers import plain
 
 # foolbox imports scipy by an older name.
 pytestmark = [

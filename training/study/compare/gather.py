@@ -10,10 +10,10 @@ from itertools import combinations
 import numpy as np
 
 from training.errors import DataError
-from training.networks import Cost
-from training.study import stats
-from training.study.intervals import Interval, difference, interval, macro_f1
-from training.study.records import Epoch, JobRecord
+from training.networks.compact import Cost
+from training.records.jobs import Epoch, JobRecord
+from training.scoring import statistics as stats
+from training.scoring.intervals import Interval, difference, interval, macro_f1
 
 
 @dataclass(frozen=True)

@@ -6,11 +6,11 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from training.report import Report
+from training.base.report import Report
+from training.records.jobs import JobRecord
 from training.study.compare import pictures, tables
 from training.study.compare.gather import Comparison, Entry, Pair
 from training.study.compare.published import known
-from training.study.records import JobRecord
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

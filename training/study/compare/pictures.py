@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from training.scoring.intervals import Interval
+from training.scoring.statistics import confusion
 from training.study.compare.gather import Comparison, Entry
-from training.study.intervals import Interval
-from training.study.stats import confusion
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

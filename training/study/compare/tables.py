@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from training.report import Cell, Table
+from training.base.report import Cell, Table
+from training.scoring.intervals import Interval
+from training.scoring.statistics import Spread, confusion
 from training.study.compare.gather import Comparison, Entry, Pair, curve_on_test
 from training.study.compare.published import Published, known
-from training.study.intervals import Interval
-from training.study.stats import Spread, confusion
 
 
 def percent(value: Interval) -> str:

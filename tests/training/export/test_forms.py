@@ -1,0 +1,153 @@
+"""Forms of a streaming network: converted, compared with Keras hop by hop, refused by what they fail."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from recordings import make_part
+
+pytest.importorskip("tensorflow")
+
+from monitor.model.load import ThirdParty, load_model
+from monitor.model.package import write_package
+from training.data.corpora import CLASSES, LABELS
+from training.errors import DataError, ExportError
+from training.export.conversion import to_tflite
+from training.export.forms import (
+    HERE,
+    THERE,
+    Checked,
+    Network,
+    make_forms,
+    read_network,
+    refusals,
+    write_forms,
+)
+from training.export.forms_report import write_page
+from training.export.hops import Streamed
+from training.export.package import make_card, undecided
+from training.fit.streaming import StreamRun, train
+from training.fit.windows import measure_scaling
+from training.mixing.prepare import default_front_end, make_mixer
+from training.networks.columns import LEAD, StreamSpec
+from training.networks.streaming import streaming
+
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+
+NETWORK = StreamSpec(stem=4, blocks=(4, 6, 8), top=8, rings=(2, 5), level_frames=10)
+RUN = StreamRun(network=NETWORK, epochs=1, steps=1, batch=2)
+HOP = 12
+ZEROS = np.zeros((8, 3), np.float32)
+
+
+def silent(text: str) -> None:
+    pass
+
+
+@pytest.fixture(scope="module")
+def part(tmp_path_factory: pytest.TempPathFactory):
+    return make_part(tmp_path_factory.mktemp("recordings"), recordings=6)
+
+
+@pytest.fixture(scope="module")
+def made(part, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A run's folder, and the package of its network."""
+    folder = tmp_path_factory.mktemp("made")
+    front_end = default_front_end(folder / "cache")
+    mixer = make_mixer(part, front_end, RUN.recipe, lambda done: None, LEAD)
+    scaling = measure_scaling(mixer, 0)
+    model = train(RUN, mixer, None, scaling, folder / "run", silent)
+    stepped = streaming(model, NETWORK, HOP)
+    spec = front_end.spec.model_copy(update={"frames": NETWORK.frames})
+    card = make_card(spec, scaling, undecided(), HOP * spec.hop, stepped.inputs[1].shape[1])
+    write_package(folder / "small.tflite", to_tflite(stepped), LABELS, card)
+    return folder / "run", folder / "small.tflite"
+
+
+@pytest.fixture(scope="module")
+def network(made) -> Network:
+    return read_network(*made)
+
+
+@pytest.fixture(scope="module")
+def checked(network: Network, part) -> list[Checked]:
+    return make_forms(network, part.events, None, silent, ("float32", "int8"))
+
+
+def test_every_form_that_passes_is_a_package_that_the_monitor_runs(network, checked, tmp_path: Path) -> None:
+    plain, small = checked
+    assert not plain.refused
+    assert plain.differences[HERE] < 1e-5
+    assert plain.agreement == 1.0
+    assert 1e-5 < small.differences[HERE] < 0.5
+    assert set(small.hop_us) == {HERE}
+    paths = write_forms(network, [plain, replace(small, refused=())], "export …", tmp_path)
+    assert [path.name for path in paths] == ["urban-sounds-float32.tflite", "urban-sounds-int8.tflite"]
+    for path in paths:
+        loaded = load_model(path, ThirdParty())
+        assert set(loaded.card.classes) == set(CLASSES)
+        form = path.stem.removeprefix("urban-sounds-")
+        own = {one.measure: one.value for one in loaded.card.quality if one.command == "export …"}
+        found = {"float32": plain, "int8": small}[form]
+        assert own[f"clip accuracy as {form}"] == pytest.approx(found.accuracy, rel=1e-3)
+        scores = loaded.classifier().push(np.zeros(network.card.hop, np.float32))
+        assert scores.shape == (len(LABELS),)
+    shown = write_page(network, checked, "sound-training export", tmp_path / "page").read_text()
+    assert "| int8 |" in shown
+    assert "tflite_runtime was not tried" in shown
+
+
+def test_a_form_that_is_refused_is_not_written(network, checked, tmp_path: Path) -> None:
+    plain = checked[0]
+    (path,) = write_forms(network, [plain], "export …", tmp_path)
+    assert write_forms(network, [replace(plain, refused=("differs",))], "export …", tmp_path) == []
+    assert not path.exists()
+
+
+def test_a_package_of_another_network_is_refused(made, part, tmp_path: Path) -> None:
+    network = read_network(*made)
+    network.model.set_weights([weight + 0.1 for weight in network.model.get_weights()])
+    with pytest.raises(ExportError, match="it was made of another"):
+        make_forms(network, part.events, None, silent, ("float32",))
+
+
+def test_a_training_that_is_absent_or_not_finished_or_another_is_named(made, tmp_path: Path) -> None:
+    run, package = made
+    with pytest.raises(DataError, match="no training is in it"):
+        read_network(tmp_path, package)
+    shutil.copytree(run, tmp_path / "run")
+    spec = json.loads((run / "spec.json").read_text())
+    for changed, said in (
+        ({"epochs": 5}, "1 of 5 epochs are trained"),
+        ({"epoch": 1}, "has other fields: epoch"),
+    ):
+        (tmp_path / "run" / "spec.json").write_text(json.dumps({"run": spec["run"] | changed}))
+        with pytest.raises(DataError, match=said):
+            read_network(tmp_path / "run", package)
+
+
+def _streamed(outputs: np.ndarray, refused: str = "") -> Streamed:
+    return Streamed(outputs.tolist(), 1.0, refused)
+
+
+@pytest.mark.parametrize(
+    ("found", "agreement", "lost", "reason"),
+    [
+        ({HERE: _streamed(ZEROS), THERE: _streamed(ZEROS)}, 1.0, 0.0, ""),
+        ({HERE: _streamed(ZEROS + 0.2)}, 1.0, 0.0, "differs from Keras by 0.2"),
+        ({HERE: _streamed(ZEROS * np.nan)}, 1.0, 0.0, "differs from Keras by nan"),
+        ({HERE: _streamed(ZEROS), THERE: _streamed(ZEROS + 0.2)}, 1.0, 0.0, "tflite_runtime: differs"),
+        ({HERE: _streamed(ZEROS), THERE: _streamed(ZEROS[:0], "no op")}, 1.0, 0.0, "tflite_runtime: no op"),
+        ({HERE: _streamed(ZEROS)}, 0.9, 0.0, "takes 10.0% of clips for another class"),
+        ({HERE: _streamed(ZEROS)}, 1.0, 0.02, "loses 2.0% of accuracy"),
+    ],
+)
+def test_a_form_is_refused_by_what_it_fails(found, agreement, lost, reason) -> None:
+    said = "; ".join(refusals("int8", found, ZEROS, agreement, lost))
+    assert reason in said
+    assert bool(said) == bool(reason)

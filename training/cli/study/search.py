@@ -1,0 +1,77 @@
+"""``sound-training search``: hyperparameters, on a storage that several machines share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+import click
+
+from training.cli.options import data_option, parse_folds
+
+_PATH = click.Path(path_type=Path)
+
+
+def _folds(context: click.Context, option: click.Parameter, text: str | None) -> tuple[int, ...] | None:
+    return None if text is None else parse_folds(context, option, text)
+
+
+@click.command()
+@data_option
+@click.option("--model", default="compact", show_default=True, help="What is searched: a name of cv's.")
+@click.option("--trials", default=20, show_default=True, type=click.IntRange(0), help="Of the whole study.")
+@click.option(
+    "--storage", default="sqlite:///runs/search.db", show_default=True, envvar="SOUND_SEARCH_STORAGE",
+    help="Shared by workers: sqlite:///FILE on one machine, postgresql+psycopg://HOST/DB on several.",
+)  # fmt: skip
+@click.option("--study", "name", help="Name of the study; otherwise made from model, corpus and epochs.")
+@click.option("--folds", callback=_folds, help="Folds left out in turn; otherwise every fold that is here.")
+@click.option("--seed", default=0, show_default=True, help="Of the networks, not of the sampler.")
+@click.option("--epochs", default=10, show_default=True, type=click.IntRange(1), help="Length of each run.")
+@click.option(
+    "--corpus", type=click.Choice(["urbansound8k", "esc10"]), default="urbansound8k", show_default=True
+)
+@click.option("--out", type=_PATH, help="Folder of the page; otherwise docs/results/study/search/<study>.")
+@click.option("--runs", default="runs/search", show_default=True, type=_PATH, help="Records of trials.")
+@click.option("--cache", default=".cache/features", show_default=True, type=_PATH)
+def search(
+    data: Path | None, model: str, trials: int, storage: str, name: str | None, folds: tuple[int, ...] | None,
+    seed: int, epochs: int, corpus: Literal["urbansound8k", "esc10"], out: Path | None, runs: Path,
+    cache: Path,
+) -> None:  # fmt: skip
+    """Search the settings of a model by short runs, on validation clips alone.
+
+    Start the same command again after an interruption, or on more machines: all work on one
+    study until it has its trials. --trials 0 only makes the page.
+
+    \b
+    Examples:
+      sound-training search --model compact --trials 20
+      sound-training search --storage postgresql+psycopg://study@db.lan/study --trials 200
+    """
+    from training.base.report import write
+    from training.data.corpora import data_root, load
+    from training.study.folds import labelled
+    from training.study.search.evaluate import Validated
+    from training.study.search.page import compose
+    from training.study.search.run import Plan, open_storage, open_study, shown
+    from training.study.search.run import search as run
+    from training.study.search.space import space_of
+    from training.study.task import Options
+
+    folds = folds or labelled(load(data_root(data)), corpus).folds
+    name = name or f"{model}-{corpus}-{epochs}"
+    plan = Plan(model, folds, epochs, seed, corpus, space_of(model))
+    options = Options(data, corpus, cache, runs / name, epochs)
+    evaluate = Validated(options, seed, runs / name / "records", _say)
+    with open_storage(storage) as opened:
+        study = open_study(opened, name, plan)
+        _say(f"study {name} on {shown(storage)}: {trials} trials of {len(folds)} runs of {epochs} epochs")
+        run(study, plan, trials, evaluate, _say)
+        command = f"sound-training search --model {model} --corpus {corpus} --epochs {epochs} --seed {seed}"
+        folder = out or Path("docs/results/study/search") / name
+        click.echo(str(write(compose(study, model, command), folder)))
+
+
+def _say(text: str) -> None:
+    click.echo(text, err=True)

@@ -1,0 +1,156 @@
+"""Where recordings come from that no corpus brings its sources with: a manifest per folder.
+
+A model can only be shipped with a licence when every file that it was trained with has one, and only
+be made again by somebody who can tell whether the files are the same.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from training.data.corpora import BACKGROUND, Clip, Corpora, find_backgrounds, rows
+from training.errors import DataError
+from training.fit.distillation import TEACHER_FILE, unlabelled_sounds
+
+NAME = "manifest.csv"
+COLUMNS = ("file", "sha256", "source", "licence")
+EFFECTS, TEACHER = "effects", "yamnet"
+FOLDERS = (BACKGROUND, EFFECTS, TEACHER)
+KINDS = ("animals", "indoor", "noise", "outdoor", "rain", "speech", "street", "things", "transport")
+"""Kinds of background that the model that ships was trained with."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One file: its path under the folder, its checksum, and what a person wrote of it."""
+
+    file: str
+    sha256: str
+    source: str = ""
+    licence: str = ""
+
+    def is_told(self) -> bool:
+        return bool(self.source and self.licence)
+
+
+def folders(root: Path) -> list[Path]:
+    """Folders in ``root`` that have a manifest; as for `load`, ``root`` may itself be the backgrounds."""
+    known = [root / name for name in FOLDERS]
+    return [f for f in ([root] if root.name == BACKGROUND else []) + known if f.is_dir() and contents(f)]
+
+
+def contents(folder: Path) -> tuple[str, ...]:
+    """Files of such a folder, as a manifest writes them: recordings, and networks of the teacher."""
+    if folder.name == BACKGROUND:
+        return tuple(file_of(clip) for clip in find_backgrounds(folder))
+    if folder.name == EFFECTS:
+        return tuple(clip.path.relative_to(folder).as_posix() for clip in unlabelled_sounds(folder))
+    return tuple(path.name for path in sorted(folder.glob("*.tflite")))
+
+
+def read_manifest(table: Path) -> dict[str, Entry]:
+    """Return the entries by file; empty where there is no manifest.
+
+    Raises
+    ------
+    DataError : the table cannot be read or lacks a column
+    """
+    if not table.is_file():
+        return {}
+    entries = (Entry(*(row[column] for column in COLUMNS)) for _, row in rows(table, set(COLUMNS)))
+    return {entry.file: entry for entry in entries}
+
+
+def update_manifest(folder: Path, out: Path | None = None) -> tuple[Path, list[Entry]]:
+    """Write an entry for each file, in ``folder`` or as a table of its name in ``out``; return both.
+
+    Source and licence follow a file that was moved or renamed; what ``out`` tells comes before what
+    the folder's own manifest tells.
+
+    Raises
+    ------
+    DataError : the manifest cannot be written
+    """
+    table = out / f"{folder.name}.csv" if out else folder / NAME
+    manifests = [read_manifest(t) for t in dict.fromkeys((table, folder / NAME))]
+    entries = []
+    for file in contents(folder):
+        new = Entry(file, sha256(folder / file))
+        told = next(filter(Entry.is_told, _known(manifests, new)), next(_known(manifests, new), new))
+        entries.append(Entry(file, new.sha256, told.source, told.licence))
+    try:
+        table.parent.mkdir(parents=True, exist_ok=True)
+        with table.open("w", newline="", encoding="utf-8") as lines:
+            writer = csv.writer(lines, lineterminator="\n")
+            writer.writerow(COLUMNS)
+            writer.writerows((e.file, e.sha256, e.source, e.licence) for e in entries)
+    except OSError as error:
+        why = f"cannot be written ({error.strerror}); --out FOLDER writes elsewhere"
+        raise DataError(f"{table}: {why}") from error
+    return table, entries
+
+
+def _known(manifests: Iterable[dict[str, Entry]], new: Entry) -> Iterator[Entry]:
+    """What manifests say of a file: of its name, then of its content under another name."""
+    for manifest in manifests:
+        if new.file in manifest:
+            yield manifest[new.file]
+        yield from (entry for entry in manifest.values() if entry.sha256 == new.sha256)
+
+
+def lacking(corpora: Corpora, root: Path) -> Iterator[str]:
+    """What the recipe of ``default`` uses and is not in ``root``, a line each."""
+    if not corpora.urban:
+        yield "UrbanSound8K: the sounds of the ten classes; sound-training data fetch urbansound8k"
+    if not corpora.esc:
+        yield "ESC-50: sounds of other classes; sound-training data fetch esc50"
+    here = {clip.label for clip in corpora.backgrounds}
+    for kind in (kind for kind in KINDS if kind not in here):
+        yield f"{BACKGROUND}/{kind}/: sounds to mix with and to be silent on"
+    if not unlabelled_sounds(root / EFFECTS):
+        yield f"{EFFECTS}/: lessons without sounds that nobody labelled"
+    if not (root / TEACHER / TEACHER_FILE).is_file():
+        yield f"{TEACHER}/{TEACHER_FILE}: no lessons, and `default` stops without them"
+
+
+def unlike(root: Path, manifests: Path, compare: bool) -> Iterator[str]:
+    """Files listed in ``manifests`` that ``root`` lacks or, if ``compare``, has with another content.
+
+    Raises
+    ------
+    DataError : there is no manifest in that folder
+    """
+    here = {f"{folder.name}/{file}": folder / file for folder in folders(root) for file in contents(folder)}
+    for name, entry in listed(manifests):
+        if name not in here:
+            yield f"{name}: not here"
+        elif compare and entry.sha256 != sha256(here[name]):
+            yield f"{name}: another file than the one listed"
+
+
+def listed(manifests: Path) -> list[tuple[str, Entry]]:
+    """Return what a folder of manifests lists, as paths under a data folder.
+
+    Raises
+    ------
+    DataError : there is no manifest in that folder
+    """
+    tables = [table for name in FOLDERS if (table := manifests / f"{name}.csv").is_file()]
+    if not tables:
+        names = ", ".join(f"{name}.csv" for name in FOLDERS)
+        raise DataError(f"{manifests}: none of {names} is in it; data manifest --out FOLDER writes them")
+    return [(f"{table.stem}/{e.file}", e) for table in tables for e in read_manifest(table).values()]
+
+
+def file_of(clip: Clip) -> str:
+    """Path of a background under ``background/``, as the manifest writes it."""
+    return f"{clip.label}/{clip.path.name}"
+
+
+def sha256(path: Path) -> str:
+    """Return the checksum of a file."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -1,0 +1,55 @@
+"""Keras file → TFLite file, as a program of its own.
+
+The converter can end the process without a Python exception (it does on int8 loops), so
+:mod:`training.export.conversion` runs it in a child:
+``python -m training.export.convert IN.keras OUT.tflite KIND [EXAMPLES.npz]``.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+
+def convert(source: Path, target: Path, weights: str, examples: Path | None = None) -> None:
+    """Convert with the batch fixed to 1.
+
+    weights : ``float32``, ``float16``, ``dynamic`` (int8 weights, float sums) or ``int8``, which takes the
+    ranges of what lies between from ``examples``: an array an input, all of one length
+    """
+    import keras
+    import tensorflow as tf
+
+    model = keras.models.load_model(source, compile=False)
+    if model.inputs[0].shape[0] != 1:
+        window = keras.Input(batch_shape=(1, *model.input_shape[1:]))
+        model = keras.Model(window, model(window))
+    converter = tf.lite.TFLiteConverter.from_keras_model(model)
+    if weights != "float32":
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    if weights == "float16":
+        converter.target_spec.supported_types = [tf.float16]
+    if weights == "dynamic":
+        # tflite-runtime 2.14 has no dense layer with a scale for each channel.
+        converter._experimental_disable_per_channel_quantization_for_dense_layers = True
+    if weights == "int8":
+        assert examples is not None
+        converter.representative_dataset = lambda: _each(examples, model)
+        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+    target.write_bytes(converter.convert())
+
+
+def _each(examples: Path, model: Any) -> Iterator[dict[str, Any]]:
+    """One example after another, by the names of the model's inputs."""
+    with np.load(examples) as stored:
+        columns = [stored[f"input{i}"].astype(np.float32) for i in range(len(model.inputs))]
+    for values in zip(*columns, strict=True):
+        yield {t.name: value[None] for t, value in zip(model.inputs, values, strict=True)}
+
+
+if __name__ == "__main__":
+    convert(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3], *map(Path, sys.argv[4:]))

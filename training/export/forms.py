@@ -1,0 +1,352 @@
+"""The forms that a trained streaming network is shipped in, each checked before anybody gets it.
+
+Weights as they are, as float16, as int8 with sums in float (dynamic range), and all in int8. The
+state goes in and out as float in each form; in int8 it is rounded on the way, to the steps that it was
+rounded to before: nothing adds up, since no column looks further back than its window.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from monitor.features.logmel import log_mel
+from monitor.model.card import Card, Quality
+from monitor.model.package import ModelPackage, read_package, write_package
+from monitor.model.runtime import StreamingRuntime
+from training.data.audio import read
+from training.data.corpora import Clip
+from training.data.splits import rank
+from training.errors import DataError, ExportError
+from training.export.conversion import TOLERANCE, Weights, check_operators, to_tflite
+from training.export.hops import Streamed, stream
+from training.export.hops import run as run_hops
+from training.fit.trained import trained
+from training.mixing.mixer import Floats
+from training.networks.streaming import Form, streaming
+from training.scoring.evaluation import streamer
+
+FORMS: tuple[Weights, ...] = ("float32", "float16", "dynamic", "int8")
+HERE, THERE = "ai_edge_litert", "tflite_runtime"
+LEAST_AGREEMENT = 0.97
+"""Of clips, the share that a form must take for the same class as float32 does."""
+MOST_LOST = 0.01
+"""Accuracy that a form may lose to float32."""
+_EXAMPLES = 500
+"""Hops that the ranges of int8 are taken from."""
+_PARITY_S = 120
+"""Seconds of sound that every form is compared with Keras on, in one stream."""
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Network:
+    """A trained network in its whole-sequence form, and the package that was made of it."""
+
+    spec: Form
+    model: Any
+    package: ModelPackage
+    card: Card
+    state: int
+
+    @property
+    def hop_frames(self) -> int:
+        assert self.card.front_end.kind == "log-mel"
+        return self.card.hop // self.card.front_end.hop
+
+    def rows(self, clips: Sequence[Clip]) -> Floats:
+        """The clips one after another as the network sees them, shape (hops, frames of a hop, n_mels)."""
+        card, spec = self.card, self.card.front_end
+        assert spec.kind == "log-mel"
+        samples = np.concatenate([read(clip.path, card.sample_rate) for clip in clips])
+        samples = samples[: len(samples) // card.hop * card.hop]
+        frames = log_mel(samples, spec, card.sample_rate, self.hop_frames)
+        return frames.reshape(-1, self.hop_frames, spec.n_mels)
+
+
+@dataclass(frozen=True)
+class Checked:
+    """One form with what was measured of it; ``refused`` says what it failed, "" if nothing.
+
+    differences : largest difference of a logit to Keras, relative to the largest logit, by runtime
+    early, late : mean difference over the first and the last quarter of one stream
+    hop_us : time of a hop by runtime, all forms in turn; clips : that it was judged on;
+    seconds : of the stream that was compared
+    """
+
+    form: Weights
+    flatbuffer: bytes
+    differences: Mapping[str, float]
+    early: float
+    late: float
+    accuracy: float
+    agreement: float
+    hop_us: Mapping[str, float]
+    refused: tuple[str, ...]
+    clips: int
+    seconds: float
+
+
+def read_network(folder: Path, package: Path) -> Network:
+    """Read a trained network from the folder of its training, and its package.
+
+    Raises
+    ------
+    DataError : no finished training, a package without a state, or with other labels
+    PackageError : the package cannot be read
+    """
+    spec, model = trained(folder)
+    made = read_package(package)
+    if made.card is None or made.card.state is None:
+        raise DataError(f"{package}: is no streaming package; --package must name what the run was made into")
+    if len(made.labels) != spec.labels:
+        raise DataError(f"{package}: has {len(made.labels)} labels, the run {spec.labels}")
+    return Network(spec, model, made, made.card, made.card.state)
+
+
+def make_forms(
+    network: Network,
+    clips: Sequence[tuple[Clip, str]],
+    other_python: Path | None,
+    say: Say,
+    forms: Sequence[Weights] = FORMS,
+) -> list[Checked]:
+    """Convert and check every form, float32 first.
+
+    clips : with their labels; an eighth of the recordings gives int8 its ranges, the others judge
+    other_python : an interpreter with tflite-runtime; None checks in this one alone
+
+    Raises
+    ------
+    ExportError : the package is not of this network, or the other interpreter does not run
+    """
+    fit, judge = _dealt(clips)
+    hops = round(_PARITY_S * network.card.sample_rate / network.card.hop)
+    frames = network.rows([clip for clip, _ in judge])[:hops]
+    keras = _whole(network, frames)
+    _check_package(network, frames, keras)
+    flatbuffers = _converted(network, network.rows([clip for clip, _ in fit]), forms, say)
+    streamed = _streamed(network, frames, flatbuffers, other_python, say)
+    checked, answers = [], dict[Weights, _Answers]()
+    for form, flatbuffer in flatbuffers.items():
+        say(f"{form}: scoring {len(judge)} clips")
+        answers[form] = _answers(network, flatbuffer, judge)
+        found = {runtime: models[form] for runtime, models in streamed.items()}
+        one = _check(form, flatbuffer, found, keras, answers[form], answers[forms[0]])
+        checked.append(replace(one, seconds=len(frames) * network.card.hop / network.card.sample_rate))
+    return checked
+
+
+def _dealt(clips: Sequence[tuple[Clip, str]]) -> tuple[list[tuple[Clip, str]], list[tuple[Clip, str]]]:
+    """Some recordings for ranges, the others to judge; classes mixed, the same in every run."""
+    chosen = set(sorted({clip.recording for clip, _ in clips}, key=rank)[::8])
+    order = sorted(clips, key=lambda pair: rank(f"{pair[1]}/{pair[0].path.name}"))
+    fit = [pair for pair in order if pair[0].recording in chosen]
+    judge = [pair for pair in order if pair[0].recording not in chosen]
+    if not fit or not judge:
+        raise DataError("the clips are of one recording; ranges and figures need different ones")
+    return fit, judge
+
+
+def _whole(network: Network, frames: Floats) -> Floats:
+    """What Keras gives at the end of each hop, heard as one sequence."""
+    rows = frames.reshape(1, -1, frames.shape[2])
+    columns = np.arange(1, len(frames) + 1) * network.hop_frames // network.spec.stride - 1
+    logits: Floats = np.asarray(network.model(rows, training=False)[0])[0][columns]
+    return logits
+
+
+def _check_package(network: Network, frames: Floats, keras: Floats) -> None:
+    made = network.package
+    runtime = StreamingRuntime(
+        made.flatbuffer, made.path, outputs=len(made.labels), state=network.state, prefer=HERE
+    )
+    apart = _difference(stream(runtime, frames, network.state), keras)
+    # It may be shipped in float16.
+    if not apart <= TOLERANCE["float16"]:
+        raise ExportError(f"{made.path}: differs from the run by {apart:.2g}; it was made of another")
+
+
+def _difference(ours: Floats, keras: Floats) -> float:
+    return float(np.max(np.abs(ours - keras)) / max(1.0, float(np.abs(keras).max())))
+
+
+def _converted(network: Network, frames: Floats, forms: Sequence[Weights], say: Say) -> dict[Weights, bytes]:
+    stepped = streaming(network.model, network.spec, network.hop_frames)
+    flatbuffers: dict[Weights, bytes] = {}
+    for form in forms:
+        say(f"converting to {form}")
+        examples = _examples(network, frames, flatbuffers["float32"]) if form == "int8" else ()
+        flatbuffers[form] = to_tflite(stepped, form, examples)
+        check_operators(flatbuffers[form])
+    return flatbuffers
+
+
+def _examples(network: Network, frames: Floats, flatbuffer: bytes) -> tuple[Floats, Floats]:
+    """Hops and the states before them, of a stream that begins in silence."""
+    labels, hops = len(network.package.labels), frames[:_EXAMPLES]
+    runtime = StreamingRuntime(flatbuffer, Path("float32"), outputs=labels, state=network.state, prefer=HERE)
+    states = [np.zeros(network.state, np.float32)]
+    for hop in hops[:-1]:
+        states.append(runtime.step(hop, states[-1])[1])
+    return hops, np.stack(states)
+
+
+def _streamed(
+    network: Network, frames: Floats, flatbuffers: Mapping[Weights, bytes], other: Path | None, say: Say
+) -> dict[str, dict[str, Streamed]]:
+    """Return by runtime, by form, what came of ``frames``."""
+    outputs = len(network.package.labels)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        np.save(folder / "frames.npy", frames)
+        for form, flatbuffer in flatbuffers.items():
+            (folder / f"{form}.tflite").write_bytes(flatbuffer)
+        say(f"streaming {len(frames)} hops in this interpreter")
+        streamed = {HERE: run_hops(folder, HERE, outputs, network.state)}
+        if other is not None:
+            say(f"streaming in {other}")
+            streamed[THERE] = elsewhere(folder, other, outputs, network.state)
+        return streamed
+
+
+def elsewhere(folder: Path, python: Path, outputs: int, state: int) -> dict[str, Streamed]:
+    """Stream as :func:`training.export.hops.run` does, with tflite-runtime in another interpreter.
+
+    Raises
+    ------
+    ExportError : it cannot be run, or ends with an error
+    """
+    root = Path(__file__).resolve().parents[2]
+    try:
+        child = subprocess.run(
+            [python, "-m", "training.export.hops", folder, THERE, str(outputs), str(state)],
+            capture_output=True,
+            text=True,
+            env={**os.environ, "PYTHONPATH": str(root)},
+            check=False,
+        )
+    except OSError as error:
+        raise ExportError(f"{python}: cannot be run ({error.strerror}); see --other-python") from error
+    if child.returncode:
+        last = (child.stderr.strip().splitlines() or ["no message"])[-1]
+        raise ExportError(f"{python}: {THERE} ended with code {child.returncode}: {last}")
+    results = json.loads((folder / f"{THERE}.json").read_text())
+    return {form: Streamed(**values) for form, values in results.items()}
+
+
+@dataclass(frozen=True)
+class _Answers:
+    """The class that each clip was taken for, and whether that is right."""
+
+    taken: NDArray[np.int64]
+    right: NDArray[np.bool_]
+
+
+def _answers(network: Network, flatbuffer: bytes, clips: Sequence[tuple[Clip, str]]) -> _Answers:
+    labels = network.package.labels
+    classes = [i for i, label in enumerate(labels) if label in network.card.classes]
+    logits = streamer(network.card, flatbuffer, labels).logits(clip for clip, _ in clips)
+    taken = np.array(classes)[logits[:, classes].argmax(axis=1)]
+    return _Answers(taken, taken == [labels.index(label) for _, label in clips])
+
+
+def _check(
+    form: Weights,
+    flatbuffer: bytes,
+    found: Mapping[str, Streamed],
+    keras: Floats,
+    answers: _Answers,
+    first: _Answers,
+) -> Checked:
+    """Measure a form; ``first`` are the answers of float32."""
+    outputs = {runtime: np.array(one.outputs) for runtime, one in found.items() if not one.refused}
+    by_hop = np.abs(outputs[HERE] - keras).mean(axis=1) if HERE in outputs else np.full(4, np.nan)
+    quarter = max(1, len(by_hop) // 4)
+    accuracy, agreement = float(answers.right.mean()), float((answers.taken == first.taken).mean())
+    return Checked(
+        form,
+        flatbuffer,
+        {runtime: _difference(ours, keras) for runtime, ours in outputs.items()},
+        float(by_hop[:quarter].mean()),
+        float(by_hop[-quarter:].mean()),
+        accuracy,
+        agreement,
+        {runtime: one.hop_us for runtime, one in found.items() if not one.refused},
+        refusals(form, found, keras, agreement, float(first.right.mean()) - accuracy),
+        len(answers.taken),
+        0.0,
+    )
+
+
+def refusals(
+    form: Weights, found: Mapping[str, Streamed], keras: Floats, agreement: float, lost: float
+) -> tuple[str, ...]:
+    """Return what a form fails.
+
+    found : by runtime; keras : logits after each hop, shape (hops, outputs); agreement : with float32, of
+    clips; lost : accuracy
+    """
+    said = []
+    for runtime, one in found.items():
+        if one.refused:
+            said.append(f"{runtime}: {one.refused}")
+            continue
+        apart = _difference(np.array(one.outputs), keras)
+        # Not a number is no smaller than the limit.
+        if not apart <= TOLERANCE[form]:
+            said.append(f"{runtime}: differs from Keras by {apart:.2g}, more than {TOLERANCE[form]:g}")
+    if agreement < LEAST_AGREEMENT:
+        said.append(f"takes {1 - agreement:.1%} of clips for another class than float32 does")
+    if lost > MOST_LOST:
+        said.append(f"loses {lost:.1%} of accuracy to float32")
+    return tuple(said)
+
+
+def write_forms(network: Network, checked: Sequence[Checked], command: str, folder: Path) -> list[Path]:
+    """Write each form that was not refused as a package of its own; return the files.
+
+    command : prints the form's figures again, which its card carries beside those of the recipe
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = []
+    for one in checked:
+        path = folder / f"{network.card.name}-{one.form}.tflite"
+        path.unlink(missing_ok=True)
+        if not one.refused:
+            quality = (*network.card.quality, *_quality(network, one, command))
+            card = network.card.model_copy(update={"quality": quality})
+            write_package(path, one.flatbuffer, network.package.labels, card)
+            paths.append(path)
+    return paths
+
+
+def _quality(network: Network, one: Checked, command: str) -> list[Quality]:
+    clips, hops = f"{one.clips} clips of --clips", f"{one.seconds:.0f} s of them as one stream"
+    figures = {f"clip accuracy as {one.form}": (one.accuracy, clips)}
+    figures[f"clips that {one.form} takes for the same class as float32"] = (one.agreement, clips)
+    for runtime, apart in one.differences.items():
+        figures[f"largest difference of a logit, {one.form} in {runtime} and Keras"] = (apart, hops)
+    for runtime, hop_us in one.hop_us.items():
+        figures[f"time of a hop in microseconds, {one.form} in {runtime}"] = (hop_us, hops)
+    return [
+        Quality(
+            measure=measure,
+            value=float(f"{value:.4g}"),
+            data=data,
+            fold="none",
+            seed=0,
+            command=command,
+        )
+        for measure, (value, data) in figures.items()
+    ]

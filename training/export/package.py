@@ -1,0 +1,93 @@
+"""The card of a trained model, and its package."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from monitor.features.spec import LogMelSpec, Normalisation
+from monitor.model.card import Card, ClassCard, Quality, RejectRule
+from monitor.settings import ClassSettings
+from training.data.corpora import BACKGROUND, CLASSES
+from training.fit.windows import Scaling
+from training.mixing.prepare import RATE
+
+NAME = "urban-sounds"
+LICENCE = (
+    "CC BY-NC 3.0: the weights were trained on UrbanSound8K and ESC-50, "
+    "whose licences allow non-commercial use only"
+)
+DATA_LICENCES = (
+    "UrbanSound8K (Salamon, Jacoby, Bello 2014): CC BY-NC 3.0",
+    "ESC-50 (Piczak 2015): CC BY-NC 3.0; its subset ESC-10: CC BY 3.0",
+    "backgrounds: Moodist (CC0, Pixabay Content License), Blanket (CC0, public domain, CC BY, CC Sampling "
+    "Plus), spoken words of Hedgewars and Tux Paint (GFDL, GPL); by file in docs/results/default/manifest",
+)
+LESSON_LICENCES = (
+    "lessons, the teacher: YAMNet (Google): Apache-2.0",
+    "lessons, sounds that nobody labelled: of Debian's game and music packages, under the licences of "
+    "the packages (GPL, GFDL, CC BY-SA, CC0 and others)",
+)
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What a model is called, and what one may do with it."""
+
+    name: str
+    licence: str
+    data_licences: tuple[str, ...]
+
+
+URBAN = Identity(NAME, LICENCE, (*DATA_LICENCES, *LESSON_LICENCES))
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What training learned besides the weights; ``reject`` as the card's ``negative_over``."""
+
+    version: str
+    created: str
+    temperature: float
+    classes: Mapping[str, ClassCard]
+    quality: Sequence[Quality]
+    reject: float | None = None
+
+
+def undecided(classes: Sequence[str] = CLASSES) -> Facts:
+    """Facts of a model whose thresholds are yet to be fitted: temperature 1, default settings."""
+    card = ClassCard(shortest_s=1.0, profiles={"quiet": ClassSettings()})
+    return Facts("0", "", 1.0, dict.fromkeys(classes, card), ())
+
+
+def make_card(
+    spec: LogMelSpec, scaling: Scaling, facts: Facts, hop: int, state: int | None = None,
+    identity: Identity = URBAN,
+) -> Card:  # fmt: skip
+    """Return the card of a model that moves by ``hop`` samples; see :class:`monitor.model.card.Card`."""
+    return Card(
+        schema=1,
+        name=identity.name,
+        version=facts.version,
+        created=facts.created,
+        licence=identity.licence,
+        data_licences=identity.data_licences,
+        sample_rate=RATE,
+        window=spec.frames * spec.hop,
+        hop=hop,
+        front_end=normalised(spec, scaling),
+        output="logits",
+        temperature=facts.temperature,
+        classes=dict(facts.classes),
+        negative_labels=(BACKGROUND,),
+        reject=None if facts.reject is None else RejectRule(negative_over=facts.reject),
+        warmup="repeat" if state is None else "silence",
+        state=state,
+        quality=tuple(facts.quality),
+    )
+
+
+def normalised(spec: LogMelSpec, scaling: Scaling) -> LogMelSpec:
+    """The front end with the normalisation of training in it."""
+    mean = tuple(float(value) for value in scaling.mean)
+    return spec.model_copy(update={"normalisation": Normalisation(mean=mean, std=(scaling.std,))})

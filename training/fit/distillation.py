@@ -1,0 +1,104 @@
+"""What a larger network hears in mixtures of the training sounds, for a small one to learn from.
+
+YAMNet was trained on two million clips and gives each window 1024 numbers; a network that must
+predict them beside its labels learns from two folds what two folds alone cannot teach.
+The teacher has seen no label of ours. It hears waveforms of the training part alone, so what
+holds of the part (no recording of a test fold) holds of the lessons.
+
+Reference: Hinton, Vinyals, Dean, Distilling the Knowledge in a Neural Network, 2015.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from training.data.audio import Waveform
+from training.data.corpora import SUFFIXES, Clip
+from training.data.splits import Part
+from training.errors import DataError
+from training.mixing.mixer import Floats
+from training.mixing.prepare import FrontEnd
+
+EMBEDDING = 1024
+TEACHER_FILE = "yamnet_embeddings.tflite"
+_HEAD_DECAY, _HEAD_RATE = 0.03, 0.02
+
+Tick = Callable[[int], None]
+
+
+def fit_head(embedding: Floats, targets: Floats, steps: int = 400) -> Floats:
+    """Logistic regression with weight decay by gradient descent with momentum, shape (1 + 1024, labels)."""
+    inputs = np.concatenate([np.ones((len(embedding), 1), np.float32), embedding], axis=1)
+    weights = np.zeros((inputs.shape[1], targets.shape[1]), np.float32)
+    velocity = np.zeros_like(weights)
+    decay = np.full((len(weights), 1), _HEAD_DECAY, np.float32)
+    decay[0] = 0.0
+    for _ in range(steps):
+        error = 1 / (1 + np.exp(-inputs @ weights)) - targets
+        velocity = 0.9 * velocity - _HEAD_RATE * (inputs.T @ error / len(inputs) + decay * weights)
+        weights += velocity
+    return weights
+
+
+def apply_head(weights: Floats, embedding: Floats) -> Floats:
+    scores: Floats = 1 / (1 + np.exp(-(weights[0] + embedding @ weights[1:])))
+    return scores
+
+
+def unlabelled_sounds(folder: Path) -> tuple[Clip, ...]:
+    """Return the recordings in ``folder``, of which nothing is known; none if there is no such folder."""
+    found = sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES)
+    return tuple(Clip(path, "unlabelled", path.stem, "", 0) for path in found)
+
+
+class Teacher:
+    """YAMNet with its embedding as an output.
+
+    Raises
+    ------
+    DataError : there is no such file, or it is no model with an embedding
+    """
+
+    def __init__(self, path: Path) -> None:
+        from ai_edge_litert.interpreter import Interpreter
+
+        if not path.is_file():
+            raise DataError(f"{path}: no such file; the teacher is YAMNet with its embedding as an output")
+        self._interpreter = Interpreter(model_path=str(path), num_threads=1)
+        widths = {int(o["shape"][-1]): o["index"] for o in self._interpreter.get_output_details()}
+        if EMBEDDING not in widths:
+            raise DataError(f"{path}: none of its outputs is an embedding of {EMBEDDING} numbers")
+        self._output = widths[EMBEDDING]
+        self._input = self._interpreter.get_input_details()[0]["index"]
+        self._length = 0
+
+    def looks(self, samples: Waveform) -> Floats:
+        """Return the embedding of each 0.96 s of ``samples``, every 0.48 s, shape (looks, 1024)."""
+        if len(samples) != self._length:
+            self._interpreter.resize_tensor_input(self._input, [len(samples)])
+            self._interpreter.allocate_tensors()
+            self._length = len(samples)
+        self._interpreter.set_tensor(self._input, samples)
+        self._interpreter.invoke()
+        embedding: Floats = self._interpreter.get_tensor(self._output).copy()
+        return embedding
+
+
+def cache_key(part: Part, unlabelled: Sequence[Clip], front_end: FrontEnd, *settings: Any) -> str:
+    described = [asdict(s) if hasattr(s, "__dataclass_fields__") else s for s in settings]
+    digest = hashlib.sha256(f"{front_end.spec.model_dump_json()} {described}".encode())
+    for clip in (*(c for c, _ in part.events), *part.negatives, *part.backgrounds, *unlabelled):
+        digest.update(f"{clip.path.name} {clip.path.stat().st_size}\n".encode())
+    return digest.hexdigest()[:20]
+
+
+def sounding(samples: Waveform) -> Waveform:
+    """Without digital silence at the ends, which ESC pads with."""
+    audible = np.flatnonzero(np.abs(samples) > np.abs(samples).max() * 10 ** (-50 / 20))
+    return samples[audible[0] : audible[-1] + 1] if len(audible) else samples

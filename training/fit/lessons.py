@@ -1,0 +1,200 @@
+"""What a larger network hears in mixtures of the training sounds, for a small one to learn from.
+
+YAMNet was trained on two million clips and gives each window 1024 numbers; a network that must
+predict them beside its labels learns from two folds what two folds alone cannot teach.
+The teacher has seen no label of ours. It hears waveforms of the training part alone, so what
+holds of the part (no recording of a test fold) holds of the lessons.
+
+Reference: Hinton, Vinyals, Dean, Distilling the Knowledge in a Neural Network, 2015.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from monitor.features.logmel import log_mel
+from training.base.atomic import whole
+from training.data.audio import Waveform, read
+from training.data.corpora import Clip
+from training.data.splits import Part
+from training.features.alterations import room_response
+from training.fit.distillation import Teacher, apply_head, cache_key, fit_head, sounding
+from training.mixing.mixer import HEARD_FRAMES, Floats, pair_targets
+from training.mixing.prepare import RATE, FrontEnd, event_sampler, other_sampler, targets_of
+from training.mixing.streams import rms
+
+Tick = Callable[[int], None]
+_FRAME = 320
+_FAR = 4.0
+"""Deviations beyond which a number of the embedding counts as this much."""
+
+
+@dataclass(frozen=True)
+class LessonPlan:
+    """How mixtures are drawn; probabilities 0…1, ranges in dB or as a factor of speed."""
+
+    count: int = 10_000
+    negatives: float = 0.25
+    unlabelled: float = 0.15
+    second: float = 0.45
+    second_db: float = 12.0
+    background: float = 0.7
+    background_db: tuple[float, float] = (-5.0, 25.0)
+    partial: float = 0.35
+    speed: float = 1.16
+    room: float = 0.0
+    room_s: tuple[float, float] = (0.2, 1.5)
+    room_db: tuple[float, float] = (-5.0, 10.0)
+
+
+@dataclass(frozen=True)
+class Lessons:
+    """Windows, each with what came before it, and what the teacher heard in the window.
+
+    windows : dB, shape (n, lead + frames, n_mels); targets : shape (n, labels); embedding : shape
+    (n, 1024); labelled : shape (n,), 1 where the targets are known, 0 for unlabelled sounds
+    """
+
+    windows: NDArray[np.float16]
+    targets: Floats
+    embedding: NDArray[np.float16]
+    labelled: Floats
+
+    def digest(self) -> str:
+        """Tells these lessons from others."""
+        return hashlib.sha256(self.embedding.tobytes() + self.targets.tobytes()).hexdigest()[:12]
+
+    def taught(self, share: float) -> Lessons:
+        """Standardise the embedding; take ``share`` of each target from what it says of the labels.
+
+        A linear head on the embedding, held back by weight decay, knows what the corpus's one
+        label a clip does not: which of the other classes is in it too. It judges unlabelled
+        sounds alone.
+        """
+        heard = self.embedding.astype(np.float32)
+        scaled = ((heard - heard.mean(axis=0)) / (heard.std(axis=0) + 1e-3)).clip(-_FAR, _FAR)
+        known = self.labelled > 0
+        head = fit_head(scaled[known], self.targets[known])
+        weight = np.where(known, share, 1.0)[:, None].astype(np.float32)
+        targets = (1 - weight) * self.targets + weight * apply_head(head, scaled)
+        return replace(self, targets=targets, embedding=scaled.astype(np.float16))
+
+
+def joined(lessons: Sequence[Lessons]) -> Lessons:
+    """All lessons as one."""
+    return Lessons(*(np.concatenate([getattr(each, f.name) for each in lessons]) for f in fields(Lessons)))
+
+
+class MixtureMaker:
+    """Draws mixtures of the part's sounds as waveforms of a window and its lead, with their labels.
+
+    lead, length : samples before the window, and of it
+    """
+
+    def __init__(
+        self, part: Part, unlabelled: Sequence[Clip], lead: int, length: int, plan: LessonPlan,
+        faint_label: float,
+    ) -> None:  # fmt: skip
+        clips = [*(c for c, _ in part.events), *part.negatives, *part.backgrounds]
+        self._sounds = [sounding(read(clip.path, RATE)) for clip in clips]
+        self._targets = targets_of(part, faint_label)
+        self._events, self._others = event_sampler(part), other_sampler(part)
+        self._unlabelled = [read(clip.path, RATE) for clip in unlabelled]
+        self._past = RATE // 2 if plan.room else 0
+        self._lead, self._length, self._plan = lead + self._past, length, plan
+
+    def draw(self, rng: np.random.Generator) -> tuple[Waveform, Floats, bool]:
+        """Return samples, shape (lead + length,), the window's targets and whether they are known."""
+        plan = self._plan
+        if self._unlabelled and rng.random() < plan.unlabelled:
+            sound = self._unlabelled[int(rng.integers(len(self._unlabelled)))]
+            mixture = self._placed(sound, rng)[0]
+            return self._levelled(mixture[self._past :], rng), np.zeros_like(self._targets[0]), False
+        empty = rng.random() < plan.negatives
+        first = int((self._others if empty else self._events).draw(1, rng)[0])
+        (mixture, full), targets = self._placed(self._sounds[first], rng), self._targets[first]
+        loudness = rms(mixture[self._lead :])
+        if not empty and rng.random() < plan.second:
+            second = int(self._events.draw(1, rng)[0])
+            gain_db = rng.uniform(-plan.second_db, plan.second_db)
+            mixture = mixture + self._scaled(self._placed(self._sounds[second], rng)[0], loudness, gain_db)
+            targets = pair_targets(targets[None], self._targets[second][None], np.array([gain_db]))[0]
+        if plan.room and rng.random() < plan.room:
+            mixture = self._in_room(mixture, loudness, rng)
+        if rng.random() < plan.background or not full:
+            bed, _ = self._placed(self._sounds[int(self._others.draw(1, rng)[0])], rng)
+            mixture = mixture + self._scaled(bed, loudness, -rng.uniform(*plan.background_db))
+        return self._levelled(mixture[self._past :], rng), targets, True
+
+    def _in_room(self, mixture: Waveform, loudness: float, rng: np.random.Generator) -> Waveform:
+        from scipy.signal import fftconvolve
+
+        rt60_s = float(np.exp(rng.uniform(*np.log(self._plan.room_s))))
+        response = room_response(RATE, rt60_s, rng.uniform(*self._plan.room_db), rng)
+        return self._scaled(fftconvolve(mixture, response)[: len(mixture)], loudness, 0.0)
+
+    def _placed(self, sound: Waveform, rng: np.random.Generator) -> tuple[Waveform, bool]:
+        """A stretch of a long sound, a short one somewhere, at a random speed; does it fill the window."""
+        speed = self._plan.speed ** rng.uniform(-1.0, 1.0)
+        whole = self._lead + self._length
+        taken = int(whole * speed) + 2
+        if len(sound) > taken:
+            begin = int(rng.integers(len(sound) - taken))
+            sound = sound[begin : begin + taken]
+        sound = np.interp(np.arange(0, len(sound) - 1, speed), np.arange(len(sound)), sound)[:whole]
+        heard = min(len(sound), HEARD_FRAMES * _FRAME)
+        full = len(sound) >= self._length and bool(rng.random() >= self._plan.partial)
+        if full:
+            start = int(rng.integers(self._length - len(sound), 1))
+        else:
+            start = int(rng.integers(heard - len(sound), self._length - heard + 1))
+        placed = np.zeros(whole, np.float32)
+        at = self._lead + start
+        lo, hi = max(0, at), min(whole, at + len(sound))
+        placed[lo:hi] = sound[lo - at : hi - at]
+        return placed, full
+
+    def _scaled(self, samples: Waveform, reference: float, gain_db: float) -> Waveform:
+        loudness = max(rms(samples[self._lead :]), 1e-7)
+        scaled: Waveform = samples * np.float32(reference / loudness * 10 ** (gain_db / 20))
+        return scaled
+
+    def _levelled(self, mixture: Waveform, rng: np.random.Generator) -> Waveform:
+        peak = max(float(np.abs(mixture).max()), 1e-6)
+        return (mixture * (10 ** (rng.uniform(-30.0, 0.0) / 20) / peak)).astype(np.float32)
+
+
+def make_lessons(
+    part: Part, unlabelled: Sequence[Clip], front_end: FrontEnd, lead: int, teacher: Path, plan: LessonPlan,
+    faint_label: float, seed: int, tick: Tick,
+) -> Lessons:  # fmt: skip
+    """Let the teacher hear ``plan.count`` mixtures; kept in the front end's cache.
+
+    lead : frames before each window
+    """
+    key = cache_key(part, unlabelled, front_end, plan, faint_label, lead, seed)
+    path = front_end.cache / f"mixtures-{key}.npz"
+    if path.is_file():
+        with np.load(path) as stored:
+            return Lessons(*(stored[f.name] for f in fields(Lessons)))
+    hear, rng = Teacher(teacher), np.random.default_rng((seed, 10**7))
+    before = lead * _FRAME
+    maker = MixtureMaker(part, unlabelled, before, front_end.window, plan, faint_label)
+    drawn = []
+    for number in range(plan.count):
+        samples, targets, known = maker.draw(rng)
+        decibels = log_mel(samples, front_end.spec, RATE, 4).astype(np.float16)
+        embedding = hear.looks(samples[before:]).mean(axis=0).astype(np.float16)
+        drawn.append((decibels, targets, embedding, np.float32(known)))
+        if (number + 1) % 1000 == 0:
+            tick(number + 1)
+    lessons = Lessons(*(np.stack(column) for column in zip(*drawn, strict=True)))
+    with whole(path) as partial, partial.open("wb") as file:
+        np.savez(file, **vars(lessons))
+    return lessons

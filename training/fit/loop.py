@@ -1,0 +1,179 @@
+"""The loop over epochs that every network here is trained by, resumable after any of them.
+
+What has been measured is the history, a row per epoch. When to stop, which epoch to keep and
+the learning rate are functions of the history alone, and batches are functions of the epoch:
+a run that was interrupted goes on exactly as if it had not been.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from training.base.atomic import whole
+from training.errors import DataError
+
+Row = dict[str, float]
+Report = Callable[[str], None]
+Rate = Callable[[int, int, Sequence[Row]], float]
+"""Learning rate of batch ``number`` of ``epoch`` (both from 0) after the rows so far."""
+Loss = Callable[[Any, Any], tuple[Any, Mapping[str, Any]]]
+"""(targets, logits) → what is minimised, and what the row of the epoch averages (at least ``loss``)."""
+Objective = Callable[[Any, Any, Any], tuple[Any, Mapping[str, Any]]]
+"""(model, inputs, targets) → the same, for what must see the network itself."""
+
+
+def on_logits(loss: Loss) -> Objective:
+    """The objective of a loss that asks for no more than the logits of a training step."""
+    return lambda model, inputs, targets: loss(targets, model(inputs, training=True))
+
+
+def _nothing(_: Any) -> Row:
+    return {}
+
+
+@dataclass(frozen=True)
+class Course:
+    """How long a run goes and which of its epochs it yields.
+
+    ``measure`` looks at the model after each epoch and adds to its row; ``best_by`` names the
+    column whose least value picks the weights (None: the last epoch's); with ``patience`` the
+    run stops after so many epochs without a new least value.
+    """
+
+    epochs: int
+    rate: Rate
+    measure: Callable[[Any], Row] = _nothing
+    best_by: str | None = None
+    patience: int | None = None
+
+    def best(self, history: Sequence[Row]) -> int:
+        """Return the epoch to keep, from 1."""
+        if self.best_by is None:
+            return len(history)
+        values = [row[self.best_by] for row in history]
+        return 1 + int(np.argmin(values))
+
+    def finished(self, history: Sequence[Row]) -> bool:
+        if not history or self.patience is None:
+            return len(history) >= self.epochs
+        return len(history) >= self.epochs or len(history) - self.best(history) >= self.patience
+
+
+def optimise(
+    model: Any,
+    optimizer: Any,
+    objective: Objective,
+    batches: Callable[[int], Iterable[tuple[Any, Any]]],
+    course: Course,
+    folder: Path,
+    report: Report,
+) -> list[Row]:
+    """Train ``model`` in place, going on from what ``folder`` holds; return the history.
+
+    ``batches`` makes an epoch's (inputs, targets).
+    """
+    optimizer.build(model.trainable_variables)
+    history = _restore(folder, model, optimizer)
+    step = _step(model, optimizer, objective)
+    while not course.finished(history):
+        begun, sums, count = time.monotonic(), dict[str, float](), 0
+        for inputs, targets in batches(len(history)):
+            optimizer.learning_rate.assign(course.rate(len(history), count, history))
+            for name, value in step(inputs, targets).items():
+                sums[name] = sums.get(name, 0.0) + float(value)
+            count += 1
+        row = {name: total / count for name, total in sums.items()} | course.measure(model)
+        history.append({**row, "seconds": time.monotonic() - begun})
+        if course.best_by is not None and course.best(history) == len(history):
+            _write(folder / "best.npz", _weights(model))
+        _save(folder, model, optimizer, history)
+        report(f"epoch {len(history)}/{course.epochs} " + " ".join(f"{k} {v:.4f}" for k, v in row.items()))
+    if course.best_by is not None:
+        _load(folder / "best.npz", _variables(model))
+    return history
+
+
+def one_cycle(peak: float, epochs: int, steps: int) -> Rate:
+    """Linear warm-up over a fifth of the steps, then a cosine down to nothing."""
+    total = epochs * steps
+    warm = max(1, total // 5)
+
+    def rate(epoch: int, number: int, history: Sequence[Row]) -> float:
+        step = epoch * steps + number
+        if step < warm:
+            return peak * (step + 1) / warm
+        progress = (step - warm) / max(1, total - warm)
+        return peak * max(1e-4, 0.5 * (1 + math.cos(math.pi * progress)))
+
+    return rate
+
+
+def _step(model: Any, optimizer: Any, objective: Objective) -> Any:
+    import tensorflow as tf
+
+    @tf.function
+    def step(inputs: Any, targets: Any) -> Any:
+        with tf.GradientTape() as tape:
+            value, measures = objective(model, inputs, targets)
+        gradients = tape.gradient(value, model.trainable_variables)
+        optimizer.apply_gradients(zip(gradients, model.trainable_variables, strict=True))
+        return measures
+
+    return step
+
+
+def _variables(model: Any) -> list[Any]:
+    """Weights, and the states of the random generators of dropout."""
+    return list(model.variables)
+
+
+def _weights(model: Any) -> dict[str, Any]:
+    return {f"weight{i}": np.asarray(variable) for i, variable in enumerate(_variables(model))}
+
+
+def _write(path: Path, arrays: Mapping[str, Any]) -> None:
+    with whole(path) as partial, partial.open("wb") as file:
+        np.savez(file, **arrays)
+
+
+def _save(folder: Path, model: Any, optimizer: Any, history: Sequence[Row]) -> None:
+    state = {f"optimizer{i}": np.asarray(v) for i, v in enumerate(optimizer.variables)}
+    _write(folder / "state.npz", _weights(model) | state | {"history": np.array(json.dumps(history))})
+
+
+def _load(path: Path, variables: Sequence[Any], kind: str = "weight") -> None:
+    with np.load(path) as state:
+        stored = sum(name.startswith(kind) for name in state.files)
+        shapes = [state[f"{kind}{i}"].shape for i in range(stored)]
+        if shapes != [tuple(variable.shape) for variable in variables]:
+            raise DataError(f"{path}: is of another network; delete its folder and run again")
+        for i, variable in enumerate(variables):
+            variable.assign(state[f"{kind}{i}"])
+
+
+def history_of(folder: Path) -> list[Row]:
+    """Return what a run in ``folder`` has measured so far."""
+    with np.load(folder / "state.npz") as state:
+        history: list[Row] = json.loads(str(state["history"]))
+    return history
+
+
+def _restore(folder: Path, model: Any, optimizer: Any) -> list[Row]:
+    """Load the state after the last whole epoch; return the history up to there."""
+    path = folder / "state.npz"
+    if not path.is_file():
+        return []
+    _load(path, _variables(model))
+    _load(path, optimizer.variables, "optimizer")
+    with np.load(path) as state:
+        if "history" not in state:
+            raise DataError(f"{path}: was left by an earlier version; delete its folder and run again")
+    return history_of(folder)

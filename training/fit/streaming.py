@@ -1,0 +1,209 @@
+"""Training of the streaming network on windows: part of each batch is what a larger network has heard too.
+
+A network that streams gets what came before a window with it, so that its first columns know their
+past as they do in a stream. Only the last column is judged.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from training.errors import DataError
+from training.fit.adversarial import Trades, hardened
+from training.fit.distillation import EMBEDDING
+from training.fit.lessons import Lessons
+from training.fit.loop import Course, Report, on_logits, one_cycle, optimise
+from training.fit.predict import predict
+from training.fit.windows import RunSpec, Scaling, make_optimizer, prefetch
+from training.mixing.mixer import Floats, Mixer, Recipe
+from training.networks.columns import StreamSpec
+from training.networks.streaming import build, build_last
+from training.networks.windowed import WindowSpec
+
+Goal = tuple[Floats, Floats, Floats]
+"""Targets, the teacher's embedding, whether it is known."""
+
+SPEC = "spec.json"
+"""Beside a run's state: what it is, and what it heard."""
+_CANDIDATES, _PICKED = 2048, 8
+"""Windows of an epoch among which one in so many is picked as the hardest."""
+
+
+@dataclass(frozen=True)
+class StreamRun:
+    """Everything that decides a run's weights, the recordings apart.
+
+    taught : share of a batch, 0…1, that are lessons; weight : of the embedding's mean squared error
+    beside the cross-entropy, which is summed over labels; soft : share of a lesson's targets that the
+    teacher gives; level_db : random gain of a lesson; mined : share of a batch that are windows with none of
+    the classes which the network, as it is when the epoch begins, takes most for one
+    """
+
+    network: StreamSpec | WindowSpec = field(default_factory=WindowSpec)
+    recipe: Recipe = field(default_factory=lambda: Recipe(smoothing=0.04))
+    seed: int = 0
+    epochs: int = 80
+    steps: int = 60
+    batch: int = 64
+    rate: float = 3e-3
+    decay: float = 0.05
+    taught: float = 0.6
+    weight: float = 3.0
+    soft: float = 0.5
+    level_db: float = 6.0
+    mined: float = 0.0
+    hardening: Trades = field(default_factory=Trades)
+
+
+def train(
+    run: StreamRun, mixer: Mixer, lessons: Lessons | None, scaling: Scaling, folder: Path, report: Report,
+    heard: str = "",
+) -> Any:  # fmt: skip
+    """Train, or go on where an earlier call stopped; return the whole-sequence form for any length.
+
+    heard : tells what the run learns from from anything else; "" where the folder's name does
+
+    Raises
+    ------
+    DataError : the folder holds a run with other settings, or one that heard something else
+    """
+    import keras
+
+    _claim(folder, run, heard)
+
+    keras.utils.set_random_seed(run.seed)
+    exact = build(run.network)
+    with _half_precision():
+        model = build_last(run.network, mixer.frames)
+        logits, features = model.outputs
+        pupil = keras.Model(model.input, [logits, keras.layers.Dense(EMBEDDING)(features)])
+    taught = lessons.taught(run.soft) if lessons is not None else None
+
+    def batches(epoch: int) -> Iterator[tuple[Floats, Goal]]:
+        hard = mined(pupil, run, mixer, scaling, epoch)
+        return prefetch(
+            lambda rng: _batch(run, mixer, taught, hard, scaling, rng), run.steps, (run.seed, epoch)
+        )
+
+    objective = on_logits(_loss(run.weight))
+    if run.hardening.beta:
+        objective = hardened(_loss(run.weight), run.hardening, scaling.std)
+    course = Course(run.epochs, one_cycle(run.rate, run.epochs, run.steps))
+    optimizer = make_optimizer(RunSpec(rate=run.rate, decay=run.decay))
+    optimise(pupil, optimizer, objective, batches, course, folder, report)
+    exact.set_weights(model.get_weights())
+    return exact
+
+
+def _claim(folder: Path, run: StreamRun, heard: str) -> None:
+    """Write down what is trained in the folder, or compare it with what was."""
+    path, wanted = folder / SPEC, json.loads(json.dumps({"run": asdict(run), "heard": heard}))
+    if not (folder / "state.npz").is_file() or not path.is_file():
+        folder.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(wanted, indent=1))
+        return
+    stored = json.loads(path.read_text(encoding="utf-8"))
+    other = _other(stored.get("run"), wanted["run"])
+    if not other and heard and stored.get("heard") != heard:
+        other = "recordings or lessons"
+    if other:
+        raise DataError(
+            f"{folder}: was trained with other {other}; delete it, or name another folder for the runs"
+        )
+
+
+def _other(stored: Any, wanted: Any, name: str = "settings") -> str:
+    """The first setting that differs, dotted; "" if none does."""
+    if not isinstance(stored, dict) or not isinstance(wanted, dict):
+        return "" if stored == wanted else name
+    if set(stored) != set(wanted):
+        return name
+    prefix = "" if name == "settings" else f"{name}."
+    found = (_other(stored[key], wanted[key], prefix + key) for key in wanted)
+    return next((text for text in found if text), "")
+
+
+@contextmanager
+def _half_precision() -> Iterator[None]:
+    """Layers made here compute in bfloat16: a step takes 0.7 of the time on processors that have it."""
+    import keras
+
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
+def mined(
+    pupil: Any, run: StreamRun, mixer: Mixer, scaling: Scaling, epoch: int
+) -> tuple[Floats, Floats] | None:
+    """Windows with none of the classes that the network takes most for one, with their targets.
+
+    None in the first epoch, when it knows nothing. Candidates are drawn as any batch is.
+    """
+    if not run.mined or not epoch:
+        return None
+    windows, targets = mixer.batch(_CANDIDATES, np.random.default_rng((run.seed, epoch, 1)), negatives=1.0)
+    logits = predict(lambda rows, training: _logits(pupil, rows), scaling.apply(windows))
+    hardest = np.argsort(-logits[:, :-1].max(axis=1), kind="stable")[: _CANDIDATES // _PICKED]
+    return windows[hardest], targets[hardest]
+
+
+def _logits(pupil: Any, rows: Floats) -> Any:
+    import tensorflow as tf
+
+    return tf.cast(pupil(rows, training=False)[0], tf.float32)
+
+
+def _batch(
+    run: StreamRun,
+    mixer: Mixer,
+    lessons: Lessons | None,
+    hard: tuple[Floats, Floats] | None,
+    scaling: Scaling,
+    rng: np.random.Generator,
+) -> tuple[Floats, Goal]:
+    share = round(run.batch * run.taught) if lessons is not None else 0
+    picked = round(run.batch * run.mined) if hard is not None else 0
+    windows, targets = mixer.batch(run.batch - share - picked, rng)
+    if hard is not None:
+        chosen = rng.integers(len(hard[0]), size=picked)
+        windows = np.concatenate([windows, hard[0][chosen]])
+        targets = np.concatenate([targets, hard[1][chosen]])
+    nothing = np.zeros((len(windows), EMBEDDING), np.float32)
+    known = np.concatenate([np.zeros(len(windows)), np.ones(share)]).astype(np.float32)
+    if lessons is None:
+        return scaling.apply(windows), (targets, nothing, known)
+    drawn = rng.integers(len(lessons.windows), size=share)
+    gain = rng.uniform(-run.level_db, run.level_db, (share, 1, 1)).astype(np.float32)
+    smooth = run.recipe.smoothing
+    return scaling.apply(np.concatenate([windows, lessons.windows[drawn].astype(np.float32) + gain])), (
+        np.concatenate([targets, lessons.targets[drawn] * (1 - smooth) + smooth / 2]).astype(np.float32),
+        np.concatenate([nothing, lessons.embedding[drawn].astype(np.float32)]),
+        known,
+    )
+
+
+def _loss(weight: float) -> Any:
+    import tensorflow as tf
+
+    def loss(goal: Any, outputs: Any) -> tuple[Any, dict[str, Any]]:
+        targets, embedding, heard = goal
+        logits, guess = (tf.cast(output, tf.float32) for output in outputs)
+        each = tf.nn.sigmoid_cross_entropy_with_logits(targets, logits)
+        labels = tf.reduce_mean(tf.reduce_sum(each, axis=1))
+        error = tf.reduce_mean(tf.square(embedding - guess), axis=1)
+        likeness = tf.reduce_sum(error * heard) / tf.maximum(tf.reduce_sum(heard), 1.0)
+        total = labels + weight * likeness
+        return total, {"loss": total, "labels": labels, "embedding": likeness}
+
+    return loss

@@ -1,0 +1,70 @@
+"""A trained network, from the folder that its training leaves: ``spec.json`` and ``state.npz``."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, TypeVar, get_args, get_type_hints
+
+import numpy as np
+
+from training.errors import DataError
+from training.fit.loop import history_of
+from training.fit.streaming import SPEC, StreamRun, train
+from training.fit.windows import Scaling
+from training.networks.streaming import Form
+
+T = TypeVar("T")
+
+
+def trained(folder: Path) -> tuple[Form, Any]:
+    """Return what the network is, and its whole-sequence form for any length.
+
+    Raises
+    ------
+    DataError : no run, one that is not finished, damaged or of another version
+    """
+    run = read_run(folder)
+    # A finished run trains no more: its mixer is asked how long windows are, and any scaling will do.
+    mixer: Any = SimpleNamespace(frames=run.network.window + run.network.lead)
+    scaling = Scaling(np.zeros(run.network.n_mels, np.float32), 1.0)
+    return run.network, train(run, mixer, None, scaling, folder, lambda text: None)
+
+
+def read_run(folder: Path) -> StreamRun:
+    """Return the settings of a finished run.
+
+    Raises
+    ------
+    DataError : see :func:`trained`
+    """
+    try:
+        run = _rebuilt(StreamRun, json.loads((folder / SPEC).read_text(encoding="utf-8"))["run"])
+        done = len(history_of(folder))
+    except OSError as error:
+        raise DataError(f"{folder}: no training is in it (spec.json, state.npz)") from error
+    except (ValueError, TypeError, KeyError) as error:
+        raise DataError(f"{folder}: its training is damaged or of another version ({error})") from error
+    if done < run.epochs:
+        raise DataError(f"{folder}: {done} of {run.epochs} epochs are trained; let the training finish")
+    return run
+
+
+def _rebuilt(kind: type[T], values: Mapping[str, Any]) -> T:
+    """A dataclass from what ``asdict`` and JSON made of it; every field must be there, and no other."""
+    hints, names = get_type_hints(kind), {field.name for field in fields(kind)}  # type: ignore[arg-type]
+    if names != set(values):
+        raise ValueError(f"{kind.__name__} has other fields: {', '.join(sorted(names ^ set(values)))}")
+    given = dict(values)
+    for name, value in values.items():
+        records = [hint for hint in (hints[name], *get_args(hints[name])) if is_dataclass(hint)]
+        if records:
+            # Of several kinds it is the one with these fields.
+            matching = [hint for hint in records if {field.name for field in fields(hint)} == set(value)]
+            given[name] = _rebuilt((matching or records)[0], value)
+        elif isinstance(value, list):
+            given[name] = tuple(value)
+    return kind(**given)

@@ -1,0 +1,156 @@
+"""Streams with one sound in them, and what a model makes of a stream.
+
+A scene is what the acceptance of a monitor asks about: a background, a sound that sets in at
+a known moment at a known level over it, and the background again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from monitor.events.background import BackgroundLevel
+from monitor.events.level import measure
+from monitor.events.tracker import EventTracker
+from monitor.model.classifier import Classifier
+from monitor.records import Decision, Level
+from monitor.settings import ClassSettings
+from training.data.audio import Waveform, read
+from training.data.splits import Part
+from training.errors import DataError
+
+Span = tuple[str, float, float]
+
+LEAD_S = 3.0
+TAIL_S = 2.0
+_PEAK = 0.95
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A waveform with one sound between ``onset_s`` and ``offset_s``; label "" where there is none."""
+
+    name: str
+    label: str
+    samples: Waveform
+    onset_s: float
+    offset_s: float
+
+
+@dataclass(frozen=True)
+class Scored:
+    """A scene's rows: one per hop."""
+
+    name: str
+    label: str
+    onset_s: float
+    offset_s: float
+    times_s: NDArray[np.float64]
+    scores: NDArray[np.float32]
+    """Calibrated, shape (rows, labels)."""
+    levels: tuple[Level, ...]
+    truths: tuple[Span, ...] = ()
+    """The sounds of a stream that has several."""
+    again: tuple[tuple[float, float], ...] = ()
+    """Stretches in seconds that repeat an earlier one: what alarms there has been counted."""
+
+    @property
+    def hop_s(self) -> float:
+        return float(self.times_s[0])
+
+    @property
+    def sounds(self) -> tuple[Span, ...]:
+        """Label, onset and offset in seconds of every sound in it."""
+        alone = ((self.label, self.onset_s, self.offset_s),) if self.label else ()
+        return self.truths or alone
+
+    @property
+    def seconds(self) -> float:
+        """Without what repeats."""
+        return float(self.times_s[-1]) - sum(end - start for start, end in self.again)
+
+    def counts(self, at_s: float) -> bool:
+        """Whether ``at_s`` lies in no stretch that repeats an earlier one."""
+        return not any(start <= at_s < end for start, end in self.again)
+
+
+def scene(
+    name: str, label: str, sound: Waveform, bed: Waveform, snr_db: float, rate: int, rng: np.random.Generator
+) -> Scene:
+    """Lay ``sound`` over a stretch of ``bed``, its mean power ``snr_db`` over the bed's under it.
+
+    The bed is repeated where it is too short; the mixture is turned down if it would clip.
+    """
+    lead, tail = int(LEAD_S * rate), int(TAIL_S * rate)
+    needed = lead + len(sound) + tail
+    repeated = np.tile(bed, -(-needed // len(bed)) + 1) if len(bed) <= needed else bed
+    begin = int(rng.integers(len(repeated) - needed))
+    mixed = repeated[begin : begin + needed].copy()
+    under = mixed[lead : lead + len(sound)]
+    gain = rms(sound) / max(rms(under), 1e-6) * 10 ** (-snr_db / 20)
+    mixed *= np.float32(gain)
+    mixed[lead : lead + len(sound)] += sound
+    peak = float(np.abs(mixed).max())
+    if peak > _PEAK:
+        mixed *= np.float32(_PEAK / peak)
+    return Scene(name, label, mixed, LEAD_S, LEAD_S + len(sound) / rate)
+
+
+def foreground_scenes(part: Part, snr_db: tuple[float, float], rate: int, seed: int) -> Iterator[Scene]:
+    """Lay every foreground clip of the part over one of its backgrounds.
+
+    Backgrounds, places in them and levels are drawn from ``seed``.
+
+    Raises
+    ------
+    DataError : the part has no background, or silence alone
+    """
+    rng = np.random.default_rng(seed)
+    beds = [read(clip.path, rate) for clip in part.backgrounds]
+    beds = [bed for bed in beds if np.abs(bed).max() > 1e-4]
+    if not beds:
+        raise DataError(
+            "no background fell to a fold or a third of the training part; put more files into background/"
+        )
+    for clip, label in part.events:
+        bed = beds[int(rng.integers(len(beds)))]
+        level_db = float(rng.uniform(*snr_db))
+        if clip.salience == 1:
+            yield scene(clip.path.stem, label, read(clip.path, rate), bed, level_db, rate, rng)
+
+
+def rms(samples: Waveform) -> float:
+    return float(np.sqrt(np.mean(np.square(samples, dtype=np.float64))))
+
+
+def score(stream: Scene, classifier: Classifier, hop: int, rate: int) -> Scored:
+    """Run the daemon's classifier over a scene from a fresh start; silence fills the last hop."""
+    classifier.reset()
+    hops = -(-len(stream.samples) // hop)
+    padded = np.zeros(hops * hop, np.float32)
+    padded[: len(stream.samples)] = stream.samples
+    background = BackgroundLevel(hop / rate)
+    rows, levels = [], []
+    for samples in padded.reshape(hops, hop):
+        rms_dbfs, peak_dbfs, clipped = measure(samples)
+        levels.append(Level(rms_dbfs, peak_dbfs, background.push(rms_dbfs), clipped))
+        rows.append(classifier.push(samples).copy())
+    times = np.arange(1, hops + 1) * hop / rate
+    return Scored(
+        stream.name, stream.label, stream.onset_s, stream.offset_s, times, np.stack(rows), tuple(levels)
+    )
+
+
+def decide(
+    scored: Scored, labels: Sequence[str], settings: Mapping[str, ClassSettings], rate: int
+) -> tuple[Decision, ...]:
+    """Run the daemon's event logic over a scene's rows; return its starts."""
+    hop = round(scored.hop_s * rate)
+    tracker = EventTracker(labels, settings, rate=rate, hop=hop, loud=None)
+    decisions: list[Decision] = []
+    for row, (scores, level) in enumerate(zip(scored.scores, scored.levels, strict=True)):
+        decisions += tracker.push((row + 1) * hop, scores, level)
+    return tuple(decision for decision in decisions if decision.type == "start")

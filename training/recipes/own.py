@@ -1,0 +1,240 @@
+"""A model of a user's own sounds: from a folder per class to a package, in minutes and without a teacher.
+
+1. Cross-fit: train on two thirds of the recordings, three times, so that each recording is scored
+   once by a network that never heard it.
+2. Fit temperature and thresholds on what was scored so. The figures of a third come from what the
+   other two thirds decide.
+3. Train on everything, with nothing chosen again; convert, compare with Keras, write the package.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import soundfile
+
+from monitor.model.card import Card, Quality
+from monitor.model.package import write_package
+from training.data.folders import Sounds
+from training.data.splits import Part, cross_fit
+from training.export.conversion import to_tflite
+from training.export.package import Facts, Identity, make_card, undecided
+from training.fit.distillation import cache_key
+from training.fit.streaming import StreamRun, train
+from training.fit.windows import Scaling, measure_scaling
+from training.mixing.mixer import Mixer
+from training.mixing.prepare import FrontEnd, make_mixer
+from training.mixing.soundscapes import ScapePlan
+from training.networks.compact import NetworkSpec
+from training.networks.streaming import check_parity, streaming
+from training.networks.windowed import WindowSpec
+from training.scoring.calibration import Temper
+from training.scoring.evaluation import AlertFigures, ClipFigures, clip_figures, streamer
+from training.scoring.held_out import Hearing, decide, hear, judge
+
+GROUPS = 3
+HOP_FRAMES = 12
+"""Frames between two sets of scores: 0.24 s."""
+_SCAPES = (6, 40)
+"""Least and most soundscapes of a minute that a third of the recordings is laid out in."""
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One making of a model."""
+
+    run: StreamRun
+    identity: Identity
+    version: str
+    command: str
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Everything that one making yields.
+
+    clips and alerts are of recordings that the network which judged them never heard; minutes : that all
+    trainings took
+    """
+
+    card: Card
+    flatbuffer: bytes
+    parity: float
+    accuracies: tuple[float, ...]
+    clips: ClipFigures
+    alerts: tuple[AlertFigures, ...]
+    bed_hours: float
+    minutes: float
+
+    def write(self, path: Path, labels: Sequence[str]) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_package(path, self.flatbuffer, labels, self.card)
+
+
+def small_run(labels: int, seed: int, epochs: int) -> StreamRun:
+    """A third of the size of the network that ships, on smaller batches: a few sounds ask for no more."""
+    network = NetworkSpec(frames=48, stem=10, blocks=(16, 32, 64), top=96, level="window")
+    return StreamRun(
+        network=WindowSpec(network, HOP_FRAMES, labels), seed=seed, epochs=epochs, steps=50, batch=32
+    )
+
+
+def make(plan: Plan, sounds: Sounds, front_end: FrontEnd, runs: Path, say: Say) -> Outcome:
+    """Run the whole recipe; every training resumes from ``runs`` where it was interrupted."""
+    front_end = front_end.cut(plan.run.network.window)
+    course = _Course(plan, sounds, front_end, runs, _Estimate(say, plan.run.epochs))
+    thirds = [course.third(number, *parts) for number, parts in enumerate(cross_fit(sounds.part, GROUPS))]
+    say("fitting thresholds")
+    tempers = {label: temper_of(sounds, label) for label in sounds.classes}
+    alerts = []
+    for third in thirds:
+        others = [other for other in thirds if other is not third]
+        alerts.append(judge(third, decide(others, say, tempers, None)).alerts["quiet"])
+    decided = decide(thirds, say, tempers, None)
+    scaling, model = course.trained(sounds.part, "final")
+    streamed = streaming(model, plan.run.network, HOP_FRAMES)
+    flatbuffer, state = to_tflite(streamed), int(streamed.inputs[1].shape[1])
+    windows, _ = course.mixer(sounds.part).batch(4, np.random.default_rng(plan.run.seed))
+    frames = scaling.apply(windows).reshape(-1, windows.shape[2])
+    parity = check_parity(model, plan.run.network, flatbuffer, frames, HOP_FRAMES, state)
+    say(f"TFLite equals Keras within {parity:.1e}")
+    accuracies = tuple(clip_figures(third.logits, third.truth).accuracy for third in thirds)
+    logits, truth = (np.concatenate([getattr(t, name) for t in thirds]) for name in ("logits", "truth"))
+    clips, pooled = clip_figures(logits, truth), tuple(map(_pooled, zip(*alerts, strict=True)))
+    hours = sum(bed.seconds for third in thirds for bed in third.heard.beds) / 3600
+    quality = _quality(plan, sounds, clips, pooled, hours)
+    card = course.card(
+        scaling, Facts(plan.version, _now(), decided.temperature, decided.classes, quality), state
+    )
+    return Outcome(card, flatbuffer, parity, accuracies, clips, pooled, hours, course.minutes())
+
+
+class _Estimate:
+    """Says each epoch, and how long all that is left will take at the pace so far."""
+
+    def __init__(self, say: Say, epochs: int) -> None:
+        self._say, self._epochs, self._begun = say, epochs, time.monotonic()
+        self._done = self._in_run = 0
+        self._runs = GROUPS + 1
+
+    def of(self, name: str) -> Say:
+        """The report of the next training."""
+        self._runs, self._in_run = self._runs - 1, 0
+
+        def tell(text: str) -> None:
+            self._done, self._in_run = self._done + 1, self._in_run + 1
+            pace_s = (time.monotonic() - self._begun) / self._done
+            left_s = pace_s * (self._runs * self._epochs + self._epochs - self._in_run)
+            self._say(f"{name}: {text}; about {left_s / 60:.0f} min left")
+
+        return tell
+
+
+@dataclass
+class _Course:
+    """What all trainings of a making share."""
+
+    plan: Plan
+    sounds: Sounds
+    front_end: FrontEnd
+    runs: Path
+    estimate: _Estimate
+    _folders: list[Path] = field(default_factory=list)
+
+    def mixer(self, part: Part) -> Mixer:
+        recipe = self.plan.run.recipe
+        return make_mixer(
+            part, self.front_end, recipe, lambda done: None, self.plan.run.network.lead, self.sounds.labels
+        )
+
+    def trained(self, part: Part, name: str) -> tuple[Scaling, Any]:
+        run, mixer = self.plan.run, self.mixer(part)
+        scaling = measure_scaling(mixer, run.seed)
+        # Other sounds or settings are another run: never go on from its state.
+        folder = self.runs / f"{name}-{cache_key(part, (), self.front_end, run)}"
+        self._folders.append(folder)
+        return scaling, train(run, mixer, None, scaling, folder, self.estimate.of(name))
+
+    def minutes(self) -> float:
+        """How long all trainings took, interruptions apart."""
+        seconds = 0.0
+        for path in self._folders:
+            with np.load(path / "state.npz") as state:
+                seconds += sum(row["seconds"] for row in json.loads(str(state["history"])))
+        return seconds / 60
+
+    def card(self, scaling: Scaling, facts: Facts, state: int) -> Card:
+        spec = self.front_end.spec.model_copy(update={"frames": self.plan.run.network.frames})
+        return make_card(spec, scaling, facts, HOP_FRAMES * spec.hop, state, self.plan.identity)
+
+    def third(self, number: int, learn: Part, held: Part) -> Hearing:
+        """Train without the held part and let the network hear it."""
+        scaling, model = self.trained(learn, f"cross{number}")
+        streamed = streaming(model, self.plan.run.network, HOP_FRAMES)
+        labels, seed = self.sounds.labels, self.plan.run.seed
+        card = self.card(scaling, undecided(self.sounds.classes), int(streamed.inputs[1].shape[1]))
+        listener = streamer(card, to_tflite(streamed), labels)
+        count = int(np.clip(len(held.events) // 4, *_SCAPES))
+        return hear(held, listener, number, seed, card, labels, ScapePlan(count, seed=seed + number))
+
+
+def temper_of(sounds: Sounds, label: str) -> Temper:
+    """What the lengths of a class's sounds ask of its settings."""
+    lengths = [soundfile.info(clip.path).duration for clip, name in sounds.part.events if name == label]
+    shortest_s = round(float(np.clip(np.quantile(lengths, 0.1), 0.25, 2.0)), 2)
+    if np.median(lengths) < 1.5:
+        return Temper(shortest_s, (0.0, 0.5), (0.0, 0.25, 0.5), 1.0)
+    return Temper(shortest_s, (0.0, 0.5, 1.0, 2.0), (0.0, 0.25, 0.5, 1.0), 2.0)
+
+
+def _pooled(rows: Sequence[AlertFigures]) -> AlertFigures:
+    """One class's alerts in all thirds."""
+    return AlertFigures(
+        rows[0].label,
+        scenes=sum(row.scenes for row in rows),
+        heard=sum(row.heard for row in rows),
+        wrong=sum(row.wrong for row in rows),
+        false_alarms=sum(row.false_alarms for row in rows),
+        delays_s=tuple(delay for row in rows for delay in row.delays_s),
+    )
+
+
+def _quality(
+    plan: Plan, sounds: Sounds, clips: ClipFigures, alerts: Sequence[AlertFigures], hours: float
+) -> tuple[Quality, ...]:
+    files = len(sounds.part.events)
+    figures = {
+        f"clip accuracy, {len(sounds.classes)} classes, mean logits": clips.accuracy,
+        "clip macro F1": clips.macro_f1,
+        "clips that raise their own alert, 15 dB over background, profile quiet": (
+            sum(row.heard for row in alerts) / sum(row.scenes for row in alerts)
+        ),
+        f"false alarms an hour of background ({hours * 60:.0f} minutes), profile quiet": (
+            sum(row.false_alarms for row in alerts) / hours
+        ),
+    }
+    return tuple(
+        Quality(
+            measure=measure,
+            value=round(value, 4),
+            data=f"{files} files of the user's own, each judged by a network that never heard its recording",
+            fold=f"{GROUPS} groups of recordings",
+            seed=plan.run.seed,
+            command=plan.command,
+            recipe_cv=True,
+        )
+        for measure, value in figures.items()
+    )
+
+
+def _now() -> str:
+    return datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,0 +1,273 @@
+"""The recipe of the shipped model, from data to package.
+
+1. Leave each fold out in turn: let the teacher hear mixtures of the other folds, train on them,
+   score the fold that was left out. Other seeds do the same for the figures.
+2. Decide temperature and thresholds on all that was scored so; for a fold's figures on the
+   other folds alone.
+3. Train what ships on everything, with nothing chosen again.
+4. Convert to the streaming form, compare with Keras, write package and records.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from monitor.features.spec import LogMelSpec
+from monitor.model.card import Card, Quality
+from monitor.model.package import write_package
+from training.data.corpora import CLASSES, LABELS, Clip, Corpora
+from training.data.splits import Part, everything, leave_one_out
+from training.export.conversion import to_tflite
+from training.export.package import NAME as PACKAGE
+from training.export.package import Facts, make_card, undecided
+from training.fit.distillation import cache_key
+from training.fit.lessons import LessonPlan, Lessons, joined, make_lessons
+from training.fit.loop import Row, history_of
+from training.fit.streaming import StreamRun, train
+from training.fit.windows import Scaling, measure_scaling
+from training.mixing.mixer import Floats
+from training.mixing.prepare import FrontEnd, make_mixer
+from training.networks.streaming import check_parity, streaming
+from training.scoring.calibration import BUDGETS
+from training.scoring.evaluation import streamer
+from training.scoring.held_out import Decided, FoldFigures, Hearing, decide, hear, judge
+from training.scoring.reliability import reliability
+
+NAME = "default"
+HOP_FRAMES = 24
+"""Frames between two sets of scores: 0.48 s, at which inference stays below a tenth of YAMNet's (`bench`)."""
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One making of the model; the first of ``seeds`` decides what ships, the others add to the figures.
+
+    name : of the recipe, with what was changed in it
+    """
+
+    folds: tuple[int, ...]
+    seeds: tuple[int, ...]
+    run: StreamRun
+    lessons: LessonPlan
+    version: str
+    command: str
+    name: str = NAME
+
+
+@dataclass(frozen=True)
+class School:
+    """Where lessons come from: the teacher's file, and sounds without labels that it hears too."""
+
+    teacher: Path
+    unlabelled: tuple[Clip, ...]
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A run's network with what it needs to be used."""
+
+    model: Any
+    run: StreamRun
+    scaling: Scaling
+    front_end: FrontEnd
+
+    @property
+    def spec(self) -> LogMelSpec:
+        return self.front_end.spec.model_copy(update={"frames": self.run.network.frames})
+
+    def converted(self) -> tuple[bytes, int]:
+        """Return the streaming form as flatbuffer, and the length of its state."""
+        streamed = streaming(self.model, self.run.network, HOP_FRAMES)
+        return to_tflite(streamed), int(streamed.inputs[1].shape[1])
+
+    def card(self, facts: Facts, state: int) -> Card:
+        return make_card(self.spec, self.scaling, facts, HOP_FRAMES * self.spec.hop, state)
+
+
+@dataclass(frozen=True)
+class Package:
+    """What the monitor is given."""
+
+    card: Card
+    flatbuffer: bytes
+
+    def write(self, path: Path) -> Path:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_package(path, self.flatbuffer, LABELS, self.card)
+        return path
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Everything that one making yields.
+
+    apart : by fold, the network of the first seed that never heard it, with what the other folds decided
+    histories : the epochs of each network that was heard
+    unrejected : the first seed's figures with all decided anew without the reject rule
+    """
+
+    package: Package
+    parity: float
+    apart: dict[int, Package]
+    hearings: tuple[Hearing, ...]
+    histories: tuple[list[Row], ...]
+    figures: tuple[FoldFigures, ...]
+    unrejected: tuple[FoldFigures, ...]
+
+
+@dataclass(frozen=True)
+class _Fit:
+    """A network that never heard a fold: its conversion, and how it scores the fold."""
+
+    trained: Trained
+    flatbuffer: bytes
+    state: int
+    hearing: Hearing
+    history: list[Row]
+
+    def package(self, facts: Facts) -> Package:
+        return Package(self.trained.card(facts, self.state), self.flatbuffer)
+
+
+def make(plan: Plan, corpora: Corpora, school: School, front_end: FrontEnd, runs: Path, say: Say) -> Outcome:
+    """Run the whole recipe; every run resumes from ``runs`` where it was interrupted."""
+    front_end = front_end.cut(plan.run.network.window)
+    fits, lessons = _leave_each_out(plan, corpora, school, front_end, runs, say)
+    figures, unrejected, apart = [], [], {}
+    for fit in fits:
+        others = [f.hearing for f in fits if _same_seed(f, fit) and f is not fit]
+        decided = decide(others, say)
+        figures.append(judge(fit.hearing, decided))
+        if fit.hearing.seed == plan.seeds[0]:
+            unrejected.append(judge(fit.hearing, decide(others, say, reject=None)))
+            held = _quality(plan, figures[-1:], recipe_cv=False)
+            apart[fit.hearing.fold] = fit.package(_facts(plan, decided, held))
+    decided = decide([fit.hearing for fit in fits if fit.hearing.seed == plan.seeds[0]], say)
+    part = everything(corpora, plan.folds)
+    run = replace(plan.run, seed=plan.seeds[0])
+    final = _train(part, run, joined(lessons), front_end, runs / "final", say)
+    flatbuffer, state = final.converted()
+    parity = check_parity(
+        final.model, final.run.network, flatbuffer, _some_frames(part, final), HOP_FRAMES, state
+    )
+    say(f"TFLite equals Keras within {parity:.1e}")
+    quality = (*_quality(plan, figures, recipe_cv=True), _conversion(plan, parity))
+    facts = _facts(plan, decided, quality)
+    package = Package(final.card(facts, state), flatbuffer)
+    hearings, histories = zip(*((fit.hearing, fit.history) for fit in fits), strict=True)
+    return Outcome(package, parity, apart, hearings, histories, tuple(figures), tuple(unrejected))
+
+
+def write(outcome: Outcome, models: Path, runs: Path) -> Path:
+    """Write the package into ``models``, those of the single folds into ``runs``; return the first's path."""
+    for fold, package in outcome.apart.items():
+        package.write(runs / f"without-fold{fold}.tflite")
+    return outcome.package.write(models / f"{PACKAGE}.tflite")
+
+
+def _same_seed(one: _Fit, other: _Fit) -> bool:
+    return one.hearing.seed == other.hearing.seed
+
+
+def _leave_each_out(
+    plan: Plan, corpora: Corpora, school: School, front_end: FrontEnd, runs: Path, say: Say
+) -> tuple[list[_Fit], list[Lessons]]:
+    """Return a network per seed and fold, and the first seed's lessons."""
+    fits, lessons = [], {}
+    apart = leave_one_out(corpora, plan.folds)
+    for fold, parts in apart.items():
+        lessons[fold] = make_lessons(
+            parts.train, school.unlabelled, front_end, plan.run.network.lead, school.teacher, plan.lessons,
+            plan.run.recipe.faint_label, plan.run.seed,
+            lambda done, fold=fold: say(f"without fold {fold}: {done} mixtures heard by the teacher"),
+        )  # fmt: skip
+    for seed in plan.seeds:
+        for fold, parts in apart.items():
+            run, folder = replace(plan.run, seed=seed), runs / f"fold{fold}-seed{seed}"
+            trained = _train(parts.train, run, lessons[fold], front_end, folder, say)
+            flatbuffer, state = trained.converted()
+            say(f"{folder.name}: hearing what it was kept from")
+            card = trained.card(undecided(), state)
+            hearing = hear(parts.test, streamer(card, flatbuffer), fold, seed, card)
+            fits.append(_Fit(trained, flatbuffer, state, hearing, history_of(folder)))
+    return fits, list(lessons.values())
+
+
+def _train(
+    part: Part, run: StreamRun, lessons: Lessons, front_end: FrontEnd, folder: Path, say: Say
+) -> Trained:
+    mixer = make_mixer(part, front_end, run.recipe, lambda done: None, run.network.lead)
+    scaling = measure_scaling(mixer, run.seed)
+    heard = f"{cache_key(part, (), front_end)} {lessons.digest()}"
+    model = train(run, mixer, lessons, scaling, folder, lambda text: say(f"{folder.name}: {text}"), heard)
+    return Trained(model, run, scaling, front_end)
+
+
+def _facts(plan: Plan, decided: Decided, quality: tuple[Quality, ...]) -> Facts:
+    now = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return Facts(plan.version, now, decided.temperature, decided.classes, quality, decided.reject)
+
+
+def _some_frames(part: Part, trained: Trained) -> Floats:
+    """Training windows one after another, as the network sees them, shape (frames, n_mels)."""
+    run = trained.run
+    mixer = make_mixer(part, trained.front_end, run.recipe, lambda done: None, run.network.lead)
+    windows, _ = mixer.batch(4, np.random.default_rng((run.seed, 10**6 + 1)))
+    return trained.scaling.apply(np.concatenate(windows))
+
+
+def _conversion(plan: Plan, parity: float) -> Quality:
+    return Quality(
+        measure="largest difference of a logit, TFLite in float32 and Keras, relative to the largest",
+        value=float(f"{parity:.2g}"),
+        data="training windows, one after another",
+        fold="none",  # with a number it would say that these weights never heard that fold
+        seed=plan.seeds[0],
+        command=plan.command,
+    )
+
+
+def _quality(plan: Plan, figures: Sequence[FoldFigures], *, recipe_cv: bool) -> tuple[Quality, ...]:
+    """Means over folds and seeds, each fold judged by a network that never heard it."""
+    hours = sum(bed.seconds for one in figures for bed in one.beds) / 3600
+    clips = [one.clips.confusion for one in figures]
+    questions = (np.concatenate(column) for column in zip(*(one.questions for one in figures), strict=True))
+    values = {
+        "clip accuracy, ten classes, mean logits": (
+            sum(matrix.trace() for matrix in clips) / sum(matrix.sum() for matrix in clips)
+        ),
+        "clip macro F1": float(np.mean([one.clips.macro_f1 for one in figures])),
+        "expected calibration error of rows": reliability(*questions, CLASSES)[-1].ece,
+    }
+    for profile in BUDGETS:
+        alerts = [row for one in figures for row in one.alerts[profile]]
+        values[f"foreground clips that raise their own alert, 15 dB over background, profile {profile}"] = (
+            sum(row.heard for row in alerts) / sum(row.scenes for row in alerts)
+        )
+        values[f"false alarms an hour of unheard background, profile {profile}"] = (
+            sum(row.false_alarms for row in alerts) / hours
+        )
+    folds = sorted({one.fold for one in figures})
+    others = ", ".join(str(fold) for fold in plan.folds if recipe_cv or fold not in folds)
+    seeds = ", ".join(str(seed) for seed in sorted({one.seed for one in figures}))
+    rule = "each fold by a network trained on the others" if recipe_cv else f"trained on folds {others}"
+    return tuple(
+        Quality(
+            measure=measure,
+            value=round(float(value), 4),
+            data=f"UrbanSound8K (as far as present); {rule}, thresholds from them; seeds {seeds}",
+            fold=", ".join(map(str, folds)),
+            seed=figures[0].seed,
+            command=plan.command,
+            recipe_cv=recipe_cv,
+        )
+        for measure, value in values.items()
+    )

@@ -1,0 +1,179 @@
+"""Attacks on features: how few decibels in the mel bands it takes to change a network's mind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from training.mixing.mixer import Floats
+from training.robustness.attacks.methods import (
+    Bounds,
+    Labels,
+    Logits,
+    Nearest,
+    dead,
+    nearest_features,
+    push_at_random,
+    push_features,
+    push_once,
+    right,
+)
+from training.robustness.attacks.runs import Runs, batches, figures, placed
+from training.robustness.corruptions.disturbances import coloured
+from training.robustness.targets.networks import Target
+
+EPSILONS_DB = (0.1, 0.5, 1.0, 3.0)
+LARGE_DB = 30.0
+"""No network survives this; a run that leaves clips right is a run whose gradients are broken."""
+RANDOM_DB = 1.0
+"""Budget at which random changes are tried, as many as PGD has steps."""
+NOISES = {"Gaussian noise": 0.0, "pink noise": 1.0}
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How hard is tried: steps and extra random starts of PGD, steps of the attacks for the least change.
+
+    ``second`` checks DeepFool by another method, on those of the first ``second_clips`` clips that are right.
+    """
+
+    steps: int = 20
+    restarts: int = 1
+    deepfool_steps: int = 50
+    second: Nearest = "CW"
+    second_steps: int = 100
+    second_clips: int = 25
+
+
+QUICK = Effort(steps=10, restarts=0, second="FMN", second_steps=40, second_clips=100)
+
+
+@dataclass(frozen=True)
+class Pushed:
+    """One network of one fold, attacked in its features; a row per clip, in the order of the clips.
+
+    right : whether the undisturbed clip is taken for what it is
+    dead : whether it is, and its loss has no gradient to follow, or none that is finite
+    alone : by run ("PGD 0.5 dB", "DeepFool"), whether it is before and after it
+    withstood : by ``epsilon_db``, whether it is after every run of any kind whose largest change is no larger
+    rms_db, max_db : of the least change that DeepFool found, over bins; None where the clip was wrong
+    second_asked, second_rms_db : whether another method was asked for the least change too, and what it found
+    """
+
+    model: str
+    fold: int
+    seed: int
+    clips: tuple[str, ...]
+    labels: tuple[str, ...]
+    recordings: tuple[str, ...]
+    right: tuple[bool, ...]
+    dead: tuple[bool, ...]
+    alone: Mapping[str, tuple[bool, ...]]
+    withstood: Mapping[str, tuple[bool, ...]]
+    rms_db: tuple[float | None, ...]
+    max_db: tuple[float | None, ...]
+    second: str
+    second_asked: tuple[bool, ...]
+    second_rms_db: tuple[float | None, ...]
+
+
+def attack_features(target: Target, effort: Effort, say: Callable[[str], None]) -> Pushed:
+    """Attack a network by every run and budget."""
+    job, clips = target.job, target.clips
+    every = np.arange(len(clips))
+    known = right(target.given(every), target.decibels, target.truth)
+    parts, attacked = [], batches(known)
+    for number, rows in enumerate(attacked):
+        say(f"{job}: {known.sum()} of {len(clips)} clips are right, batch {number + 1} of {len(attacked)}")
+        parts.append(_batch(target, rows, effort, say))
+    found = {name: placed([part[name] for part in parts], attacked, known) for name in parts[0]}
+    return Pushed(
+        job.model, job.test_fold, job.seed, tuple(clip.path.stem for clip in clips),
+        tuple(clip.label for clip in clips), tuple(clip.recording for clip in clips), tuple(known.tolist()),
+        second=effort.second, **found,
+    )  # fmt: skip
+
+
+class _Session:
+    """All runs against the same clips."""
+
+    def __init__(self, logits: Logits, decibels: Floats, truth: Labels, bounds_db: Bounds) -> None:
+        self.logits, self.decibels, self.truth, self.bounds_db = logits, decibels, truth, bounds_db
+        self.runs = Runs()
+
+    def run(self, name: str, pushed: Floats, epsilon_db: float = np.inf) -> None:
+        """Judge what a run made, within bounds; ``epsilon_db`` is what it kept to, but for the last digit."""
+        pushed = np.clip(pushed, *self.bounds_db)
+        largest = np.abs(pushed - self.decibels).max(axis=(1, 2)).astype(np.float64)
+        left = right(self.logits, pushed, self.truth)
+        self.runs.add(name, left, max_db=np.minimum(largest, epsilon_db))
+
+    def noise(self, like: str, pushed: Floats) -> None:
+        """Judge noises of the norm of each clip's change; pink along time, band after band."""
+        change = pushed - self.decibels
+        norms = np.linalg.norm(change.reshape(len(change), -1), axis=1)
+        for name, slope in NOISES.items():
+            colour, rng = coloured(slope), np.random.default_rng(0)
+            flat = np.stack([colour(np.zeros(change[0].size, np.float32), rng) for _ in change])
+            scaled = flat * (norms / np.linalg.norm(flat, axis=1))[:, None]
+            by_band = scaled.reshape(len(change), change.shape[2], change.shape[1])
+            noise = by_band.swapaxes(1, 2).astype(np.float32)
+            self.run(f"{name} as strong as {like}", self.decibels + noise)
+
+    def rms(self, name: str, pushed: Floats) -> list[float | None]:
+        change = pushed - self.decibels
+        rms = np.sqrt(np.mean(change.astype(float) ** 2, axis=(1, 2)))
+        return figures(rms, ~self.runs.left[name])
+
+
+def _batch(
+    target: Target, rows: NDArray[np.int64], effort: Effort, say: Callable[[str], None]
+) -> dict[str, Any]:
+    decibels, truth, logits = target.decibels[rows], target.truth[rows], target.given(rows)
+    session, bounds = _Session(logits, decibels, truth, target.bounds_db), target.bounds_db
+    for epsilon in (0.0, *EPSILONS_DB, LARGE_DB):
+        say(f"FGSM and PGD at {epsilon:g} dB, and noise")
+        _at_epsilon(session, epsilon, effort)
+    tried = push_at_random(logits, decibels, truth, RANDOM_DB, effort.steps, bounds)
+    session.run(f"random changes of {RANDOM_DB:g} dB", tried, RANDOM_DB)
+    say("DeepFool")
+    nearest = nearest_features(logits, decibels, truth, "DeepFool", effort.deepfool_steps, bounds)
+    session.run("DeepFool", nearest)
+    session.noise("DeepFool", nearest)
+    asked = rows < effort.second_clips
+    second = decibels.copy()
+    if asked.any():
+        say(effort.second)
+        some = decibels[asked], truth[asked]
+        found = nearest_features(target.given(rows[asked]), *some, effort.second, effort.second_steps, bounds)
+        second[asked] = np.clip(found, *bounds)
+    session.run(effort.second, second)
+    runs = session.runs
+    largest = np.abs(nearest - decibels).max(axis=(1, 2))
+    return {
+        "dead": dead(logits, decibels, truth).tolist(),
+        "alone": runs.alone,
+        "withstood": {f"{e:g}": runs.withstood("max_db", e) for e in (0.0, *EPSILONS_DB, LARGE_DB)},
+        "rms_db": session.rms("DeepFool", nearest),
+        "max_db": figures(largest, ~runs.left["DeepFool"]),
+        "second_asked": asked.tolist(),
+        "second_rms_db": session.rms(effort.second, second),
+    }
+
+
+def _at_epsilon(session: _Session, epsilon: float, effort: Effort) -> None:
+    logits, decibels, truth, bounds = session.logits, session.decibels, session.truth, session.bounds_db
+    name, budgeted = f"PGD {epsilon:g} dB", epsilon in EPSILONS_DB
+    if budgeted:
+        session.run(f"FGSM {epsilon:g} dB", push_once(logits, decibels, truth, epsilon, bounds), epsilon)
+    pushed = push_features(logits, decibels, truth, epsilon, effort.steps if epsilon else 1, 0, bounds)
+    session.run(name, pushed, epsilon)
+    for start in range(1, 1 + (effort.restarts if budgeted else 0)):
+        again = push_features(logits, decibels, truth, epsilon, effort.steps, start, bounds)
+        session.run(f"{name}, start {start}", again, epsilon)
+    # A control shows what the size of a change does without its direction.
+    session.noise(name, pushed)

@@ -1,0 +1,224 @@
+"""Attacks on sounds: how far under a sound a perturbation may lie and still change a network's mind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from training.data.audio import Waveform
+from training.errors import DataError
+from training.mixing.mixer import Floats
+from training.mixing.prepare import RATE
+from training.robustness.attacks.methods import (
+    Labels,
+    Logits,
+    dead,
+    deepfool,
+    descend,
+    descend_peak,
+    nearest_sounds,
+    noise_like,
+    quantised,
+    right,
+    rounded,
+    snr_db,
+    sounds_of,
+)
+from training.robustness.attacks.runs import Kept, Runs, Values, batches, figures, placed
+from training.robustness.corruptions.disturbances import coloured
+from training.robustness.played.transfer import heard_by
+from training.robustness.targets import published_front_end
+from training.robustness.targets.networks import Target
+
+SNRS_DB = (60.0, 50.0, 40.0, 30.0, 20.0, 10.0)
+PEAKS_DB = (-80.0, -70.0, -60.0, -50.0, -40.0)
+"""Of full scale."""
+LOUD_DB = -20.0
+"""The perturbation drowns the sound: no network survives this."""
+NOTHING_DB = float("inf")
+NOISES = {"Gaussian": 0.0, "pink": 1.0}
+SECOND = "FMN"
+_BATCH = 50
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How hard is tried: steps of PGD from the sound itself, of a short run first (0: none), random starts.
+
+    FMN checks DeepFool with ``second_steps`` on the first ``second_clips`` clips (0: none).
+    """
+
+    steps: int = 20
+    short: int = 5
+    restarts: int = 1
+    second_steps: int = 100
+    second_clips: int = 25
+
+
+QUICK = Effort(steps=10, short=0, restarts=0, second_clips=0)
+
+
+@dataclass(frozen=True)
+class Attacked:
+    """One network of one fold under attack by sound; a row per clip, in the order of the clips.
+
+    right : whether the undisturbed sound is taken for what it is
+    dead : whether it is, and its loss has no gradient to follow, or none that is finite
+    alone : by run ("PGD 20 dB", "PGD -60 dBFS", "Gaussian noise at 20 dB"), whether it is before and after it
+    withstood : by SNR ("20"), whether it is after every run of any kind that lies as far under the sound
+    under_peak : by dB of full scale ("-60"), likewise for the peak of what is added
+    realised_db, peaks_db : by run of PGD, SNR and peak of what 16 bits leave of the perturbation; None
+        where they leave nothing, or the sound was wrong
+    snr_db : of the least perturbation that DeepFool found; None where the sound was wrong
+    held_by_16_bits : whether that perturbation still fools once it is rounded
+    rounded_snr_db, rounded_peak_db : of what still fools rounded, turned up as little as need be
+    second_asked, second_snr_db : whether FMN was asked for the least perturbation too, and what it found
+    """
+
+    model: str
+    fold: int
+    seed: int
+    clips: tuple[str, ...]
+    labels: tuple[str, ...]
+    recordings: tuple[str, ...]
+    right: tuple[bool, ...]
+    dead: tuple[bool, ...]
+    alone: Mapping[str, tuple[bool, ...]]
+    withstood: Mapping[str, tuple[bool, ...]]
+    under_peak: Mapping[str, tuple[bool, ...]]
+    realised_db: Mapping[str, tuple[float | None, ...]]
+    peaks_db: Mapping[str, tuple[float | None, ...]]
+    snr_db: tuple[float | None, ...]
+    held_by_16_bits: tuple[bool, ...]
+    rounded_snr_db: tuple[float | None, ...]
+    rounded_peak_db: tuple[float | None, ...]
+    second_asked: tuple[bool, ...]
+    second_snr_db: tuple[float | None, ...]
+
+
+def attack_sound(target: Target, effort: Effort, say: Callable[[str], None]) -> Attacked:
+    """Attack a network by sound, at its own rate, at every SNR and peak and by the least perturbation.
+
+    Raises
+    ------
+    DataError : the network hears no sound
+    """
+    job, clips = target.job, target.clips
+    heard, rate = _on_sounds(target)
+    every = [np.arange(len(clips))[first : first + _BATCH] for first in range(0, len(clips), _BATCH)]
+    known = np.concatenate([
+        right(heard, sounds_of([clips[row] for row in rows], rate), target.truth[rows]) for rows in every
+    ])  # fmt: skip
+    parts, attacked = [], batches(known)
+    for number, rows in enumerate(attacked):
+        say(f"{job}: {known.sum()} of {len(clips)} clips are right, batch {number + 1} of {len(attacked)}")
+        sounds = sounds_of([clips[row] for row in rows], rate)
+        parts.append(_batch(heard, sounds, target.truth[rows], rows < effort.second_clips, effort, say))
+    return Attacked(
+        job.model, job.test_fold, job.seed, tuple(clip.path.stem for clip in clips),
+        tuple(clip.label for clip in clips), tuple(clip.recording for clip in clips), tuple(known.tolist()),
+        **{name: placed([part[name] for part in parts], attacked, known) for name in parts[0]},
+    )  # fmt: skip
+
+
+def _on_sounds(target: Target) -> tuple[Logits, int]:
+    """The network as a function of sounds, and their rate."""
+    if target.published is not None:
+        return published_front_end.on_waveforms(target.published), target.published.spec.rate
+    if target.windows is None:
+        raise DataError(f"{target.job.model}: hears no sound; attack its features alone")
+    return heard_by(target), RATE
+
+
+class _Session:
+    """All runs against the same sounds; a run may be made for an SNR or a peak, or for neither."""
+
+    def __init__(self, heard: Logits, sounds: Floats, truth: Labels) -> None:
+        self.heard, self.sounds, self.truth = heard, sounds, truth
+        self.runs = Runs()
+        self.realised: dict[str, Values] = {}
+        self.peaks: dict[str, Values] = {}
+
+    def run(self, name: str, perturbed: Floats, snr: float = -np.inf, peak: float = np.inf) -> None:
+        """Judge what a run made; where rounding leaves a little more than it was made for, that counts."""
+        self.realised[name] = snr_db(self.sounds, perturbed)
+        self.peaks[name] = _peaks(perturbed - self.sounds)
+        under, height = np.maximum(self.realised[name], snr), np.minimum(self.peaks[name], peak)
+        left = right(self.heard, perturbed, self.truth)
+        self.runs.add(name, left, level_db=-under, peak_db=height)
+
+    def least(self, name: str, moved: Floats) -> dict[str, Any]:
+        """Judge a perturbation that shall be as small as can be, as it is and as 16 bits hold it."""
+        over = ~right(self.heard, moved, self.truth)
+        held = over & ~right(self.heard, quantised(moved), self.truth)
+        self.run(name, rounded(self.heard, self.sounds, moved, self.truth))
+        fooled = over & ~self.runs.left[name]
+        return {
+            "snr_db": figures(snr_db(self.sounds, moved), over, 2),
+            "held_by_16_bits": held.tolist(),
+            "rounded_snr_db": figures(self.realised[name], fooled, 2),
+            "rounded_peak_db": figures(self.peaks[name], fooled, 1),
+        }
+
+
+def _batch(
+    heard: Logits, sounds: Floats, truth: Labels, asked: Kept, effort: Effort, say: Callable[[str], None]
+) -> dict[str, Any]:
+    session = _Session(heard, sounds, truth)
+    for snr in (NOTHING_DB, *SNRS_DB, LOUD_DB):
+        say(f"PGD at {snr:g} dB SNR, and noise")
+        _at_snr(session, snr, effort)
+    for peak in PEAKS_DB:
+        say(f"PGD with a peak of {peak:g} dBFS")
+        session.run(f"PGD {peak:g} dBFS", descend_peak(heard, sounds, truth, peak, effort.steps), peak=peak)
+    descents = [name for name in session.realised if name.startswith("PGD")]
+    say("DeepFool")
+    least = session.least("DeepFool", deepfool(heard, sounds, truth))
+    second = sounds.copy()
+    if asked.any():
+        say(SECOND)
+        second[asked] = nearest_sounds(heard, sounds[asked], truth[asked], effort.second_steps)
+        found = session.least(SECOND, second)["snr_db"]
+    else:
+        found = [None] * len(sounds)
+    runs, there = session.runs, np.ones(len(sounds), bool)
+    return {
+        "dead": dead(heard, sounds, truth).tolist(),
+        "alone": runs.alone,
+        "withstood": {f"{s:g}": runs.withstood("level_db", -s) for s in (NOTHING_DB, *SNRS_DB, LOUD_DB)},
+        "under_peak": {f"{p:g}": runs.withstood("peak_db", p) for p in PEAKS_DB},
+        "realised_db": {name: figures(session.realised[name], there, 2) for name in descents},
+        "peaks_db": {name: figures(session.peaks[name], there, 1) for name in descents},
+        **least,
+        "second_asked": asked.tolist(),
+        "second_snr_db": found,
+    }
+
+
+def _at_snr(session: _Session, snr: float, effort: Effort) -> None:
+    """A short run, one from the sound itself and some from random places; and noise as strong."""
+    heard, sounds, truth = session.heard, session.sounds, session.truth
+    name, budgeted = f"PGD {snr:g} dB", snr in SNRS_DB
+    if budgeted and effort.short:
+        session.run(f"{name}, few steps", descend(heard, sounds, truth, snr, effort.short, 0), snr)
+    perturbed = descend(heard, sounds, truth, snr, effort.steps if np.isfinite(snr) else 1, 0)
+    session.run(name, perturbed, snr)
+    for start in range(1, 1 + (effort.restarts if budgeted else 0)):
+        session.run(f"{name}, start {start}", descend(heard, sounds, truth, snr, effort.steps, start), snr)
+    for colour, slope in NOISES.items():
+        session.run(f"{colour} noise at {snr:g} dB", noise_like(perturbed, sounds, _noise(slope)), snr)
+
+
+def _noise(slope: float) -> Callable[[Waveform], Waveform]:
+    colour, rng = coloured(slope), np.random.default_rng(0)
+    return lambda sound: colour(sound, rng)
+
+
+def _peaks(perturbations: Floats) -> Values:
+    """Peaks in dB of full scale; −∞ where there is nothing."""
+    with np.errstate(divide="ignore"):
+        peaks: Values = 20 * np.log10(np.abs(perturbations).max(axis=1).astype(np.float64))
+    return peaks

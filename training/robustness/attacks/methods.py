@@ -1,0 +1,302 @@
+"""Attacks on sounds, by gradients through the front end; budgets are signal-to-noise ratios.
+
+Sounds have shape (sounds, SECONDS × rate), lie within ±1 and, once perturbed, on the 16-bit grid that a
+file or a converter leaves of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from training.data.audio import Waveform, read
+from training.data.corpora import Clip
+from training.mixing.mixer import Floats
+from training.mixing.prepare import RATE
+from training.robustness.targets.front_end import SECONDS
+
+Logits = Callable[[Any], Any]
+Labels = NDArray[np.int64]
+Nearest = Literal["DeepFool", "FMN", "CW"]
+Bounds = tuple[float, float]
+
+_FULL_SCALE = 32767.0
+UNBOUNDED_DB = (-300.0, 300.0)
+"""The monitor's features lie far within; bounds that nothing comes near only set foolbox's scale."""
+_DEEPFOOL_STEPS, _DEEPFOOL_CLASSES = 50, 5
+_OVERSHOOT = 1.02
+_FMN_STEP_DB = 0.2
+_FMN_STEP = 0.02
+_TURNED_UP = tuple(10 ** (db / 20) for db in range(2, 26, 2))
+"""A change of less than half a step of 16 bits is rounded away."""
+_CW_SEARCHES, _CW_STEP, _CW_CONST = 4, 5e-4, 10.0
+
+
+def snr_db(sounds: Floats, perturbed: Floats) -> NDArray[np.float64]:
+    """Return how far each perturbation lies under its sound in dB; infinite where there is none."""
+    signal = np.sum(sounds.astype(np.float64) ** 2, axis=-1)
+    noise = np.sum((perturbed.astype(np.float64) - sounds) ** 2, axis=-1)
+    with np.errstate(divide="ignore"):
+        ratio: NDArray[np.float64] = 10 * np.log10(signal / noise)
+    return ratio
+
+
+def quantised(sounds: Floats) -> Floats:
+    """Return sounds as 16 bits hold them."""
+    held: Floats = (np.rint(np.clip(sounds, -1.0, 1.0) * _FULL_SCALE) / _FULL_SCALE).astype(np.float32)
+    return held
+
+
+def sounds_of(clips: Sequence[Clip], rate: int = RATE) -> Floats:
+    """Return clips as sounds at ``rate``: repeated or cut to the length that is attacked, in 16 bits."""
+    return quantised(np.stack([np.resize(read(clip.path, rate), SECONDS * rate) for clip in clips]))
+
+
+def right(logits: Logits, sounds: Floats, truth: Labels) -> NDArray[np.bool_]:
+    """Whether each sound is taken for what it is."""
+    guess: NDArray[np.bool_] = np.asarray(logits(sounds)).argmax(axis=1) == truth
+    return guess
+
+
+def deepfool(logits: Logits, sounds: Floats, truth: Labels) -> Floats:
+    """Return each sound moved just over the nearest boundary that DeepFool finds, whatever it takes.
+
+    Reference: Moosavi-Dezfooli et al., DeepFool, 2016, as in foolbox.
+    """
+    import foolbox
+    import tensorflow as tf
+
+    model = foolbox.TensorFlowModel(logits, bounds=(-1, 1), device="/CPU:0")
+    attack = foolbox.attacks.L2DeepFoolAttack(
+        steps=_DEEPFOOL_STEPS, candidates=_DEEPFOOL_CLASSES, loss="logits"
+    )
+    moved, _, _ = attack(model, tf.constant(sounds), tf.constant(truth), epsilons=None)
+    return _finite(np.asarray(moved), sounds)
+
+
+def descend(
+    logits: Logits, sounds: Floats, truth: Labels, budget_db: float, steps: int = 20, start: int = 1
+) -> Floats:
+    """Return sounds perturbed at an SNR of ``budget_db`` towards any wrong class (L2 projected gradient).
+
+    ``start`` 0 begins at the sound itself; any other number draws a place at that SNR. Of all steps
+    each sound keeps the one with the greatest margin of a wrong class: more steps from one start
+    cannot make the attack weaker.
+    """
+    radius = np.linalg.norm(sounds, axis=1, keepdims=True) * 10 ** (-budget_db / 20)
+    drawn = np.random.default_rng(start).standard_normal(sounds.shape).astype(np.float32)
+    stride = 2.5 * radius / steps
+
+    def advance(delta: Floats, gradient: Floats) -> Floats:
+        return _on_sphere(delta + _on_sphere(gradient, stride), radius)
+
+    return _best(logits, sounds, truth, advance, steps, _on_sphere(drawn, radius if start else 0 * radius))
+
+
+def descend_peak(logits: Logits, sounds: Floats, truth: Labels, peak_db: float, steps: int = 20) -> Floats:
+    """Return sounds perturbed by a peak of at most ``peak_db`` dB of full scale (signs of the gradient)."""
+    # Whole steps of 16 bits: rounding must not exceed the budget.
+    radius = np.float32(np.floor(10 ** (peak_db / 20) * _FULL_SCALE) / _FULL_SCALE)
+    stride = np.float32(2.5 * radius / steps)
+
+    def advance(delta: Floats, gradient: Floats) -> Floats:
+        pushed: Floats = np.clip(delta + stride * np.sign(gradient), -radius, radius)
+        return np.clip(sounds + pushed, -1.0, 1.0) - sounds
+
+    return _best(logits, sounds, truth, advance, steps, np.zeros_like(sounds))
+
+
+def _best(
+    logits: Logits,
+    sounds: Floats,
+    truth: Labels,
+    advance: Callable[[Floats, Floats], Floats],
+    steps: int,
+    delta: Floats,
+) -> Floats:
+    import tensorflow as tf
+
+    best, reached = delta, np.full(len(sounds), -np.inf)
+    for _ in range(steps + 1):
+        with tf.GradientTape() as tape:
+            moved = tf.constant(sounds + delta)
+            tape.watch(moved)
+            margins = _margins(logits(moved), truth)
+        margin = np.asarray(margins)
+        # The sound itself is no perturbation: from it the first step counts, wherever it leads.
+        better = (margin > reached) & delta.any(axis=1)
+        reached, best = np.where(better, margin, reached), np.where(better[:, None], delta, best)
+        delta = advance(delta, np.asarray(tape.gradient(margins, moved)))
+    return quantised(sounds + best)
+
+
+def nearest_sounds(logits: Logits, sounds: Floats, truth: Labels, steps: int) -> Floats:
+    """Return each sound changed as little as FMN finds (Pintor et al., 2021), for a wrong class.
+
+    Changes are searched in units of the sound's own norm: one size of step suits loud and quiet ones.
+    """
+    import foolbox
+    import tensorflow as tf
+
+    norm = np.linalg.norm(sounds, axis=1, keepdims=True).astype(np.float32)
+    model = foolbox.TensorFlowModel(
+        lambda changes: logits(sounds + norm * changes), bounds=(-1, 1), device="/CPU:0"
+    )
+    attack = _fmn()(steps=steps, max_stepsize=_FMN_STEP)
+    changes, _, _ = attack(model, tf.zeros_like(sounds), tf.constant(truth), epsilons=None)
+    moved = sounds + np.float32(_OVERSHOOT) * norm * np.asarray(changes)
+    return _finite(np.clip(moved, -1.0, 1.0), sounds)
+
+
+def rounded(logits: Logits, sounds: Floats, moved: Floats, truth: Labels) -> Floats:
+    """Return each change as 16 bits hold it, turned up as little as lets it fool still."""
+    results = quantised(moved)
+    for factor in _TURNED_UP:
+        lost = right(logits, results, truth)
+        if not lost.any():
+            break
+        results[lost] = quantised(sounds + np.float32(factor) * (moved - sounds))[lost]
+    return results
+
+
+def dead(logits: Logits, inputs: Floats, truth: Labels) -> NDArray[np.bool_]:
+    """Whether the gradient of each input's loss (cross-entropy) is zero throughout or not finite."""
+    import tensorflow as tf
+
+    given = tf.constant(inputs)
+    with tf.GradientTape() as tape:
+        tape.watch(given)
+        loss = tf.nn.sparse_softmax_cross_entropy_with_logits(truth, logits(given))
+    gradient = tape.gradient(loss, given, unconnected_gradients="zero")
+    flat = np.asarray(gradient).reshape(len(inputs), -1)
+    lost: NDArray[np.bool_] = ~flat.any(axis=1) | ~np.isfinite(flat).all(axis=1)
+    return lost
+
+
+def push_features(
+    logits: Logits, decibels: Floats, truth: Labels, epsilon_db: float, steps: int, restart: int = 0,
+    bounds_db: Bounds = UNBOUNDED_DB,
+) -> Floats:  # fmt: skip
+    """Return features changed by no more than ``epsilon_db`` in any bin towards a greater loss (PGD).
+
+    ``restart`` 0 begins at the features themselves; any other number draws a place to begin at.
+    """
+    import foolbox
+    import tensorflow as tf
+
+    tf.random.set_seed(restart)
+    attack = foolbox.attacks.LinfPGD(
+        abs_stepsize=2.5 * epsilon_db / steps, steps=steps, random_start=restart > 0
+    )
+    return _attacked(attack, logits, decibels, truth, epsilon_db, bounds_db)
+
+
+def push_at_random(
+    logits: Logits, decibels: Floats, truth: Labels, epsilon_db: float, tries: int,
+    bounds_db: Bounds = UNBOUNDED_DB,
+) -> Floats:  # fmt: skip
+    """Return features changed by ±``epsilon_db`` in every bin at random; the first try that fools is kept."""
+    rng, pushed = np.random.default_rng(0), decibels.copy()
+    for _ in range(tries):
+        left = right(logits, pushed, truth)
+        signs = rng.choice(np.array([-1.0, 1.0], np.float32), decibels.shape)
+        pushed[left] = np.clip(decibels + np.float32(epsilon_db) * signs, *bounds_db)[left]
+    return pushed
+
+
+def push_once(
+    logits: Logits, decibels: Floats, truth: Labels, epsilon_db: float, bounds_db: Bounds = UNBOUNDED_DB
+) -> Floats:
+    """Return features after one step of ``epsilon_db`` along the sign of the gradient (FGSM)."""
+    import foolbox
+
+    return _attacked(foolbox.attacks.LinfFastGradientAttack(), logits, decibels, truth, epsilon_db, bounds_db)
+
+
+def nearest_features(
+    logits: Logits,
+    decibels: Floats,
+    truth: Labels,
+    how: Nearest,
+    steps: int,
+    bounds_db: Bounds = UNBOUNDED_DB,
+) -> Floats:
+    """Return features changed as little as the attack finds, in the sum of squares, for a wrong class.
+
+    ``how`` is foolbox's DeepFool, FMN (Pintor et al., 2021) or CW (Carlini and Wagner, 2017). A clip
+    that it could not move over a boundary comes back right.
+    """
+    from foolbox import attacks
+
+    if how == "DeepFool":
+        attack = attacks.L2DeepFoolAttack(steps=steps, candidates=_DEEPFOOL_CLASSES, loss="logits")
+    elif how == "FMN":
+        # A step is a norm over all bins: as much as so many dB in each.
+        attack = _fmn()(steps=steps, max_stepsize=_FMN_STEP_DB * decibels[0].size ** 0.5)
+    else:
+        # CW hides bounds in a tangent, in which what lies on one (the loudest band, silence) cannot move.
+        bounds_db = UNBOUNDED_DB
+        attack = attacks.L2CarliniWagnerAttack(
+            binary_search_steps=_CW_SEARCHES, steps=steps, stepsize=_CW_STEP, initial_const=_CW_CONST
+        )
+    moved = _attacked(attack, logits, decibels, truth, None, bounds_db)
+    if how == "DeepFool":
+        return moved
+    # foolbox's CW returns zeros for what it could not move. The rest goes over the boundary as far as
+    # DeepFool's does: on it, rounding decides which class is given.
+    change = np.where(moved.any(axis=(1, 2), keepdims=True), moved - decibels, np.float32(0))
+    return decibels + np.float32(_OVERSHOOT) * change
+
+
+def _fmn() -> Any:
+    """foolbox's FMN; its own projection (3.3.4) divides a norm by itself and so never shortens a change."""
+    from foolbox import attacks
+    from foolbox.attacks.gradient_descent_base import clip_lp_norms
+
+    class Fmn(attacks.L2FMNAttack):  # type: ignore[misc]
+        def project(self, x: Any, x0: Any, epsilon: Any) -> Any:
+            return x0 + clip_lp_norms(x - x0, norm=epsilon, p=2)
+
+    return Fmn
+
+
+def _attacked(
+    attack: Any, logits: Logits, decibels: Floats, truth: Labels, epsilon: float | None, bounds_db: Bounds
+) -> Floats:
+    import foolbox
+    import tensorflow as tf
+
+    model = foolbox.TensorFlowModel(logits, bounds=bounds_db, device="/CPU:0")
+    _, moved, _ = attack(model, tf.constant(decibels), tf.constant(truth), epsilons=epsilon)
+    return _finite(np.asarray(moved), decibels)
+
+
+def _finite(moved: Floats, before: Floats) -> Floats:
+    """What an attack with broken gradients returns is no change."""
+    whole = np.isfinite(moved).all(axis=tuple(range(1, moved.ndim)), keepdims=True)
+    return np.where(whole, moved, before)
+
+
+def noise_like(perturbed: Floats, sounds: Floats, colour: Callable[[Waveform], Waveform]) -> Floats:
+    """Return the control: noise of each perturbation's norm; ``colour`` makes it from a sound's length."""
+    noise = np.stack([colour(sound) for sound in sounds])
+    radius = np.linalg.norm(perturbed - sounds, axis=1, keepdims=True)
+    return quantised(sounds + _on_sphere(noise, radius))
+
+
+def _margins(logits: Any, truth: Labels) -> Any:
+    """How far the best wrong class lies above the true one."""
+    import tensorflow as tf
+
+    mask = tf.one_hot(truth, logits.shape[1])
+    own = tf.reduce_sum(logits * mask, axis=1)
+    return tf.reduce_max(logits - 1e9 * mask, axis=1) - own
+
+
+def _on_sphere(vectors: Floats, radius: Floats) -> Floats:
+    norm = np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+    scaled: Floats = (vectors * (radius / norm)).astype(np.float32)
+    return scaled

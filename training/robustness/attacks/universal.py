@@ -1,0 +1,212 @@
+"""One sound for all: added to any siren it hides it, added to any street it raises a false one.
+
+The sound is two seconds long and repeats for ever. It is learnt on training recordings by gradients
+through random shifts and random rooms, so that it need not be in time with anything and may come
+from a loudspeaker (expectation over transformation, Athalye et al., 2018), and judged on others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from training.data.audio import Waveform
+from training.data.corpora import CLASSES
+from training.features.alterations import room_response
+from training.mixing.mixer import Floats
+from training.mixing.prepare import RATE
+from training.robustness.attacks.methods import Logits, quantised
+from training.robustness.targets.front_end import SAMPLES
+
+Goal = Literal["hide", "raise"]
+SNRS_DB = (30.0, 25.0, 20.0, 15.0, 10.0, 5.0, 0.0, -5.0, -10.0)
+"""From the quietest; a sound lies so far over what is added to it."""
+PERIOD = 2 * RATE
+SIREN = CLASSES.index("siren")
+_BATCH, _RATE = 8, 0.08
+_RT60_S, _DIRECT_DB = (0.2, 0.8), (-3.0, 6.0)
+_MARGIN = 2.0
+Heard = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Effort:
+    """Gradient steps at every SNR."""
+
+    steps: int = 30
+
+
+@dataclass(frozen=True)
+class Universal:
+    """One goal against one network; a row per sound that it did not learn from.
+
+    names : of the sirens, or of the stretches of street
+    before : whether a siren is heard in the sound alone
+    shifted, in_rooms, noise : by SNR ("10 dB"), whether one is with the sound added at a random moment;
+        through a random room too; with noise of the same level at the same moment in the same room
+    alerts : by package and profile, then by SNR ("0 dB", "noise at 0 dB", "as recorded"), whether the
+        running monitor reports a siren; with the sound in random rooms
+    heard : packages whose weights have heard recordings of this fold
+    learnt_on, recordings : what it was learnt on, and what the sounds are of, one for each
+    streets : by package, what its monitor hears: under the sirens, or alone
+    """
+
+    source: str
+    fold: int
+    seed: int
+    goal: Goal
+    names: tuple[str, ...]
+    before: tuple[bool, ...]
+    shifted: Mapping[str, tuple[bool, ...]]
+    in_rooms: Mapping[str, tuple[bool, ...]]
+    noise: Mapping[str, tuple[bool, ...]]
+    alerts: Mapping[str, Mapping[str, tuple[bool, ...]]]
+    heard: tuple[str, ...] = ()
+    learnt_on: tuple[str, ...] = ()
+    recordings: tuple[str, ...] = ()
+    streets: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    @property
+    def counted(self) -> tuple[bool, ...]:
+        """Sirens that were heard before; or streets in which none was."""
+        return tuple(heard == (self.goal == "hide") for heard in self.before)
+
+    def fooled(self, kept: Sequence[bool]) -> float:
+        """Share of sirens heard before that are not now; or of streets without one that have one now."""
+        changed = (np.array(self.before) != np.array(kept))[np.array(self.counted)]
+        return float(changed.mean()) if len(changed) else float("nan")
+
+    @property
+    def smallest_db(self) -> float | None:
+        """The quietest of :data:`SNRS_DB` that fools half through rooms; None where none does."""
+        return next((snr for snr in SNRS_DB if self.fooled(self.in_rooms[f"{snr:g} dB"]) >= 0.5), None)
+
+
+def learn(
+    heard: Logits, sounds: Floats, goal: Goal, snr_db: float, start: Waveform, steps: int, seed: int = 0
+) -> Waveform:
+    """Return the sound, of :data:`PERIOD` samples and unit power, that works best at ``snr_db``.
+
+    heard : sounds, shape (n, SAMPLES), to logits of the ten classes
+    start : where the search begins
+    """
+    import keras
+    import tensorflow as tf
+
+    rng = np.random.default_rng(seed)
+    wave = tf.Variable(start / max(float(np.sqrt(np.mean(start**2))), 1e-9))
+    adam = keras.optimizers.Adam(_RATE)
+    for _ in range(steps):
+        rows = rng.choice(len(sounds), min(_BATCH, len(sounds)), replace=False)
+        given = tf.constant(sounds[rows])
+        responses = tf.constant(folded_rooms(len(rows), rng))
+        with tf.GradientTape() as tape:
+            added = played(wave, responses, rng.integers(PERIOD, size=len(rows)), given, snr_db)
+            value = _loss(heard(given + added), goal)
+        adam.apply([tape.gradient(value, wave)], [wave])
+        wave.assign(wave / tf.sqrt(tf.reduce_mean(wave**2)))
+    return np.asarray(wave)
+
+
+def _loss(logits: Any, goal: Goal) -> Any:
+    """Hinges: a siren's own output below one half, or above it and above all other classes."""
+    import tensorflow as tf
+
+    siren = logits[:, SIREN]
+    if goal == "hide":
+        return tf.reduce_mean(tf.nn.relu(siren + _MARGIN))
+    others = tf.reduce_max(logits - 1e9 * tf.one_hot(SIREN, len(CLASSES)), axis=1)
+    return tf.reduce_mean(tf.nn.relu(_MARGIN - siren) + 0.2 * tf.nn.relu(others - siren))
+
+
+def played(wave: Any, responses: Any, shifts: NDArray[np.int64], sounds: Any, snr_db: float) -> Any:
+    """Return what is added to each sound: the wave through its room, shifted, ``snr_db`` under the sound.
+
+    responses : periodic, shape (sounds, PERIOD); see :func:`folded_rooms`
+    """
+    import tensorflow as tf
+
+    spectrum = tf.signal.rfft(wave)[None] * tf.signal.rfft(responses)
+    turns = np.exp(-2j * np.pi * np.outer(shifts, np.arange(PERIOD // 2 + 1)) / PERIOD)
+    once = tf.signal.irfft(spectrum * tf.constant(turns, tf.complex64), [PERIOD])
+    ever = tf.tile(once, [1, SAMPLES // PERIOD])
+    power = tf.reduce_mean(sounds**2, axis=1, keepdims=True)
+    own = tf.reduce_mean(ever**2, axis=1, keepdims=True) + 1e-12
+    return ever * tf.sqrt(power / own * 10 ** (-snr_db / 10))
+
+
+def folded_rooms(count: int, rng: np.random.Generator) -> Floats:
+    """Return responses of random rooms as a repeating sound meets them: wrapped to the period."""
+    rooms = []
+    for _ in range(count):
+        response = room_response(RATE, rng.uniform(*_RT60_S), rng.uniform(*_DIRECT_DB), rng)
+        periods = -(-len(response) // PERIOD)
+        whole = np.pad(response, (0, periods * PERIOD - len(response)))
+        rooms.append(whole.reshape(periods, PERIOD).sum(axis=0))
+    return np.stack(rooms).astype(np.float32)
+
+
+def no_rooms(count: int) -> Floats:
+    """Responses that change nothing."""
+    responses = np.zeros((count, PERIOD), np.float32)
+    responses[:, 0] = 1.0
+    return responses
+
+
+def added(wave: Waveform, sounds: Floats, snr_db: float, rooms: bool, seed: int) -> Floats:
+    """Return the sounds with the wave at random moments, in random rooms or in none, in 16 bits."""
+    import tensorflow as tf
+
+    rng = np.random.default_rng(seed)
+    shifts = rng.integers(PERIOD, size=len(sounds))
+    responses = folded_rooms(len(sounds), rng) if rooms else no_rooms(len(sounds))
+    mixed = sounds + np.asarray(played(tf.constant(wave), responses, shifts, tf.constant(sounds), snr_db))
+    # Turned down where it would exceed full scale: clipping would be another attack.
+    return quantised(mixed / np.maximum(1.0, np.abs(mixed).max(axis=1, keepdims=True)))
+
+
+def is_heard(heard: Logits, sounds: Floats) -> Heard:
+    """Whether a siren's own output is above one half."""
+    over: Heard = np.asarray(heard(sounds))[:, SIREN] > 0.0
+    return over
+
+
+def search(
+    heard: Logits, learning: Floats, goal: Goal, effort: Effort, say: Callable[[str], None]
+) -> dict[float, Waveform]:
+    """Return a sound for every SNR; each search begins with what the louder one found."""
+    wave: Waveform = np.random.default_rng(0).standard_normal(PERIOD).astype(np.float32)
+    found = {}
+    for snr in SNRS_DB[::-1]:
+        say(f"learning one sound to {goal} sirens at {snr:g} dB")
+        found[snr] = wave = learn(heard, learning, goal, snr, wave, effort.steps)
+    return found
+
+
+def judged(
+    heard: Logits, waves: Mapping[float, Waveform], sounds: Floats
+) -> tuple[dict[str, tuple[bool, ...]], dict[str, tuple[bool, ...]], dict[str, tuple[bool, ...]]]:
+    """Return, by SNR, where a siren is heard: shifted alone, in rooms too, and with noise in those rooms."""
+    noise: Waveform = np.random.default_rng(1).standard_normal(PERIOD).astype(np.float32)
+
+    def by_snr(rooms: bool, of: Mapping[float, Waveform]) -> dict[str, tuple[bool, ...]]:
+        return {
+            f"{snr:g} dB": tuple(is_heard(heard, added(of[snr], sounds, snr, rooms, 2)).tolist())
+            for snr in SNRS_DB
+        }
+
+    return by_snr(False, waves), by_snr(True, waves), by_snr(True, dict.fromkeys(SNRS_DB, noise))
+
+
+def stretches(recordings: Sequence[Waveform], count: int, seed: int) -> Floats:
+    """Return stretches of the recordings in turn, from random places, as long as attacked sounds are."""
+    rng = np.random.default_rng(seed)
+    rows = []
+    for number in range(count):
+        recording = recordings[number % len(recordings)]
+        rows.append(np.resize(np.roll(recording, -int(rng.integers(len(recording)))), SAMPLES))
+    return quantised(np.stack(rows))

@@ -1,0 +1,96 @@
+"""What everyday disturbances cost: accuracy, F1 and calibration of each model under each of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from training.data.audio import Waveform, read
+from training.data.corpora import CLASSES
+from training.mixing.mixer import Floats
+from training.mixing.prepare import RATE
+from training.robustness.corruptions.disturbances import CLEAN, Disturbance
+from training.robustness.targets.subjects import Panel
+from training.scoring.intervals import Interval, difference
+from training.scoring.statistics import Figures, Rows, figures
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One model under one disturbance, pooled over ``folds``; ``lost`` is clean accuracy less this one's."""
+
+    subject: str
+    folds: tuple[int, ...]
+    condition: str
+    family: str
+    what: str
+    value: float
+    figures: Figures
+    lost: Interval
+
+
+def findings(
+    panels: Sequence[Panel],
+    disturbances: Sequence[Disturbance],
+    pools: Sequence[tuple[int, ...]],
+    say: Callable[[str], None],
+) -> list[Finding]:
+    """Let every panel hear its clips under every disturbance; the first one must be the clean clip.
+
+    pools : folds that are counted together; one that is not among the panels whole is left out
+    """
+    if disturbances[0].name != CLEAN:
+        raise ValueError(f"{disturbances[0].name} comes first; {CLEAN} must, as what others are compared to")
+    sounds = [[read(clip.path, RATE) for clip in panel.clips] for panel in panels]
+    clean: dict[str, Rows] = {}
+    found = []
+    there = {panel.fold for panel in panels}
+    for number, disturbance in enumerate(disturbances):
+        heard = _heard(panels, sounds, disturbance)
+        clean = clean or heard
+        for name, scored in heard.items():
+            for pool in pools:
+                if there >= {*pool}:
+                    before, after = (_of_folds(scores, pool) for scores in (clean[name], scored))
+                    found.append(Finding(
+                        name, pool, disturbance.name, disturbance.family, disturbance.what, disturbance.value,
+                        figures(after), difference(before, after),
+                    ))  # fmt: skip
+            say(f"{name}: {number + 1} of {len(disturbances)} disturbances, {disturbance.name}")
+    return found
+
+
+def _of_folds(scored: Rows, folds: Sequence[int]) -> Rows:
+    return scored.where(np.array([fold in folds for fold, _ in scored.key]))
+
+
+def _heard(
+    panels: Sequence[Panel], sounds: Sequence[Sequence[Waveform]], disturbance: Disturbance
+) -> dict[str, Rows]:
+    """The outcome of each model's clips, its folds pooled."""
+    parts: dict[str, list[tuple[Panel, Floats]]] = {}
+    for panel, recorded in zip(panels, sounds, strict=True):
+        disturbed = [
+            disturbance(sound, clip.path.stem) for sound, clip in zip(recorded, panel.clips, strict=True)
+        ]
+        for subject in panel.subjects:
+            parts.setdefault(subject.name, []).append((panel, subject.hear(disturbed)))
+    return {name: rows_of(part) for name, part in parts.items()}
+
+
+def rows_of(parts: Sequence[tuple[Panel, Floats]]) -> Rows:
+    """Return the scored clips of one model: what it gave, shape (clips, 10), panel by panel."""
+    clips = [(panel.fold, clip) for panel, _ in parts for clip in panel.clips]
+    logits = np.concatenate([given for _, given in parts])
+    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return Rows(
+        tuple((fold, clip.path.stem) for fold, clip in clips),
+        np.array([clip.recording for _, clip in clips]),
+        np.array([clip.salience for _, clip in clips]),
+        np.array([CLASSES.index(clip.label) for _, clip in clips]),
+        logits.argmax(axis=1),
+        np.ones(len(clips)),
+        powers / powers.sum(axis=1, keepdims=True),
+    )

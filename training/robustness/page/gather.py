@@ -1,0 +1,158 @@
+"""From records to what the page says, without data or networks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from training.errors import DataError
+from training.records.jobs import JobRecord, read_all
+from training.robustness import records
+from training.robustness.attacks.in_features import Pushed
+from training.robustness.attacks.in_sound import Attacked
+from training.robustness.attacks.universal import Universal
+from training.robustness.corruptions.everyday import Finding
+from training.robustness.page.hardening import Pair, Side, is_hardened, pair, plain_of
+from training.robustness.played.alerts import Alerted
+from training.robustness.played.examples import Example
+from training.robustness.played.transfer import Transferred
+from training.robustness.targets.planted import MARGINS_DB
+from training.scoring.intervals import Interval
+from training.scoring.statistics import Figures
+
+
+@dataclass(frozen=True)
+class Findings:
+    """All that was found, by kind; ``planted`` are the networks whose boundary is known."""
+
+    pushed: tuple[Pushed, ...]
+    planted: tuple[Pushed, ...]
+    attacked: tuple[Attacked, ...] = ()
+    pairs: tuple[Pair, ...] = ()
+    everyday: tuple[Finding, ...] = ()
+    transferred: tuple[Transferred, ...] = ()
+    alerted: tuple[Alerted, ...] = ()
+    universal: tuple[Universal, ...] = ()
+    examples: tuple[Example, ...] = ()
+    costs: tuple[tuple[str, records.Cost], ...] = ()
+    """Of every analysis that says what it took: its part, and that."""
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """Networks that were attacked, in the order of their names."""
+        return tuple(sorted({found.model for found in self.pushed}))
+
+    def pushed_of(self, model: str) -> tuple[Pushed, ...]:
+        return tuple(found for found in self.pushed if found.model == model)
+
+    @property
+    def heard(self) -> tuple[str, ...]:
+        """Networks that were attacked by sound, in the order of their names."""
+        return tuple(sorted({found.model for found in self.attacked}))
+
+    def attacked_of(self, model: str) -> tuple[Attacked, ...]:
+        return tuple(found for found in self.attacked if found.model == model)
+
+
+def gather(folder: Path) -> Findings:
+    """Read every record of findings under ``folder``.
+
+    Raises
+    ------
+    DataError : there are none, or one is damaged
+    """
+    if not any(records.is_current(path) for path in folder.glob("*/*.json")):
+        raise DataError(f"{folder}: holds no findings; run an analysis first")
+    every = [Pushed(**row) for row in _rows(folder / "features")]
+    pushed = tuple(found for found in every if found.model not in MARGINS_DB)
+    attacked = tuple(Attacked(**row) for row in _rows(folder / "sound"))
+    return Findings(
+        pushed,
+        tuple(found for found in every if found.model in MARGINS_DB),
+        attacked,
+        tuple(_pairs(pushed, attacked, read_all(folder / "hardening"))),
+        tuple(_finding(row) for row in _rows(folder / "everyday")),
+        _once(Transferred(**row) for row in _rows(folder / "transfer")),
+        tuple(Alerted(**row) for row in _rows(folder / "alerts")),
+        _universal(Universal(**row) for row in _rows(folder / "universal")),
+        tuple(Example(**row) for row in _rows(folder / "examples")),
+        tuple(_costs(folder)),
+    )
+
+
+def _costs(folder: Path) -> Iterator[tuple[str, records.Cost]]:
+    for path in sorted(folder.glob("*/*.json")):
+        took = records.cost(path) if records.is_current(path) else None
+        if took is not None:
+            yield path.parent.name, took
+
+
+def _finding(row: Mapping[str, Any]) -> Finding:
+    figures = {name: float("nan") if value is None else value for name, value in row["figures"].items()}
+    lost = Interval(**row["lost"])
+    return Finding(**{**row, "folds": tuple(row["folds"]), "figures": Figures(**figures), "lost": lost})
+
+
+def _pairs(
+    pushed: Sequence[Pushed], attacked: Sequence[Attacked], jobs: Sequence[JobRecord]
+) -> Iterator[Pair]:
+    """Every hardened network beside its plain one, where both were tested on some fold."""
+    sides = {
+        model: Side(
+            tuple(record for record in jobs if record.job.model == model),
+            tuple(found for found in pushed if found.model == model),
+            tuple(found for found in attacked if found.model == model),
+        )
+        for model in sorted({record.job.model for record in jobs})
+    }
+    for model, side in sides.items():
+        plain = sides.get(plain_of(model))
+        if is_hardened(model) and plain and _shared(plain, side):
+            yield pair(plain, side)
+
+
+def _shared(*sides: Side) -> bool:
+    return bool(set.intersection(*({(r.job.test_fold, r.job.seed) for r in s.records} for s in sides)))
+
+
+def _rows(folder: Path) -> list[dict[str, Any]]:
+    paths = (path for path in sorted(folder.glob("*.json")) if records.is_current(path))
+    return [row for path in paths for row in records.read(path)]
+
+
+def _once(found: Iterable[Transferred]) -> tuple[Transferred, ...]:
+    """Records that differ by the packages that heard them agree on all other receivers."""
+    return tuple({(one.source, one.receiver, one.fold, one.seed): one for one in found}.values())
+
+
+def _universal(found: Iterable[Universal]) -> tuple[Universal, ...]:
+    """One of each network, goal and what it was learnt on, heard by the packages of all records."""
+    kept: dict[tuple[str, int, int, str, tuple[str, ...]], Universal] = {}
+    for one in found:
+        key = one.source, one.fold, one.seed, one.goal, tuple(one.learnt_on)
+        before = kept.get(key)
+        if before is not None:
+            heard = tuple(dict.fromkeys((*before.heard, *one.heard)))
+            streets = {**before.streets, **one.streets}
+            one = replace(one, alerts={**before.alerts, **one.alerts}, heard=heard, streets=streets)
+        kept[key] = one
+    return tuple(kept.values())
+
+
+def share(values: Sequence[Sequence[bool]]) -> float:
+    """Share that is true over all clips of all folds; nan where there is none."""
+    there = [v for part in values for v in part]
+    return float(np.mean(there)) if there else float("nan")
+
+
+def quantiles(values: Sequence[Sequence[float | None]]) -> tuple[float, float, float]:
+    """10 %, median, 90 % of what is there; nan where nothing is."""
+    there = [v for part in values for v in part if v is not None]
+    if not there:
+        return (float("nan"),) * 3
+    low, middle, high = np.quantile(there, (0.1, 0.5, 0.9))
+    return float(low), float(middle), float(high)

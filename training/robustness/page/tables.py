@@ -1,0 +1,277 @@
+"""The findings as tables: the same cells for Markdown and CSV."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from training.base.report import Cell, Table
+from training.data.corpora import CLASSES
+from training.robustness.attacks.in_features import EPSILONS_DB, Pushed
+from training.robustness.attacks.in_sound import NOISES, PEAKS_DB, SECOND, SNRS_DB, Attacked
+from training.robustness.corruptions.everyday import Finding
+from training.robustness.page.gather import Findings, quantiles, share
+from training.study.compare.tables import percent
+
+_WHO = ("network", "folds", "seeds", "clips")
+
+
+def _who(found: Sequence[Pushed | Attacked]) -> tuple[Cell, ...]:
+    """The network, where it was attacked, and by how many different clips; each seed hears all of them."""
+    folds, seeds = ({f.fold for f in found}, {f.seed for f in found})
+    clips = {(f.fold, clip) for f in found for clip in f.clips}
+    return found[0].model, ", ".join(map(str, sorted(folds))), len(seeds), len(clips)
+
+
+def features(findings: Findings) -> Table:
+    """One row per network: what it keeps at every budget, and the least change that fools it."""
+    columns = (
+        *_WHO, "clean", *(f"robust at {e:g} dB" for e in EPSILONS_DB),
+        *(f"fooled at {e:g} dB, of those right" for e in EPSILONS_DB),
+        "DeepFool RMS dB: median (10–90 %)", "largest bin dB: median (10–90 %)", "second method", "found",
+        "its RMS dB: median (10–90 %)", "DeepFool's on the same clips: median",
+    )  # fmt: skip
+    return Table(columns, tuple(_features(model, findings.pushed_of(model)) for model in findings.models))
+
+
+def _features(model: str, found: tuple[Pushed, ...]) -> tuple[Cell, ...]:
+    clean = share([f.right for f in found])
+    robust = [share([f.withstood[f"{e:g}"] for f in found]) for e in EPSILONS_DB]
+    return (
+        *_who(found), clean, *robust, *(_fooled(clean, r) for r in robust),
+        spread(quantiles([f.rms_db for f in found])), spread(quantiles([f.max_db for f in found])),
+        "/".join(sorted({f.second for f in found})),
+        *_second([(f.second_asked, f.second_rms_db, f.rms_db) for f in found], 2),
+    )  # fmt: skip
+
+
+def _second(
+    found: Sequence[tuple[Sequence[bool], Sequence[float | None], Sequence[float | None]]], digits: int
+) -> tuple[str | None, str | None, str | None]:
+    """What a second method found of how many clips, and what DeepFool needs of those that it found.
+
+    found : by fold, whether it was asked, what it found, and what DeepFool did
+    """
+    asked = sum(sum(one) for one, _, _ in found)
+    if not asked:
+        return None, None, None
+    both = [(s, d) for _, second, first in found for s, d in zip(second, first, strict=True) if s is not None]
+    its, deepfool = ([pair[i] for pair in both] for i in (0, 1))
+    median = f"{quantiles([deepfool])[1]:.{digits}f}" if both else None
+    return f"{len(both)} of {asked}", spread(quantiles([its]), digits), median
+
+
+def _fooled(clean: float, robust: float) -> float:
+    """Of what was right, the share that is not any more."""
+    return 1 - robust / clean if clean else float("nan")
+
+
+def spread(values: tuple[float, float, float], digits: int = 2) -> str:
+    """Return ``median (10 % – 90 %)``; – where there is none."""
+    low, middle, high = values
+    if np.isnan(middle):
+        return "–"
+    return f"{middle:.{digits}f} ({low:.{digits}f}–{high:.{digits}f})"
+
+
+def runs(findings: Findings) -> Table:
+    """Every run alone, and noise of its strength: share of all clips that stay right."""
+    columns = ("network", "dB", "clean", "FGSM", "PGD", "worst of all", "Gaussian noise", "pink noise")
+    rows: list[tuple[Cell, ...]] = []
+    for model in findings.models:
+        found = findings.pushed_of(model)
+        for epsilon in EPSILONS_DB:
+            names = (f"FGSM {epsilon:g} dB", f"PGD {epsilon:g} dB")
+            noises = (f"{c} noise as strong as PGD {epsilon:g} dB" for c in ("Gaussian", "pink"))
+            fgsm, pgd, gaussian, pink = (share([f.alone[n] for f in found]) for n in (*names, *noises))
+            worst = share([f.withstood[f"{epsilon:g}"] for f in found])
+            clean = share([f.right for f in found])
+            rows.append((model, f"{epsilon:g}", clean, fgsm, pgd, worst, gaussian, pink))
+    return Table(columns, tuple(rows))
+
+
+def classes(findings: Findings) -> Table:
+    """Median of DeepFool's RMS change by class, and of how many clips; – where the network knew none."""
+    rows: list[tuple[Cell, ...]] = []
+    for label in CLASSES:
+        row: list[Cell] = [label]
+        for model in findings.models:
+            found = findings.pushed_of(model)
+            mine = [[v for v, of in zip(f.rms_db, f.labels, strict=True) if of == label] for f in found]
+            there = [v for part in mine for v in part if v is not None]
+            row.append(f"{np.median(there):.2f} ({len(there)})" if there else None)
+        rows.append(tuple(row))
+    return Table(("class", *findings.models), tuple(rows))
+
+
+def sounds(findings: Findings) -> Table:
+    """One row per network: what it keeps at every SNR, and how far under the sound the least change lies."""
+    columns = (
+        *_WHO, "clean", *(f"robust at {s:g} dB SNR" for s in SNRS_DB),
+        "DeepFool SNR dB: median (10–90 %)", "still fools in 16 bits", "turned up until it does: SNR dB",
+        "its peak dBFS", "clips lost to 16 bits, even 24 dB up", "second method", "found",
+        "its SNR dB: median (10–90 %)",
+        "DeepFool's on the same clips: median",
+    )  # fmt: skip
+    rows: list[tuple[Cell, ...]] = []
+    for model in findings.heard:
+        found = findings.attacked_of(model)
+        robust = [share([f.withstood[f"{s:g}"] for f in found]) for s in SNRS_DB]
+        rows.append((
+            *_who(found), share([f.right for f in found]), *robust,
+            spread(quantiles([f.snr_db for f in found]), 1), share([_held(f) for f in found]),
+            spread(quantiles([f.rounded_snr_db for f in found]), 1),
+            spread(quantiles([f.rounded_peak_db for f in found]), 1), sum(map(_lost_to_rounding, found)),
+            SECOND if any(any(f.second_asked) for f in found) else None,
+            *_second([(f.second_asked, f.second_snr_db, f.snr_db) for f in found], 1),
+        ))  # fmt: skip
+    return Table(columns, tuple(rows))
+
+
+def _held(found: Attacked) -> list[bool]:
+    return [h for h, snr in zip(found.held_by_16_bits, found.snr_db, strict=True) if snr is not None]
+
+
+def _lost_to_rounding(found: Attacked) -> int:
+    """Clips whose least perturbation 16 bits do not hold, however far it was turned up."""
+    pairs = zip(found.snr_db, found.rounded_snr_db, strict=True)
+    return sum(least is not None and held is None for least, held in pairs)
+
+
+def sound_peaks(findings: Findings) -> Table:
+    """One row per network: what it keeps under every peak of what is added."""
+    columns = (
+        *_WHO, "clean", *(f"robust at {p:g} dBFS" for p in PEAKS_DB),
+        *(f"fooled at {p:g} dBFS, of those right" for p in PEAKS_DB),
+    )  # fmt: skip
+    rows: list[tuple[Cell, ...]] = []
+    for model in findings.heard:
+        found = findings.attacked_of(model)
+        clean = share([f.right for f in found])
+        robust = [share([f.under_peak[f"{p:g}"] for f in found]) for p in PEAKS_DB]
+        rows.append((*_who(found), clean, *robust, *(_fooled(clean, r) for r in robust)))
+    return Table(columns, tuple(rows))
+
+
+def sound_runs(findings: Findings) -> Table:
+    """Every budget: what 16 bits leave of it, what PGD alone leaves right, what noise does."""
+    columns = (
+        "network", "budget", "SNR dB in 16 bits: median (least)", "peak dBFS, median", "rounded to nothing",
+        "clean", "PGD", "few steps", "another start", "worst of all", "fooled, of those right",
+        "Gaussian noise", "pink noise",
+    )  # fmt: skip
+    budgets = [(f"{s:g} dB", f"{s:g} dB SNR") for s in SNRS_DB] + [(f"{p:g} dBFS",) * 2 for p in PEAKS_DB]
+    rows = tuple(
+        (model, shown, *_sound_run(findings.attacked_of(model), budget))
+        for model in findings.heard
+        for budget, shown in budgets
+    )
+    return Table(columns, rows)
+
+
+def _sound_run(found: Sequence[Attacked], budget: str) -> tuple[Cell, ...]:
+    run, number = f"PGD {budget}", budget.split()[0]
+    clean = share([f.right for f in found])
+    left = [f.under_peak if budget.endswith("FS") else f.withstood for f in found]
+    worst = share([one[number] for one in left])
+    realised = [v for f in found for v in f.realised_db[run] if v is not None]
+    snr = f"{np.median(realised):.1f} ({min(realised):.1f})" if realised else None
+    names = (run, f"{run}, few steps", f"{run}, start 1", *(f"{c} noise at {budget}" for c in NOISES))
+    pgd, few, again, *noises = (_if_there([f.alone.get(name) for f in found]) for name in names)
+    return (
+        snr, f"{quantiles([f.peaks_db[run] for f in found])[1]:.0f}",
+        sum(map(sum, (f.right for f in found))) - len(realised), clean, pgd, few, again, worst,
+        _fooled(clean, worst), *noises,
+    )  # fmt: skip
+
+
+def _if_there(values: Sequence[Sequence[bool] | None]) -> float | None:
+    """A share of all folds; None where the run was not made on one."""
+    there = [part for part in values if part is not None]
+    return share(there) if len(there) == len(values) else None
+
+
+def sound_classes(findings: Findings) -> Table:
+    """Medians of DeepFool's SNR by class, as found and as 16 bits hold it, and of how many clips each."""
+    rows: list[tuple[Cell, ...]] = []
+    for label in CLASSES:
+        row: list[Cell] = [label]
+        for model in findings.heard:
+            found = findings.attacked_of(model)
+            least, held = (
+                [v for values in side for v, of in values if of == label and v is not None]
+                for side in (
+                    [zip(f.snr_db, f.labels, strict=True) for f in found],
+                    [zip(f.rounded_snr_db, f.labels, strict=True) for f in found],
+                )
+            )
+            row.append(_least_and_held(least, held) if least else None)
+        rows.append(tuple(row))
+    return Table(("class", *findings.heard), tuple(rows))
+
+
+def _least_and_held(least: Sequence[float], held: Sequence[float]) -> str:
+    second = f"{np.median(held):.1f}" if held else "–"
+    return f"{np.median(least):.1f} / {second} ({len(least)} / {len(held)})"
+
+
+def everyday(found: Sequence[Finding]) -> Table:
+    """Every disturbance of the same clips: accuracy of each model, and points lost to its clean clips."""
+    subjects = sorted({one.subject for one in found})
+    by_name: dict[str, dict[str, Finding]] = {}
+    for one in found:
+        by_name.setdefault(one.condition, {})[one.subject] = one
+    rows: list[tuple[Cell, ...]] = []
+    for name, each in by_name.items():
+        first, shown = next(iter(each.values())), [each.get(subject) for subject in subjects]
+        lost = (None if one is None else _lost(one) for one in shown)
+        rows.append((name, first.what, first.figures.clips, *lost))
+    columns = (
+        "disturbance", "what", "clips",
+        *(f"{subject}: accuracy, points lost (95 %), ECE" for subject in subjects),
+    )  # fmt: skip
+    return Table(columns, tuple(rows))
+
+
+def pools(findings: Findings) -> dict[tuple[int, ...], list[Finding]]:
+    """Findings of everyday disturbances by the folds that they are of; most folds first."""
+    found: dict[tuple[int, ...], list[Finding]] = {}
+    for one in findings.everyday:
+        found.setdefault(one.folds, []).append(one)
+    return dict(sorted(found.items(), key=lambda item: (-len(item[0]), item[0])))
+
+
+def _lost(found: Finding) -> str:
+    return f"{found.figures.accuracy:.3f}, {percent(found.lost)}, {found.figures.ece:.2f}"
+
+
+def costs(findings: Findings) -> Table:
+    """A row per part: how many analyses say what they took, and that."""
+    parts = dict.fromkeys(part for part, _ in findings.costs)
+    groups = [(part, [cost for of, cost in findings.costs if of == part]) for part in parts]
+    groups.append(("all", [cost for _, cost in findings.costs]))
+    rows: tuple[tuple[Cell, ...], ...] = tuple(
+        (
+            part, len(took), f"{sum(c.seconds for c in took):.0f}", f"{sum(c.cpu_seconds for c in took):.0f}"
+        )
+        for part, took in groups
+    )  # fmt: skip
+    return Table(("part", "analyses", "seconds by the clock", "seconds of processors"), rows)
+
+
+def everyday_figures(findings: Findings) -> Table:
+    """The same, a row per model and disturbance with all figures."""
+    columns = (
+        "model", "folds", "disturbance", "family", "value", "clips", "recordings", "accuracy", "macro F1",
+        "NLL", "ECE", "lost", "lost from", "lost to",
+    )  # fmt: skip
+    rows: tuple[tuple[Cell, ...], ...] = tuple(
+        (
+            f.subject, " ".join(map(str, f.folds)), f.condition, f.family, f.value, f.figures.clips,
+            f.figures.recordings, f.figures.accuracy, f.figures.macro_f1, f.figures.nll, f.figures.ece,
+            f.lost.value, f.lost.low, f.lost.high,
+        )
+        for f in findings.everyday
+    )  # fmt: skip
+    return Table(columns, rows)

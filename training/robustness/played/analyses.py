@@ -1,0 +1,296 @@
+"""The analyses that play sounds to others than the network they were made against, as jobs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from training.data.audio import Waveform
+from training.data.corpora import Clip, Corpora, data_root, load
+from training.errors import DataError
+from training.mixing.mixer import Floats
+from training.mixing.prepare import RATE
+from training.mixing.streams import Scene
+from training.records.jobs import Job
+from training.robustness.attacks.methods import sounds_of
+from training.robustness.attacks.universal import (
+    Effort,
+    Goal,
+    Universal,
+    added,
+    is_heard,
+    judged,
+    search,
+    stretches,
+)
+from training.robustness.jobs import Say, Work
+from training.robustness.plan import Plan, digest, facts, stem, unheard
+from training.robustness.played.alerts import AS_RECORDED, SIREN, alerted, on_street, raised
+from training.robustness.played.backgrounds import (
+    recordings,
+    to_learn_on,
+    unlearnt_by_package,
+    unlearnt_by_study,
+    waveforms,
+)
+from training.robustness.played.examples import examples as make_examples
+from training.robustness.played.transfer import conversions, heard_by, transfer, windows_of
+from training.robustness.targets.front_end import SAMPLES
+from training.robustness.targets.networks import Target, target
+from training.robustness.targets.subjects import Subject, chosen, named, of_network, of_package, of_published
+from training.stream_eval.peers import own
+from training.study.jobs import fit_temperature
+
+Found = Callable[[Say], Sequence[Any]]
+_SIRENS, _QUICK_SIRENS = 20, 6
+_LEARNING, _STREETS = 60, 40
+_QUICK_EFFORT = Effort(steps=15)
+_PLAYED_DB = (20.0, 15.0, 10.0, 5.0, 0.0, -5.0, -10.0)
+"""SNR of the universal sounds that the running monitor hears."""
+
+
+def transfers(plan: Plan) -> list[Work]:
+    """Every network as source; all other models, its conversions and the packages receive."""
+    works = []
+    for job in plan.jobs(plan.sources):
+        rivals = [_on(job, model) for model in plan.models]
+        known = {**_packages(plan), **facts(plan, rivals, [job.test_fold], plan.played)}
+        settings = {"steps": plan.sound_effort.steps, **known}
+        works.append(Work(f"transfer/{stem(job)}{_to(plan)}", settings, _transfer_run(plan, job)))
+    return works
+
+
+def _on(job: Job, model: str) -> Job:
+    return Job(job.protocol, model, job.test_fold, job.seed)
+
+
+def _packages(plan: Plan) -> dict[str, Any]:
+    return {"packages": {named(path): digest(path) for path in plan.packages}}
+
+
+def _to(plan: Plan) -> str:
+    """In a record's name: what is found of one version of a package stands beside the next."""
+    return " to " + ", ".join(map(named, plan.packages)) if plan.packages else ""
+
+
+def _transfer_run(plan: Plan, job: Job) -> Found:
+    def found(say: Say) -> Sequence[Any]:
+        source = _target(plan, job, say, plan.played)
+        receivers = [own_subject(source), *conversions(source, say)]
+        for model in plan.models:
+            if model != job.model:
+                receivers.append(own_subject(_target(plan, _on(job, model), say, plan.played)))
+        receivers += [of_package(path) for path in plan.packages]
+        heard = frozenset(named(path) for path in plan.packages if job.test_fold not in unheard(plan, path))
+        return transfer(source, receivers, heard, plan.sound_effort.steps, say)
+
+    return found
+
+
+def own_subject(of: Target) -> Subject:
+    """A network as the study runs it, on waveforms."""
+    if of.windows is not None:
+        return of_network(of.job.model, of.windows.task, of.windows.network)
+    assert of.published is not None
+    logits = of.published.logits(of.validation)
+    return of_published(of.job.model, of.published, fit_temperature(logits, np.array(of.validation_truth)))
+
+
+def alerts(plan: Plan) -> list[Work]:
+    """Every network of windows against the running monitor with every package, on one fold."""
+    works = []
+    for package in plan.packages:
+        fold = _fold_for(plan, package)
+        for job in _on_fold(plan, fold):
+            settings = {
+                "steps": plan.sound_effort.steps, "sha256": digest(package), "sirens": _sirens(plan),
+                "streets": recordings(_streets(plan, package)),
+                **facts(plan, [job], [fold]),
+            }  # fmt: skip
+            name = f"alerts/{named(package)} from {stem(job)}"
+            works.append(Work(name, settings, _alert_run(plan, job, package)))
+    return works
+
+
+def _alert_run(plan: Plan, job: Job, package: Path) -> Found:
+    def found(say: Say) -> Sequence[Any]:
+        source = _target(plan, job, say)
+        streets = _streets(plan, package)
+        sirens = _foreground_sirens(plan, source)
+        heard = job.test_fold not in unheard(plan, package)
+        listener = replace(own(package), name=named(package))
+        return alerted(source, listener, sirens, streets, heard, plan.sound_effort.steps, say)
+
+    return found
+
+
+def _foreground_sirens(plan: Plan, source: Target) -> tuple[Clip, ...]:
+    """Sirens of the fold that the source never saw.
+
+    Raises
+    ------
+    DataError : there are none
+    """
+    task = windows_of(source).task
+    clips = [task.corpus.clips[row] for row in task.parts.test]
+    sirens = [clip for clip in clips if clip.label == SIREN and clip.salience == 1]
+    if not sirens:
+        raise DataError(f"{source.job}: fold {source.job.test_fold} has no siren in the foreground")
+    return chosen(sirens, _sirens(plan))
+
+
+def universals(plan: Plan) -> list[Work]:
+    """One sound for all, against every network of windows on the first fold, heard by the packages too."""
+    effort = _QUICK_EFFORT if plan.quick else Effort()
+    fold = _fold_for(plan, *plan.packages)
+    works = []
+    for job in _on_fold(plan, fold):
+        # What trained the network is learnt on too, so all clips count.
+        settings = {
+            "effort": asdict(effort), "sirens": _sirens(plan), **_packages(plan),
+            "streets": _streets_by_package(plan), **facts(plan, [job], plan.folds),
+        }  # fmt: skip
+        works.append(Work(f"universal/{stem(job)}{_to(plan)}", settings, _universal_run(plan, job, effort)))
+    return works
+
+
+def _universal_run(plan: Plan, job: Job, effort: Effort) -> Found:
+    def found(say: Say) -> Sequence[Any]:
+        source = _target(plan, job, say)
+        return [_universal(plan, source, goal, effort, say) for goal in ("hide", "raise")]
+
+    return found
+
+
+def _corpora(plan: Plan) -> Corpora:
+    return load(data_root(plan.options.data))
+
+
+def _streets(plan: Plan, package: Path) -> tuple[Clip, ...]:
+    """Those that the package has not learnt from: what its monitor hears."""
+    return unlearnt_by_package(_corpora(plan), package, "street")
+
+
+def _streets_by_package(plan: Plan) -> dict[str, tuple[str, ...]]:
+    return {named(package): recordings(_streets(plan, package)) for package in plan.packages}
+
+
+@dataclass(frozen=True)
+class _Sounds:
+    """What a sound for all is learnt on and judged on, and the recordings that these are of."""
+
+    learning: Floats
+    judging: Floats
+    names: tuple[str, ...]
+    learnt_on: tuple[str, ...]
+    recordings: tuple[str, ...]
+
+
+def _universal(plan: Plan, source: Target, goal: Goal, effort: Effort, say: Say) -> Universal:
+    """Learn on training recordings, judge on others: by the network, then by the running monitor."""
+    given = _sirens_of(plan, source) if goal == "hide" else _streets_of(plan)
+    heard = heard_by(source)
+    waves = search(heard, given.learning, goal, effort, say)
+    shifted, in_rooms, noise = judged(heard, waves, given.judging)
+    alerts: dict[str, dict[str, tuple[bool, ...]]] = {}
+    for package in plan.packages:
+        say(f"{named(package)} listens for sirens that one sound shall {goal}")
+        alerts |= _reported(plan, package, goal, waves, given.judging)
+    job = source.job
+    known = tuple(named(p) for p in plan.packages if job.test_fold not in unheard(plan, p))
+    return Universal(
+        job.model, job.test_fold, job.seed, goal, given.names, tuple(is_heard(heard, given.judging).tolist()),
+        shifted, in_rooms, noise, alerts, known, given.learnt_on, given.recordings,
+        _streets_by_package(plan),
+    )  # fmt: skip
+
+
+def _reported(
+    plan: Plan, package: Path, goal: Goal, waves: Mapping[float, Waveform], sirens: Floats
+) -> dict[str, dict[str, tuple[bool, ...]]]:
+    """By profile and version, whether the running monitor reports a siren; its streets taught it nothing."""
+    streets = waveforms(_streets(plan, package))
+    some = sirens[: _sirens(plan)] if goal == "hide" else stretches(streets, _sirens(plan), 1)
+    white = np.random.default_rng(3).standard_normal(len(waves[0.0])).astype(np.float32)
+    versions = {AS_RECORDED: some}
+    for snr in _PLAYED_DB:
+        versions[f"{snr:g} dB"] = added(waves[snr], some, snr, True, 4)
+        versions[f"noise at {snr:g} dB"] = added(white, some, snr, True, 4)
+    found: dict[str, dict[str, tuple[bool, ...]]] = {}
+    for version, sounds in versions.items():
+        scenes = on_street(sounds, streets) if goal == "hide" else _alone(sounds)
+        for profile, alerts in raised(own(package), scenes).items():
+            found.setdefault(f"{named(package)}, {profile}", {})[version] = alerts
+    return found
+
+
+def _sirens_of(plan: Plan, source: Target) -> _Sounds:
+    """Sirens of the source's training, and of the fold that it never saw."""
+    task = windows_of(source).task
+    clips = task.corpus.clips
+    trained = [clips[row] for row in task.parts.train if clips[row].label == SIREN]
+    learning, sirens = chosen(trained, _LEARNING), _foreground_sirens(plan, source)
+    return _Sounds(
+        sounds_of(learning), sounds_of(sirens), tuple(clip.path.stem for clip in sirens),
+        _once(recordings(learning)), recordings(sirens),
+    )  # fmt: skip
+
+
+def _streets_of(plan: Plan) -> _Sounds:
+    """Streets on which nobody is judged, and those that no network of the study has learnt from."""
+    corpora = _corpora(plan)
+    learning, held = to_learn_on(corpora, plan.packages, "street"), unlearnt_by_study(corpora, "street")
+    count = _sirens(plan) if plan.quick else _STREETS
+    return _Sounds(
+        stretches(waveforms(learning), _LEARNING, 0), stretches(waveforms(held), count, 1),
+        tuple(f"street {n}" for n in range(count)), recordings(learning),
+        tuple(recordings(held)[n % len(held)] for n in range(count)),
+    )  # fmt: skip
+
+
+def _once(names: Sequence[str]) -> tuple[str, ...]:
+    return tuple(sorted({*names}))
+
+
+def _alone(sounds: Any) -> list[Scene]:
+    """Streets with the sound added from their beginning on, twice as long: an alert may need its time."""
+    return [Scene(f"{n}", "", np.tile(one, 2), 0.0, 2 * SAMPLES / RATE) for n, one in enumerate(sounds)]
+
+
+def examples(plan: Plan) -> list[Work]:
+    """Pictures and sounds of a few clips for every network of windows, on the first fold."""
+    fold = _fold_for(plan, *plan.packages)
+    return [
+        Work(
+            f"examples/{stem(job)}", {"shown": "fools in 16 bits", **facts(plan, [job], [fold], plan.clips)},
+            _example_run(plan, job),
+        )
+        for job in _on_fold(plan, fold)
+    ]  # fmt: skip
+
+
+def _example_run(plan: Plan, job: Job) -> Found:
+    return lambda say: make_examples(_target(plan, job, say), plan.out, plan.sounds, say)
+
+
+def _target(plan: Plan, job: Job, say: Say, clips: int | None = None) -> Target:
+    return target(job, plan.options, plan.clips if clips is None else clips, not plan.quick, say)
+
+
+def _sirens(plan: Plan) -> int:
+    return _QUICK_SIRENS if plan.quick else _SIRENS
+
+
+def _on_fold(plan: Plan, fold: int) -> list[Job]:
+    """One network of each kind: the first seed."""
+    return [Job("honest", model, fold, plan.seeds[0]) for model in plan.windowed]
+
+
+def _fold_for(plan: Plan, *packages: Path) -> int:
+    """The first fold that none of the packages has heard; the first of all where there is none."""
+    free = [fold for fold in plan.folds if all(fold in unheard(plan, package) for package in packages)]
+    return (free or list(plan.folds))[0]

@@ -1,0 +1,168 @@
+"""Sounds that fool one network, played to others: other networks, TFLite conversions, packages."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from training.errors import DataError, ExportError
+from training.export.conversion import Invoker, to_tflite
+from training.mixing.mixer import Floats
+from training.mixing.prepare import RATE
+from training.robustness.attacks.methods import Labels, Logits, descend, noise_like, sounds_of
+from training.robustness.corruptions.disturbances import coloured
+from training.robustness.targets import published_front_end
+from training.robustness.targets.front_end import log_mel, on_waveforms
+from training.robustness.targets.networks import Target, Windows
+from training.robustness.targets.quantise import to_int8
+from training.robustness.targets.subjects import Subject, of_network, of_published
+from training.study.trainers import plain
+
+SNRS_DB = (40.0, 30.0, 20.0, 10.0)
+_SHOWN_CLIPS = 50
+"""Clips whose windows tell an 8-bit network its ranges."""
+
+
+@dataclass(frozen=True)
+class Transferred:
+    """Sounds made against ``source``, judged by ``receiver``; a row per clip.
+
+    right : whether the receiver takes the undisturbed sound for what it is
+    withstood, noise : by SNR ("20 dB"), whether it still does with the perturbation, and with white
+        noise of its strength
+    heard : whether the receiver's weights have heard recordings of this fold
+    """
+
+    source: str
+    receiver: str
+    fold: int
+    seed: int
+    clips: tuple[str, ...]
+    right: tuple[bool, ...]
+    withstood: Mapping[str, tuple[bool, ...]]
+    noise: Mapping[str, tuple[bool, ...]]
+    heard: bool = False
+
+
+def transfer(
+    source: Target,
+    receivers: Sequence[Subject],
+    heard: frozenset[str],
+    steps: int,
+    say: Callable[[str], None],
+) -> list[Transferred]:
+    """Perturb the source's clips at every SNR and let the receivers judge them; ``heard`` names receivers."""
+    sounds = sounds_of(source.clips)
+    made = perturbed(source, sounds, source.truth, steps, say)
+    found = []
+    for receiver in receivers:
+        say(f"{receiver.name} hears what was made against {source.job.model}")
+
+        def kept(given: Floats, receiver: Subject = receiver) -> tuple[bool, ...]:
+            return tuple((receiver.hear(list(given)).argmax(axis=1) == source.truth).tolist())
+
+        job = source.job
+        found.append(Transferred(
+            job.model, receiver.name, job.test_fold, job.seed,
+            tuple(clip.path.stem for clip in source.clips), kept(sounds),
+            {f"{snr:g} dB": kept(made[f"{snr:g} dB"]) for snr in SNRS_DB},
+            {f"{snr:g} dB": kept(made[f"noise at {snr:g} dB"]) for snr in SNRS_DB},
+            receiver.name in heard,
+        ))  # fmt: skip
+    return found
+
+
+def perturbed(
+    source: Target, sounds: Floats, truth: Labels, steps: int, say: Callable[[str], None]
+) -> dict[str, Floats]:
+    """Return the sounds with a perturbation ("20 dB") and with noise ("noise at 20 dB") at every SNR."""
+    heard = heard_by(source)
+    noise, rng = coloured(0.0), np.random.default_rng(0)
+    made = {}
+    for snr in SNRS_DB:
+        say(f"perturbing at {snr:g} dB against {source.job.model}")
+        given = descend(heard, sounds, truth, snr, steps)
+        made[f"{snr:g} dB"] = given
+        made[f"noise at {snr:g} dB"] = noise_like(given, sounds, lambda sound: noise(sound, rng))
+    return made
+
+
+def heard_by(source: Target) -> Logits:
+    """Return the source as a function of sounds at the monitor's rate; a published one resamples them.
+
+    Raises
+    ------
+    DataError : it hears no sound
+    """
+    if source.published is not None:
+        heard, rate = published_front_end.on_waveforms(source.published), source.published.spec.rate
+        return lambda sounds: heard(resampled(sounds, RATE, rate))
+    network = windows_of(source).network
+    return on_waveforms(network.model, network.front.spec, network.scaling)
+
+
+def resampled(sounds: Any, rate: int, wanted: int) -> Any:
+    """Return sounds, shape (n, samples), at a higher rate; gradients pass."""
+    import tensorflow as tf
+
+    samples = sounds.shape[1]
+    count = samples * wanted // rate
+    spectrum = tf.signal.rfft(tf.cast(sounds, tf.float32))
+    above = tf.pad(spectrum, [[0, 0], [0, count // 2 - samples // 2]])
+    return tf.signal.irfft(above, [count]) * (count / samples)
+
+
+def windows_of(target: Target) -> Windows:
+    """Return what a network of the monitor's windows is made of.
+
+    Raises
+    ------
+    DataError : it is none
+    """
+    if target.windows is None:
+        raise DataError(f"{target.job.model}: does not hear the monitor's windows; choose another source")
+    return target.windows
+
+
+def conversions(source: Target, say: Callable[[str], None]) -> list[Subject]:
+    """The source as the light runtime runs it, in 32-bit floats and in 8-bit integers, where it converts."""
+    model = source.windows.network.model if source.windows else _published(source).model
+    found = []
+    for name, convert in (("TFLite", to_tflite), ("8 bits", lambda one: to_int8(one, _shown(source)))):
+        try:
+            found.append(_of_flatbuffer(source, name, convert(model)))
+        except ExportError as error:
+            say(f"{source.job.model}, {name}: {error}")
+    return found
+
+
+def _published(source: Target) -> plain.Network:
+    assert source.published is not None
+    return source.published
+
+
+def _shown(source: Target) -> Floats:
+    """What the network is given of clips that it has validated on: neither trained nor tested."""
+    if source.windows is None:
+        network = _published(source)
+        values = network.values(source.validation[:_SHOWN_CLIPS])
+        return network.scaler.apply(values) if network.scaler else values.astype(np.float32)
+    task, windowed = source.windows.task, source.windows.network
+    clips = [task.corpus.clips[row] for row in task.parts.validation[:_SHOWN_CLIPS]]
+    decibels = np.asarray(log_mel(windowed.front.spec, RATE)(sounds_of(clips)))
+    return windowed.scaling.apply(decibels[:, -windowed.front.spec.frames :])
+
+
+def _of_flatbuffer(source: Target, form: str, flatbuffer: bytes) -> Subject:
+    invoke, name = Invoker(flatbuffer), f"{source.job.model}, {form}"
+
+    def run(given: Floats, training: bool = False) -> Floats:
+        return np.stack([invoke(window) for window in np.asarray(given)])
+
+    model: Any = run
+    if source.windows is None:
+        return of_published(name, replace(_published(source), model=model), compiled=False)
+    return of_network(name, source.windows.task, replace(source.windows.network, model=model))

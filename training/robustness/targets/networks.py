@@ -1,0 +1,117 @@
+"""Networks of the study as functions of decibels, on clips of the fold that they never saw.
+
+They are functions of sound too: :mod:`training.robustness.targets.front_end` of the monitor's own windows,
+:mod:`training.robustness.targets.published_front_end` of the published features.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from training.base.variants import base_of
+from training.data.corpora import CLASSES, Clip
+from training.errors import DataError
+from training.mixing.mixer import Floats
+from training.mixing.prepare import RATE
+from training.records.jobs import Job
+from training.robustness.attacks.methods import UNBOUNDED_DB, Labels, Logits, sounds_of
+from training.robustness.targets.front_end import log_mel, on_features
+from training.robustness.targets.subjects import chosen
+from training.study.jobs import command, make_task, prepare_keras
+from training.study.task import Options, Task
+from training.study.trainers import augmented, plain, windowed
+from training.study.trainers.windowed import is_windowed
+
+Rows = NDArray[np.int64]
+PUBLISHED_DB = (-80.0, 0.0)
+"""What the published mel bands can be: dB under the loudest of the clip, cut off 80 dB under it."""
+
+
+@dataclass(frozen=True)
+class Windows:
+    """A network of the monitor's own windows with the task that trained it."""
+
+    task: Task
+    network: augmented.Network
+
+
+@dataclass(frozen=True)
+class Target:
+    """A network and the clips on which it is attacked.
+
+    decibels : shape (clips, frames, bands), what an attack may change: mel bands in dB
+    given : the logits of some of the clips as a function of their decibels; what else the network
+        takes of a clip (the published frames hold more than mel bands) stays as it is
+    windows, published : the network itself, one of them: it hears the monitor's windows or whole clips
+    validation, validation_truth : rows and classes of clips that neither trained nor test the published one
+    bounds_db : what the features can be at all
+    """
+
+    job: Job
+    clips: tuple[Clip, ...]
+    decibels: Floats
+    given: Callable[[Rows], Logits]
+    windows: Windows | None
+    published: plain.Network | None = None
+    validation: tuple[int, ...] = ()
+    validation_truth: tuple[int, ...] = ()
+    bounds_db: tuple[float, float] = UNBOUNDED_DB
+
+    @property
+    def truth(self) -> Labels:
+        return np.array([CLASSES.index(clip.label) for clip in self.clips])
+
+
+def target(job: Job, options: Options, count: int, train: bool, say: Callable[[str], None]) -> Target:
+    """Return a network with ``count`` clips of its test fold (0: all), the same for every model.
+
+    Raises
+    ------
+    DataError : it is not trained yet and ``train`` does not allow it; or it is no network
+    """
+    task = make_task(job, options, say)
+    if not train and not (task.folder / "state.npz").is_file():
+        raise DataError(f"{job}: is not trained yet; train it first: {command(job, options)}")
+    prepare_keras(job.seed, "float32")
+    rows_of = {task.corpus.clips[row].path: row for row in task.parts.test}
+    clips = chosen([task.corpus.clips[row] for row in task.parts.test], count)
+    if base_of(job.model) in plain.SETTINGS:
+        return _of_clips(task, plain.train(task), clips, [rows_of[clip.path] for clip in clips])
+    if is_windowed(job.model):
+        return _of_windows(task, windowed.train(task), clips)
+    raise DataError(f"{job.model}: has no gradients to follow; networks have: cnn, gru, compact, …")
+
+
+def _of_windows(task: Task, network: augmented.Network, clips: tuple[Clip, ...]) -> Target:
+    logits = on_features(network.model, network.front.spec, network.scaling)
+    decibels = np.asarray(log_mel(network.front.spec, RATE)(sounds_of(clips)))
+    return Target(task.job, clips, decibels, lambda rows: logits, Windows(task, network))
+
+
+def _of_clips(task: Task, network: plain.Network, clips: tuple[Clip, ...], rows: Sequence[int]) -> Target:
+    import tensorflow as tf
+
+    bands = network.spec.n_mels
+    values = network.values(rows)
+    scaler = network.scaler
+
+    @tf.function(reduce_retracing=True)
+    def logits(decibels: Any, others: Any) -> Any:
+        whole = tf.concat([tf.cast(decibels, tf.float32), others], axis=-1)
+        scaled = whole if scaler is None else (whole - scaler.mean) / scaler.deviation
+        return network.model(scaled, training=False)
+
+    def given(some: Rows) -> Logits:
+        others = tf.constant(values[some, :, bands:])
+        return lambda decibels: logits(decibels, others)
+
+    validation = task.parts.validation
+    return Target(
+        task.job, clips, values[..., :bands], given, None, network, validation,
+        tuple(task.truth(validation).tolist()), PUBLISHED_DB,
+    )  # fmt: skip

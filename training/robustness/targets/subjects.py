@@ -1,0 +1,133 @@
+"""Who is tested: networks of the study on the fold they never saw, and packages as the daemon runs them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from monitor.features.resample import Resampler
+from monitor.model.card import Card
+from monitor.model.classifier import Classifier
+from monitor.model.load import ThirdParty, load_model
+from training.data.audio import Waveform, bank_of
+from training.data.corpora import CLASSES, Clip
+from training.data.splits import rank
+from training.errors import DataError
+from training.features.extract import extract
+from training.fit.predict import clip_logits, predict
+from training.mixing.mixer import Floats
+from training.mixing.prepare import RATE
+from training.study.jobs import fit_temperature
+from training.study.task import Task
+from training.study.trainers import augmented, plain
+
+Hearing = Callable[[Sequence[Waveform]], Floats]
+"""Waveforms at :data:`training.mixing.prepare.RATE` → calibrated logits of the ten classes, (sounds, 10)."""
+_LEAST_ODDS = 1e-6
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A model by the name under which its folds are pooled."""
+
+    name: str
+    hear: Hearing
+
+
+@dataclass(frozen=True)
+class Panel:
+    """The clips of one test fold, and who is judged on them; none has learnt from that fold."""
+
+    fold: int
+    clips: tuple[Clip, ...]
+    subjects: tuple[Subject, ...]
+
+
+def chosen(clips: Sequence[Clip], count: int) -> tuple[Clip, ...]:
+    """Return ``count`` clips (0: all), the same ones for every model and in every run."""
+    order = sorted(clips, key=lambda clip: rank(clip.path.stem))
+    return tuple(order[: count or None])
+
+
+def of_network(name: str, task: Task, network: augmented.Network) -> Subject:
+    """The network with the temperature of its validation clips; a clip is heard as in the study."""
+    validation = task.parts.validation
+    temperature = np.float32(fit_temperature(network.logits(validation), task.truth(validation)))
+
+    def hear(sounds: Sequence[Waveform]) -> Floats:
+        spec, front = network.front.spec, network.front
+        means = clip_logits(
+            network.model, bank_of(sounds, spec, RATE), np.arange(len(sounds)), network.scaling,
+            frames=spec.frames, hop=front.hop_frames, floor=spec.floor,
+        )  # fmt: skip
+        heard: Floats = means[:, : len(CLASSES)] / temperature
+        return heard
+
+    return Subject(name, hear)
+
+
+def of_published(
+    name: str, network: plain.Network, temperature: float = 1.0, compiled: bool = True
+) -> Subject:
+    """A published network; its features are computed from the sound, at its own rate."""
+    import tensorflow as tf
+
+    spec = network.spec
+    # Step by step in Python, a recurrent network takes twenty times as long.
+    infer = tf.function(network.model, reduce_retracing=True) if compiled else network.model
+
+    def hear(sounds: Sequence[Waveform]) -> Floats:
+        frames = [extract(_resampled(sound, RATE, spec.rate), spec) for sound in sounds]
+        # As the study keeps them, in 16 bits: rounding is part of what the network learnt.
+        values = np.stack(frames).astype(np.float16)
+        inputs = network.scaler.apply(values) if network.scaler else values.astype(np.float32)
+        heard: Floats = predict(infer, inputs) / np.float32(temperature)
+        return heard
+
+    return Subject(name, hear)
+
+
+def _resampled(sound: Waveform, rate: int, wanted: int) -> Waveform:
+    resampler = Resampler(rate, wanted)
+    return np.concatenate([resampler.push(sound), resampler.flush()])
+
+
+def named(package: Path) -> str:
+    """The file's name and the version on its card: what is found of one version stands beside the next."""
+    return f"{package.stem} {load_model(package, ThirdParty()).card.version}"
+
+
+def of_package(path: Path) -> Subject:
+    """A package by its name and version; a clip's logits are the mean over its hops, calibrated by the card.
+
+    Raises
+    ------
+    PackageError : see :func:`monitor.model.load.load_model`
+    DataError : it lacks one of the ten classes
+    """
+    model = load_model(path, ThirdParty())
+    missing = [label for label in CLASSES if label not in model.labels]
+    if missing:
+        raise DataError(f"{path}: has no output {missing[0]!r}; only models of the ten classes are compared")
+    columns = [model.labels.index(label) for label in CLASSES]
+    classifier = model.classifier()
+
+    def hear(sounds: Sequence[Waveform]) -> Floats:
+        return np.stack([_log_odds(classifier, model.card, sound)[columns] for sound in sounds])
+
+    return Subject(named(path), hear)
+
+
+def _log_odds(classifier: Classifier, card: Card, sound: Waveform) -> Floats:
+    """Mean over the hops at which the window is full; a short sound is repeated to fill it."""
+    samples = _resampled(sound, RATE, card.sample_rate)
+    hops = -(-max(len(samples), card.window) // card.hop)
+    samples = np.resize(samples, hops * card.hop)
+    classifier.reset()
+    scores = np.stack([classifier.push(hop).copy() for hop in samples.reshape(hops, card.hop)])
+    heard = np.clip(scores[-(-card.window // card.hop) - 1 :], _LEAST_ODDS, 1 - _LEAST_ODDS)
+    means: Floats = np.log(heard / (1 - heard)).mean(axis=0).astype(np.float32)
+    return means

@@ -1,0 +1,197 @@
+"""What a model scores: clips by accuracy, streams by alerts and false alarms."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from monitor.model.card import Card
+from monitor.model.classifier import Classifier, after_silence
+from monitor.model.runtime import StreamingRuntime
+from monitor.model.streaming import StreamingModel
+from monitor.records import Decision
+from monitor.settings import ClassSettings
+from training.data.audio import Waveform, read
+from training.data.corpora import BACKGROUND, LABELS, Clip
+from training.data.repeats import repeated
+from training.data.splits import Part
+from training.export.conversion import Invoker
+from training.mixing.mixer import Floats
+from training.mixing.prepare import RATE
+from training.mixing.soundscapes import Soundscape
+from training.mixing.streams import TAIL_S, Scene, Scored, decide, foreground_scenes, score
+
+
+@dataclass(frozen=True)
+class ClipFigures:
+    """Accuracy over the classes from mean logits, and where it comes from.
+
+    ``confusion[t, p]`` counts clips of class t taken for p.
+    """
+
+    accuracy: float
+    macro_f1: float
+    recall: NDArray[np.float64]
+    precision: NDArray[np.float64]
+    confusion: NDArray[np.int64]
+
+
+def clip_figures(logits: Floats, truth: NDArray[np.int64]) -> ClipFigures:
+    """Judge clips by the largest of the classes' logits; ``background``, the last, does not compete."""
+    classes = logits.shape[1] - 1
+    guess = logits[:, :classes].argmax(axis=1)
+    confusion = np.zeros((classes, classes), np.int64)
+    np.add.at(confusion, (truth, guess), 1)
+    right = np.diag(confusion)
+    recall = right / np.maximum(confusion.sum(axis=1), 1)
+    precision = right / np.maximum(confusion.sum(axis=0), 1)
+    f1 = 2 * right / np.maximum(confusion.sum(axis=0) + confusion.sum(axis=1), 1)
+    present = confusion.sum(axis=1) > 0
+    return ClipFigures(
+        float(right.sum() / len(truth)), float(f1[present].mean()), recall, precision, confusion
+    )
+
+
+REPEATED_S, UNHEARD_S = 3, 1.0
+"""A clip is repeated to at least the first; its rows count from the second on."""
+
+
+class Streamer:
+    """Turns clips, scenes and backgrounds into scored streams with the daemon's own classifier.
+
+    hop : samples between rows, of the classifier's card
+    """
+
+    def __init__(self, classifier: Classifier, hop: int) -> None:
+        self._classifier, self._hop = classifier, hop
+
+    def scenes(self, part: Part, snr_db: tuple[float, float], seed: int) -> list[Scored]:
+        """Score every foreground clip of the part, each over a background of the part.
+
+        Backgrounds, places in them and levels are drawn from ``seed``.
+        """
+        return [self._score(laid) for laid in foreground_scenes(part, snr_db, RATE, seed)]
+
+    def soundscapes(self, scapes: Iterable[Soundscape]) -> list[Scored]:
+        """Score soundscapes, each with its sounds' times."""
+        scored = []
+        for scape in scapes:
+            spans = tuple((t.label, t.onset_s, t.offset_s) for t in scape.truths)
+            scored.append(replace(self._score(_plain(scape.name, scape.samples)), truths=spans))
+        return scored
+
+    def logits(self, clips: Iterable[Clip]) -> Floats:
+        """Mean logits of each clip, shape (clips, labels), from the row on that has heard a second.
+
+        A short clip is repeated to three seconds, as the corpora's short sounds are by their users.
+        """
+        means = []
+        for clip in clips:
+            samples = read(clip.path, RATE)
+            scored = self._score(_plain("", np.resize(samples, max(len(samples), REPEATED_S * RATE))))
+            scores = scored.scores[scored.times_s >= UNHEARD_S].astype(np.float64).clip(1e-6, 1 - 1e-6)
+            means.append(np.log(scores / (1 - scores)).mean(axis=0))
+        return np.stack(means).astype(np.float32)
+
+    def beds(self, clips: Iterable[Clip]) -> list[Scored]:
+        """Score backgrounds as they are, each a stream that knows where it repeats itself."""
+        beds = []
+        for clip in clips:
+            samples = read(clip.path, RATE)
+            scored = self._score(_plain(clip.recording, samples))
+            beds.append(replace(scored, again=tuple(repeated(samples, RATE))))
+        return beds
+
+    def joined(self, clips: Iterable[Clip], name: str) -> list[Scored]:
+        """Score short sounds that are none of the classes, one after another in one stream."""
+        sounds = [read(clip.path, RATE) for clip in clips]
+        return [self._score(_plain(name, np.concatenate(sounds)))] if sounds else []
+
+    def _score(self, stream: Scene) -> Scored:
+        return score(stream, self._classifier, self._hop, RATE)
+
+
+def _plain(name: str, samples: Waveform) -> Scene:
+    return Scene(name, "", samples, 0.0, len(samples) / RATE)
+
+
+@dataclass(frozen=True)
+class AlertFigures:
+    """Alerts with one profile's settings.
+
+    ``heard`` of ``scenes`` raised their own alert by two seconds after their end; ``wrong`` counts
+    alerts of other classes in the class's scenes, where each holds one sound; ``false_alarms`` counts
+    alerts of the class on background; ``delays_s`` are decision times after the true onset.
+    """
+
+    label: str
+    scenes: int
+    heard: int
+    wrong: int
+    false_alarms: int
+    delays_s: tuple[float, ...]
+
+
+def alert_figures(
+    scenes: Sequence[Scored],
+    beds: Sequence[Scored],
+    settings: Mapping[str, ClassSettings],
+    labels: Sequence[str] = LABELS,
+) -> list[AlertFigures]:
+    """Run the daemon's event logic over scenes and backgrounds; one row per class."""
+    classes = [label for label in labels if label != BACKGROUND]
+    total, heard, wrong, false = (dict.fromkeys(classes, 0) for _ in range(4))
+    delays: dict[str, list[float]] = {label: [] for label in classes}
+    for item in scenes:
+        starts = [(d.label, d.decided_pos / RATE) for d in decide(item, labels, settings, RATE)]
+        for label, onset_s, offset_s in item.sounds:
+            own = [at - onset_s for name, at in starts if name == label and onset_s < at <= offset_s + TAIL_S]
+            total[label] += 1
+            if own:
+                heard[label] += 1
+                delays[label].append(min(own))
+        if item.label:
+            wrong[item.label] += sum(n != item.label and at > item.onset_s for n, at in starts)
+    for bed in beds:
+        for decision in _alarms(bed, labels, settings):
+            false[decision.label] += 1
+    return [
+        AlertFigures(label, total[label], heard[label], wrong[label], false[label], tuple(delays[label]))
+        for label in classes
+    ]
+
+
+def false_alarm_table(
+    beds: Sequence[Scored], settings: Mapping[str, ClassSettings]
+) -> list[tuple[str, float, str]]:
+    """Return (background, minutes, alerts as ``label ×n``) of every background, the quiet ones too."""
+    rows = []
+    for bed in beds:
+        names = [d.label for d in _alarms(bed, LABELS, settings)]
+        text = ", ".join(f"{name} ×{names.count(name)}" for name in dict.fromkeys(names))
+        rows.append((bed.name, bed.seconds / 60, text))
+    return rows
+
+
+def _alarms(bed: Scored, labels: Sequence[str], settings: Mapping[str, ClassSettings]) -> list[Decision]:
+    """The alerts on a background, once each where it repeats itself."""
+    return [d for d in decide(bed, labels, settings, RATE) if bed.counts(d.decided_pos / RATE)]
+
+
+def streamer(card: Card, flatbuffer: bytes, labels: Sequence[str] = LABELS) -> Streamer:
+    """The streamer of a converted model whose outputs are ``labels``.
+
+    card : its front end, output kind, temperature and state are used
+    """
+    groups = {label: [index] for index, label in enumerate(labels)}
+    model: Invoker | StreamingModel
+    if card.state is None:
+        model = Invoker(flatbuffer)
+    else:
+        runtime = StreamingRuntime(flatbuffer, Path(card.name), outputs=len(labels), state=card.state)
+        model = after_silence(card, runtime.step)
+    return Streamer(Classifier(card, model, groups), card.hop)

@@ -1,0 +1,175 @@
+"""What networks make of the fold that they never heard, and what is decided on it.
+
+Each fold of the data, with its share of backgrounds and of sounds of no class, is heard by a
+network that trained on the others. What ships is decided on all of them; a fold's own figures
+come from what the other folds alone decide.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from monitor.model.card import Card, ClassCard, ProfileName
+from monitor.settings import ClassSettings
+from training.data.corpora import LABELS
+from training.data.splits import Part
+from training.mixing.mixer import Floats
+from training.mixing.soundscapes import ScapePlan, make_soundscapes
+from training.mixing.streams import Scored
+from training.scoring.calibration import (
+    BUDGETS,
+    SPEECH,
+    TEMPERS,
+    Heard,
+    Temper,
+    fit_class,
+    fit_temperature,
+    recalibrated,
+    rows_of,
+)
+from training.scoring.evaluation import AlertFigures, ClipFigures, Streamer, alert_figures, clip_figures
+
+SCAPES = 40
+"""Soundscapes of a minute that a network is judged on."""
+ALONE_SNR_DB = (15.0, 15.0)
+REJECT = 0.3
+"""A row that scores at least this for background is none of the classes: a sound that is not known."""
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Hearing:
+    """A fold as a network scores it, at temperature 1.
+
+    logits : means over each clip, shape (clips, labels); heard : soundscapes, backgrounds, other sounds;
+    alone : every foreground clip, 15 dB over background; labels : of the columns, background the last
+    """
+
+    fold: int
+    seed: int
+    part: Part
+    logits: Floats
+    heard: Heard
+    alone: tuple[Scored, ...]
+    labels: tuple[str, ...] = LABELS
+
+    @property
+    def truth(self) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+        return np.array([self.labels.index(label) for _, label in self.part.events])
+
+
+@dataclass(frozen=True)
+class Decided:
+    """One temperature, the settings of each class, and the score for background that rejects a row."""
+
+    temperature: float
+    classes: Mapping[str, ClassCard]
+    reject: float | None
+
+    def settings(self, profile: ProfileName) -> dict[str, ClassSettings]:
+        return {label: card.profiles[profile] for label, card in self.classes.items()}
+
+    def heard(self, streams: Iterable[Scored]) -> tuple[Scored, ...]:
+        """The streams as the monitor hears them with what was decided."""
+        return _heard(streams, self.temperature, self.reject)
+
+
+@dataclass(frozen=True)
+class FoldFigures:
+    """A fold judged with what the others decide.
+
+    settings : of the profile ``quiet``; on_speech : alerts on backgrounds of speech; on_others : on short
+    sounds that are none of the classes, of which there are ``others``
+    questions : calibrated scores, and whether the class holds, of rows of soundscapes and backgrounds
+    """
+
+    fold: int
+    seed: int
+    clips: ClipFigures
+    alerts: Mapping[ProfileName, tuple[AlertFigures, ...]]
+    beds: tuple[Scored, ...]
+    settings: Mapping[str, ClassSettings]
+    on_speech: Mapping[ProfileName, int]
+    on_others: Mapping[ProfileName, int]
+    others: int
+    questions: tuple[Floats, Floats]
+
+
+def hear(
+    part: Part, listener: Streamer, fold: int, seed: int, card: Card,
+    labels: tuple[str, ...] = LABELS, plan: ScapePlan | None = None,
+) -> Hearing:  # fmt: skip
+    """Let the network hear the part; ``plan`` is of the soundscapes."""
+    scapes = make_soundscapes(part, plan or ScapePlan(SCAPES, seed=seed))
+    heard = Heard(
+        tuple(listener.soundscapes(scapes)),
+        tuple(listener.beds(part.backgrounds)),
+        tuple(listener.joined(part.negatives, f"ESC {fold}")),
+        card.window / card.sample_rate,
+        card.hop / card.sample_rate,
+    )
+    logits = listener.logits(clip for clip, _ in part.events)
+    alone = tuple(listener.scenes(part, ALONE_SNR_DB, seed))
+    return Hearing(fold, seed, part, logits, heard, alone, labels)
+
+
+def rejected(stream: Scored, over: float) -> Scored:
+    """The stream as the monitor hears it by the card's reject rule: what is surely background is no class."""
+    scores = stream.scores.copy()
+    scores[stream.scores[:, -1] >= over] = 0.0
+    return replace(stream, scores=scores)
+
+
+def _heard(streams: Iterable[Scored], temperature: float, reject: float | None) -> tuple[Scored, ...]:
+    calibrated = (recalibrated(stream, temperature) for stream in streams)
+    return tuple(s if reject is None else rejected(s, reject) for s in calibrated)
+
+
+def decide(
+    hearings: Sequence[Hearing], say: Say, tempers: Mapping[str, Temper] = TEMPERS,
+    reject: float | None = REJECT,
+) -> Decided:  # fmt: skip
+    """Fit temperature and the settings of the classes, those of ``tempers``, on all hearings."""
+    labels = hearings[0].labels
+    rows = [rows_of([*one.heard.scenes, *one.heard.beds], labels[:-1]) for one in hearings]
+    logits, targets = (np.concatenate(column) for column in zip(*rows, strict=True))
+    temperature = fit_temperature(logits, targets)
+    folds = ", ".join(str(one.fold) for one in hearings)
+    say(f"thresholds from folds {folds}; temperature {temperature:g}")
+    every = [one.heard for one in hearings]
+    kinds = (
+        _heard((stream for heard in every for stream in getattr(heard, kind)), temperature, reject)
+        for kind in ("scenes", "beds", "others")
+    )
+    pooled = Heard(*kinds, every[0].window_s, every[0].hop_s)
+    classes = {
+        label: fit_class(label, labels.index(label), pooled, temper) for label, temper in tempers.items()
+    }
+    return Decided(temperature, classes, reject)
+
+
+def judge(one: Hearing, decided: Decided) -> FoldFigures:
+    """Judge a fold with what was decided without it."""
+    scenes, beds = decided.heard(one.alone), decided.heard(one.heard.beds)
+    speech = [bed for bed in beds if bed.name.startswith(f"{SPEECH}/")]
+    unknown = decided.heard(one.heard.others)
+    alerts, on_speech, on_others = {}, {}, {}
+    for profile in BUDGETS:
+        settings = decided.settings(profile)
+        alerts[profile] = tuple(alert_figures(scenes, beds, settings, one.labels))
+        on_speech[profile], on_others[profile] = (
+            sum(row.false_alarms for row in alert_figures([], streams, settings, one.labels))
+            for streams in (speech, unknown)
+        )
+    logits, targets = rows_of([*one.heard.scenes, *one.heard.beds], one.labels[:-1])
+    scores: Floats = 1 / (1 + np.exp(-logits / decided.temperature))
+    clips = clip_figures(one.logits, one.truth)
+    quiet = decided.settings("quiet")
+    return FoldFigures(
+        one.fold, one.seed, clips, alerts, beds, quiet, on_speech, on_others, len(one.part.negatives),
+        (scores, targets),
+    )  # fmt: skip

@@ -1,0 +1,201 @@
+"""How well a monitor listens to soundscapes: F1 of events and segments, PSDS, recall, delays."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+
+from training.data.corpora import CLASSES
+from training.mixing.soundscapes import Soundscape, Truth
+from training.stream_eval.psds import psds, table
+from training.stream_eval.replayed import Event, Heard, Hops, Profile
+
+ONSET_COLLAR_S = 0.5
+LENGTH_SHARE = 0.5
+SEGMENT_S = 1.0
+TOGETHER_S = 1.0
+"""Sounds that share as much are a pair that a monitor must tell both of."""
+MOVES = (-3.0, -2.0, -1.0, -0.5, 0.0, 0.5, 1.0, 2.0, 3.0)
+"""By how much all thresholds are moved, in log-odds, to draw recall against false alarms."""
+_LATE_S = 2.0
+"""A decision that comes so long after the sound's end still tells of it."""
+
+
+@dataclass(frozen=True)
+class ClassFigures:
+    """One class on soundscapes.
+
+    onset_f1 : onsets within 0.5 s; event_f1 : and ends within 0.5 s or half the length; segment_f1 : of 1 s
+    delays_s : from true onset to decision, of the sounds heard by an event of their own
+    recordings : of each recording, how many of its sounds were heard, and how many there are
+    """
+
+    label: str
+    sounds: int
+    heard: int
+    onset_f1: float
+    event_f1: float
+    segment_f1: float
+    delays_s: tuple[float, ...]
+    recordings: Mapping[str, tuple[int, int]]
+
+
+@dataclass(frozen=True)
+class SceneFigures:
+    """One profile on soundscapes: a row per class that occurs, and all classes together.
+
+    micro : F1 over all events or segments alike, by the name of the measure
+    psds : by scenario; empty where it cannot be computed
+    pairs : of sounds of two classes that are on at once, by their names: how many, and both heard
+    curve : thresholds moved by so much, sounds heard then, sounds
+    """
+
+    classes: tuple[ClassFigures, ...]
+    micro: Mapping[str, float]
+    psds: Mapping[str, float]
+    pairs: Mapping[str, tuple[int, int]]
+    curve: tuple[tuple[float, int, int], ...]
+
+    def macro(self, measure: str) -> float:
+        """Mean over the classes of ``onset_f1``, ``event_f1`` or ``segment_f1``."""
+        return float(np.mean([getattr(row, measure) for row in self.classes]))
+
+    @property
+    def delays_s(self) -> tuple[float, ...]:
+        return tuple(delay for row in self.classes for delay in row.delays_s)
+
+
+def judge(scapes: Sequence[Soundscape], streams: Sequence[Hops], profile: Profile) -> SceneFigures:
+    """Everything that is asked of one profile on the soundscapes whose hops are ``streams``."""
+    heard = profile.heard(streams)
+    classes, micro = scene_figures(scapes, heard)
+    labels = [row.label for row in classes]
+    tables = [table(hops, profile, labels) for hops in streams]
+    curve = []
+    for moved in MOVES:
+        events = profile.heard(streams, moved).events
+        found = [one for scape, mine in zip(scapes, events, strict=True) for one in _told(scape, mine)]
+        curve.append((moved, sum(one.heard for one in found), len(found)))
+    return SceneFigures(
+        tuple(classes), micro, psds(scapes, tables, labels), pairs(scapes, heard), tuple(curve)
+    )
+
+
+def scene_figures(scapes: Sequence[Soundscape], heard: Heard) -> tuple[list[ClassFigures], dict[str, float]]:
+    """Score by sed_eval; return a row per class that occurs, and each measure over all classes alike."""
+    measures = _sed_eval(scapes, heard)
+    found: dict[str, list[_Told]] = {label: [] for label in CLASSES}
+    for scape, events in zip(scapes, heard.events, strict=True):
+        for told in _told(scape, events):
+            found[told.truth.label].append(told)
+    figures = [
+        _class_figures(label, sounds, {name: _f1(m, label) for name, m in measures.items()})
+        for label, sounds in found.items()
+        if sounds
+    ]
+    micro = {name: _number(m.results_overall_metrics()) for name, m in measures.items()}
+    return figures, micro
+
+
+@dataclass(frozen=True)
+class _Told:
+    """Whether a sound was reported, and how long after its onset: None if by an earlier sound's event."""
+
+    truth: Truth
+    heard: bool
+    delay_s: float | None
+
+
+def _class_figures(label: str, found: Sequence[_Told], f1: Mapping[str, float]) -> ClassFigures:
+    recordings: dict[str, tuple[int, int]] = {}
+    for told in found:
+        heard, sounds = recordings.get(told.truth.recording, (0, 0))
+        recordings[told.truth.recording] = (heard + told.heard, sounds + 1)
+    delays = tuple(told.delay_s for told in found if told.delay_s is not None)
+    heard = sum(told.heard for told in found)
+    return ClassFigures(label, len(found), heard, **f1, delays_s=delays, recordings=recordings)
+
+
+def _told(scape: Soundscape, events: Sequence[Event]) -> list[_Told]:
+    """The sounds of a soundscape, class by class, and what was reported of them."""
+    return [
+        told
+        for label in CLASSES
+        for told in _told_of(
+            [truth for truth in scape.truths if truth.label == label],
+            [event for event in events if event.label == label],
+        )
+    ]
+
+
+def pairs(scapes: Sequence[Soundscape], heard: Heard) -> dict[str, tuple[int, int]]:
+    """Count the sounds of two classes that are on at once, and those of which both were heard.
+
+    The key is both classes, sorted, with a plus between.
+    """
+    found: dict[str, tuple[int, int]] = {}
+    for scape, events in zip(scapes, heard.events, strict=True):
+        for one, other in combinations(_told(scape, events), 2):
+            first, second = one.truth, other.truth
+            together_s = min(first.offset_s, second.offset_s) - max(first.onset_s, second.onset_s)
+            if first.label != second.label and together_s >= TOGETHER_S:
+                name = "+".join(sorted((first.label, second.label)))
+                count, both = found.get(name, (0, 0))
+                found[name] = count + 1, both + (one.heard and other.heard)
+    return found
+
+
+def _told_of(truths: Sequence[Truth], events: Sequence[Event]) -> list[_Told]:
+    """Pair the sounds of one class in one soundscape with its events.
+
+    An event tells of a sound if it was decided while the sound was on or just after. One that was on
+    already tells of the sound too if it rightly told of another: a false alarm does not become true
+    because a sound sets in under it.
+    """
+
+    def by(event: Event, truth: Truth) -> bool:
+        return truth.onset_s < event.decided_s <= truth.offset_s + _LATE_S
+
+    right = [event for event in events if any(by(event, truth) for truth in truths)]
+    found = []
+    for truth in truths:
+        own = [event.decided_s - truth.onset_s for event in right if by(event, truth)]
+        going_on = any(event.decided_s <= truth.onset_s < event.offset_s for event in right)
+        found.append(_Told(truth, bool(own) or going_on, None if going_on or not own else min(own)))
+    return found
+
+
+def _sed_eval(scapes: Sequence[Soundscape], heard: Heard) -> dict[str, Any]:
+    from sed_eval.sound_event import EventBasedMetrics, SegmentBasedMetrics
+
+    labels = list(CLASSES)
+    onset = EventBasedMetrics(labels, t_collar=ONSET_COLLAR_S, evaluate_onset=True, evaluate_offset=False)
+    both = EventBasedMetrics(
+        labels, t_collar=ONSET_COLLAR_S, percentage_of_length=LENGTH_SHARE, evaluate_onset=True,
+        evaluate_offset=True,
+    )  # fmt: skip
+    segment = SegmentBasedMetrics(labels, time_resolution=SEGMENT_S)
+    for scape, events in zip(scapes, heard.events, strict=True):
+        truth = [_row(scape.name, t.label, t.onset_s, t.offset_s) for t in scape.truths]
+        found = [_row(scape.name, e.label, e.onset_s, max(e.offset_s, e.onset_s + 0.01)) for e in events]
+        onset.evaluate(truth, found)
+        both.evaluate(truth, found)
+        segment.evaluate(truth, found, evaluated_length_seconds=scape.seconds)
+    return {"onset_f1": onset, "event_f1": both, "segment_f1": segment}
+
+
+def _row(name: str, label: str, onset_s: float, offset_s: float) -> dict[str, object]:
+    return {"file": name, "event_label": label, "onset": onset_s, "offset": offset_s}
+
+
+def _f1(metrics: Any, label: str) -> float:
+    return _number(metrics.results_class_wise_metrics()[label])
+
+
+def _number(results: Mapping[str, Any]) -> float:
+    value = results["f_measure"]["f_measure"]
+    return 0.0 if value is None or np.isnan(value) else float(value)

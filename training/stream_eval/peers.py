@@ -1,0 +1,121 @@
+"""Who listens: packages of ours and, as peers, YAMNet from config keys alone and with a head of ours."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+from monitor.config.load import SHIPPED_CONFIG, Config, load_config
+from monitor.model.card import Card
+from monitor.stream.assembly import load_configured_model
+from training.data.corpora import CLASSES
+from training.data.splits import Part
+from training.mixing.prepare import HOP, RATE
+from training.mixing.soundscapes import ScapePlan, make_soundscapes
+from training.scoring.calibration import BUDGETS, RULE, Heard, fit_class
+from training.scoring.evaluation import Streamer
+from training.stream_eval.records import Listener, Setting
+
+YAMNET_FILE = "yamnet.tflite"
+THRESHOLDS = "yamnet-thresholds.json"
+"""Beside the records: what was fitted for YAMNet."""
+DEVELOPMENT_SCAPES = 120
+
+YAMNET = {
+    "air_conditioner": ("Air conditioning", "Mechanical fan", "Vacuum cleaner", "Hum"),
+    "car_horn": ("Vehicle horn, car horn, honking", "Toot", "Air horn, truck horn", "Beep, bleep"),
+    "children_playing": ("Children playing", "Children shouting", "Child speech, kid speaking"),
+    "dog_bark": ("Dog", "Bark", "Yip", "Bow-wow", "Growling", "Whimper (dog)"),
+    "drilling": ("Drill", "Dental drill, dentist's drill", "Power tool", "Sanding"),
+    "engine_idling": ("Idling", "Engine", "Light engine (high frequency)", "Medium engine (mid frequency)",
+                      "Heavy engine (low frequency)"),
+    "gun_shot": ("Gunshot, gunfire", "Machine gun", "Fusillade", "Cap gun", "Explosion"),
+    "jackhammer": ("Jackhammer",),
+    "siren": ("Siren", "Police car (siren)", "Ambulance (siren)", "Fire engine, fire truck (siren)",
+              "Civil defense siren", "Emergency vehicle"),
+    "street_music": ("Music", "Musical instrument", "Guitar", "Drum", "Singing"),
+}  # fmt: skip
+"""Our class → YAMNet's; a class scores their maximum."""
+
+
+def yamnet_keys(path: Path) -> list[str]:
+    """The config keys with which the monitor runs YAMNet at the hop that thresholds are fitted for."""
+    return [
+        f"model.path={json.dumps(str(path))}",
+        "model.input=waveform",
+        f"model.sample_rate={RATE}",
+        f"model.hop_s={HOP / RATE}",
+        f"model.select={json.dumps(YAMNET)}",
+    ]
+
+
+def yamnet(path: Path, part: Part, seed: int, folder: Path) -> Listener:
+    """YAMNet with both profiles' thresholds fitted on the training part, as ours are.
+
+    The thresholds are kept in ``folder``: fitting takes minutes.
+    """
+    keys = yamnet_keys(path)
+    kept = folder / THRESHOLDS
+    # Another rule of choice is another choice.
+    rule = hashlib.sha256(repr((RULE, DEVELOPMENT_SCAPES)).encode()).hexdigest()[:8]
+    key = f"{Setting(part, ScapePlan(seed=seed)).digest()}-{rule}"
+    try:
+        stored = json.loads(kept.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        stored = {}
+    if stored.get("key") != key:
+        stored = {"key": key, "profiles": _fitted(load_config(SHIPPED_CONFIG, keys), part, seed)}
+        folder.mkdir(parents=True, exist_ok=True)
+        kept.write_text(json.dumps(stored, indent=1) + "\n", encoding="utf-8")
+    overrides = {
+        profile: (*keys, f"events.classes={json.dumps(settings)}")
+        for profile, settings in stored["profiles"].items()
+    }
+    return Listener("YAMNet", overrides, (path,), peer=True)
+
+
+def yamnet_head(network: Path, adapter: Path) -> Listener:
+    """The head on YAMNet's embedding; its card says all of it."""
+    keys = (f"model.path={json.dumps(str(network))}", f"model.adapter={json.dumps(str(adapter))}")
+    overrides = {profile: (*keys, f"events.profile={profile}") for profile in BUDGETS}
+    return Listener("YAMNet with head", overrides, (network, adapter), peer=True)
+
+
+def own(path: Path) -> Listener:
+    """A package of ours, named by its file."""
+    keys = (f"model.path={json.dumps(str(path))}",)
+    overrides = {profile: (*keys, f"events.profile={profile}") for profile in BUDGETS}
+    return Listener(path.stem, overrides, (path,))
+
+
+def unheard_folds(card: Card) -> frozenset[int]:
+    """The folds of which the card has figures of exactly these weights: they never saw them."""
+    folds = [q.fold for q in card.quality if not q.recipe_cv]
+    return frozenset(int(number) for text in folds for number in re.findall(r"\d+", text))
+
+
+def _fitted(config: Config, part: Part, seed: int) -> dict[str, dict[str, Any]]:
+    heard = _heard(config, part, seed)
+    cards = {label: fit_class(label, list(YAMNET).index(label), heard) for label in CLASSES}
+    return {
+        profile: {label: card.profiles[profile].model_dump() for label, card in cards.items()}
+        for profile in BUDGETS
+    }
+
+
+def _heard(config: Config, part: Part, seed: int) -> Heard:
+    """What YAMNet scores in the streams that our own thresholds are fitted on."""
+    model = load_configured_model(config)
+    card, streamer = model.card, Streamer(model.classifier(), model.card.hop)
+    scapes = make_soundscapes(part, ScapePlan(count=DEVELOPMENT_SCAPES, seed=seed))
+    return Heard(
+        tuple(streamer.soundscapes(scapes)),
+        tuple(streamer.beds(part.backgrounds)),
+        tuple(streamer.joined(part.negatives, "ESC")),
+        card.window / card.sample_rate,
+        card.hop / card.sample_rate,
+        min(one.shortest_s for one in card.classes.values()),
+    )

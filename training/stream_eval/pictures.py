@@ -1,0 +1,122 @@
+"""The evaluation as pictures; each function returns a figure and touches no file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from monitor.tuning.poisson import interval
+from training.data.corpora import CLASSES
+from training.stream_eval.conditions import CONDITIONS, OVERLAP, PLAIN
+from training.stream_eval.gathered import Voice
+from training.stream_eval.judge import MOVES
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+_STYLES = {"quiet": "-", "sensitive": "--"}
+
+
+def _figure(width: float, height: float) -> Figure:
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(width, height), layout="constrained")
+
+
+def _colours(voices: Sequence[Voice]) -> dict[str, str]:
+    names = dict.fromkeys(voice.listener for voice in voices)
+    return {name: f"C{number % 10}" for number, name in enumerate(names)}
+
+
+def recall_over_alarms(voices: Sequence[Voice]) -> Figure:
+    """Share of sounds heard over false alarms an hour, all thresholds moved; marks are the profiles."""
+    figure = _figure(8, 5)
+    axes = figure.subplots()
+    colours = _colours(voices)
+    for voice in voices:
+        hours = sum(bed.seconds for bed in voice.beds) / 3600
+        counts = [sum(bed.curve[i] for bed in voice.beds) for i in range(len(MOVES))]
+        recall = [heard / sounds for _, heard, sounds in voice.scenes[PLAIN].curve]
+        style = _STYLES.get(voice.profile, "-")
+        axes.plot(np.array(counts) / hours, recall, style, color=colours[voice.listener], label=voice.name)
+        now = MOVES.index(0.0)
+        low, high = interval(counts[now])
+        axes.plot([low / hours, high / hours], [recall[now]] * 2, color=colours[voice.listener], lw=1)
+        axes.plot(counts[now] / hours, recall[now], "o", color=colours[voice.listener])
+    axes.set_xscale("symlog", linthresh=1.0)
+    axes.set(xlim=(0, None), ylim=(0, 1), ylabel="share of sounds heard")
+    axes.set_xlabel("false alarms an hour on all backgrounds; lines with all thresholds moved together")
+    axes.grid(alpha=0.3)
+    axes.legend(fontsize=8)
+    return figure
+
+
+def over_snr(voices: Sequence[Voice]) -> Figure:
+    """Onset and segment F1 over the level of the sounds above the background."""
+    figure = _figure(9, 4)
+    panels = figure.subplots(1, 2, sharex=True)
+    for axes, measure, name in zip(panels, ("onset_f1", "segment_f1"), ("onset", "segment"), strict=True):
+        _over_snr(axes, voices, measure)
+        axes.set(xlabel="dB over background", ylabel=f"{name} F1, mean over classes", ylim=(0, 1))
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize=8)
+    return figure
+
+
+def _over_snr(axes: Axes, voices: Sequence[Voice], measure: str) -> None:
+    colours = _colours(voices)
+    for voice in voices:
+        found = [
+            (c.value, voice.scenes[c.name].macro(measure))
+            for c in CONDITIONS
+            if c.family == "snr" and c.name in voice.scenes
+        ]
+        if found:
+            levels, values = zip(*sorted(found), strict=True)
+            style = "o" + _STYLES.get(voice.profile, "-")
+            axes.plot(levels, values, style, color=colours[voice.listener], label=voice.name)
+    axes.grid(alpha=0.3)
+
+
+def delays(voices: Sequence[Voice]) -> Figure:
+    """From onset to decision: a line from the median to 95 % per class and model."""
+    figure = _figure(9, 6)
+    axes = figure.subplots()
+    colours, step = _colours(voices), 0.8 / max(1, len(voices))
+    for number, voice in enumerate(voices):
+        rows = [row for row in voice.scenes[PLAIN].classes if row.delays_s]
+        places = [CLASSES.index(row.label) + step * (number - (len(voices) - 1) / 2) for row in rows]
+        middle, late = (np.array([np.percentile(row.delays_s, p) for row in rows]) for p in (50, 95))
+        colour, mark = colours[voice.listener], "o" if voice.profile == "quiet" else "^"
+        axes.hlines(places, middle, late, color=colour, lw=1.5)
+        axes.plot(middle, places, mark, color=colour, ms=4, label=voice.name)
+    axes.set_yticks(range(len(CLASSES)), CLASSES)
+    axes.invert_yaxis()
+    axes.axvline(1.0, color="0.6", lw=1)
+    axes.set_xlabel("s from onset to decision: median, and line to 95 %")
+    axes.set_xlim(0, None)
+    axes.legend(fontsize=8)
+    return figure
+
+
+def conditions(voices: Sequence[Voice]) -> Figure:
+    """Onset F1 under each condition that was heard."""
+    names = [
+        c.name for c in CONDITIONS if c.family != OVERLAP and any(c.name in voice.scenes for voice in voices)
+    ]
+    figure = _figure(9, 4.5)
+    axes = figure.subplots()
+    colours = _colours(voices)
+    for voice in voices:
+        mine = [name for name in names if name in voice.scenes]
+        values = [voice.scenes[name].macro("onset_f1") for name in mine]
+        mark = "o" if voice.profile == "quiet" else "^"
+        places = [names.index(name) for name in mine]
+        axes.plot(places, values, mark, color=colours[voice.listener], label=voice.name)
+    axes.set_xticks(range(len(names)), names, rotation=60, ha="right")
+    axes.set(ylabel="onset F1, mean over classes", ylim=(0, None))
+    axes.grid(alpha=0.3)
+    figure.legend(loc="outside upper center", ncols=3, fontsize=8)
+    return figure

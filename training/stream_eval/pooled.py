@@ -1,0 +1,94 @@
+"""Streaming evaluations of several folds as one: a recipe on sounds that its networks never heard."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from training.errors import DataError
+from training.stream_eval.alarms import Bed
+from training.stream_eval.judge import ClassFigures, SceneFigures
+from training.stream_eval.peers import THRESHOLDS
+from training.stream_eval.records import Record
+
+_FOLD = re.compile(r"without-fold\d+")
+_RECIPE = "without the fold"
+"""Stands for the networks of one recipe, each of which never heard the fold that it is judged on."""
+
+
+def pooled(folders: Sequence[Path]) -> list[Record]:
+    """Return what is in the records of all folders: by listener and condition, all of a class's sounds.
+
+    F1 and PSDS are means over the folders; sounds, recordings, delays, pairs and alarms are pooled.
+
+    Raises
+    ------
+    DataError : a folder holds no records, or nothing is in all of them
+    """
+    found = [{(r.listener, r.condition): r for r in _records(folder)} for folder in folders]
+    shared = [key for key in found[0] if all(key in records for records in found)]
+    if not shared:
+        raise DataError(f"{', '.join(map(str, folders))}: no listener and condition is in all of them")
+    return [_joined([records[key] for records in found]) for key in shared]
+
+
+def _records(folder: Path) -> list[Record]:
+    paths = sorted(path for path in (folder / "records").glob("*.json") if path.name != THRESHOLDS)
+    try:
+        records = [Record.from_json(path.read_text(encoding="utf-8")) for path in paths]
+    except (ValueError, KeyError, TypeError) as error:
+        raise DataError(f"{folder}: holds a record of another version; run it again") from error
+    if not records:
+        raise DataError(f"{folder}: no records of an evaluation are in it")
+    return [Record(_FOLD.sub(_RECIPE, r.listener), r.condition, r.key, r.scenes, r.beds) for r in records]
+
+
+def _joined(records: Sequence[Record]) -> Record:
+    first = records[0]
+    scenes = {profile: _scenes([r.scenes[profile] for r in records]) for profile in first.scenes}
+    beds: dict[str, tuple[Bed, ...]] = {
+        profile: tuple(bed for r in records for bed in r.beds[profile]) for profile in first.beds
+    }
+    return Record(first.listener, first.condition, "", scenes, beds)
+
+
+def _scenes(folds: Sequence[SceneFigures]) -> SceneFigures:
+    labels = dict.fromkeys(row.label for fold in folds for row in fold.classes)
+    classes = [
+        _class([row for fold in folds for row in fold.classes if row.label == name]) for name in labels
+    ]
+    names = sorted({name for fold in folds for name in fold.pairs})
+    curve = zip(*(fold.curve for fold in folds), strict=True)
+    return SceneFigures(
+        tuple(classes),
+        _means([fold.micro for fold in folds]),
+        _means([fold.psds for fold in folds]),
+        {name: _sum([fold.pairs[name] for fold in folds if name in fold.pairs]) for name in names},
+        tuple((at[0][0], *_sum([(heard, sounds) for _, heard, sounds in at])) for at in curve),
+    )
+
+
+def _sum(counts: Sequence[tuple[int, int]]) -> tuple[int, int]:
+    return sum(first for first, _ in counts), sum(second for _, second in counts)
+
+
+def _class(rows: Sequence[ClassFigures]) -> ClassFigures:
+    recordings: dict[str, tuple[int, int]] = {}
+    for row in rows:
+        recordings |= row.recordings
+    return ClassFigures(
+        rows[0].label,
+        sum(row.sounds for row in rows),
+        sum(row.heard for row in rows),
+        *(float(np.mean([getattr(r, m) for r in rows])) for m in ("onset_f1", "event_f1", "segment_f1")),
+        delays_s=tuple(delay for row in rows for delay in row.delays_s),
+        recordings=recordings,
+    )
+
+
+def _means(folds: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    shared = [name for name in folds[0] if all(name in fold for fold in folds)]
+    return {name: float(np.mean([fold[name] for fold in folds])) for name in shared}

@@ -1,0 +1,107 @@
+"""Lets listeners hear soundscapes under conditions, and plain backgrounds; goes on where it stopped."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from training.base.parallel import in_processes
+from training.mixing.soundscapes import write_wavs
+from training.stream_eval.alarms import bed_figures, loops
+from training.stream_eval.conditions import CONDITIONS, PLAIN, chosen
+from training.stream_eval.judge import judge
+from training.stream_eval.records import BACKGROUNDS, Listener, Record, Setting, Store
+from training.stream_eval.replayed import Hops, Profile, listen
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Sweeps:
+    """Families of conditions that own models hear, and those that peers do."""
+
+    own: tuple[str, ...]
+    peer: tuple[str, ...]
+
+    def conditions(self, listener: Listener) -> list[str]:
+        families = self.peer if listener.peer else self.own
+        return [BACKGROUNDS, *(condition.name for condition in chosen(families))]
+
+
+@dataclass(frozen=True)
+class Task:
+    """One condition, and who has yet to hear it."""
+
+    condition: str
+    listeners: tuple[Listener, ...]
+
+
+def run(
+    listeners: Sequence[Listener], setting: Setting, sweeps: Sweeps, folder: Path, jobs: int, say: Say
+) -> list[Record]:
+    """Hear what ``folder`` holds no record of, ``jobs`` conditions at a time; return all records."""
+    store = Store(folder, setting)
+    tasks = _missing(listeners, sweeps, store)
+    total, done, begin = sum(len(task.listeners) for task in tasks), 0, time.monotonic()
+    for task in _worked(tasks, setting, folder, jobs):
+        done += len(task.listeners)
+        left_s = (time.monotonic() - begin) / done * (total - done)
+        names = ", ".join(listener.name for listener in task.listeners)
+        say(f"{task.condition}: {names} ({done} of {total} heard, about {left_s:.0f} s left)")
+    wanted = [(one, name) for one in listeners for name in sweeps.conditions(one)]
+    found = [store.find(listener, name) for listener, name in wanted]
+    return [record for record in found if record is not None]
+
+
+def _missing(listeners: Sequence[Listener], sweeps: Sweeps, store: Store) -> list[Task]:
+    tasks = []
+    for name in (PLAIN, BACKGROUNDS, *(c.name for c in CONDITIONS if c.name != PLAIN)):
+        left = [one for one in listeners if name in sweeps.conditions(one) and store.find(one, name) is None]
+        if left:
+            tasks.append(Task(name, tuple(left)))
+    return tasks
+
+
+def _worked(tasks: Sequence[Task], setting: Setting, folder: Path, jobs: int) -> Iterator[Task]:
+    one = partial(work, setting=setting, folder=folder)
+    return map(one, tasks) if jobs == 1 else in_processes(one, tasks, jobs, ordered=False)
+
+
+def work(task: Task, setting: Setting, folder: Path) -> Task:
+    """Let every listener of the task hear its condition; each one's record is written at once."""
+    store = Store(folder, setting)
+    hear = _hear_backgrounds if task.condition == BACKGROUNDS else _hear_soundscapes
+    for record in hear(task, setting, store):
+        store.write(record)
+    return task
+
+
+def _hear_backgrounds(task: Task, setting: Setting, store: Store) -> Iterator[Record]:
+    clips = setting.part.backgrounds
+    looped = loops(clips)
+    for listener in task.listeners:
+        streams, profiles = _heard(listener, [clip.path for clip in clips])
+        beds = {name: bed_figures(clips, looped, streams, profile) for name, profile in profiles}
+        yield Record(listener.name, BACKGROUNDS, store.key(listener, BACKGROUNDS), {}, beds)
+
+
+def _hear_soundscapes(task: Task, setting: Setting, store: Store) -> Iterator[Record]:
+    condition = next(c for c in CONDITIONS if c.name == task.condition)
+    scapes = condition.soundscapes(setting.part, setting.plan)
+    with tempfile.TemporaryDirectory() as place:
+        files = write_wavs(scapes, Path(place))
+        for listener in task.listeners:
+            streams, profiles = _heard(listener, files)
+            scenes = {name: judge(scapes, streams, profile) for name, profile in profiles}
+            yield Record(listener.name, condition.name, store.key(listener, condition.name), scenes, {})
+
+
+def _heard(listener: Listener, files: Sequence[Path]) -> tuple[list[Hops], list[tuple[str, Profile]]]:
+    """Replay once, whatever the number of profiles: they share the scores."""
+    assemblies = {profile: listener.assembly(profile) for profile in listener.overrides}
+    streams = listen(next(iter(assemblies.values())), files)
+    return streams, [(name, Profile(assembly)) for name, assembly in assemblies.items()]

@@ -1,0 +1,47 @@
+"""A trial's jobs: the study's own, short, judged on their validation clips."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from training.errors import DataError
+from training.fit.loop import Report
+from training.records.jobs import Job, JobRecord, read
+from training.study.task import Options
+
+
+@dataclass(frozen=True)
+class Validated:
+    """Runs a model on a fold, or finds its record from before.
+
+    An :data:`~training.study.search.run.Evaluate`.
+    """
+
+    options: Options
+    seed: int
+    records: Path
+    report: Report
+
+    def __call__(self, model: str, fold: int) -> tuple[float, int]:
+        """Return the accuracy on the validation clips at the epoch that is kept, and their number.
+
+        Raises
+        ------
+        DataError : the model has no epochs to validate, or the data do not allow the job
+        """
+        record = self._record(Job("honest", model, fold, self.seed))
+        accuracy = record.epochs[record.best_epoch - 1].val_accuracy if record.epochs else None
+        if accuracy is None:
+            raise DataError(f"{model} measures nothing on validation clips; search another model")
+        return accuracy, record.data.validation_clips
+
+    def _record(self, job: Job) -> JobRecord:
+        from training.study.jobs import run_job
+
+        path = job.path(self.records)
+        if path.is_file():
+            return read(path)
+        record = run_job(job, self.options, lambda text: self.report(f"fold {job.test_fold}: {text}"))
+        record.write(self.records)
+        return record

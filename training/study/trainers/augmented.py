@@ -1,0 +1,171 @@
+"""Networks of our log-mel windows, trained on batches mixed in the mel-power domain.
+
+A clip's logits are the mean over its windows; ``background`` is a label in training and does
+not compete among the classes of the corpus.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from training.base.variants import settings_of
+from training.data.audio import Bank, band_widths
+from training.fit.adversarial import Trades
+from training.fit.loop import Course, Row, one_cycle
+from training.fit.predict import clip_logits
+from training.fit.windows import RunSpec, Scaling, measure_scaling
+from training.fit.windows import fit as fit_windows
+from training.mixing.mixer import PLAIN, Floats, Mixer, Recipe, Sampler
+from training.mixing.prepare import RATE, FrontEnd, default_front_end
+from training.networks.catalogue import ARCHITECTURES
+from training.networks.compact import cost
+from training.study.task import BATCH, Fitted, Task, in_float32
+
+_PEAK_RATE = 3e-3
+_WINDOWS_PER_CLIP = 2
+
+
+@dataclass(frozen=True)
+class Windowed:
+    """A network of windows and how it is trained; an epoch is two windows of 2 s per clip of 4 s."""
+
+    network: Callable[[int], Any]
+    recipe: Recipe = field(default_factory=Recipe)
+    epochs: int = 60
+    rate: float = _PEAK_RATE
+    decay: float = 0.05
+    hardening: Trades = field(default_factory=Trades)
+
+
+def _build(name: str) -> Callable[[int], Any]:
+    return ARCHITECTURES[name].build
+
+
+SETTINGS = {
+    "rnn-proper": Windowed(_build("rnn-proper")),
+    "lstm-proper": Windowed(_build("lstm-proper")),
+    "gru-proper": Windowed(_build("gru-proper")),
+    "clstm-proper": Windowed(_build("clstm-proper")),
+    "cnn-proper": Windowed(_build("cnn-proper"), rate=1e-3),
+    "crnn": Windowed(_build("crnn")),
+    "transformer": Windowed(_build("transformer"), rate=1e-3),
+    "compact": Windowed(_build("compact")),
+    "compact-wide": Windowed(_build("compact-wide")),
+    "compact-plain": Windowed(_build("compact"), PLAIN),
+}
+
+
+@dataclass(frozen=True)
+class Network:
+    """A trained network with what its inputs need; ``settings`` and ``history`` say how it came about."""
+
+    model: Any
+    scaling: Scaling
+    front: FrontEnd
+    settings: Mapping[str, Any]
+    history: Sequence[Row]
+    logits: Callable[[Sequence[int]], Floats]
+    """of clips by their rows in the corpus, without the background's, shape (rows, labels)"""
+
+
+def fit(task: Task) -> Fitted:
+    """Train one network of windows; the last epoch is kept, since the rate has come down to nothing."""
+    network = train(task)
+    return Fitted(
+        network.logits, network.history, len(network.history), cost(network.model), network.settings
+    )
+
+
+def train(task: Task) -> Network:
+    """Train one network, or load it where the task's folder holds all its epochs."""
+    import tensorflow as tf
+
+    settings = settings_of(task.job.model, SETTINGS)
+    front = default_front_end(task.options.cache)
+    whole = _mel_power(task, front)
+    recipe = settings.recipe if task.backgrounds else _without_backgrounds(settings.recipe)
+    mixer = _mixer(task, whole, front, recipe)
+    steps = math.ceil(_WINDOWS_PER_CLIP * len(task.parts.train) / BATCH)
+    epochs = task.epochs(settings.epochs)
+    run = RunSpec(
+        recipe=recipe, seed=task.job.seed, epochs=epochs, steps=steps, batch=BATCH, rate=settings.rate,
+        decay=settings.decay, hardening=settings.hardening,
+    )  # fmt: skip
+    scaling = measure_scaling(mixer, task.job.seed)
+    model = in_float32(settings.network(len(task.corpus.labels) + 1))
+    infer = tf.function(model, reduce_retracing=True)
+
+    def logits(rows: Sequence[int], hop: int = front.hop_frames) -> Floats:
+        spec = front.spec
+        means = clip_logits(
+            infer, whole, np.array(rows), scaling, frames=spec.frames, hop=hop, floor=spec.floor
+        )
+        return means[:, : len(task.corpus.labels)]
+
+    def measure(_: Any) -> Row:
+        guess = logits(task.parts.validation, hop=front.spec.frames).argmax(axis=1)
+        return {"val_accuracy": float((guess == task.truth(task.parts.validation)).mean())}
+
+    course = Course(epochs, one_cycle(settings.rate, epochs, steps), measure)
+    history = fit_windows(model, run, mixer, scaling, course, task.folder, task.report)
+    return Network(model, scaling, front, _settings(run, scaling, front), history, logits)
+
+
+def _mel_power(task: Task, front: FrontEnd) -> Bank:
+    """What batches are mixed from; its time is told, as it is spent once for all jobs."""
+    clips, wall, cpu = [*task.corpus.clips, *task.backgrounds], time.monotonic(), time.process_time()
+    whole = front.bank(clips, lambda done: None)
+    wall, cpu = time.monotonic() - wall, time.process_time() - cpu
+    task.report(f"mel power of {len(clips)} sounds in {wall:.1f} s ({cpu:.1f} s of CPU)")
+    return whole
+
+
+def _settings(run: RunSpec, scaling: Scaling, front: FrontEnd) -> dict[str, Any]:
+    spec = front.spec
+    kept = {name: value for name, value in asdict(run).items() if name != "network"}
+    window = {
+        "frames": spec.frames,
+        "n_mels": spec.n_mels,
+        "hop": spec.hop,
+        "n_fft": spec.n_fft,
+        "rate_hz": RATE,
+    }
+    return kept | {"front_end": window, "deviation_db": scaling.std}
+
+
+def _without_backgrounds(recipe: Recipe) -> Recipe:
+    """The recipe for a corpus that comes alone: short clips are repeated, long ones fill the window."""
+    return replace(recipe, negatives=0.0, background=0.0, partial=0.0, tiled=1.0)
+
+
+def _mixer(task: Task, whole: Bank, front: FrontEnd, recipe: Recipe) -> Mixer:
+    """A source of batches from the training rows and the backgrounds, which lie behind the clips."""
+    clips, train = task.corpus.clips, task.parts.train
+    behind = range(len(clips), len(clips) + len(task.backgrounds))
+    rows = np.array([*train, *behind])
+    bank = Bank(whole.power, whole.first[rows], whole.frames[rows], whole.level[rows])
+    targets = np.zeros((len(rows), len(task.corpus.labels) + 1), np.float32)
+    for row, clip in enumerate(train):
+        faint = clips[clip].salience == 2
+        targets[row, task.corpus.truth[clip]] = recipe.faint_label if faint else 1.0
+    targets[len(train) :, -1] = 1.0
+    classes = [task.corpus.labels[task.corpus.truth[i]] for i in train]
+    events = Sampler(classes, [clips[i].recording for i in train])
+    kinds = [bed.label for bed in task.backgrounds]
+    others = Sampler(kinds, [bed.recording for bed in task.backgrounds], offset=len(train))
+    return Mixer(
+        bank,
+        targets,
+        events,
+        others if kinds else events,
+        band_widths(front.spec, RATE),
+        front.spec.frames,
+        front.spec.floor,
+        recipe,
+    )

@@ -1,0 +1,22 @@
+"""Networks of the monitor's windows, however they are trained."""
+
+from __future__ import annotations
+
+from training.base.variants import base_of
+from training.study.task import Task
+from training.study.trainers import augmented, shipped
+from training.study.trainers.augmented import Network
+
+_TRAINERS = {
+    **dict.fromkeys(augmented.SETTINGS, augmented.train),
+    **dict.fromkeys(shipped.SETTINGS, shipped.train),
+}
+
+
+def is_windowed(model: str) -> bool:
+    return base_of(model) in _TRAINERS
+
+
+def train(task: Task) -> Network:
+    """Train one, or load it where the task's folder holds all its epochs."""
+    return _TRAINERS[base_of(task.job.model)](task)
