@@ -24,6 +24,7 @@ SOURCES = (
     "pyproject.toml",
     "README.md",
     "LICENSE",
+    "licenses",
 )
 SHIPPED = {
     "monitor/shipped/config.yaml": ROOT / "config.yaml",
