@@ -3,27 +3,24 @@
 from __future__ import annotations
 
 import stat
-import struct
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from monitor.errors import AudioError
 from monitor.records import AudioBlock
+from monitor.sources.wav import open_unfinished, read_layout
+from monitor.sources.wholeness import unread
 
 if TYPE_CHECKING:
     import soundfile
 
-SUFFIXES = frozenset({".wav", ".flac", ".ogg", ".oga"})
+SUFFIXES = frozenset({".wav", ".flac", ".ogg"})
 """What counts as a recording when a directory is searched; a file named outright is always tried."""
 
 _RATES = range(1000, 768001)
 _UNKNOWN = 0x7FFFFFFFFFFFFFFF
 """libsndfile's number of frames when the file does not tell."""
-_PLACEHOLDER = 0x7FFF0000
-"""Writers that cannot seek back leave a size from here up in the header; it promises nothing."""
-_SIZE_SLACK = 16
-"""Bytes by which common writers get the size in a RIFF header wrong."""
 
 
 class FileSource:
@@ -40,8 +37,11 @@ class FileSource:
 
     def __init__(self, path: Path) -> None:
         self.name = str(path)
+        self._path = path
         self._size, modified = _readable(path)
-        self._file = _open(path)
+        layout = read_layout(path, self._size)
+        self._repaired = open_unfinished(path, layout) if layout and layout.unfinished else None
+        self._file = _open(path, self._repaired or path)
         self.rate: int = self._file.samplerate
         self._frames: int = self._file.frames
         try:
@@ -50,7 +50,7 @@ class FileSource:
             if self._frames <= 0:
                 raise AudioError(f"{path}: holds no audio (0 samples); record it again or leave it out")
         except AudioError:
-            self._file.close()
+            self.close()
             raise
         self.duration_s = None if self._frames >= _UNKNOWN else self._frames / self.rate
         """None for a FLAC stream whose writer could not go back to say how long it became."""
@@ -78,16 +78,17 @@ class FileSource:
                 raise self._damaged(position, "the data ends early")
             yield AudioBlock(samples, position)
             position += len(samples)
-        missing = _missing_bytes(self.name, self._size)
-        if missing:
-            raise self._damaged(position, f"{missing} bytes that the header promises are missing")
+        if left_out := unread(self._path, self._size):
+            raise self._damaged(position, left_out.reason, left_out.advice)
 
     def close(self) -> None:
         self._file.close()
+        if self._repaired is not None:
+            self._repaired.close()
 
-    def _damaged(self, position: int, why: str) -> AudioError:
+    def _damaged(self, position: int, why: str, advice: str = "copy or record it again") -> AudioError:
         used = f"the first {position / self.rate:.1f} s were used" if position else "nothing could be used"
-        return AudioError(f"{self.name}: damaged ({_reason(why)}); {used}; copy or record it again")
+        return AudioError(f"{self.name}: damaged ({_reason(why)}); {used}; {advice}")
 
 
 def find_audio(paths: Sequence[Path]) -> list[Path]:
@@ -131,11 +132,11 @@ def _readable(path: Path) -> tuple[int, float]:
     return status.st_size, status.st_mtime
 
 
-def _open(path: Path) -> soundfile.SoundFile:
+def _open(path: Path, content: Path | BinaryIO) -> soundfile.SoundFile:
     import soundfile
 
     try:
-        file = soundfile.SoundFile(path)
+        file = soundfile.SoundFile(content)
     except soundfile.LibsndfileError as error:
         reason = _reason(error.error_string)
         raise AudioError(f"{path}: cannot be read as audio ({reason}); convert it to WAV or FLAC") from error
@@ -148,22 +149,3 @@ def _open(path: Path) -> soundfile.SoundFile:
 def _reason(text: str) -> str:
     """libsndfile's words, fit for the middle of a sentence."""
     return text.removeprefix("Error : ").rstrip(".")
-
-
-def _missing_bytes(path: str, size: int) -> int:
-    """Bytes by which a WAV or RF64 file of ``size`` bytes is shorter than its header says.
-
-    libsndfile shortens such files in silence.
-    """
-    with open(path, "rb") as file:
-        header = file.read(28).ljust(28, b"\0")
-    if header[:4] == b"RIFF":
-        (promised,) = struct.unpack_from("<I", header, 4)
-        if promised >= _PLACEHOLDER:
-            return 0
-    elif header[:4] == b"RF64" and header[12:16] == b"ds64":
-        (promised,) = struct.unpack_from("<Q", header, 20)
-    else:
-        return 0
-    missing = int(promised) + 8 - size
-    return missing if missing > _SIZE_SLACK else 0
