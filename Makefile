@@ -33,7 +33,7 @@ run: $(VENV)/installed .system-audio
 install: $(VENV)/installed
 
 service: $(VENV)/installed .system-audio
-	examples/install-service $(CURDIR)/$(VENV)/bin/sound-monitor
+	examples/install-service "$(CURDIR)/$(VENV)/bin/sound-monitor"
 
 no-service:
 	examples/install-service --remove

@@ -121,11 +121,11 @@ def parse_utc(text: str) -> float:
 
     Raises
     ------
-    ValueError : not ISO 8601, or outside the years 1970 to 9998, in which all arithmetic works
+    ValueError : not ISO 8601, or outside the years 2 to 9998, in which all arithmetic works
     """
     moment = datetime.fromisoformat(text.replace("Z", "+00:00"))
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=timezone.utc)
-    if not 1970 <= moment.year <= 9998:
-        raise ValueError(f"the year {moment.year} is outside 1970…9998")
-    return moment.timestamp()
+    if not 2 <= moment.year <= 9998:
+        raise ValueError(f"the year {moment.year} is outside 2…9998")
+    return (moment - _EPOCH).total_seconds()

@@ -10,6 +10,7 @@ import click
 from monitor.cli.common import common_options, read_config
 from monitor.config.load import Config
 from monitor.config.sections import Settings
+from monitor.sources.url import masked
 from monitor.stream.assembly import Assembly, assemble, node_name
 
 
@@ -41,6 +42,7 @@ def _masked(loaded: Config) -> dict[str, object]:
     values = loaded.settings.model_dump(mode="json")
     values["node"] = node_name(loaded)
     values["history"]["path"] = str(loaded.settings.history_path)
+    values["audio"]["source"] = masked(values["audio"]["source"])
     if values["mqtt"]["password"] is not None:
         values["mqtt"]["password"] = "***"
     return values

@@ -14,6 +14,7 @@ from rich.text import Text
 
 from monitor.listeners import Listener
 from monitor.records import HopResult
+from monitor.sources.files import shown_path
 
 _PATIENCE_S = 1.5
 """A replay that is over sooner shows nothing."""
@@ -32,7 +33,7 @@ class ProgressBar(Listener):
         total = 0
         for file in files:
             size = _size(file)
-            self._began[str(file)] = total, size
+            self._began[shown_path(file)] = total, size
             total += size
         self._bar = Progress(
             TextColumn("{task.description}"),

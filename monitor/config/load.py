@@ -66,14 +66,33 @@ def load_config(explicit: Path | None = None, overrides: Sequence[str] = ()) -> 
 
 
 def read_secret(value: str | None, file: str | None, key: str) -> str | None:
-    """The secret itself, or the first line of the file that holds it."""
+    """The secret itself, or the first line of the file that holds it.
+
+    Raises
+    ------
+    ConfigError : the file cannot be read, is not UTF-8 text, or its first line is empty
+    """
     if file is None:
         return value
+    secret = read_text(file, key).split("\n", 1)[0].removesuffix("\r")
+    if not secret:
+        raise ConfigError(f"{key}: {file}: the first line is empty; write the secret there")
+    return secret
+
+
+def read_text(file: str, key: str) -> str:
+    """The text of a file that a setting names; the mark that some editors put before it is left out.
+
+    Raises
+    ------
+    ConfigError : it cannot be read, or is not UTF-8
+    """
     try:
-        return Path(file).expanduser().read_text(encoding="utf-8").splitlines()[0]
-    except (OSError, IndexError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is empty"
-        raise ConfigError(f"{key}: cannot read the secret from {file} ({reason})") from error
+        return Path(file).expanduser().read_bytes().decode("utf-8-sig")
+    except OSError as error:
+        raise ConfigError(f"{key}: cannot read {file} ({error.strerror})") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{key}: {file} is not UTF-8 text; save it as UTF-8") from error
 
 
 def _read_yaml(path: Path, lines: dict[KeyPath, str]) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -13,16 +12,12 @@ from monitor.records import AudioBlock
 from monitor.sources.base import SourceLost
 from monitor.sources.live import Patience, live_blocks
 from monitor.sources.pcm import PcmFormat, PcmReader
+from monitor.sources.url import masked, without_secrets
 
 _START_S = 20.0
 """A camera that sleeps, and ffmpeg's look at the first five seconds, take their time."""
 _END_S = 2.0
 """For ffmpeg's last words after its audio ended."""
-
-
-def without_password(text: str) -> str:
-    """Replace ``user:password@`` in every URL of a text."""
-    return re.sub(r"://[^/\s]*@", "://***@", text)
 
 
 def ffmpeg_command(url: str, rate: int) -> tuple[str, ...]:
@@ -69,7 +64,8 @@ class FfmpegSource:
         silence_s: float,
         stop: threading.Event,
     ) -> None:
-        self.name = without_password(url)
+        self.name = masked(url)
+        self._url = url
         self.rate = rate
         self.overflows = 0
         """Always 0: ffmpeg does not tell."""
@@ -126,7 +122,8 @@ class FfmpegSource:
     def _read_errors(self, errors: IO[bytes]) -> None:
         with errors:
             for line in errors:
-                self._last_words = without_password(line.decode(errors="replace").strip()) or self._last_words
+                words = without_secrets(line.decode(errors="replace").strip(), self._url)
+                self._last_words = words or self._last_words
 
 
 def _scheme(url: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -36,7 +37,7 @@ class FileSource:
     """
 
     def __init__(self, path: Path) -> None:
-        self.name = str(path)
+        self.name = name = shown_path(path)
         self._path = path
         self._size, modified = _readable(path)
         layout = read_layout(path, self._size)
@@ -46,9 +47,9 @@ class FileSource:
         self._frames: int = self._file.frames
         try:
             if self.rate not in _RATES:
-                raise AudioError(f"{path}: claims {self.rate} samples a second; the header is damaged")
+                raise AudioError(f"{name}: claims {self.rate} samples a second; the header is damaged")
             if self._frames <= 0:
-                raise AudioError(f"{path}: holds no audio (0 samples); record it again or leave it out")
+                raise AudioError(f"{name}: holds no audio (0 samples); record it again or leave it out")
         except AudioError:
             self.close()
             raise
@@ -91,6 +92,11 @@ class FileSource:
         return AudioError(f"{self.name}: damaged ({_reason(why)}); {used}; {advice}")
 
 
+def shown_path(path: Path) -> str:
+    """A path as text; bytes of its name that are no UTF-8 appear as ``\\xe9``."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
 def find_audio(paths: Sequence[Path]) -> list[Path]:
     """Files as given, directories replaced by the recordings in and below them, sorted.
 
@@ -111,24 +117,26 @@ def find_audio(paths: Sequence[Path]) -> list[Path]:
             if file.suffix.lower() in SUFFIXES and not file.name.startswith(".") and file.is_file()
         )
         if not inside:
-            raise AudioError(f"{path}: no audio in this directory; looked for {' '.join(sorted(SUFFIXES))}")
+            suffixes = " ".join(sorted(SUFFIXES))
+            raise AudioError(f"{shown_path(path)}: no audio in this directory; looked for {suffixes}")
         found += inside
     return found
 
 
 def _readable(path: Path) -> tuple[int, float]:
     """Size in bytes and time of the last change of a file that can be read."""
+    name = shown_path(path)
     try:
         status = path.stat()
         # A pipe would block in open() until somebody writes to it.
         if not stat.S_ISREG(status.st_mode):
-            raise AudioError(f"{path}: is no regular file; give a recording (WAV, FLAC, Ogg)")
+            raise AudioError(f"{name}: is no regular file; give a recording (WAV, FLAC, Ogg)")
         with path.open("rb"):
             pass
     except OSError as error:
-        raise AudioError(f"{path}: cannot be read ({error.strerror}); check the path") from error
+        raise AudioError(f"{name}: cannot be read ({error.strerror}); check the path") from error
     if not status.st_size:
-        raise AudioError(f"{path}: holds no audio (the file is empty); record it again or leave it out")
+        raise AudioError(f"{name}: holds no audio (the file is empty); record it again or leave it out")
     return status.st_size, status.st_mtime
 
 
@@ -136,10 +144,10 @@ def _open(path: Path, content: Path | BinaryIO) -> soundfile.SoundFile:
     import soundfile
 
     try:
-        file = soundfile.SoundFile(content)
+        file = soundfile.SoundFile(os.fsencode(content) if isinstance(content, Path) else content)
     except soundfile.LibsndfileError as error:
-        reason = _reason(error.error_string)
-        raise AudioError(f"{path}: cannot be read as audio ({reason}); convert it to WAV or FLAC") from error
+        name, reason = shown_path(path), _reason(error.error_string)
+        raise AudioError(f"{name}: cannot be read as audio ({reason}); convert it to WAV or FLAC") from error
     # soundfile seeks after each read of a seekable file. Read on instead: a third cheaper for Ogg, and
     # the only right way for MP3, whose frames lean on the ones before.
     file.seekable = lambda: False

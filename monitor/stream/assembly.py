@@ -10,7 +10,7 @@ from pathlib import Path
 
 from monitor.clock import Clock
 from monitor.config.classes import card_settings, resolve_classes
-from monitor.config.load import Config
+from monitor.config.load import Config, read_text
 from monitor.errors import ConfigError
 from monitor.events.background import BackgroundLevel
 from monitor.events.feasible import check_feasible
@@ -156,8 +156,5 @@ def node_name(config: Config) -> str:
 
 def _labels(labels: str | list[str] | None) -> tuple[str, ...]:
     if isinstance(labels, str):
-        try:
-            labels = Path(labels).expanduser().read_text(encoding="utf-8").splitlines()
-        except OSError as error:
-            raise ConfigError(f"model.labels: cannot read {labels} ({error.strerror})") from error
+        labels = read_text(labels, "model.labels").splitlines()
     return tuple(label.strip() for label in labels or () if label.strip())

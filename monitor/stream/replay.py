@@ -70,7 +70,7 @@ class Replay:
     def _replay_file(self, file: Path) -> None:
         source = FileSource(file)
         try:
-            self._replay_source(source, str(file))
+            self._replay_source(source, source.name)
         finally:
             source.close()
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
+import os
+import shutil
 import sqlite3
 from pathlib import Path
 
@@ -290,3 +292,28 @@ def test_a_bug_is_one_line_too_and_debug_shows_where(call: Call, monkeypatch):
     ]
     with pytest.raises(ZeroDivisionError):
         call("replay", STREET, "--debug")
+
+
+def test_a_name_that_is_no_utf_8_is_shown_escaped_and_the_next_file_still_runs(
+    call: Call, tmp_path: Path
+) -> None:
+    for name in (b"caf\xe9.wav", b"z.wav"):
+        shutil.copy(STREET, os.fsencode(tmp_path) + b"/" + name)
+    result = call("replay", ".", "--json", "--set", "events.profile=sensitive", "--history", "h.db")
+    assert result.code == 0
+    assert {record["file"] for record in result.json} == {"caf\\xe9.wav", "z.wav"}
+    (tmp_path / "z.wav").write_bytes(b"none")
+    os.truncate(os.fsencode(tmp_path) + b"/caf\xe9.wav", 100000)
+    broken = call("replay", ".")
+    assert broken.code == 3
+    assert "caf\\xe9.wav: damaged" in broken.err
+
+
+def test_a_recording_dated_before_1970_leaves_the_history_readable(call: Call, tmp_path: Path) -> None:
+    shutil.copy(STREET, tmp_path / "moth.wav")
+    os.utime(tmp_path / "moth.wav", (0, 0))
+    call("replay", "moth.wav", "--set", "events.profile=sensitive", "--history", "h.db")
+    for arguments in ([], ["--json"], ["--until", "1980-01-01"]):
+        listed = call("events", "--history", "h.db", *arguments)
+        assert listed.code == 0
+        assert "1969-12-31" in listed.out or "1970-01-01" in listed.out

@@ -189,11 +189,30 @@ def test_a_secret_may_lie_in_a_file_of_its_own(tmp_path: Path) -> None:
     assert read_secret(None, str(secret), "mqtt.password_file") == "hunter2"
     assert read_secret("plain", None, "mqtt.password_file") == "plain"
     assert read_secret(None, None, "mqtt.password_file") is None
-    secret.write_text("", encoding="utf-8")
-    with pytest.raises(ConfigError, match=r"^mqtt.password_file: cannot read .*secret \(it is empty\)$"):
-        read_secret(None, str(secret), "mqtt.password_file")
     with pytest.raises(ConfigError, match=r"\(No such file or directory\)$"):
         read_secret(None, str(tmp_path / "nowhere"), "mqtt.password_file")
+
+
+@pytest.mark.parametrize("content", [b"secret\r\n", b"secret", b"\xef\xbb\xbfsecret\r\n", b"secret\nmore\n"])
+def test_a_secret_written_by_any_editor_is_the_same(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "secret").write_bytes(content)
+    assert read_secret(None, str(tmp_path / "secret"), "mqtt.password_file") == "secret"
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"s\xe4cret\n", "is not UTF-8 text"),
+        ("secret\n".encode("utf-16"), "is not UTF-8 text"),
+        (b"", "the first line is empty"),
+        (b"\nsecret\n", "the first line is empty"),
+        (b"\xef\xbb\xbf\r\n", "the first line is empty"),
+    ],
+)
+def test_a_secret_that_cannot_be_read_is_named(tmp_path: Path, content: bytes, reason: str) -> None:
+    (tmp_path / "secret").write_bytes(content)
+    with pytest.raises(ConfigError, match=rf"^mqtt.password_file: .*secret:? {reason}"):
+        read_secret(None, str(tmp_path / "secret"), "mqtt.password_file")
 
 
 def test_overrides_go_over_the_file_and_later_ones_over_earlier(file: Path) -> None:
