@@ -29,6 +29,7 @@ from monitor.model.package import (
     labels_in,
     parse_card,
     read_entries,
+    read_entry,
     read_file,
     write_archive,
 )
@@ -158,7 +159,7 @@ def write_adapter(adapter: Adapter) -> None:
 def _read_arrays(path: Path, data: bytes) -> dict[str, NDArray[np.float32]]:
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            return {name: _array(archive.read(name)) for name in (_WEIGHTS, _BIAS)}
+            return {name: _array(read_entry(archive, name)) for name in (_WEIGHTS, _BIAS)}
     except (KeyError, ValueError, *DAMAGE) as error:
         raise PackageError(f"{path}: its weights cannot be read ({' '.join(str(error).split())})") from error
 

@@ -143,13 +143,22 @@ def read_entries(path: Path, data: bytes) -> tuple[int, dict[str, str]]:
                     f"{path}: its archive holds more than {_MAX_ENTRIES} files or one over "
                     f"{_MAX_ENTRY_BYTES >> 20} MiB; not a package of ours"
                 )
+            methods = {info.compress_type for info in infos}
+            if not methods <= {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}:
+                raise PackageError(f"{path}: its archive is compressed by other means than deflate")
             texts = [info for info in infos if info.filename.endswith((".txt", ".json"))]
             if len({info.filename for info in texts}) != len(texts):
                 raise PackageError(f"{path}: its archive holds a file twice; package it again")
             end = min((info.header_offset for info in infos), default=len(data))
-            return end, {info.filename: archive.read(info).decode("utf-8-sig") for info in texts}
+            return end, {i.filename: read_entry(archive, i.filename).decode("utf-8-sig") for i in texts}
     except DAMAGE as error:
         raise PackageError(f"{path}: the archive with labels and card is damaged ({error})") from error
+
+
+def read_entry(archive: zipfile.ZipFile, name: str) -> bytes:
+    """Unpack an entry, and no more of it than its header says, which may be less than it holds."""
+    with archive.open(name) as entry:
+        return entry.read(_MAX_ENTRY_BYTES + 1)
 
 
 def parse_card(path: Path, text: str, kind: type[AnyCard]) -> AnyCard:

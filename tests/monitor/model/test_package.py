@@ -6,6 +6,7 @@ import io
 import json
 import os
 import subprocess
+import tracemalloc
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -217,6 +218,8 @@ ARCHIVES: dict[str, tuple[bytes, str]] = {
         garbled(append(MODEL, [(LABELS_FILE, b"bell\n" * 50)], zipfile.ZIP_DEFLATED)),
         "damaged",
     ),
+    "bzip2": (append(MODEL, [(LABELS_FILE, b"bell\n")], zipfile.ZIP_BZIP2), "other means than deflate"),
+    "lzma": (append(MODEL, [(LABELS_FILE, b"bell\n")], zipfile.ZIP_LZMA), "other means than deflate"),
     "password": (encrypted(packaged(card_values())), "damaged"),
 }
 
@@ -228,10 +231,15 @@ def test_an_unsafe_or_damaged_archive_is_refused(path: Path, name: str) -> None:
 
 
 def test_a_file_that_lies_about_its_size_is_not_unpacked(path: Path) -> None:
-    data = bytearray(append(MODEL, [(LABELS_FILE, bytes(2 << 20))], zipfile.ZIP_DEFLATED))
+    data = bytearray(append(MODEL, [(LABELS_FILE, bytes(64 << 20))], zipfile.ZIP_DEFLATED))
     entry = data.index(b"PK\x01\x02")
     data[entry + 24 : entry + 28] = (100).to_bytes(4, "little")
-    assert "damaged" in refusal(path, bytes(data))
+    tracemalloc.start()
+    try:
+        assert "damaged" in refusal(path, bytes(data))
+        assert tracemalloc.get_traced_memory()[1] < 8 << 20
+    finally:
+        tracemalloc.stop()
 
 
 @pytest.mark.filterwarnings("ignore:Duplicate name:UserWarning")
