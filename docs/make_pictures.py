@@ -13,7 +13,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from monitor.cli.deliver import DeliveryOptions, replay_delivery
+from monitor.cli.deliver import connection_status, finish, replay_delivery
 from monitor.cli.view import LiveView, ViewFacts
 from monitor.config.load import load_config
 from monitor.listeners import Listener
@@ -54,13 +54,12 @@ def main() -> None:
     command = subscribe_command(config, topics(config, NODE, ()))
     view = LiveView(ViewFacts.of(assembly, NODE, command), console)
     stop = threading.Event()
-    options = DeliveryOptions(NODE, history=None, mqtt=True, states=False)
-    with replay_delivery(config, assembly, options) as delivery:
-        view.on_status(delivery.status)
+    with replay_delivery(config, assembly, node=NODE, history=None, mqtt=True, states=False) as delivery:
+        view.on_status(connection_status(config, delivery))
         listeners = [delivery, view, Camera(view, console, stop)]
         replay = Replay(assembly, ReplayOptions(NODE, deterministic=True), listeners, stop)
         replay.run([ROOT / "examples" / "street.wav"], report=_fail)
-        delivery.finish(config.settings.mqtt.timeout_s)
+        finish(delivery, config.settings.mqtt.timeout_s)
     picture = ROOT / "docs" / "images" / "live-view.svg"
     picture.parent.mkdir(exist_ok=True)
     svg = console.export_svg(

@@ -19,33 +19,25 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass
 from itertools import count
 from typing import BinaryIO
 
 from monitor.clock import LiveClock
 from monitor.config.load import Config
 from monitor.config.sections import Audio
-from monitor.delivery.announcer import Announcer
-from monitor.delivery.link import connector
-from monitor.delivery.lock import ProcessLock
-from monitor.delivery.mqtt import MqttPublisher, Retained
-from monitor.delivery.outbox import Outbox
-from monitor.delivery.writer import EventWriter
 from monitor.errors import AudioError, ConfigError
 from monitor.health.systemd import Systemd
 from monitor.health.vitals import Vitals
 from monitor.listeners import Listener
-from monitor.model.classifier import Invoke, Scores
 from monitor.pipeline import Pipeline
-from monitor.records import EventRecord, HopResult
 from monitor.service.audience import Audience
-from monitor.service.publishing import announcement, broker_settings, client_id, embedded_broker, topics
+from monitor.service.delivery import Delivery, DeliveryOptions, open_delivery
+from monitor.service.publishing import client_id
 from monitor.service.supervisor import Supervisor, Watched
 from monitor.sources.base import LiveSource
 from monitor.stream.assembly import Assembly, node_name
 from monitor.stream.listening import Listening
-from monitor.stream.recorder import Recorder, cut_off, random_ids
+from monitor.stream.recorder import Recorder, random_ids
 
 log = logging.getLogger(__name__)
 
@@ -77,12 +69,14 @@ def run(
     open_source = source_opener(audio, assembly.model.card.sample_rate, stop)
     vitals = Vitals()
     with ExitStack() as stack:
-        delivery = stack.enter_context(_delivery(config, assembly))
+        delivery = stack.enter_context(
+            open_delivery(config, assembly.event_labels, _delivery_options(config))
+        )
         audience = stack.enter_context(closing(Audience(listeners, tellers)))
         supervisor = _supervisor(assembly, delivery, vitals, audio.stall_s, audience)
         listening = Listening(
             open_source,
-            _Streams(assembly, node_name(config), delivery.outbox.last_seq() + 1, vitals),
+            _Streams(assembly, node_name(config), delivery.next_seq, vitals),
             (delivery, audience),
             vitals,
             stop,
@@ -96,7 +90,7 @@ def run(
         path.check()
         supervisor.stopping()
         if not stop.is_set():
-            delivery.finish(config.settings.mqtt.timeout_s, stop)
+            _finish(delivery, config.settings.mqtt.timeout_s, stop)
 
 
 def source_opener(audio: Audio, rate: int, stop: threading.Event) -> Callable[[], LiveSource]:
@@ -137,16 +131,20 @@ def _standard_input() -> BinaryIO:
     return sys.stdin.buffer
 
 
-def end_what_was_cut_off(outbox: Outbox) -> None:
-    """End the events that an earlier process left open when it was killed."""
-    starts = outbox.open_starts()
-    outbox.append_all(cut_off(start, seq) for seq, start in enumerate(starts, outbox.last_seq() + 1))
-    if starts:
-        log.warning("the last run was cut off; ended its open events: %s", ", ".join(s.label for s in starts))
+def _delivery_options(config: Config) -> DeliveryOptions:
+    settings = config.settings
+    return DeliveryOptions(
+        node=node_name(config),
+        client_id=client_id(config),
+        history=settings.history_path,
+        mqtt=settings.mqtt.enabled,
+        states=True,
+        live=True,
+    )
 
 
 def _supervisor(
-    assembly: Assembly, delivery: _Delivery, vitals: Vitals, stall_s: float, audience: Audience
+    assembly: Assembly, delivery: Delivery, vitals: Vitals, stall_s: float, audience: Audience
 ) -> Supervisor:
     watched = Watched(
         model=assembly.model.card.name,
@@ -171,79 +169,24 @@ class _Streams:
         self._vitals = vitals
 
     def pipeline(self, source_rate: int) -> Pipeline:
-        card, parts = self._assembly.model.card, self._assembly.new_parts()
-        parts.classifier.invoke = self._timed(parts.classifier.invoke)
-        return Pipeline(parts, source_rate=source_rate, rate=card.sample_rate, hop=card.hop)
+        return self._assembly.new_pipeline(source_rate, self._vitals.on_inference)
 
     def recorder(self, clock: LiveClock) -> Recorder:
         return self._assembly.recorder(
             node=self._node, clock=clock, numbers=self._numbers, new_id=self._new_id
         )
 
-    def _timed(self, invoke: Invoke) -> Invoke:
-        def timed(window: Scores) -> Scores:
-            began = time.perf_counter()
-            outputs = invoke(window)
-            self._vitals.on_inference(time.perf_counter() - began)
-            return outputs
 
-        return timed
-
-
-@dataclass(frozen=True)
-class _Delivery(Listener):
-    """To the disk, and from there to the broker; publisher, announcer : None when nothing is published."""
-
-    outbox: Outbox
-    writer: EventWriter
-    publisher: MqttPublisher | None = None
-    announcer: Announcer | None = None
-
-    def on_hop(self, file: str, hop: HopResult) -> None:
-        if self.announcer is not None:
-            self.announcer.on_hop(file, hop)
-
-    def on_record(self, record: EventRecord) -> None:
-        if self.announcer is not None:
-            self.announcer.on_record(record)
-        self.writer.put(record)
-
-    def catch_up(self) -> None:
-        if self.announcer is not None:
-            self.announcer.catch_up()
-
-    def finish(self, timeout_s: float, stop: threading.Event) -> None:
-        """Wait until all is acknowledged, until ``stop`` is set, or for ``timeout_s``."""
-        deadline = time.monotonic() + timeout_s
-        self.writer.flush(timeout_s)
-        while self.publisher is not None and not self.publisher.wait_delivered(_CHECK_S):
-            if stop.is_set() or time.monotonic() > deadline:
-                waiting, why = self.outbox.pending_count(), self.publisher.last_error or "mqtt: no answer"
-                log.warning("%d records wait in the history for the broker (%s)", waiting, why)
-                return
-
-
-@contextmanager
-def _delivery(config: Config, assembly: Assembly) -> Iterator[_Delivery]:
-    """Open the history and the way to the broker; at the end write, send and say goodbye."""
-    mqtt, path = config.settings.mqtt, config.settings.history_path
-    with ExitStack() as stack:
-        stack.enter_context(ProcessLock(path))
-        outbox = stack.enter_context(closing(Outbox(path)))
-        end_what_was_cut_off(outbox)
-        if not mqtt.enabled:
-            yield _Delivery(outbox, stack.enter_context(closing(EventWriter(outbox))))
+def _finish(delivery: Delivery, timeout_s: float, stop: threading.Event) -> None:
+    """Wait until all records are acknowledged, until ``stop`` is set, or for ``timeout_s``."""
+    deadline = time.monotonic() + timeout_s
+    delivery.writer.flush(timeout_s)
+    publisher = delivery.publisher
+    while publisher is not None and not publisher.wait_delivered(_CHECK_S):
+        if stop.is_set() or time.monotonic() > deadline:
+            waiting, why = delivery.outbox.pending_count(), publisher.last_error or "mqtt: no answer"
+            log.warning("%d records wait in the history for the broker (%s)", waiting, why)
             return
-        connect = connector(broker_settings(config, client_id(config)))
-        names = topics(config, node_name(config), assembly.event_labels)
-        stack.enter_context(embedded_broker(config))
-        retained = Retained(discovery=announcement(config, names))
-        publisher = stack.enter_context(closing(MqttPublisher(connect, names, outbox, retained)))
-        announcer = Announcer(publisher, mqtt.level_interval_s)
-        told = (announcer.on_committed, publisher.on_recorded)
-        writer = stack.enter_context(closing(EventWriter(outbox, told)))
-        publisher.start()
-        yield _Delivery(outbox, writer, publisher, announcer)
 
 
 class _AudioPath(threading.Thread):

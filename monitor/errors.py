@@ -14,7 +14,6 @@ Exit code 1 is not an error of this tree: the command ran and its answer is "no"
 
 from __future__ import annotations
 
-EXIT_DONE = 0
 EXIT_FAILED = 1
 EXIT_USAGE = 2
 EXIT_INPUT = 3

@@ -28,6 +28,11 @@ class StreamParts:
     tracker: EventTracker
     background: BackgroundLevel
 
+    def level(self, audio: Samples) -> Level:
+        """Measure the newest hop against the background so far."""
+        rms_dbfs, peak_dbfs, clipped = measure(audio)
+        return Level(rms_dbfs, peak_dbfs, self.background.push(rms_dbfs), clipped)
+
 
 class Pipeline:
     """Runs one stream.
@@ -104,11 +109,9 @@ class Pipeline:
         parts = self._parts
         self._position += len(audio)
         self._filled = 0
-        rms_dbfs, peak_dbfs, clipped = measure(audio)
-        level = Level(rms_dbfs, peak_dbfs, parts.background.push(rms_dbfs), clipped)
+        level = parts.level(audio)
         scores = parts.classifier.push(hop)
-        rejected = parts.classifier.rejects(scores)
-        judged = np.zeros_like(scores) if rejected else scores
-        decisions = parts.tracker.push(self._position, judged, level)
-        near = parts.tracker.near(scores, level, rejected=rejected)
+        accepted = parts.classifier.accepted(scores)
+        decisions = parts.tracker.push(self._position, accepted, level)
+        near = parts.tracker.near(scores, level, rejected=accepted is not scores)
         return HopResult(self._position, self._position / self._rates[1], scores, level, decisions, near)

@@ -11,13 +11,12 @@ from monitor.records import Samples
 RATE = 22050
 _SOUNDS_A_MINUTE = 6
 _SUBTYPES = {".ogg": "VORBIS", ".wav": "PCM_16"}
-SUFFIXES = tuple(_SUBTYPES)
 
 
 def write_noise_and_sounds(path: Path, hours: float, seed: int) -> None:
     """Write mono audio at :data:`RATE`: noise whose level changes by the minute, and sweeps over it.
 
-    path : its suffix, one of :data:`SUFFIXES`, decides the format
+    path : its suffix, ``.wav`` or ``.ogg``, decides the format
     """
     import soundfile
 

@@ -17,7 +17,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from monitor.bench.reference import Reference
-from monitor.events.level import measure
 from monitor.features.logmel import mel_matrix
 from monitor.features.resample import Resampler, mono
 from monitor.features.spec import LogMelSpec
@@ -133,7 +132,7 @@ class _Stream:
     def _analyse(self, hops: NDArray[np.float32]) -> None:
         costs, classifier = self._costs, self._parts.classifier
         with costs.part(LEVEL):
-            levels = [self._level(hop) for hop in hops]
+            levels = [self._parts.level(hop) for hop in hops]
         with costs.part(FRONT_END):
             rows = [classifier.front_end.push(hop) for hop in hops]
         raw = []
@@ -152,16 +151,11 @@ class _Stream:
             for _ in rows:
                 self._alone.invoke(given)
 
-    def _level(self, hop: Samples) -> Level:
-        rms_dbfs, peak_dbfs, clipped = measure(hop)
-        return Level(rms_dbfs, peak_dbfs, self._parts.background.push(rms_dbfs), clipped)
-
     def _decide(self, outputs: NDArray[np.float32], level: Level) -> None:
         classifier = self._parts.classifier
-        scores = classifier.calibrated(outputs)
-        judged = np.zeros_like(scores) if classifier.rejects(scores) else scores
+        scores = classifier.accepted(classifier.calibrated(outputs))
         self._position += self._card.hop
-        self._parts.tracker.push(self._position, judged, level)
+        self._parts.tracker.push(self._position, scores, level)
 
 
 class _Library:

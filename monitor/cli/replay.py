@@ -5,9 +5,10 @@ from __future__ import annotations
 import signal
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,8 +29,8 @@ from monitor.stream.expect import Tolerance, differences, read_expected
 from monitor.stream.replay import Replay, ReplayOptions
 
 if TYPE_CHECKING:
-    from monitor.cli.deliver import Delivery
     from monitor.cli.view import View
+    from monitor.service.delivery import Delivery
 
 _EXAMPLES = """\b
 Examples:
@@ -148,7 +149,7 @@ class _Session:
                 listeners: list[Listener] = [delivery] if delivery else []
                 listeners += [last_word] if expected is None else [last_word, records]
                 listeners += self._listeners(shown, files, delivery)
-                options = replace(self.options, first_seq=delivery.first_seq if delivery else 1)
+                options = replace(self.options, first_seq=delivery.next_seq if delivery else 1)
                 bad = Replay(self.assembly, options, listeners, self.stop).run(files, _report)
             click.echo(str(last_word), err=True)
             code = EXIT_INPUT if bad else 0
@@ -157,20 +158,30 @@ class _Session:
             elif expected is not None and not self._compare(expected, records.records):
                 code = code or EXIT_FAILED
             if delivery:
-                # From here on only waiting is broken off.
+                from monitor.cli.deliver import finish
+
+                # From here on Ctrl-C breaks off the waiting alone.
                 signal.signal(signal.SIGINT, signal.default_int_handler)
-                delivery.finish(self.config.settings.mqtt.timeout_s)
+                finish(delivery, self.config.settings.mqtt.timeout_s)
         return code
 
     def _delivery(self, stack: ExitStack) -> Delivery | None:
         wanted = self.wanted
         if not (wanted.mqtt or wanted.history):
             return None
-        from monitor.cli.deliver import DeliveryOptions, replay_delivery
+        from monitor.cli.deliver import replay_delivery
 
-        options = DeliveryOptions(self.options.node, wanted.history, wanted.mqtt, wanted.states)
-        delivery = stack.enter_context(replay_delivery(self.config, self.assembly, options))
-        if self.options.deterministic and delivery.first_seq > 1:
+        delivery = stack.enter_context(
+            replay_delivery(
+                self.config,
+                self.assembly,
+                node=self.options.node,
+                history=wanted.history,
+                mqtt=wanted.mqtt,
+                states=wanted.states,
+            )
+        )
+        if self.options.deterministic and delivery.next_seq > 1:
             raise UsageError(f"--deterministic: {wanted.history} holds events already; give a new --history")
         return delivery
 
@@ -209,7 +220,9 @@ class _Session:
         if delivery is None:
             view.on_status("replay, not published")
             return [view]
-        return [view, _Status(delivery, view)]
+        from monitor.cli.deliver import connection_status
+
+        return [view, _Status(partial(connection_status, self.config, delivery), view)]
 
     def _compare(self, expected: Sequence[EventRecord], found: Sequence[EventRecord]) -> bool:
         """Say what differs; whether nothing does."""
@@ -222,14 +235,14 @@ class _Session:
 
 
 class _Status(Listener):
-    """Shows how the connection is."""
+    """Shows the state of the connection."""
 
-    def __init__(self, delivery: Delivery, view: View) -> None:
-        self._delivery = delivery
+    def __init__(self, status: Callable[[], str], view: View) -> None:
+        self._status = status
         self._view = view
 
     def on_hop(self, file: str, hop: HopResult) -> None:
-        self._view.on_status(self._delivery.status)
+        self._view.on_status(self._status())
 
 
 def _report(error: AudioError) -> None:

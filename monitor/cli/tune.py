@@ -121,8 +121,8 @@ def _logic(assembly: Assembly, classes: Mapping[str, ClassSettings]) -> Logic:
         problem = check_feasible(label, settings, shortest_s, assembly.window_s, assembly.hop_s)
         return problem is None or problem.severity != "refuse"
 
-    rejects = assembly.model.classifier().rejects
-    return Logic(assembly.model.labels, classes, card.sample_rate, card.hop, rejects, can_switch_on)
+    accepted = assembly.model.classifier().accepted
+    return Logic(assembly.model.labels, classes, card.sample_rate, card.hop, accepted, can_switch_on)
 
 
 def _say_tracks(tracks: Sequence[Track]) -> None:

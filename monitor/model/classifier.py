@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
@@ -18,6 +19,7 @@ from monitor.records import Samples
 
 Scores = NDArray[np.float32]
 Invoke = Callable[[NDArray[np.float32]], NDArray[np.float32]]
+OnInference = Callable[[float], None]
 
 
 class FrontEnd(Protocol):
@@ -55,13 +57,18 @@ class Classifier:
     card : the model's facts
     model : window of the card's size → raw outputs, shape (outputs,); or a streaming model
     groups : label → indices of the outputs it stands for; a label scores their maximum
+    on_inference : called after each inference with the seconds that it took
 
     ``front_end``, ``memory``, ``invoke`` and :meth:`calibrated` are the steps of :meth:`push`, for
     whoever measures them one by one.
     """
 
     def __init__(
-        self, card: Card, model: Invoke | StreamingModel, groups: Mapping[str, Sequence[int]]
+        self,
+        card: Card,
+        model: Invoke | StreamingModel,
+        groups: Mapping[str, Sequence[int]],
+        on_inference: OnInference | None = None,
     ) -> None:
         self.labels = tuple(groups)
         self._card = card
@@ -74,6 +81,8 @@ class Classifier:
         else:
             self.memory = _window(card, self.front_end)
             self.invoke = model
+        if on_inference is not None:
+            self.invoke = _timed(self.invoke, on_inference)
         self._groups = None if _is_identity(groups) else [np.array(group) for group in groups.values()]
         self._negative = [i for i, label in enumerate(self.labels) if label in card.negative_labels]
 
@@ -88,6 +97,10 @@ class Classifier:
             return scores
         return np.array([scores[group].max() for group in self._groups], np.float32)
 
+    def accepted(self, scores: Scores) -> Scores:
+        """Return the scores as the event logic takes them: all zero where the reject rule applies."""
+        return np.zeros_like(scores) if self.rejects(scores) else scores
+
     def rejects(self, scores: Scores) -> bool:
         """Whether the card's reject rule says that this window holds none of the classes."""
         rule = self._card.reject
@@ -97,6 +110,16 @@ class Classifier:
         """Begin a stream."""
         self.front_end.reset()
         self.memory.reset()
+
+
+def _timed(invoke: Invoke, on_inference: OnInference) -> Invoke:
+    def timed(window: NDArray[np.float32]) -> NDArray[np.float32]:
+        began = time.perf_counter()
+        outputs = invoke(window)
+        on_inference(time.perf_counter() - began)
+        return outputs
+
+    return timed
 
 
 def calibrate(raw: NDArray[np.float32], output: str, temperature: float) -> Scores:

@@ -5,16 +5,17 @@ from __future__ import annotations
 import difflib
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Protocol
 
 from monitor.errors import ConfigError, PackageError
 from monitor.features.spec import WaveformSpec
 from monitor.model.adapter import Adapter, read_adapter
 from monitor.model.card import Card, ClassCard
-from monitor.model.classifier import Classifier, after_silence, input_shape, self_test
+from monitor.model.classifier import Classifier, OnInference, after_silence, input_shape, self_test
 from monitor.model.package import ModelPackage, read_package
 from monitor.model.runtime import Runtime, StreamingRuntime
 from monitor.settings import ClassSettings
@@ -37,6 +38,12 @@ class ThirdParty:
     adapter: Path | None = None
 
 
+class NewClassifier(Protocol):
+    """Makes the classifier of a new stream."""
+
+    def __call__(self, on_inference: OnInference | None = None) -> Classifier: ...
+
+
 @dataclass(frozen=True)
 class LoadedModel:
     """A checked model: its card (written here for third parties) and how to make classifiers."""
@@ -45,7 +52,7 @@ class LoadedModel:
     card: Card
     labels: tuple[str, ...]
     runtime: str
-    classifier: Callable[[], Classifier]
+    classifier: NewClassifier
 
 
 def load_model(path: Path, third_party: ThirdParty, *, threads: int = 1, prefer: str = "auto") -> LoadedModel:
@@ -77,7 +84,7 @@ def load_model(path: Path, third_party: ThirdParty, *, threads: int = 1, prefer:
     self_test(card, runtime.run, len(outputs), path)
     groups = _groups(path, third_party.select, outputs)
     return LoadedModel(
-        package, card, tuple(groups), runtime.name, lambda: Classifier(card, runtime.run, groups)
+        package, card, tuple(groups), runtime.name, partial(Classifier, card, runtime.run, groups)
     )
 
 
@@ -90,7 +97,7 @@ def _load_streaming(package: ModelPackage, card: Card, state: int, threads: int,
     model = after_silence(card, runtime.step)
     self_test(card, model, len(labels), path)
     groups = _groups(path, {}, labels)
-    return LoadedModel(package, card, labels, runtime.name, lambda: Classifier(card, model, groups))
+    return LoadedModel(package, card, labels, runtime.name, partial(Classifier, card, model, groups))
 
 
 def _load_adapted(package: ModelPackage, adapter: Adapter, threads: int, prefer: str) -> LoadedModel:
@@ -104,7 +111,7 @@ def _load_adapted(package: ModelPackage, adapter: Adapter, threads: int, prefer:
     self_test(card, invoke, len(adapter.labels), path)
     adapter.check_network(invoke, path)
     groups = _groups(path, {}, adapter.labels)
-    return LoadedModel(package, card, adapter.labels, runtime.name, lambda: Classifier(card, invoke, groups))
+    return LoadedModel(package, card, adapter.labels, runtime.name, partial(Classifier, card, invoke, groups))
 
 
 def _third_party_card(path: Path, config: ThirdParty, window: int) -> Card:

@@ -16,6 +16,7 @@ from monitor.events.background import BackgroundLevel
 from monitor.events.feasible import check_feasible
 from monitor.events.loud import LoudSettings
 from monitor.events.tracker import EventTracker
+from monitor.model.classifier import OnInference
 from monitor.model.load import LoadedModel, ThirdParty, load_model
 from monitor.pipeline import Pipeline, StreamParts
 from monitor.settings import ClassSettings, silent
@@ -51,8 +52,8 @@ class Assembly:
         """All labels that can make events, in the model's order."""
         return (*self.classes, *(("loud",) if self.loud else ()))
 
-    def new_parts(self) -> StreamParts:
-        """The stateful parts of a new stream."""
+    def new_parts(self, on_inference: OnInference | None = None) -> StreamParts:
+        """Make the stateful parts of a new stream; see :class:`Classifier` for ``on_inference``."""
         card = self.model.card
         tracker = EventTracker(
             self.model.labels,
@@ -62,12 +63,14 @@ class Assembly:
             loud=self.loud,
             disabled=self.disabled,
         )
-        return StreamParts(self.model.classifier(), tracker, BackgroundLevel(self.hop_s))
+        return StreamParts(self.model.classifier(on_inference), tracker, BackgroundLevel(self.hop_s))
 
-    def new_pipeline(self, source_rate: int) -> Pipeline:
-        """The pipeline of a new stream, its source sampled at ``source_rate`` Hz."""
+    def new_pipeline(self, source_rate: int, on_inference: OnInference | None = None) -> Pipeline:
+        """Make the pipeline of a new stream whose source is sampled at ``source_rate`` Hz."""
         card = self.model.card
-        return Pipeline(self.new_parts(), source_rate=source_rate, rate=card.sample_rate, hop=card.hop)
+        return Pipeline(
+            self.new_parts(on_inference), source_rate=source_rate, rate=card.sample_rate, hop=card.hop
+        )
 
     def recorder(
         self,

@@ -24,7 +24,7 @@ ENTERS = (0.02, 0.05, *(step / 40 for step in range(4, 38)), 0.95, 0.97, 0.98, 0
 class Logic:
     """What decides in the monitor between scores and events.
 
-    rejects : whether the model's reject rule voids a row of scores
+    accepted : the scores that the model's reject rule leaves of a row
     can_switch_on : whether settings of a label allow an event at all
     """
 
@@ -32,7 +32,7 @@ class Logic:
     classes: Mapping[str, ClassSettings]
     rate: int
     hop: int
-    rejects: Callable[[NDArray[np.float32]], bool]
+    accepted: Callable[[NDArray[np.float32]], NDArray[np.float32]]
     can_switch_on: Callable[[str, ClassSettings], bool]
 
 
@@ -143,7 +143,7 @@ class _Stream:
     def __init__(self, recording: Recording, logic: Logic) -> None:
         self._rate = logic.rate
         self._positions = positions(recording.times_s, logic.rate, logic.hop)
-        self._scores = [np.zeros_like(row) if logic.rejects(row) else row for row in recording.scores]
+        self._scores = [logic.accepted(row) for row in recording.scores]
         background = BackgroundLevel(logic.hop / logic.rate)
         levels: list[float] = recording.levels_dbfs.tolist()
         self._levels = [Level(rms, rms, background.push(rms), 0) for rms in levels]

@@ -8,8 +8,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from monitor.errors import AudioError
 from monitor.events.tracker import EventTracker
 from monitor.listeners import Listener
@@ -79,7 +77,7 @@ class Profile:
         card = assembly.model.card
         self.labels, self.classes = assembly.model.labels, assembly.classes
         self.rate, self.hop = card.sample_rate, card.hop
-        self._rejects = assembly.model.classifier().rejects
+        self._accepted = assembly.model.classifier().accepted
 
     def heard(self, streams: Iterable[Hops], moved: float = 0.0) -> Heard:
         """The events of every stream, with all thresholds moved by ``moved`` in log-odds."""
@@ -91,8 +89,7 @@ class Profile:
         tracker = EventTracker(self.labels, settings, rate=self.rate, hop=self.hop)
         decisions: list[Decision] = []
         for hop in hops:
-            judged = np.zeros_like(hop.scores) if self._rejects(hop.scores) else hop.scores
-            decisions += tracker.push(hop.position, judged, hop.level)
+            decisions += tracker.push(hop.position, self._accepted(hop.scores), hop.level)
         decisions += tracker.close(hops[-1].position, "stopped")
         ends = {d.key: d.end_pos for d in decisions if d.type == "end"}
         return tuple(self._event(d, ends[d.key]) for d in decisions if d.type == "start")

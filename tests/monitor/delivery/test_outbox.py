@@ -202,7 +202,6 @@ import sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[2])
 from monitor.delivery.outbox import Outbox
-import samples
 from samples import record
 outbox = Outbox(Path(sys.argv[1]))
 for seq in range(1, 1_000_000):

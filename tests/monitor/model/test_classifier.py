@@ -84,6 +84,21 @@ def test_a_window_is_rejected_when_a_negative_label_reaches_the_rule() -> None:
     assert not classifier().rejects(scores)
 
 
+def test_the_event_logic_is_given_zeros_for_a_rejected_window_and_else_the_scores_themselves() -> None:
+    scores = np.array([0.9, 0.1, 0.5], np.float32)
+    np.testing.assert_array_equal(classifier(reject={"negative_over": 0.5}).accepted(scores), np.zeros(3))
+    assert classifier(reject={"negative_over": 0.51}).accepted(scores) is scores
+
+
+def test_each_inference_is_reported_with_its_duration() -> None:
+    taken: list[float] = []
+    stream = Classifier(card(), first_values, {"one": (0,)}, taken.append)
+    for _ in range(3):
+        stream.push(np.zeros(HOP, np.float32))
+    assert len(taken) == 3
+    assert min(taken) >= 0.0
+
+
 def test_after_reset_a_stream_begins_afresh() -> None:
     stream = classifier(warmup="silence")
     hops = np.random.default_rng(0).uniform(0, 1, (3, HOP)).astype(np.float32)

@@ -23,7 +23,7 @@ def recording(scores: list[float], levels: list[float] | None = None, name: str 
 
 
 def logic(settings: ClassSettings = BELL, **changes: object) -> Logic:
-    values = {"rejects": lambda row: False, "can_switch_on": lambda label, settings: True, **changes}
+    values = {"accepted": lambda row: row, "can_switch_on": lambda label, settings: True, **changes}
     return Logic(("bell",), {"bell": settings}, RATE, HOP, **values)
 
 
@@ -56,7 +56,10 @@ def test_attack_smoothing_level_and_cooldown_count(change: dict[str, float]) -> 
 
 
 def test_rows_that_the_reject_rule_voids_raise_nothing() -> None:
-    assert curve([PEAKS], logic(rejects=lambda row: row[0] > 0.8))[0.5].alarms == 1
+    assert (
+        curve([PEAKS], logic(accepted=lambda row: np.zeros_like(row) if row[0] > 0.8 else row))[0.5].alarms
+        == 1
+    )
 
 
 def test_thresholds_that_can_never_switch_on_are_left_out() -> None:

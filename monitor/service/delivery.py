@@ -1,0 +1,160 @@
+"""The history and the way to the broker, wired once for ``run`` and ``replay``.
+
+``Delivery → EventWriter → Outbox → MqttPublisher → broker``, and the announcer beside it, which
+keeps the retained topics true.
+"""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from monitor.config.load import Config
+from monitor.delivery.announcer import Announcer
+from monitor.delivery.link import connector
+from monitor.delivery.lock import ProcessLock
+from monitor.delivery.mqtt import MqttPublisher, Retained
+from monitor.delivery.outbox import Outbox
+from monitor.delivery.writer import EventWriter
+from monitor.listeners import Listener
+from monitor.records import EventRecord, HopResult
+from monitor.service.publishing import announcement, broker_settings, embedded_broker, topics
+from monitor.stream.recorder import cut_off
+
+log = logging.getLogger(__name__)
+
+_CLOSE_LIVE_S = 5.0
+_CLOSE_REPLAY_S = 1.0
+"""Seconds that closing the connection may take; a replay has waited for its records before."""
+
+
+@dataclass(frozen=True)
+class DeliveryOptions:
+    """What is kept and published.
+
+    node : node name in the topics
+    client_id : MQTT client id; one process at a time may use it
+    history : path of the database; None = a temporary one, deleted at the end
+    mqtt : publish the events
+    states : publish the retained topics (states, status, health, discovery) and the level as well
+    live : a daemon rather than a replay: the broker announces when it vanishes, and a disk that is
+        too slow costs the newest records, counted, instead of making the reader wait
+    """
+
+    node: str
+    client_id: str
+    history: Path | None
+    mqtt: bool
+    states: bool
+    live: bool
+
+
+@dataclass(frozen=True)
+class Delivery(Listener):
+    """Sends records to the disk and on to the broker.
+
+    publisher : None when nothing is published
+    announcer : None when no retained topics are published
+    """
+
+    outbox: Outbox
+    writer: EventWriter
+    publisher: MqttPublisher | None = None
+    announcer: Announcer | None = None
+
+    @property
+    def next_seq(self) -> int:
+        """Sequence number of the first new record."""
+        return self.outbox.last_seq() + 1
+
+    def on_hop(self, file: str, hop: HopResult) -> None:
+        if self.announcer is not None:
+            self.announcer.on_hop(file, hop)
+
+    def on_record(self, record: EventRecord) -> None:
+        if self.announcer is not None:
+            self.announcer.on_record(record)
+        self.writer.put(record)
+
+    def catch_up(self) -> None:
+        """Correct the states whose events did not reach the disk in time."""
+        if self.announcer is not None:
+            self.announcer.catch_up()
+
+
+@contextmanager
+def open_delivery(config: Config, labels: tuple[str, ...], options: DeliveryOptions) -> Iterator[Delivery]:
+    """Open the history and, with ``options.mqtt``, the way to the broker.
+
+    On exit what is queued is written, then sent as far as the time allows.
+
+    Parameters
+    ----------
+    labels : all labels that can make events
+
+    Raises
+    ------
+    UsageError
+        Another process uses the history.
+    ConfigError, OutboxError, PublishError
+        The settings, the history or the embedded broker are unusable.
+    """
+    with ExitStack() as stack:
+        outbox = stack.enter_context(_history(options.history))
+        if not options.mqtt:
+            writer = stack.enter_context(closing(EventWriter(outbox, wait=not options.live)))
+            yield Delivery(outbox, writer)
+            return
+        publisher = stack.enter_context(_publisher(config, labels, options, outbox))
+        announcer = Announcer(publisher, config.settings.mqtt.level_interval_s) if options.states else None
+        # A state is announced before its event is sent.
+        committed = [publisher.on_recorded]
+        if announcer is not None:
+            committed.insert(0, announcer.on_committed)
+        writer = stack.enter_context(closing(EventWriter(outbox, committed, wait=not options.live)))
+        publisher.start()
+        yield Delivery(outbox, writer, publisher, announcer)
+
+
+@contextmanager
+def _history(path: Path | None) -> Iterator[Outbox]:
+    with ExitStack() as stack:
+        if path is None:
+            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="sound-monitor-"))
+            path = Path(folder) / "history.db"
+        else:
+            stack.enter_context(ProcessLock(path))
+        outbox = stack.enter_context(closing(Outbox(path)))
+        _end_what_was_cut_off(outbox)
+        yield outbox
+
+
+def _end_what_was_cut_off(outbox: Outbox) -> None:
+    """End the events that an earlier process left open when it was killed."""
+    starts = outbox.open_starts()
+    outbox.append_all(cut_off(start, seq) for seq, start in enumerate(starts, outbox.last_seq() + 1))
+    if starts:
+        log.warning("the last run was cut off; ended its open events: %s", ", ".join(s.label for s in starts))
+
+
+@contextmanager
+def _publisher(
+    config: Config, labels: tuple[str, ...], options: DeliveryOptions, outbox: Outbox
+) -> Iterator[MqttPublisher]:
+    connect = connector(broker_settings(config, options.client_id))
+    names = topics(config, options.node, labels)
+    retained = Retained(
+        lwt=options.live,
+        states=options.states,
+        discovery=announcement(config, names) if options.states else None,
+    )
+    with embedded_broker(config):
+        publisher = MqttPublisher(connect, names, outbox, retained)
+        try:
+            yield publisher
+        finally:
+            publisher.close(_CLOSE_LIVE_S if options.live else _CLOSE_REPLAY_S)
