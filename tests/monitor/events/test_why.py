@@ -1,4 +1,4 @@
-"""Laws of the reasons: a class that came near has exactly one unless it is on, and each means what it says."""
+"""Each class that came near has exactly one reason unless it is on, and each reason means what it says."""
 
 from __future__ import annotations
 
