@@ -65,8 +65,10 @@ def own(
     with progress(len(sounds.part.events), "decoding") as tick:
         sounds = heard(sounds, home / "sounds", tick)
     sounds = sounds.with_backgrounds(made_noises(home / "noises"))
-    asked = [("--background", background), ("--licence", licence), *(("--source", text) for text in sources)]
-    asked += [("--seed", seed), ("--epochs", epochs)]
+    asked: list[tuple[str, object]] = [
+        ("--background", background), ("--licence", licence), *(("--source", text) for text in sources),
+        ("--seed", seed), ("--epochs", epochs),
+    ]  # fmt: skip
     shown = " ".join(f"{name} {shlex.quote(str(value))}" for name, value in asked if value is not None)
     command = f"sound-training own {shlex.quote(str(folder))} --out {out} {shown}"
     plan = Plan(

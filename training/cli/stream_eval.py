@@ -87,8 +87,8 @@ def stream_eval(
         note = (
             "Each fold was heard by networks that never heard it; F1 and PSDS are means over the folds, all"
         )
-        notes = ("", f"{note} else is pooled: {', '.join(map(str, pool))}.")
-        write(compose(pooled(pool), ScapePlan(count=scenes, seed=seed), command, notes), out)
+        text = f"{note} else is pooled: {', '.join(map(str, pool))}."
+        write(compose(pooled(pool), ScapePlan(count=scenes, seed=seed), command, ("", text)), out)
         click.echo(str(out / "README.md"))
         return
     if quick:

@@ -127,4 +127,5 @@ def band_widths(spec: LogMelSpec, rate: int) -> NDArray[np.float32]:
     """
     total = mel_matrix(spec, rate).sum(axis=1)
     unit = mel_matrix(spec.model_copy(update={"norm": "none"}), rate).sum(axis=1)
-    return (unit / np.maximum(total, 1e-12)).astype(np.float32)
+    widths: NDArray[np.float32] = (unit / np.maximum(total, 1e-12)).astype(np.float32)
+    return widths

@@ -59,4 +59,5 @@ def _decibels(samples: Waveform, rate: int) -> Decibels:
     )
     hashed = spec.model_copy(update={"matrix_sha256": matrix_sha256(mel_matrix(spec, rate))})
     decibels = log_mel(samples, hashed, rate, _FRAMES_PER_CALL).astype(np.float64)
-    return np.maximum(decibels, decibels.max() - _FLOOR_DB)
+    floored: Decibels = np.maximum(decibels, decibels.max() - _FLOOR_DB)
+    return floored

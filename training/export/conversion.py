@@ -42,7 +42,8 @@ def to_tflite(model: Any, weights: Weights = "float32", examples: Sequence[Float
         model.save(source)
         command = [sys.executable, "-m", "training.export.convert", str(source), str(target), weights]
         if examples:
-            np.savez(Path(name, "examples.npz"), **{f"input{i}": array for i, array in enumerate(examples)})
+            inputs: dict[str, Any] = {f"input{i}": array for i, array in enumerate(examples)}
+            np.savez(Path(name, "examples.npz"), **inputs)
             command.append(str(Path(name, "examples.npz")))
         child = subprocess.run(
             command,

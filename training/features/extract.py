@@ -39,7 +39,8 @@ def extract(samples: Samples, spec: FeatureSpec) -> Features:
 
 def fill_frames(frames: Features, count: int) -> Features:
     """Repeat frames from the first on, or cut them, to ``count``."""
-    return frames[np.arange(count) % len(frames)]
+    filled: Features = frames[np.arange(count) % len(frames)]
+    return filled
 
 
 def _log_mel(samples: Samples, spec: FeatureSpec) -> list[Features]:

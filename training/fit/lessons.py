@@ -147,17 +147,17 @@ class MixtureMaker:
         if len(sound) > taken:
             begin = int(rng.integers(len(sound) - taken))
             sound = sound[begin : begin + taken]
-        sound = np.interp(np.arange(0, len(sound) - 1, speed), np.arange(len(sound)), sound)[:whole]
-        heard = min(len(sound), HEARD_FRAMES * _FRAME)
-        full = len(sound) >= self._length and bool(rng.random() >= self._plan.partial)
+        played = np.interp(np.arange(0, len(sound) - 1, speed), np.arange(len(sound)), sound)[:whole]
+        heard = min(len(played), HEARD_FRAMES * _FRAME)
+        full = len(played) >= self._length and bool(rng.random() >= self._plan.partial)
         if full:
-            start = int(rng.integers(self._length - len(sound), 1))
+            start = int(rng.integers(self._length - len(played), 1))
         else:
-            start = int(rng.integers(heard - len(sound), self._length - heard + 1))
+            start = int(rng.integers(heard - len(played), self._length - heard + 1))
         placed = np.zeros(whole, np.float32)
         at = self._lead + start
-        lo, hi = max(0, at), min(whole, at + len(sound))
-        placed[lo:hi] = sound[lo - at : hi - at]
+        lo, hi = max(0, at), min(whole, at + len(played))
+        placed[lo:hi] = played[lo - at : hi - at]
         return placed, full
 
     def _scaled(self, samples: Waveform, reference: float, gain_db: float) -> Waveform:

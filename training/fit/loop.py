@@ -119,7 +119,6 @@ def one_cycle(peak: float, epochs: int, steps: int) -> Rate:
 def _step(model: Any, optimizer: Any, objective: Objective) -> Any:
     import tensorflow as tf
 
-    @tf.function
     def step(inputs: Any, targets: Any) -> Any:
         with tf.GradientTape() as tape:
             value, measures = objective(model, inputs, targets)
@@ -127,7 +126,7 @@ def _step(model: Any, optimizer: Any, objective: Objective) -> Any:
         optimizer.apply_gradients(zip(gradients, model.trainable_variables, strict=True))
         return measures
 
-    return step
+    return tf.function(step)
 
 
 def _variables(model: Any) -> list[Any]:

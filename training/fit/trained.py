@@ -60,7 +60,8 @@ def _rebuilt(kind: type[T], values: Mapping[str, Any]) -> T:
         raise ValueError(f"{kind.__name__} has other fields: {', '.join(sorted(names ^ set(values)))}")
     given = dict(values)
     for name, value in values.items():
-        records = [hint for hint in (hints[name], *get_args(hints[name])) if is_dataclass(hint)]
+        choices = (hints[name], *get_args(hints[name]))
+        records = [hint for hint in choices if isinstance(hint, type) and is_dataclass(hint)]
         if records:
             # Of several kinds it is the one with these fields.
             matching = [hint for hint in records if {field.name for field in fields(hint)} == set(value)]

@@ -192,14 +192,15 @@ class Mixer:
         return placed, np.where(loose, filled, True)
 
     def _to_decibels(self, mixture: Floats, level: Floats, rng: np.random.Generator) -> Floats:
-        count, _, n_mels = mixture.shape
+        count, n_mels = len(mixture), mixture.shape[2]
         mixture *= equaliser(count, n_mels, self._recipe.equaliser_db, rng)[:, None, :]
         noise_db = rng.uniform(*self._recipe.noise_db, count)
         tilt = equaliser(count, n_mels, 10.0, rng) / self._widths.mean() / n_mels
         room = (tilt * (level * 10 ** (-noise_db / 10))[:, None])[:, None, :]
         # Power of steady noise in a band fluctuates about as chi-square with few degrees of freedom.
         mixture += room * rng.standard_gamma(3.0, mixture.shape, dtype=np.float32) / 3.0
-        gain = 10 ** (rng.uniform(*self._recipe.level_db, count) / 10)
+        low_db, high_db = self._recipe.level_db
+        gain = 10 ** (rng.uniform(low_db, high_db, count) / 10)
         mixture *= gain.astype(np.float32)[:, None, None]
         decibels: Floats = 10.0 * np.log10(np.maximum(mixture, self._floor))
         return decibels
@@ -207,8 +208,8 @@ class Mixer:
 
 def _scale(reference: Floats, level: Floats, gain_db: NDArray[np.float64]) -> Floats:
     """Factor that brings ``level`` to ``gain_db`` over ``reference``, shaped for windows."""
-    factor = reference / np.maximum(level, 1e-9) * 10 ** (gain_db / 10)
-    return factor.astype(np.float32)[:, None, None]
+    factor: Floats = (reference / np.maximum(level, 1e-9) * 10 ** (gain_db / 10)).astype(np.float32)
+    return factor[:, None, None]
 
 
 def pair_targets(first: Floats, second: Floats, second_over_first_db: NDArray[np.float64]) -> Floats:
@@ -229,7 +230,8 @@ def equaliser(count: int, n_mels: int, range_db: float, rng: np.random.Generator
     left = np.minimum(position.astype(int), _KNOTS - 2)
     share = position - left
     curve = knots[:, left] * (1.0 - share) + knots[:, left + 1] * share
-    return (10 ** (curve / 10)).astype(np.float32)
+    gains: Floats = (10 ** (curve / 10)).astype(np.float32)
+    return gains
 
 
 def in_rooms(power: Floats, recipe: Recipe, rng: np.random.Generator) -> None:
@@ -238,7 +240,8 @@ def in_rooms(power: Floats, recipe: Recipe, rng: np.random.Generator) -> None:
     Reference: Polack's statistical model of late reverberation (thesis, Le Mans, 1988).
     """
     rows = np.flatnonzero(rng.random(len(power)) < recipe.room)
-    low = np.exp(rng.uniform(*np.log(recipe.room_frames), len(rows)))
+    shortest, longest = np.log(recipe.room_frames)
+    low = np.exp(rng.uniform(shortest, longest, len(rows)))
     frames = low[:, None] * np.linspace(1.0, 0.5, power.shape[2])
     kept = (10 ** (-6 / frames)).astype(np.float32)
     tail_db = -rng.uniform(*recipe.room_db, len(rows))

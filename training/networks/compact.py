@@ -83,7 +83,7 @@ def _multiply_adds(layer: Any) -> int:
     from keras import layers
 
     if isinstance(layer, layers.Bidirectional):
-        steps = layer.input.shape[1]
+        steps = int(layer.input.shape[1])
         return steps * (_a_step(layer.forward_layer) + _a_step(layer.backward_layer))
     if isinstance(layer, layers.RNN):
         return int(layer.input.shape[1]) * _a_step(layer)
@@ -100,7 +100,7 @@ def _multiply_adds(layer: Any) -> int:
 
 def _a_step(recurrent: Any) -> int:
     """Both kernels of a recurrent layer, once."""
-    return prod(recurrent.cell.kernel.shape) + prod(recurrent.cell.recurrent_kernel.shape)
+    return int(prod(recurrent.cell.kernel.shape) + prod(recurrent.cell.recurrent_kernel.shape))
 
 
 def _attention(layer: Any) -> int:

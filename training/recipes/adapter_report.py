@@ -29,7 +29,7 @@ def write_records(outcome: Outcome, plan: Plan, folder: Path) -> None:
 
 
 def _rows(outcome: Outcome) -> list[tuple[str, ...]]:
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for index, alert in enumerate(outcome.alerts):
         quiet = outcome.adapter.card.classes[alert.label].profiles["quiet"]
         delays = sorted(alert.delays_s)

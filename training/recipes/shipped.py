@@ -183,11 +183,14 @@ def _leave_each_out(
     """Return a network per seed and fold, and the first seed's lessons."""
     fits, lessons = [], {}
     apart = leave_one_out(corpora, plan.folds)
+
+    def tick_of(fold: int) -> Callable[[int], None]:
+        return lambda done: say(f"without fold {fold}: {done} mixtures heard by the teacher")
+
     for fold, parts in apart.items():
         lessons[fold] = make_lessons(
             parts.train, school.unlabelled, front_end, plan.run.network.lead, school.teacher, plan.lessons,
-            plan.run.recipe.faint_label, plan.run.seed,
-            lambda done, fold=fold: say(f"without fold {fold}: {done} mixtures heard by the teacher"),
+            plan.run.recipe.faint_label, plan.run.seed, tick_of(fold),
         )  # fmt: skip
     for seed in plan.seeds:
         for fold, parts in apart.items():
@@ -239,13 +242,13 @@ def _quality(plan: Plan, figures: Sequence[FoldFigures], *, recipe_cv: bool) -> 
     """Means over folds and seeds, each fold judged by a network that never heard it."""
     hours = sum(bed.seconds for one in figures for bed in one.beds) / 3600
     clips = [one.clips.confusion for one in figures]
-    questions = (np.concatenate(column) for column in zip(*(one.questions for one in figures), strict=True))
+    scores, targets = (np.concatenate(c) for c in zip(*(one.questions for one in figures), strict=True))
     values = {
         "clip accuracy, ten classes, mean logits": (
             sum(matrix.trace() for matrix in clips) / sum(matrix.sum() for matrix in clips)
         ),
         "clip macro F1": float(np.mean([one.clips.macro_f1 for one in figures])),
-        "expected calibration error of rows": reliability(*questions, CLASSES)[-1].ece,
+        "expected calibration error of rows": reliability(scores, targets, CLASSES)[-1].ece,
     }
     for profile in BUDGETS:
         alerts = [row for one in figures for row in one.alerts[profile]]

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from monitor.model.card import ProfileName
 from monitor.tuning.poisson import LEVEL
@@ -100,8 +101,8 @@ def clips_of(part: Part, logits: Floats) -> Clips:
 def compose(outcome: Outcome, plan: Plan, ours: Sequence[JobRecord], study: Sequence[JobRecord]) -> Report:
     """Return the page, its pictures and its tables."""
     first = [one for one in outcome.figures if one.seed == plan.seeds[0]]
-    questions = [np.concatenate(column) for column in zip(*(one.questions for one in first), strict=True)]
-    judged = reliability(*questions, CLASSES)
+    scores, targets = (np.concatenate(c) for c in zip(*(one.questions for one in first), strict=True))
+    judged = reliability(scores, targets, CLASSES)
     classes = Table(_CLASS_COLUMNS, tuple(class_rows(outcome)))
     tables = {
         "classes.csv": classes,
@@ -147,7 +148,7 @@ def _clip_table(
     """Accuracy of clips by fold, and pooled with its interval over recordings."""
     folds = sorted({record.job.test_fold for record in ours})
     columns = (*_CLIP_FIRST, *(f"fold {fold}" for fold in folds), "pooled", "from", "to")
-    found = []
+    found: list[tuple[Cell, ...]] = []
     for name in dict.fromkeys((ours[0].job.model, *PEERS)):
         mine = _of(name, [*ours, *study], folds)
         if {record.job.test_fold for record in mine} != set(folds):
@@ -320,8 +321,9 @@ def _calibration(calibration: Table) -> Iterator[str]:
     yield ""
 
 
-def _confusion(figures: Sequence[FoldFigures]) -> np.ndarray[tuple[int, ...], np.dtype[np.int64]]:
-    return np.sum([one.clips.confusion for one in figures], axis=0)
+def _confusion(figures: Sequence[FoldFigures]) -> NDArray[np.int64]:
+    total: NDArray[np.int64] = np.sum([one.clips.confusion for one in figures], axis=0)
+    return total
 
 
 def _confusion_picture(figures: Sequence[FoldFigures]) -> Figure:

@@ -26,7 +26,9 @@ class Tape:
 
     def __init__(self, streams: Sequence[Scored], column: int, smoothing_s: float, hop_s: float) -> None:
         gap = np.zeros(_rows(self._GAP_S, hop_s))
-        pieces, raw, self.begins = [gap], [gap], list[int]()
+        pieces: list[NDArray[np.float64]] = [gap]
+        raw: list[NDArray[np.floating]] = [gap]
+        self.begins: list[int] = []
         for stream in streams:
             self.begins.append(sum(map(len, pieces)))
             pieces += [smoothed(stream.scores[:, column], smoothing_s, hop_s), gap]
@@ -54,7 +56,8 @@ class Tape:
         falls = np.flatnonzero(~on[1:] & on[:-1]) + 1
         rest = _rows(settings.cooldown_s, self.hop_s)
         since = rises[1:] - falls[: len(rises) - 1] if len(rises) else rises
-        return rises[np.concatenate([np.ones(min(1, len(rises)), bool), since >= rest])]
+        opens: NDArray[np.int64] = rises[np.concatenate([np.ones(min(1, len(rises)), bool), since >= rest])]
+        return opens
 
     def alarms(self, settings: ClassSettings) -> int:
         """Events that open, without those in stretches that repeat an earlier one."""

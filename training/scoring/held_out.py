@@ -141,11 +141,17 @@ def decide(
     folds = ", ".join(str(one.fold) for one in hearings)
     say(f"thresholds from folds {folds}; temperature {temperature:g}")
     every = [one.heard for one in hearings]
-    kinds = (
-        _heard((stream for heard in every for stream in getattr(heard, kind)), temperature, reject)
-        for kind in ("scenes", "beds", "others")
+
+    def pooled_streams(kind: str) -> tuple[Scored, ...]:
+        return _heard((stream for heard in every for stream in getattr(heard, kind)), temperature, reject)
+
+    pooled = Heard(
+        scenes=pooled_streams("scenes"),
+        beds=pooled_streams("beds"),
+        others=pooled_streams("others"),
+        window_s=every[0].window_s,
+        hop_s=every[0].hop_s,
     )
-    pooled = Heard(*kinds, every[0].window_s, every[0].hop_s)
     classes = {
         label: fit_class(label, labels.index(label), pooled, temper) for label, temper in tempers.items()
     }

@@ -58,7 +58,8 @@ def gain(gain_db: float) -> Change:
     """Turn up or down; what goes beyond full scale is cut off, as a converter does."""
 
     def change(samples: Waveform, _: np.random.Generator) -> Waveform:
-        return np.clip(samples * np.float32(10 ** (gain_db / 20)), -1.0, 1.0)
+        turned: Waveform = np.clip(samples * np.float32(10 ** (gain_db / 20)), -1.0, 1.0)
+        return turned
 
     return change
 
@@ -92,7 +93,8 @@ def microphone(hertz: Sequence[float], gains_db: Sequence[float], noise_dbfs: fl
 
         heard = fftconvolve(samples, _response(hertz, gains_db), mode="same")
         noise = 10 ** (noise_dbfs / 20) * rng.standard_normal(len(samples))
-        return np.clip(heard + noise, -1.0, 1.0).astype(np.float32)
+        recorded: Waveform = np.clip(heard + noise, -1.0, 1.0).astype(np.float32)
+        return recorded
 
     return change
 

@@ -80,14 +80,18 @@ def yamnet(path: Path, part: Part, seed: int, folder: Path) -> Listener:
 def yamnet_head(network: Path, adapter: Path) -> Listener:
     """The head on YAMNet's embedding; its card says all of it."""
     keys = (f"model.path={json.dumps(str(network))}", f"model.adapter={json.dumps(str(adapter))}")
-    overrides = {profile: (*keys, f"events.profile={profile}") for profile in BUDGETS}
+    overrides: dict[str, tuple[str, ...]] = {
+        profile: (*keys, f"events.profile={profile}") for profile in BUDGETS
+    }
     return Listener("YAMNet with head", overrides, (network, adapter), peer=True)
 
 
 def own(path: Path) -> Listener:
     """A package of ours, named by its file."""
     keys = (f"model.path={json.dumps(str(path))}",)
-    overrides = {profile: (*keys, f"events.profile={profile}") for profile in BUDGETS}
+    overrides: dict[str, tuple[str, ...]] = {
+        profile: (*keys, f"events.profile={profile}") for profile in BUDGETS
+    }
     return Listener(path.stem, overrides, (path,))
 
 

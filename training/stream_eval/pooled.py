@@ -83,7 +83,9 @@ def _class(rows: Sequence[ClassFigures]) -> ClassFigures:
         rows[0].label,
         sum(row.sounds for row in rows),
         sum(row.heard for row in rows),
-        *(float(np.mean([getattr(r, m) for r in rows])) for m in ("onset_f1", "event_f1", "segment_f1")),
+        onset_f1=float(np.mean([row.onset_f1 for row in rows])),
+        event_f1=float(np.mean([row.event_f1 for row in rows])),
+        segment_f1=float(np.mean([row.segment_f1 for row in rows])),
         delays_s=tuple(delay for row in rows for delay in row.delays_s),
         recordings=recordings,
     )

@@ -59,7 +59,8 @@ def _set_back(scores: NDArray[np.float32], settings: ClassSettings, hop_s: float
     onset_s = settings.onset_shift_s + (settings.smoothing_s / 2 if settings.rise_s else 0.0)
     late_s = (onset_s + settings.offset_shift_s) / 2 - hop_s
     at = np.arange(len(smooth)) + round(max(0.0, late_s) / hop_s)
-    return smooth[np.minimum(at, len(smooth) - 1)]
+    shifted: NDArray[np.float64] = smooth[np.minimum(at, len(smooth) - 1)]
+    return shifted
 
 
 def psds(scapes: Sequence[Soundscape], tables: Sequence[Table], labels: Sequence[str]) -> dict[str, float]:

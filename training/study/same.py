@@ -46,7 +46,8 @@ def compared(one: Sequence[JobRecord], other: Sequence[JobRecord]) -> Table:
 
 def _row(job: Job, one: JobRecord | None, other: JobRecord | None) -> tuple[Cell, ...]:
     if one is None or other is None:
-        return str(job), one and one.clips.accuracy, other and other.clips.accuracy, "no: a record is missing"
+        sides = [None if record is None else record.clips.accuracy for record in (one, other)]
+        return (str(job), *sides, "no: a record is missing")
     return str(job), one.clips.accuracy, other.clips.accuracy, verdict(one, other)
 
 

@@ -149,7 +149,7 @@ def _batches(lengths: Sequence[int]) -> Iterator[list[int]]:
 
 def _scored(logits: Floats, column_s: float, truths: tuple[Span, ...] = ()) -> Scored:
     scores = (1 / (1 + np.exp(-logits.astype(np.float64)))).astype(np.float32)
-    times = np.arange(1, len(scores) + 1) * column_s
+    times = np.arange(1, len(scores) + 1, dtype=np.float64) * column_s
     return Scored("", "", 0.0, 0.0, times, scores, (), truths)
 
 

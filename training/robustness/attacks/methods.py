@@ -199,7 +199,8 @@ def push_at_random(
     bounds_db: Bounds = UNBOUNDED_DB,
 ) -> Floats:  # fmt: skip
     """Return features changed by ±``epsilon_db`` in every bin at random; the first try that fools is kept."""
-    rng, pushed = np.random.default_rng(0), decibels.copy()
+    rng = np.random.default_rng(0)
+    pushed: Floats = decibels.copy()
     for _ in range(tries):
         left = right(logits, pushed, truth)
         signs = rng.choice(np.array([-1.0, 1.0], np.float32), decibels.shape)
@@ -248,7 +249,8 @@ def nearest_features(
     # foolbox's CW returns zeros for what it could not move. The rest goes over the boundary as far as
     # DeepFool's does: on it, rounding decides which class is given.
     change = np.where(moved.any(axis=(1, 2), keepdims=True), moved - decibels, np.float32(0))
-    return decibels + np.float32(_OVERSHOOT) * change
+    over: Floats = decibels + np.float32(_OVERSHOOT) * change
+    return over
 
 
 def _fmn() -> Any:

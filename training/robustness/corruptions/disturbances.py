@@ -61,7 +61,8 @@ def over(bed: Change, snr_db: float) -> Change:
         factor = rms(samples) / max(rms(noise), 1e-9) * 10 ** (-snr_db / 20)
         mixed: Waveform = samples + np.float32(factor) * noise
         # Turned down where it would exceed full scale: what clipping does is asked for elsewhere.
-        return mixed / np.float32(max(1.0, float(np.abs(mixed).max())))
+        mixed /= np.float32(max(1.0, float(np.abs(mixed).max())))
+        return mixed
 
     return change
 

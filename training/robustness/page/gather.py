@@ -92,7 +92,9 @@ def _costs(folder: Path) -> Iterator[tuple[str, records.Cost]]:
 
 
 def _finding(row: Mapping[str, Any]) -> Finding:
-    figures = {name: float("nan") if value is None else value for name, value in row["figures"].items()}
+    figures: dict[str, Any] = {
+        name: float("nan") if value is None else value for name, value in row["figures"].items()
+    }
     lost = Interval(**row["lost"])
     return Finding(**{**row, "folds": tuple(row["folds"]), "figures": Figures(**figures), "lost": lost})
 

@@ -106,14 +106,15 @@ def pair(plain: Side, hardened: Side) -> Pair:
         raise DataError("a hardened network and its plain one share no fold; test both on one")
     soft, hard = ([r for r in side.records if _job(r) in jobs] for side in (plain, hardened))
     return Pair(
-        hard[0].job.model,
-        soft[0].job.model,
-        tuple(sorted({fold for fold, _ in jobs})),
-        tuple(sorted({seed for _, seed in jobs})),
-        *(_accuracy(records) for records in (hard, soft)),
-        difference(rows(hard), rows(soft)),
-        _in_features(*_common(plain.pushed, hardened.pushed)),
-        _by_sound(*_common(plain.attacked, hardened.attacked)),
+        model=hard[0].job.model,
+        plain=soft[0].job.model,
+        folds=tuple(sorted({fold for fold, _ in jobs})),
+        seeds=tuple(sorted({seed for _, seed in jobs})),
+        accuracy=_accuracy(hard),
+        plain_accuracy=_accuracy(soft),
+        gained=difference(rows(hard), rows(soft)),
+        features=_in_features(*_common(plain.pushed, hardened.pushed)),
+        sound=_by_sound(*_common(plain.attacked, hardened.attacked)),
     )
 
 

@@ -131,7 +131,11 @@ def conversions(source: Target, say: Callable[[str], None]) -> list[Subject]:
     """The source as the light runtime runs it, in 32-bit floats and in 8-bit integers, where it converts."""
     model = source.windows.network.model if source.windows else _published(source).model
     found = []
-    for name, convert in (("TFLite", to_tflite), ("8 bits", lambda one: to_int8(one, _shown(source)))):
+    converters: dict[str, Callable[[Any], bytes]] = {
+        "TFLite": to_tflite,
+        "8 bits": lambda model: to_int8(model, _shown(source)),
+    }
+    for name, convert in converters.items():
         try:
             found.append(_of_flatbuffer(source, name, convert(model)))
         except ExportError as error:

@@ -57,14 +57,13 @@ def on_features(model: Any, spec: LogMelSpec, scaling: Scaling) -> Callable[[Any
     step = round(_WINDOW_STEP_S * RATE / spec.hop)
     starts = range(0, SAMPLES // spec.hop - spec.frames + 1, step)
 
-    @tf.function(reduce_retracing=True)
     def logits(decibels: Any) -> Any:
         scaled = (tf.cast(decibels, tf.float32) - scaling.mean) / scaling.std
         windows = tf.concat([scaled[:, start : start + spec.frames] for start in starts], axis=0)
         each = tf.split(model(windows, training=False), len(starts))
         return tf.add_n(each)[:, : len(CLASSES)] / len(starts)
 
-    return logits
+    return compiled(logits)
 
 
 def on_waveforms(model: Any, spec: LogMelSpec, scaling: Scaling) -> Callable[[Any], Any]:
@@ -73,8 +72,15 @@ def on_waveforms(model: Any, spec: LogMelSpec, scaling: Scaling) -> Callable[[An
 
     features, network = log_mel(spec, RATE), on_features(model, spec, scaling)
 
-    @tf.function(reduce_retracing=True)
     def logits(sounds: Any) -> Any:
         return network(features(tf.cast(sounds, tf.float32)))
 
-    return logits
+    return compiled(logits)
+
+
+def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return ``function`` as a TensorFlow graph that serves inputs of any length."""
+    import tensorflow as tf
+
+    graph: Callable[..., Any] = tf.function(function, reduce_retracing=True)
+    return graph

@@ -20,7 +20,7 @@ from training.mixing.mixer import Floats
 from training.mixing.prepare import RATE
 from training.records.jobs import Job
 from training.robustness.attacks.methods import UNBOUNDED_DB, Labels, Logits, sounds_of
-from training.robustness.targets.front_end import log_mel, on_features
+from training.robustness.targets.front_end import compiled, log_mel, on_features
 from training.robustness.targets.subjects import chosen
 from training.study.jobs import command, make_task, prepare_keras
 from training.study.task import Options, Task
@@ -100,11 +100,12 @@ def _of_clips(task: Task, network: plain.Network, clips: tuple[Clip, ...], rows:
     values = network.values(rows)
     scaler = network.scaler
 
-    @tf.function(reduce_retracing=True)
-    def logits(decibels: Any, others: Any) -> Any:
+    def of_features(decibels: Any, others: Any) -> Any:
         whole = tf.concat([tf.cast(decibels, tf.float32), others], axis=-1)
         scaled = whole if scaler is None else (whole - scaler.mean) / scaler.deviation
         return network.model(scaled, training=False)
+
+    logits = compiled(of_features)
 
     def given(some: Rows) -> Logits:
         others = tf.constant(values[some, :, bands:])

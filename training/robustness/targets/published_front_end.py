@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.features.spec import FeatureSpec
+from training.robustness.targets.front_end import compiled
 from training.study.trainers import plain
 
 _N_FFT = 2048
@@ -31,13 +32,12 @@ def on_waveforms(network: plain.Network) -> Callable[[Any], Any]:
 
     features, scaler = _KINDS[network.spec.kind](network.spec), network.scaler
 
-    @tf.function(reduce_retracing=True)
     def logits(sounds: Any) -> Any:
         values = _in_16_bits(features(tf.cast(sounds, tf.float32)))
         scaled = values if scaler is None else (values - scaler.mean) / scaler.deviation
         return network.model(scaled, training=False)
 
-    return logits
+    return compiled(logits)
 
 
 def seed_mel(spec: FeatureSpec) -> Callable[[Any], Any]:

@@ -82,7 +82,7 @@ def _curves(axes: Axes, entry: Entry) -> None:
     losses.tick_params(labelsize=7, colors="0.3")
     axes.plot([], [], ":", color="0.3", label="loss (right)")
     axes.set_ylim(0, 1)
-    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.locator_params(axis="x", integer=True)
     axes.tick_params(labelsize=7)
     axes.set_title(entry.model, fontsize=9)
 

@@ -86,7 +86,7 @@ def _history(study: Study) -> Figure:
     figure = Figure(figsize=(8, 3.6), layout="constrained")
     axes = figure.subplots()
     complete = sorted(best_first(study), key=lambda trial: trial.number)
-    numbers, values = [t.number for t in complete], [t.value for t in complete]
+    numbers, values = [t.number for t in complete], [t.value for t in complete if t.value is not None]
     axes.plot(numbers, values, "o", color="#2166ac", label="a trial")
     pruned = [
         (t.number, t.intermediate_values[max(t.intermediate_values)])
@@ -95,11 +95,11 @@ def _history(study: Study) -> Figure:
     ]
     if pruned:
         axes.plot(*zip(*pruned, strict=True), "x", color="0.5", label="pruned")
-    so_far = [max(v for v in values[: i + 1] if v is not None) for i in range(len(values))]
+    so_far = [max(values[: i + 1]) for i in range(len(values))]
     axes.step(numbers, so_far, where="post", color="#b35806", label="best so far")
     axes.set_xlabel("trial")
     axes.set_ylabel("validation accuracy, pooled")
-    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.locator_params(axis="x", integer=True)
     axes.grid(alpha=0.3)
     axes.legend(fontsize=8)
     return figure

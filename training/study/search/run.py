@@ -192,8 +192,8 @@ def _storage_errors(url: str) -> Iterator[None]:
     try:
         yield
     except (ImportError, NoSuchModuleError) as error:
-        cause = error.__cause__ or error
-        text = f"{shown(url)}: the driver is not installed ({cause}); see docs/training.md"
+        missing = error.__cause__ or error
+        text = f"{shown(url)}: the driver is not installed ({missing}); see docs/training.md"
         raise StorageError(text) from error
     except ArgumentError as error:
         raise StorageError(

@@ -137,7 +137,7 @@ class _Clips:
     def __init__(self, task: Task, settings: Published) -> None:
         clips, cache = task.corpus.clips, task.options.cache
         self.spec = settings.spec()
-        self.train = np.array(task.parts.train)
+        self.train: NDArray[np.int64] = np.array(task.parts.train)
         self._values = load_features(clips, self.spec, cache).values
         self.scaler = Scaler.fit(self._values, self.train) if settings.standardised else None
         self._altered = None
@@ -149,7 +149,8 @@ class _Clips:
 
     def values(self, rows: Sequence[int]) -> Floats:
         """Return the features of these rows of the corpus, not scaled."""
-        return self._values[np.asarray(rows)].astype(np.float32)
+        values: Floats = self._values[np.asarray(rows)].astype(np.float32)
+        return values
 
     def inputs(self, rows: Sequence[int] | NDArray[np.int64]) -> Floats:
         """Return what the network takes of these rows of the corpus."""
@@ -179,7 +180,7 @@ def _batches(
         order = np.array(sorted(range(len(named)), key=lambda i: (named[i].fold, named[i].path.name)))
     for i in range(0, len(order), BATCH):
         places = order[i : i + BATCH]
-        yield clips.drawn(places, rng), task.truth(clips.train[places])
+        yield clips.drawn(places, rng), task.truth(clips.train[places].tolist())
 
 
 def _loss(model: Any, decay: float) -> Loss:
