@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left, insort
-from collections import deque
-
+from monitor.level.running import RunningQuantile
 from monitor.records import SILENCE_DBFS
 
 SPAN_S = 60.0
@@ -24,23 +22,14 @@ class BackgroundLevel:
     """
 
     def __init__(self, hop_s: float) -> None:
-        self._rows = max(1, round(SPAN_S / hop_s))
-        self.reset()
+        self._levels = RunningQuantile(QUANTILE, max(1, round(SPAN_S / hop_s)))
 
     def reset(self) -> None:
-        self._newest: deque[float] = deque()
-        self._sorted: list[float] = []
+        self._levels.reset()
 
     def push(self, rms_dbfs: float) -> float:
         """Take a hop's level and return the background, dBFS: the first level heard is its own."""
         if rms_dbfs > SILENCE_DBFS:
-            self._add(rms_dbfs)
-        elif not self._sorted:
-            return SILENCE_DBFS
-        return self._sorted[int(QUANTILE * (len(self._sorted) - 1))]
-
-    def _add(self, rms_dbfs: float) -> None:
-        if len(self._newest) == self._rows:
-            del self._sorted[bisect_left(self._sorted, self._newest.popleft())]
-        self._newest.append(rms_dbfs)
-        insort(self._sorted, rms_dbfs)
+            self._levels.push(rms_dbfs)
+        value = self._levels.value
+        return SILENCE_DBFS if value is None else value
