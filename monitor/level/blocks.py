@@ -102,7 +102,8 @@ def _scan(step: Array, count: int) -> NDArray[np.float32]:
 
 def _starts(step: Array, count: int) -> NDArray[np.float32]:
     """From the first state to the states after 0, 1, … ``count`` steps, side by side."""
-    return np.concatenate([power.T for power in _powers(step, count)], axis=1).astype(np.float32)
+    starts: NDArray[np.float32] = np.hstack([power.T for power in _powers(step, count)]).astype(np.float32)
+    return starts
 
 
 def _powers(step: Array, count: int) -> list[Array]:

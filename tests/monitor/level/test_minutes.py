@@ -122,7 +122,7 @@ def test_percentiles_of_an_hour_are_those_of_all_its_readings(seed: int) -> None
     ]
     found = summarise(minutes)
     assert found is not None
-    assert (found.l10, found.l50, found.l90) == pytest.approx(exceeded(np.concatenate(levels)), abs=0.1)
+    assert (found.l10, found.l50, found.l90) == pytest.approx(exceeded(np.concatenate(levels)), abs=0.3)
 
 
 def test_lden_of_a_constant_noise_lies_6_4_db_above_it() -> None:
