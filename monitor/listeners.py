@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from monitor.records import EventRecord, HopResult
 
 
@@ -19,3 +21,25 @@ class Listener:
 
     def on_record(self, record: EventRecord) -> None:
         """Called when an event has started or ended."""
+
+
+class Listeners(Listener):
+    """Passes everything on to several listeners, in their order."""
+
+    def __init__(self, listeners: Sequence[Listener]) -> None:
+        self._listeners = tuple(listeners)
+
+    def __bool__(self) -> bool:
+        return bool(self._listeners)
+
+    def on_file(self, file: str, duration_s: float | None) -> None:
+        for listener in self._listeners:
+            listener.on_file(file, duration_s)
+
+    def on_hop(self, file: str, hop: HopResult) -> None:
+        for listener in self._listeners:
+            listener.on_hop(file, hop)
+
+    def on_record(self, record: EventRecord) -> None:
+        for listener in self._listeners:
+            listener.on_record(record)

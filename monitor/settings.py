@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Score = Annotated[float, Field(ge=0.0, le=1.0)]
 Seconds = Annotated[float, Field(ge=0.0, le=3600.0)]
+MqttVersion = Literal["3.1.1", "5"]
+LevelDbfs = Annotated[float, Field(ge=-120.0, le=0.0)]
+ShiftSeconds = Annotated[float, Field(ge=-60.0, le=60.0)]
+RiseSeconds = Annotated[float, Field(ge=0.0, le=60.0)]
 
 NEVER = 1.0
 """``enter`` of a class that is to keep silent: a score reaches it only where rounding makes it one."""
@@ -30,20 +34,20 @@ class ClassSettings(BaseModel):
     smoothing_s: Seconds = Field(0.0, description="seconds of trailing mean over the scores; 0 = none")
     min_duration_s: Seconds = Field(0.0, description="seconds an event stays on at least")
     cooldown_s: Seconds = Field(0.0, description="seconds after an end before the class may switch on again")
-    min_level_dbfs: Annotated[float, Field(ge=-120.0, le=0.0)] = Field(
+    min_level_dbfs: LevelDbfs = Field(
         -120.0, description="level below which a window cannot switch the class on, dBFS"
     )
-    onset_shift_s: Annotated[float, Field(ge=-60.0, le=60.0)] = Field(
+    onset_shift_s: ShiftSeconds = Field(
         0.0, description="seconds from the true onset to the end of the first window over `enter`"
     )
-    rise_s: Annotated[float, Field(ge=0.0, le=60.0)] = Field(
+    rise_s: RiseSeconds = Field(
         0.0,
         description=(
             "seconds before that window in which its score's rise may begin: the onset is then dated from "
             "within the rise; 0 = from the window"
         ),
     )
-    offset_shift_s: Annotated[float, Field(ge=-60.0, le=60.0)] = Field(
+    offset_shift_s: ShiftSeconds = Field(
         0.0, description="seconds from the true end to the end of the first window below `exit`"
     )
 

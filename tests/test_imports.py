@@ -29,11 +29,11 @@ BELOW: dict[str, set[str]] = {
     "events": {"level", "records", "settings"},
     "model": {"errors", "features", "records", "settings"},
     "pipeline": {"events", "features", "level", "model", "records"},
-    "config": {"errors", "model", "settings"},
+    "config": {"errors", "events", "model", "settings"},
     "health": {"clock", "errors", "records"},
     "tuning": {"errors", "events", "records", "settings"},
     "sources": {"errors", "health", "records"},
-    "delivery": {"clock", "errors", "health", "listeners", "records"},
+    "delivery": {"clock", "errors", "health", "listeners", "records", "settings"},
     "stream": {
         "clock", "config", "delivery", "errors", "events", "health", "listeners", "model", "pipeline",
         "records", "settings", "sources",

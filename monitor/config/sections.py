@@ -8,7 +8,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from monitor.settings import Score, Seconds
+from monitor.events.loud import LoudSettings
+from monitor.settings import LevelDbfs, MqttVersion, RiseSeconds, Score, Seconds, ShiftSeconds
 
 
 def _topic(text: str) -> str:
@@ -93,25 +94,18 @@ class ClassOverride(Section):
     smoothing_s: Seconds | None = None
     min_duration_s: Seconds | None = None
     cooldown_s: Seconds | None = None
-    min_level_dbfs: Annotated[float, Field(ge=-120, le=0)] | None = None
-    onset_shift_s: Annotated[float, Field(ge=-60, le=60)] | None = None
-    rise_s: Annotated[float, Field(ge=0, le=60)] | None = None
-    offset_shift_s: Annotated[float, Field(ge=-60, le=60)] | None = None
+    min_level_dbfs: LevelDbfs | None = None
+    onset_shift_s: ShiftSeconds | None = None
+    rise_s: RiseSeconds | None = None
+    offset_shift_s: ShiftSeconds | None = None
 
 
-class Loud(Section):
+class Switch(Section):
     enabled: bool = Field(False, description="an event for any sound far over the background")
-    enter_db: Annotated[float, Field(gt=0, le=40)] = Field(
-        20.0, description="dB over background to switch on"
-    )
-    exit_db: Annotated[float, Field(ge=0, le=40)] = Field(
-        10.0, description="dB below which it may switch off"
-    )
-    attack_s: Seconds = 0.0
-    release_s: Seconds = 1.0
-    min_duration_s: Seconds = 0.0
-    cooldown_s: Seconds = 0.0
-    min_level_dbfs: Annotated[float, Field(ge=-120, le=0)] = -60.0
+
+
+class Loud(LoudSettings, Switch):
+    """``enabled`` comes first: pydantic orders fields from the last base to the first."""
 
 
 class Events(Section):
@@ -147,7 +141,7 @@ class Mqtt(Section):
     username: str | None = None
     password: str | None = Field(None, description="prefer ${ENV} or password_file", repr=False)
     password_file: str | None = Field(None, description="a file whose first line is the password")
-    version: Literal["3.1.1", "5"] = "3.1.1"
+    version: MqttVersion = "3.1.1"
     client_id: str | None = Field(None, description="null = sound-monitor-<node>")
     base_topic: Topic = "sound-monitor"
     keepalive_s: Annotated[int, Field(ge=5, le=3600)] = 30

@@ -15,7 +15,7 @@ import ssl
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion, LogLevel, MQTTProtocolVersion
@@ -25,6 +25,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 from monitor.delivery.board import Message
 from monitor.delivery.failures import connect_failure, no_answer, refused
 from monitor.errors import ConfigError, PublishError
+from monitor.settings import MqttVersion
 
 log = logging.getLogger(__name__)
 
@@ -47,10 +48,10 @@ class BrokerSettings:
     host: str
     port: int
     client_id: str
+    keepalive_s: int
+    version: MqttVersion
     username: str | None = None
     password: str | None = field(default=None, repr=False)
-    version: Literal["3.1.1", "5"] = "3.1.1"
-    keepalive_s: int = 30
     tls: bool = False
     ca_file: str | None = None
     cert_file: str | None = None

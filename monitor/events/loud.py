@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from monitor.settings import ClassSettings, Seconds
+from monitor.settings import ClassSettings, LevelDbfs, Seconds
 
 LOUD = "loud"
 """Label of the pseudo-class in decisions and records."""
@@ -24,15 +24,15 @@ class LoudSettings(BaseModel):
     are dB over the background divided by 40 and clipped to 0 … 1, so that 20 dB score 0.5.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
-    enter_db: Annotated[Decibels, Field(gt=0.0)] = 20.0
-    exit_db: Decibels = 10.0
+    enter_db: Annotated[Decibels, Field(gt=0.0)] = Field(20.0, description="dB over background to switch on")
+    exit_db: Decibels = Field(10.0, description="dB below which it may switch off")
     attack_s: Seconds = 0.0
     release_s: Seconds = 1.0
     min_duration_s: Seconds = 0.0
     cooldown_s: Seconds = 0.0
-    min_level_dbfs: Annotated[float, Field(ge=-120.0, le=0.0)] = -60.0
+    min_level_dbfs: LevelDbfs = -60.0
 
     @model_validator(mode="after")
     def _hysteresis(self) -> LoudSettings:
@@ -45,7 +45,7 @@ class LoudSettings(BaseModel):
         return ClassSettings(
             enter=loud_score(self.enter_db),
             exit=loud_score(self.exit_db),
-            **self.model_dump(exclude={"enter_db", "exit_db"}),
+            **self.model_dump(include=set(LoudSettings.model_fields) - {"enter_db", "exit_db"}),
         )
 
 

@@ -7,8 +7,9 @@ import queue
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import partial
 
-from monitor.listeners import Listener
+from monitor.listeners import Listener, Listeners
 from monitor.records import EventRecord, HopResult
 
 log = logging.getLogger(__name__)
@@ -36,7 +37,7 @@ class Audience(Listener):
         *,
         capacity: int = _CAPACITY,
     ) -> None:
-        self._listeners = tuple(listeners)
+        self._listeners = Listeners(listeners)
         self._tellers = tuple(tellers)
         self._capacity = capacity
         self._queue: queue.Queue[Callable[[], None] | None] = queue.Queue(capacity)
@@ -47,19 +48,12 @@ class Audience(Listener):
         self._thread.start()
 
     def on_hop(self, file: str, hop: HopResult) -> None:
-        def tell() -> None:
-            for listener in self._listeners:
-                listener.on_hop(file, hop)
-
         if self._listeners and self._queue.qsize() < self._capacity // 2:
-            self._put(tell)
+            self._put(partial(self._listeners.on_hop, file, hop))
 
     def on_record(self, record: EventRecord) -> None:
-        def tell() -> None:
-            for listener in self._listeners:
-                listener.on_record(record)
-
-        self._put(tell)
+        if self._listeners:
+            self._put(partial(self._listeners.on_record, record))
 
     def on_status(self, text: str) -> None:
         def tell() -> None:

@@ -105,10 +105,9 @@ def assemble(config: Config) -> Assembly:
     model = load_configured_model(config)
     classes = resolve_classes(config, model.card)
     loud = config.settings.events.loud
-    settings = LoudSettings(**loud.model_dump(exclude={"enabled"})) if loud.enabled else None
     others = [label for label in model.card.classes if label not in classes]
     disabled = {label: card_settings(config, model.card, label).enter for label in others}
-    assembly = Assembly(model, classes, settings, disabled)
+    assembly = Assembly(model, classes, loud if loud.enabled else None, disabled)
     for label, class_settings in classes.items():
         shortest_s = model.card.classes[label].shortest_s
         problem = check_feasible(label, class_settings, shortest_s, assembly.window_s, assembly.hop_s)

@@ -17,7 +17,7 @@ from monitor.delivery.repeats import Repeats
 from monitor.errors import AudioError
 from monitor.health.liveness import Backoff
 from monitor.health.vitals import Hearing, Vitals
-from monitor.listeners import Listener
+from monitor.listeners import Listener, Listeners
 from monitor.pipeline import Pipeline
 from monitor.records import AudioBlock, Decision, HopResult
 from monitor.sources.base import DriverStuck, LiveSource, SourceLost, SourceSilent
@@ -69,7 +69,7 @@ class Listening:
     ) -> None:
         self._open_source = open_source
         self._streams = streams
-        self._listeners = listeners
+        self._listeners = Listeners(listeners)
         self._vitals = vitals
         self._stop = stop
         self._waits = waits
@@ -144,15 +144,12 @@ class Listening:
             self._vitals.hearing = Hearing("listening")
 
     def _tell_hop(self, name: str, hop: HopResult, recorder: Recorder) -> None:
-        for listener in self._listeners:
-            listener.on_hop(name, hop)
+        self._listeners.on_hop(name, hop)
         self._tell(hop.decisions, recorder)
 
     def _tell(self, decisions: Iterable[Decision], recorder: Recorder) -> None:
         for decision in decisions:
-            record = recorder.record(decision)
-            for listener in self._listeners:
-                listener.on_record(record)
+            self._listeners.on_record(recorder.record(decision))
 
     def _lose(self, error: AudioError, where: str = "") -> None:
         """Tell that there is no audio: the first reason is the cause, later ones say why it stays so."""

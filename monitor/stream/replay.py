@@ -11,7 +11,7 @@ from pathlib import Path
 
 from monitor.clock import FileClock
 from monitor.errors import AudioError
-from monitor.listeners import Listener
+from monitor.listeners import Listener, Listeners
 from monitor.records import AudioBlock, Decision, HopResult
 from monitor.sources.files import FileSource
 from monitor.stream.assembly import Assembly
@@ -46,7 +46,7 @@ class Replay:
     ) -> None:
         self._assembly = assembly
         self._options = options
-        self._listeners = listeners
+        self._listeners = Listeners(listeners)
         self._stop = stop
         self._numbers = count(options.first_seq)
         self._new_id = counted_ids() if options.deterministic else random_ids()
@@ -77,8 +77,7 @@ class Replay:
     def _replay_source(self, source: FileSource, name: str) -> None:
         pipeline = self._assembly.new_pipeline(source.rate)
         recorder = self._recorder(source, name)
-        for listener in self._listeners:
-            listener.on_file(name, source.duration_s)
+        self._listeners.on_file(name, source.duration_s)
         damage: AudioError | None = None
 
         def hops() -> Iterator[HopResult]:
@@ -94,8 +93,7 @@ class Replay:
             yield from pipeline.flush()
 
         for hop in hops():
-            for listener in self._listeners:
-                listener.on_hop(name, hop)
+            self._listeners.on_hop(name, hop)
             self._record(recorder, hop.decisions)
         self._record(recorder, pipeline.close("stopped"))
         if damage is not None:
@@ -113,9 +111,7 @@ class Replay:
 
     def _record(self, recorder: Recorder, decisions: Iterable[Decision]) -> None:
         for decision in decisions:
-            record = recorder.record(decision)
-            for listener in self._listeners:
-                listener.on_record(record)
+            self._listeners.on_record(recorder.record(decision))
 
 
 def paced(blocks: Iterable[AudioBlock], rate: int, stop: threading.Event) -> Iterator[AudioBlock]:

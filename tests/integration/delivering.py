@@ -24,7 +24,14 @@ HEALTH = Health("listening", "0.1.0", "urban-sounds", "0.1.0", uptime_s=60.0)
 
 def broker(port: int, **changes: object) -> BrokerSettings:
     return BrokerSettings(
-        **{"host": "127.0.0.1", "port": port, "client_id": "monitor", "keepalive_s": 5, **changes}
+        **{
+            "host": "127.0.0.1",
+            "port": port,
+            "client_id": "monitor",
+            "keepalive_s": 5,
+            "version": "3.1.1",
+            **changes,
+        }
     )
 
 
