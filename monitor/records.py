@@ -11,10 +11,15 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, field
-from typing import Literal
+from datetime import datetime
+from functools import cache
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
 
 SCHEMA = 1
 """Version of the event record; new keys may come, old ones keep name and meaning."""
@@ -160,6 +165,23 @@ class EventRecord:
 
     @classmethod
     def from_json(cls, text: str) -> EventRecord:
-        values = json.loads(text)
-        values["overlapping"] = tuple(values["overlapping"])
-        return cls(**values)
+        """Read a record; keys that a later version added are ignored.
+
+        Raises
+        ------
+        ValueError : not JSON, a value of the wrong type, a key that is missing, another schema
+        """
+        record = _adapter().validate_json(text.encode())
+        if record.schema != SCHEMA:
+            raise ValueError(f"event schema {record.schema}, this version reads {SCHEMA}")
+        for time in (record.start, record.end):
+            if time is not None:
+                datetime.fromisoformat(time.replace("Z", "+00:00"))
+        return record
+
+
+@cache
+def _adapter() -> TypeAdapter[EventRecord]:
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(EventRecord)

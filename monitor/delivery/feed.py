@@ -64,14 +64,21 @@ class Feed:
         ------
         OutboxError : the outbox cannot be read now; nothing is skipped
         """
-        while not self._rows and self._more:
-            self._fetch()
-        if not self._rows:
-            return None
-        seq, record = self._rows.popleft()
+        while True:
+            while not self._rows and self._more:
+                self._fetch()
+            if not self._rows:
+                return None
+            seq, record = self._rows[0]
+            values = _object(record)
+            if values is not None:
+                break
+            self._outbox.expire_unreadable(seq)
+            self._rows.popleft()
+        self._rows.popleft()
         if self._is_late(seq):
             self._sent_late.add(seq)
-            record = json.dumps(json.loads(record) | {"delayed": True}, sort_keys=True, ensure_ascii=False)
+            record = json.dumps(values | {"delayed": True}, sort_keys=True, ensure_ascii=False)
         return seq, record
 
     def acknowledged(self, seqs: Iterable[int]) -> int:
@@ -114,3 +121,13 @@ class Feed:
         limit = self._monotonic() - LATE_S
         while self._recent and self._recent[0][0] < limit:
             self._late_seq = self._recent.popleft()[1]
+
+
+def _object(text: str) -> dict[str, object] | None:
+    """The JSON object that a row holds; None for what a damaged disk made of it."""
+    try:
+        text.encode()  # bytes that were no UTF-8 stand here as lone surrogates
+        values = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return values if isinstance(values, dict) else None

@@ -6,7 +6,7 @@ import logging
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -17,14 +17,14 @@ from monitor.delivery.link import Connect, Connection
 from monitor.delivery.outbox import Outbox
 from monitor.delivery.payloads import Health, level_payload, near_payload
 from monitor.delivery.repeats import Repeats
+from monitor.delivery.session import STEP_S, Leave, Session, Unacknowledged
 from monitor.delivery.topics import Topics
-from monitor.errors import OutboxError, PublishError
+from monitor.errors import PublishError
 from monitor.health.liveness import Backoff
 from monitor.records import EventRecord, Level, Near
 
 log = logging.getLogger(__name__)
 
-_STEP_S = 1.0
 _ROWS_SHARE = 0.6
 """Part of the time for closing in which events may still go out; the rest is for states and status."""
 
@@ -47,14 +47,6 @@ class Retained:
     lwt: bool = True
     states: bool = True
     discovery: Message | None = None
-
-
-@dataclass(frozen=True)
-class _Leave:
-    """Until when, in monotonic seconds, rows are sent, and until when anything is."""
-
-    rows_until: float
-    end: float
 
 
 class MqttPublisher:
@@ -80,10 +72,11 @@ class MqttPublisher:
         self._feed = Feed(outbox, time.monotonic)
         self._changed = threading.Condition()  # a connection came, or rows were acknowledged
         self._closing = threading.Event()
-        self._leave: _Leave | None = None
+        self._leave: Leave | None = None
         self._waker, self._wake = socket.socketpair()
         self._waker.setblocking(False)
         self._thread = threading.Thread(target=self._run, name="mqtt", daemon=True)
+        self._unanswered = False  # it let us in and acknowledges nothing: connecting proves nothing
         self.connected = False
         self.last_error: str | None = None
         """Why there is no connection, in one line; None while there is one."""
@@ -141,11 +134,11 @@ class MqttPublisher:
         Takes at most about ``timeout_s``; returns whether the broker acknowledged all of it.
         """
         now = time.monotonic()
-        self._leave = _Leave(now + _ROWS_SHARE * timeout_s, now + timeout_s)
+        self._leave = Leave(now + _ROWS_SHARE * timeout_s, now + timeout_s)
         self._closing.set()
         self._wake_up()
         if self._thread.ident is not None:
-            self._thread.join(timeout_s + _STEP_S)
+            self._thread.join(timeout_s + STEP_S)
         # A thread that hangs in the name server's answer may still use them.
         if not self._thread.is_alive():
             self._waker.close()
@@ -165,10 +158,12 @@ class MqttPublisher:
             began = time.monotonic()
             try:
                 link.connect()
-                failures.over()
+                if not self._unanswered:
+                    failures.over()
                 self._serve(link)
                 link.disconnect()
             except PublishError as error:
+                self._unanswered |= isinstance(error, Unacknowledged)
                 self.last_error = str(error)
                 if failures.due(self.last_error):
                     log.warning("%s; trying again (attempt %d)", error, failures.count)
@@ -184,87 +179,21 @@ class MqttPublisher:
         """Keep a fresh connection busy until it breaks or the publisher closes."""
         self._board.connect()
         self._feed.rewind()
-        self.connected, self.last_error = True, None
+        self.connected = True
+        if not self._unanswered:
+            self.last_error = None
         self._notify()
-        _Session(link, self._board, self._feed, self._notify).run(lambda: self._leave)
+        Session(link, self._board, self._feed, self._on_acknowledged).run(lambda: self._leave)
 
     def _fewer_than(self, rows: int) -> bool:
         return self._outbox.pending_count() < rows
 
+    def _on_acknowledged(self) -> None:
+        if self._unanswered:
+            self._unanswered, self.last_error = False, None
+            log.info("mqtt: the broker acknowledges again")
+        self._notify()
+
     def _notify(self) -> None:
         with self._changed:
             self._changed.notify_all()
-
-
-class _Session:
-    """Sends through one connection: what the board says first, then rows, as far as there is room."""
-
-    def __init__(self, link: Connection, board: Board, feed: Feed, on_marked: Callable[[], None]) -> None:
-        self._link = link
-        self._board = board
-        self._feed = feed
-        self._on_marked = on_marked
-        self._rows: dict[int, int] = {}  # number of the message → seq
-        self._disk = Repeats(every=100)
-
-    def run(self, leave: Callable[[], _Leave | None]) -> None:
-        """Return when told to leave and all is acknowledged.
-
-        Raises
-        ------
-        PublishError : the connection broke, or time ran out
-        """
-        last_words = False
-        while True:
-            leaving, now = leave(), time.monotonic()
-            if leaving and not last_words and (self._rows_done or now > leaving.rows_until):
-                last_words = True
-                self._board.all_off()
-            self._send(rows=not last_words)
-            if last_words and self._board.empty and not self._link.in_flight:
-                return
-            left_s = leaving.end - now if leaving else _STEP_S
-            if left_s <= 0:
-                raise PublishError(
-                    f"mqtt: {self._link.in_flight} messages were not acknowledged before the end"
-                )
-            self._acknowledge(self._link.step(min(left_s, _STEP_S)))
-
-    @property
-    def _rows_done(self) -> bool:
-        return self._feed.empty and not self._rows
-
-    def _send(self, *, rows: bool) -> None:
-        link = self._link
-        while link.room > 0:
-            message = self._board.next()
-            if message is not None:
-                link.publish(message)
-                continue
-            row = self._next_row() if rows else None
-            if row is None:
-                break
-            seq, payload = row
-            self._rows[link.publish(Message(self._board.event_topic, payload, 1, False))] = seq
-        while not link.congested and (passing := self._board.next_passing()) is not None:
-            link.publish(passing)
-
-    def _next_row(self) -> tuple[int, str] | None:
-        try:
-            return self._feed.next()
-        except OutboxError as error:
-            self._complain(error)
-            return None
-
-    def _acknowledge(self, numbers: Iterable[int]) -> None:
-        seqs = [self._rows.pop(number) for number in numbers if number in self._rows]
-        try:
-            if self._feed.acknowledged(seqs):
-                self._disk.over()
-                self._on_marked()
-        except OutboxError as error:
-            self._complain(error)
-
-    def _complain(self, error: OutboxError) -> None:
-        if self._disk.due(str(error)):
-            log.error("%s", error)

@@ -9,6 +9,7 @@ its busy handler, which polls, instead of in a lock, which hands over at once.
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 import threading
 import time
@@ -23,10 +24,14 @@ from monitor.clock import iso_utc
 from monitor.errors import OutboxError
 from monitor.records import EventRecord
 
+log = logging.getLogger(__name__)
+
 _APPLICATION_ID = 0x534E444D
 """Marks the file as ours, so that another program's database is not taken for an old one."""
 
 _BUSY_TIMEOUT_S = 5.0
+_NAMED = 5
+"""Unreadable rows that are named."""
 
 _MIGRATIONS: tuple[tuple[str, ...], ...] = (
     (
@@ -45,15 +50,19 @@ _MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "CREATE INDEX events_start ON events (start)",
         "CREATE INDEX events_event_id ON events (event_id)",
     ),
+    ("ALTER TABLE events ADD COLUMN expired_at TEXT",),
 )
 """What leads from schema version i to i + 1; entries are only ever added."""
 
 _INSERT = """INSERT INTO events (seq, event_id, type, label, start, record, recorded_at)
              VALUES (?, ?, ?, ?, ?, ?, ?)"""
-_OPEN_STARTS = """SELECT record FROM events AS s WHERE type = 'start' AND NOT EXISTS
+_PENDING = """SELECT seq, record FROM events
+    WHERE delivered_at IS NULL AND expired_at IS NULL AND seq > ? ORDER BY seq LIMIT ?"""
+_PENDING_COUNT = "SELECT count(*) FROM events WHERE delivered_at IS NULL AND expired_at IS NULL"
+_OPEN_STARTS = """SELECT seq, record FROM events AS s WHERE type = 'start' AND NOT EXISTS
     (SELECT 1 FROM events AS e WHERE e.event_id = s.event_id AND e.type = 'end' AND e.seq > s.seq)
     ORDER BY seq"""
-_QUERY = """SELECT record, recorded_at, delivered_at, delayed FROM events
+_QUERY = """SELECT seq, record, recorded_at, delivered_at, delayed FROM events
     WHERE start >= ? AND start < ? AND (? IS NULL OR label = ?) ORDER BY seq DESC LIMIT ?"""
 
 
@@ -89,6 +98,7 @@ class Outbox:
         self._path = path
         self._utc = utc
         self._lock = threading.Lock()
+        self._unreadable: set[int] = set()
         with self._errors():
             self._connection = _open_readonly(path) if readonly else _open(path)
 
@@ -104,14 +114,23 @@ class Outbox:
 
     def pending(self, after_seq: int, limit: int) -> list[tuple[int, str]]:
         """Return (seq, record as JSON) of undelivered rows with a larger seq, in order."""
-        rows = self._select(
-            "SELECT seq, record FROM events WHERE delivered_at IS NULL AND seq > ? ORDER BY seq LIMIT ?",
-            (after_seq, limit),
-        )
-        return [(seq, record) for seq, record in rows]
+        return [(seq, record) for seq, record in self._select(_PENDING, (after_seq, limit))]
 
     def pending_count(self) -> int:
-        return int(self._select("SELECT count(*) FROM events WHERE delivered_at IS NULL")[0][0])
+        return int(self._select(_PENDING_COUNT)[0][0])
+
+    def expired_count(self) -> int:
+        """Rows that were given up undelivered."""
+        return int(self._select("SELECT count(*) FROM events WHERE expired_at IS NOT NULL")[0][0])
+
+    @property
+    def damage(self) -> str | None:
+        """Which rows of those asked for so far cannot be read, in one line; None when all can."""
+        if not self._unreadable:
+            return None
+        rows = ", ".join(str(seq) for seq in sorted(self._unreadable)[:_NAMED])
+        more = ", …" if len(self._unreadable) > _NAMED else ""
+        return f"history {self._path}: passed over what cannot be read (seq {rows}{more})"
 
     def mark_delivered(self, seqs: Iterable[int], *, late: Collection[int] = ()) -> None:
         """Note that the broker has acknowledged these rows; ``late`` are those sent as delayed."""
@@ -122,13 +141,22 @@ class Outbox:
                 "UPDATE events SET delivered_at = ?, delayed = ? WHERE seq = ?", rows
             )
 
+    def expire_unreadable(self, seq: int) -> None:
+        """Give a row up that cannot be read: it is never pending again."""
+        with self._errors(), self._lock, _transaction(self._connection):
+            self._connection.execute(
+                "UPDATE events SET expired_at = ? WHERE seq = ?", (iso_utc(self._utc()), seq)
+            )
+        self._note_unreadable(seq, "no JSON object")
+
     def last_seq(self) -> int:
         """The largest seq; 0 when there is none."""
         return int(self._select("SELECT coalesce(max(seq), 0) FROM events")[0][0])
 
     def open_starts(self) -> list[EventRecord]:
         """Return starts without an end, in order: a process was killed before it wrote them."""
-        return [EventRecord.from_json(record) for (record,) in self._select(_OPEN_STARTS)]
+        found = [self._read(seq, record) for seq, record in self._select(_OPEN_STARTS)]
+        return [record for record in found if record is not None]
 
     def query(
         self,
@@ -146,13 +174,29 @@ class Outbox:
         beyond = "~" if until is None else iso_utc(until)  # "~" sorts behind every date
         rows = self._select(_QUERY, (first, beyond, label, label, limit))
         return [
-            StoredEvent(EventRecord.from_json(record), recorded_at, delivered_at, bool(delayed))
-            for record, recorded_at, delivered_at, delayed in rows
+            StoredEvent(record, recorded_at, delivered_at, bool(delayed))
+            for seq, text, recorded_at, delivered_at, delayed in rows
+            if (record := self._read(seq, text)) is not None
         ]
 
     def close(self) -> None:
         with self._errors(), self._lock:
             self._connection.close()
+
+    def _read(self, seq: int, text: str) -> EventRecord | None:
+        """A record, or None for what a damaged disk or another version made of it."""
+        try:
+            return EventRecord.from_json(text)
+        except ValueError as error:
+            self._note_unreadable(seq, str(error).splitlines()[0])
+            return None
+
+    def _note_unreadable(self, seq: int, reason: str) -> None:
+        if seq not in self._unreadable:
+            log.warning(
+                "history %s: event record %d cannot be read (%s); passed over", self._path, seq, reason
+            )
+        self._unreadable.add(seq)
 
     def _select(self, sql: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
         with self._errors(), self._lock:
@@ -204,13 +248,16 @@ def _open_readonly(path: Path) -> sqlite3.Connection:
 
 def _connect(database: str, path: Path) -> sqlite3.Connection:
     try:
-        return sqlite3.connect(
+        connection = sqlite3.connect(
             database,
             timeout=_BUSY_TIMEOUT_S,
             isolation_level=None,
             check_same_thread=False,
             uri=database.startswith("file:"),
         )
+        # SQLite has no checksums: one byte that turned over must not hide the rows around it.
+        connection.text_factory = lambda raw: raw.decode("utf-8", "surrogateescape")
+        return connection
     except sqlite3.OperationalError as error:
         raise OutboxError(f"history {path}: {error}; set history.path to a writable place") from error
 

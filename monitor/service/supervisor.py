@@ -104,7 +104,7 @@ class Supervisor:
         publisher = watched.publisher
         return _Condition(
             hearing=watched.vitals.hearing,
-            history=watched.writer.failed,
+            history=watched.writer.failed or watched.outbox.damage,
             connected=publisher is not None and publisher.connected,
             broker=None if publisher is None else publisher.last_error,
         )
@@ -138,17 +138,18 @@ class Supervisor:
                 dropped_s=vitals.dropped_s,
                 inference_ms=None if vitals.inference_s is None else 1000 * vitals.inference_s,
                 delay_s=vitals.delay_s,
-                queue=_pending(watched.outbox),
+                queue=_count(watched.outbox.pending_count),
                 dropped_events=watched.writer.dropped,
+                expired=_count(watched.outbox.expired_count),
                 history=condition.history,
                 broker=condition.broker,
             )
         )
 
 
-def _pending(outbox: Outbox) -> int:
+def _count(rows: Callable[[], int]) -> int:
     try:
-        return outbox.pending_count()
+        return rows()
     except OutboxError:
         return 0  # `history` says why nothing can be counted
 

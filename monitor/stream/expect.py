@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import takewhile
@@ -40,7 +39,7 @@ def read_expected(path: Path) -> list[EventRecord]:
         try:
             if line.strip():
                 records.append(EventRecord.from_json(line))
-        except (json.JSONDecodeError, KeyError, TypeError) as error:
+        except ValueError as error:
             raise UsageError(
                 f"{path}:{number}: not an event record; write the list with replay --json"
             ) from error

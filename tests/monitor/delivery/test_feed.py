@@ -116,3 +116,18 @@ def test_a_disk_error_skips_nothing_and_marks_later(tmp_path):
         assert taken(feed) == [(3, False)]
         assert feed.acknowledged([]) == 2
         assert outbox.pending_count() == 1
+
+
+@pytest.mark.parametrize("late", [True, False])
+def test_a_row_that_is_no_json_is_given_up_and_the_others_are_sent(outbox, late):
+    clock = Clock()
+    feed = Feed(outbox, clock)
+    add(outbox, feed, 1, 2, 3)
+    outbox._connection.execute("UPDATE events SET record = '}' || record WHERE seq IN (1, 3)")
+    clock.now += 2 * LATE_S if late else 0
+    assert taken(feed) == [(2, late)]
+    feed.acknowledged([2])
+    feed.rewind()
+    assert feed.next() is None
+    assert feed.empty
+    assert (outbox.pending_count(), outbox.expired_count()) == (0, 2)

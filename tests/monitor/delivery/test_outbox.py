@@ -23,6 +23,7 @@ from samples import record
 from monitor.delivery.lock import ProcessLock
 from monitor.delivery.outbox import Outbox
 from monitor.errors import OutboxError, UsageError
+from monitor.records import EventRecord
 
 
 class OutboxModel(RuleBasedStateMachine):
@@ -238,3 +239,46 @@ def test_a_lock_that_cannot_be_made_is_named(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(OutboxError, match="lock file"):
         ProcessLock(tmp_path / "file" / "history.db")
+
+
+def broken(text: bytes, how: str) -> bytes:
+    """A record as a damaged disk, or a later version, leaves it."""
+    return {
+        "no JSON": b"}" + text[1:],
+        "no UTF-8": text.replace(b"siren", b"sir\xffn"),
+        "no object": b"[1, 2]",
+        "another type": text.replace(b'"score": 0.91', b'"score": {}'),
+        "no time": text.replace(b'"start": "2026', b'"start": "20x6'),
+        "a key is missing": text.replace(b'"label"', b'"lebal"'),
+        "another schema": text.replace(b'"schema": 1', b'"schema": 2'),
+    }[how]
+
+
+def damage(path: Path, seq: int, how: str) -> None:
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.text_factory = bytes
+        (text,) = connection.execute("SELECT record FROM events WHERE seq = ?", (seq,)).fetchone()
+        changed = broken(text, how)
+        assert changed != text
+        connection.execute("UPDATE events SET record = CAST(? AS TEXT) WHERE seq = ?", (changed, seq))
+
+
+@pytest.mark.parametrize(
+    "how",
+    ["no JSON", "no UTF-8", "no object", "another type", "no time", "a key is missing", "another schema"],
+)
+def test_a_row_that_cannot_be_read_is_named_and_passed_over(tmp_path: Path, how: str) -> None:
+    path = tmp_path / "history.db"
+    with closing(Outbox(path)) as outbox:
+        outbox.append_all(record(seq) for seq in (1, 2, 3))
+    damage(path, 2, how)
+    with closing(Outbox(path)) as outbox:
+        assert outbox.damage is None
+        assert [start.seq for start in outbox.open_starts()] == [1, 3]
+        assert [stored.record.seq for stored in outbox.query()] == [3, 1]
+        assert outbox.damage == f"history {path}: passed over what cannot be read (seq 2)"
+
+
+def test_a_record_of_a_later_version_with_more_keys_is_read() -> None:
+    text = record(1).to_json().replace('"clip"', '"colour": "red", "clip"')
+    assert EventRecord.from_json(text) == record(1)

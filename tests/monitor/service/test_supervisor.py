@@ -21,6 +21,10 @@ class Clock:
 
 class Outbox:
     broken = False
+    damage: str | None = None
+
+    def expired_count(self) -> int:
+        return 3
 
     def pending_count(self) -> int:
         if self.broken:
@@ -116,6 +120,7 @@ def test_health_carries_the_figures(case: Case) -> None:
     case.check_for(0.25)
     health = case.publisher.told[-1]
     assert (health.inference_ms, health.delay_s, health.queue, health.dropped_events) == (1.5, 0.25, 7, 2)
+    assert health.expired == 3
     assert health.uptime_s == 1.0
 
 

@@ -1,0 +1,94 @@
+"""A broker that lets us in and acknowledges nothing is noticed in bounded time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from samples import record
+
+from monitor.delivery.board import Board, Message
+from monitor.delivery.feed import Feed
+from monitor.delivery.outbox import Outbox
+from monitor.delivery.session import STEP_S, UNACKNOWLEDGED_S, Session, Unacknowledged
+from monitor.delivery.topics import Topics
+
+
+class Broker:
+    """A link to a broker that acknowledges one message every ``pause_s``, or none; time is its steps."""
+
+    congested = False
+
+    def __init__(self, pause_s: float | None, acknowledged: int = 10**9) -> None:
+        self.now = 0.0
+        self.sent: list[int] = []
+        self._pause_s = pause_s
+        self._left = acknowledged
+        self._last = 0.0
+
+    @property
+    def room(self) -> int:
+        return 20 - len(self.sent)
+
+    @property
+    def in_flight(self) -> int:
+        return len(self.sent)
+
+    def publish(self, message: Message) -> int:
+        self.sent.append(len(self.sent) + round(1000 * self.now))
+        return self.sent[-1]
+
+    def step(self, timeout_s: float) -> list[int]:
+        self.now += timeout_s
+        if self._pause_s is None or not self._left or self.now - self._last < self._pause_s or not self.sent:
+            return []
+        self._last, self._left = self.now, self._left - 1
+        return [self.sent.pop(0)]
+
+
+class Enough(Exception):  # noqa: N818 — no error
+    pass
+
+
+@pytest.fixture
+def outbox(tmp_path: Path) -> Iterator[Outbox]:
+    with closing(Outbox(tmp_path / "history.db")) as opened:
+        opened.append_all(record(seq) for seq in range(1, 6))
+        yield opened
+
+
+def run(broker: Broker, outbox: Outbox, for_s: float) -> int:
+    """Serve a connection for some time; returns how often anything was acknowledged."""
+    board = Board(Topics("base", "node", ("siren",)), states=True, status=True, discovery=None)
+    board.connect()
+    times: list[None] = []
+
+    def leave() -> None:
+        if broker.now > for_s:
+            raise Enough
+
+    session = Session(
+        broker, board, Feed(outbox, lambda: broker.now), lambda: times.append(None), lambda: broker.now
+    )
+    with pytest.raises(Enough):
+        session.run(leave)
+    return len(times)
+
+
+def test_a_broker_that_never_acknowledges_is_given_up(outbox: Outbox) -> None:
+    broker = Broker(None)
+    with pytest.raises(Unacknowledged, match="acknowledged nothing for 30 s"):
+        run(broker, outbox, 1000)
+    assert broker.now <= UNACKNOWLEDGED_S + 2 * STEP_S
+
+
+def test_a_broker_that_stops_acknowledging_is_given_up(outbox: Outbox) -> None:
+    with pytest.raises(Unacknowledged):
+        run(Broker(2.0, acknowledged=3), outbox, 1000)
+
+
+def test_a_slow_broker_and_one_with_nothing_to_acknowledge_are_kept(outbox: Outbox) -> None:
+    assert run(Broker(0.9 * UNACKNOWLEDGED_S), outbox, 40 * UNACKNOWLEDGED_S) == 7
+    assert outbox.pending_count() == 0
