@@ -110,8 +110,16 @@ class Pipeline:
         self._position += len(audio)
         self._filled = 0
         level = parts.level(audio)
-        scores = parts.classifier.push(hop)
-        accepted = parts.classifier.accepted(scores)
+        found = parts.classifier.push(hop)
+        accepted = parts.classifier.accepted(found.scores)
         decisions = parts.tracker.push(self._position, accepted, level)
-        near = parts.tracker.near(scores, level, rejected=accepted is not scores)
-        return HopResult(self._position, self._position / self._rates[1], scores, level, decisions, near)
+        return HopResult(
+            position=self._position,
+            time_s=self._position / self._rates[1],
+            scores=found.scores,
+            level=level,
+            decisions=decisions,
+            near=parts.tracker.near(found.scores, level, accepted=accepted),
+            features=found.features,
+            embedding=found.embedding,
+        )

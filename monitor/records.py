@@ -119,6 +119,8 @@ class HopResult:
     position : end of the hop at the model's rate
     scores : calibrated scores before smoothing, shape (labels,), 0 … 1
     near : of the classes that came near and were not reported, in label order
+    features : log-mel rows of the hop, shape (frames, bands); None for models that take a waveform
+    embedding : of the window that the hop ends, shape (n,); None where the model gives none
     """
 
     position: int
@@ -127,6 +129,8 @@ class HopResult:
     level: Level
     decisions: tuple[Decision, ...] = ()
     near: tuple[Near, ...] = ()
+    features: NDArray[np.float32] | None = None
+    embedding: NDArray[np.float32] | None = None
 
 
 @dataclass(frozen=True, slots=True)

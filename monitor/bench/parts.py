@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from monitor.bench.reference import Reference
 from monitor.features.logmel import mel_matrix
 from monitor.features.resample import Resampler, mono
-from monitor.features.spec import LogMelSpec
+from monitor.features.spec import MelSpec
 from monitor.pipeline import StreamParts
 from monitor.records import Level, Samples
 from monitor.sources.files import FileSource
@@ -106,12 +106,12 @@ class _Stream:
         self._costs = costs
         self._parts: StreamParts = assembly.new_parts()
         # Its floor is measured beside the stream, whose state would change.
-        self._alone = assembly.model.classifier()
+        self._alone = assembly.new_parts().classifier
         self._rest = np.empty(0, np.float32)
         self._position = 0
         spec = self._card.front_end
         self._log_mel = None
-        if isinstance(spec, LogMelSpec):
+        if isinstance(spec, MelSpec):
             self._log_mel = _LogMelFloor(spec, self._card.sample_rate, self._card.hop)
 
     def push(self, samples: Samples) -> None:
@@ -186,7 +186,7 @@ class _Library:
 class _LogMelFloor:
     """The FFT of a hop's frames and the product with the mel matrix; nothing around them."""
 
-    def __init__(self, spec: LogMelSpec, rate: int, hop: int) -> None:
+    def __init__(self, spec: MelSpec, rate: int, hop: int) -> None:
         rng = np.random.default_rng(0)
         self._frames = rng.standard_normal((hop // spec.hop, spec.n_fft), dtype=np.float32)
         self._mel = np.ascontiguousarray(mel_matrix(spec, rate).T, np.float32)

@@ -10,6 +10,7 @@ import click
 
 from monitor.cli.common import common_options, read_config
 from monitor.config.load import Config
+from monitor.model.card import MultiHeadCard
 from monitor.model.load import LoadedModel
 from monitor.settings import silent
 from monitor.stream.assembly import SHIPPED_MODEL, load_configured_model
@@ -55,6 +56,7 @@ def show(
     click.echo(f"input     {card.front_end.kind}, {rate} Hz, {times}{form}")
     click.echo(f"output    {card.output}, temperature {card.temperature:g}, runtime {loaded.runtime}")
     click.echo(f"classes   {', '.join(card.classes)}")
+    _show_sounds(loaded)
     for profile in dict.fromkeys(name for one in card.classes.values() for name in one.profiles):
         labels = silent(
             {k: one.profiles[profile] for k, one in card.classes.items() if profile in one.profiles}
@@ -66,6 +68,26 @@ def show(
         kind = "recipe, cross-validated" if figure.recipe_cv else "these weights"
         origin = f"{figure.data}, {figure.fold}, seed {figure.seed}; {kind}"
         click.echo(f"quality   {figure.measure} = {figure.value:g}   ({origin})")
+
+
+def _show_sounds(loaded: LoadedModel) -> None:
+    """What `events.sounds` may name, if the model has sounds beside its classes."""
+    card = loaded.card
+    if not isinstance(card, MultiHeadCard) or card.outputs.sounds is None:
+        return
+    for name, sound in card.sounds.items():
+        click.echo(f"sound     {name}: {'; '.join(sound.labels)}")
+    click.echo(f"sounds    {card.outputs.sounds} labels: sound-monitor model sounds lists them")
+
+
+@model.command(epilog="Example: sound-monitor model sounds | grep -i dog")
+@_arguments
+def sounds(path: Path | None, config_file: Path | None, overrides: tuple[str, ...], debug: bool) -> None:
+    """List every name that events.sounds may have with PATH, a line each."""
+    loaded = _load(path, config_file, overrides, debug)
+    curated = loaded.card.sounds if isinstance(loaded.card, MultiHeadCard) else {}
+    for name in (*curated, *loaded.package.sounds):
+        click.echo(name)
 
 
 @model.command(epilog="Example: sound-monitor model check my-model.tflite")

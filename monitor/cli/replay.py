@@ -192,7 +192,7 @@ class _Session:
         wanted = self.wanted
         listeners: list[Listener] = []
         if wanted.scores:
-            scores = stack.enter_context(closing(scores_writer(wanted.scores, self.assembly.model.labels)))
+            scores = stack.enter_context(closing(scores_writer(wanted.scores, self.assembly.labels)))
             listeners.append(scores)
         if wanted.view:
             listeners += self._view(stack, delivery)

@@ -86,7 +86,7 @@ def tune(
         raise UsageError(f"--plot {options.plot}: the picture is an SVG; name it FILE.svg")
     assembly = assemble(read_config(config_file, overrides, debug))
     classes = _wanted_classes(assembly, labels)
-    recordings = [recording for path in scores for recording in read_scores(path, assembly.model.labels)]
+    recordings = [recording for path in scores for recording in read_scores(path, assembly.labels)]
     tracks: list[Track] = [()] * len(recordings)
     if options.events is not None:
         # Labels of classes that are not asked for are true all the same.
@@ -114,15 +114,14 @@ def _list(assembly: Assembly) -> str:
 
 
 def _logic(assembly: Assembly, classes: Mapping[str, ClassSettings]) -> Logic:
-    card = assembly.model.card
+    card, cards = assembly.model.card, assembly.cards
 
     def can_switch_on(label: str, settings: ClassSettings) -> bool:
-        shortest_s = card.classes[label].shortest_s
-        problem = check_feasible(label, settings, shortest_s, assembly.window_s, assembly.hop_s)
+        problem = check_feasible(label, settings, cards[label].shortest_s, assembly.window_s, assembly.hop_s)
         return problem is None or problem.severity != "refuse"
 
-    accepted = assembly.model.classifier().accepted
-    return Logic(assembly.model.labels, classes, card.sample_rate, card.hop, accepted, can_switch_on)
+    accepted = assembly.new_parts().classifier.accepted
+    return Logic(assembly.labels, classes, card.sample_rate, card.hop, accepted, can_switch_on)
 
 
 def _say_tracks(tracks: Sequence[Track]) -> None:

@@ -61,7 +61,7 @@ class ViewFacts:
     def of(cls, assembly: Assembly, node: str, subscribe: str | None) -> ViewFacts:
         card = assembly.model.card
         thresholds = {label: settings.enter for label, settings in assembly.classes.items()}
-        return cls(f"{node} · {card.name} {card.version}", assembly.model.labels, thresholds, subscribe)
+        return cls(f"{node} · {card.name} {card.version}", assembly.labels, thresholds, subscribe)
 
 
 class View(Listener):

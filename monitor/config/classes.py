@@ -2,40 +2,53 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Sequence
 
 from pydantic import ValidationError
 
 from monitor.config.load import Config, nearest
 from monitor.errors import ConfigError
-from monitor.model.card import Card
+from monitor.model.card import Card, ClassCard
+from monitor.model.heads import Head
 from monitor.settings import ClassSettings
 
 
-def resolve_classes(config: Config, card: Card) -> dict[str, ClassSettings]:
-    """Return the settings of every class that makes events, in the card's order.
+def class_cards(card: Card, heads: Sequence[Head] = ()) -> dict[str, ClassCard]:
+    """Return what model and heads say of each label that can make events: the model's own first."""
+    return {**card.classes, **{label: one for head in heads for label, one in head.classes.items()}}
+
+
+def resolve_classes(config: Config, card: Card, heads: Sequence[Head] = ()) -> dict[str, ClassSettings]:
+    """Return the settings of every label that makes events, in the order of :func:`class_cards`.
+
+    Labels of ``heads`` were asked for by name; ``events.enabled`` chooses among the model's own.
 
     Raises
     ------
     ConfigError : a label that the model does not have, or a combination out of range
     """
     events = config.settings.events
-    _check_known(config, ("events", "classes"), events.classes, card)
+    known = class_cards(card, heads)
+    _check_known(config, ("events", "classes"), events.classes, known, card)
+    enabled = set(card.classes)
     if events.enabled != "all":
-        _check_known(config, ("events", "enabled"), events.enabled, card)
-    enabled = card.classes if events.enabled == "all" else events.enabled
-    return {label: _resolve(config, card, label) for label in card.classes if label in enabled}
+        _check_known(config, ("events", "enabled"), events.enabled, card.classes, card)
+        enabled = set(events.enabled)
+    return {
+        label: _resolve(config, one, label)
+        for label, one in known.items()
+        if label in enabled or label not in card.classes
+    }
 
 
-def card_settings(config: Config, card: Card, label: str) -> ClassSettings:
+def card_settings(config: Config, card: ClassCard) -> ClassSettings:
     """What the card says of a label in the profile in force; a profile it lacks is ``quiet``."""
-    profiles = card.classes[label].profiles
-    return profiles.get(config.settings.events.profile, profiles["quiet"])
+    return card.profiles.get(config.settings.events.profile, card.profiles["quiet"])
 
 
-def _resolve(config: Config, card: Card, label: str) -> ClassSettings:
+def _resolve(config: Config, card: ClassCard, label: str) -> ClassSettings:
     events = config.settings.events
-    base = card_settings(config, card, label)
+    base = card_settings(config, card)
     overrides = [events.defaults, events.classes.get(label, events.defaults)]
     changes = {k: v for part in overrides for k, v in part.model_dump().items() if v is not None}
     # A lowered `enter` alone must not stumble over the card's `exit`.
@@ -48,11 +61,13 @@ def _resolve(config: Config, card: Card, label: str) -> ClassSettings:
         raise ConfigError(f"{config.where('events', 'classes', label)}: {message}") from error
 
 
-def _check_known(config: Config, key: tuple[str, ...], labels: Iterable[str], card: Card) -> None:
+def _check_known(
+    config: Config, key: tuple[str, ...], labels: Collection[str], known: Collection[str], card: Card
+) -> None:
     for label in labels:
-        if label not in card.classes:
+        if label not in known:
             what = (
                 "is a negative label and makes no events" if label in card.negative_labels else "is no label"
             )
-            hint = nearest(label, list(card.classes))
+            hint = nearest(label, list(known))
             raise ConfigError(f"{config.where(*key, label)} {what} of model {card.name}{hint}")

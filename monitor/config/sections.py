@@ -112,7 +112,11 @@ class Events(Section):
     profile: Literal["quiet", "sensitive"] = Field(
         "quiet", description="the card's operating point: few false alarms, or few misses"
     )
-    enabled: Literal["all"] | list[str] = Field("all", description="labels that make events")
+    enabled: Literal["all"] | list[str] = Field("all", description="classes of the model that make events")
+    sounds: list[str] = Field(
+        default_factory=list,
+        description="sounds beside the classes: names that `model show` lists, or labels of AudioSet",
+    )
     defaults: ClassOverride = Field(ClassOverride(), description="overrides for every class")
     classes: dict[str, ClassOverride] = Field(default_factory=dict, description="overrides by label")
     loud: Loud = Loud()

@@ -99,15 +99,19 @@ class EventTracker:
                 decisions.append(decision)
         return missed + self._joined(decisions)
 
-    def near(self, scores: NDArray[np.float32], level: Level, *, rejected: bool) -> tuple[Near, ...]:
+    def near(
+        self, scores: NDArray[np.float32], level: Level, *, accepted: NDArray[np.float32]
+    ) -> tuple[Near, ...]:
         """Return what kept the classes that came near at the row just pushed from being reported.
 
         scores : calibrated, as they were before the reject rule, shape (labels,), 0 … 1
-        rejected : the reject rule held, and :meth:`push` was given zeros
+        accepted : as :meth:`push` was given them; lower where the reject rule held
         """
         row: list[float] = scores.tolist()
+        rejected: list[bool] = (accepted < scores).tolist()
         if self._loud:
             row.append(float(np.float32(loud_score(level.rms_dbfs - level.background_dbfs))))
+            rejected.append(False)
         found = []
         for column, machine in self._machines:
             if not comes_near(row[column], machine.smoothed, machine.limits.enter):
@@ -117,7 +121,7 @@ class EventTracker:
                 machine.limits,
                 score=row[column],
                 level_dbfs=level.rms_dbfs,
-                rejected=rejected and machine.label != LOUD,
+                rejected=rejected[column],
                 rate=self._rate,
             )
             if why is not None:

@@ -1,7 +1,8 @@
 """Streaming log-mel: one implementation for training and daemon.
 
-A frame looks back: frame *t* covers the ``n_fft`` samples that end at ``(t + 1)·hop``,
-so a hop's worth of audio yields a hop's worth of frames with no look-ahead. This is
+A frame looks back: frame *t* covers the ``n_fft`` samples (``win_length`` with
+``kaldi-log-mel``) that end at ``(t + 1)·hop``, so a hop's worth of audio yields a hop's
+worth of frames with no look-ahead. For ``log-mel`` this is
 ``librosa.feature.melspectrogram(center=False)`` on the signal after ``n_fft − hop``
 zeros.
 
@@ -13,12 +14,13 @@ matrix product depends on its row count.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
-from monitor.features.spec import LogMelSpec
+from monitor.features.spec import KaldiLogMelSpec, LogMelSpec, MelSpec, Normalisation
 from monitor.records import Samples
 
 Frames = NDArray[np.float32]
@@ -39,21 +41,22 @@ class LogMel:
         ``spec.matrix_sha256``
     """
 
-    def __init__(self, spec: LogMelSpec, sample_rate: int, frames_per_call: int) -> None:
+    def __init__(self, spec: MelSpec, sample_rate: int, frames_per_call: int) -> None:
         if frames_per_call < 1:
             raise ValueError(f"frames_per_call is {frames_per_call}; it must be 1 or more")
         self.spec = spec
         self.hop_samples = frames_per_call * spec.hop
         self._mel = _checked_mel(spec, sample_rate)
         self._taper = _taper(spec)
-        self._mean = np.asarray(spec.normalisation.mean, np.float32)
-        self._scale = (1.0 / np.asarray(spec.normalisation.std)).astype(np.float32)
-        self._floor = np.float32(spec.floor)
-        self._reference_db = np.float32(10.0 * np.log10(spec.reference))
-        self._past = spec.n_fft - spec.hop
+        self._to_log = _log_of(spec)
+        frame = len(self._taper)
+        self._past = frame - spec.hop
         self._buffer = np.zeros(self._past + self.hop_samples, np.float32)
-        self._framed = np.lib.stride_tricks.sliding_window_view(self._buffer, spec.n_fft)[:: spec.hop]
-        self._tapered = np.empty(self._framed.shape, np.float32)
+        self._framed = np.lib.stride_tricks.sliding_window_view(self._buffer, frame)[:: spec.hop]
+        self._padded = np.zeros((frames_per_call, spec.n_fft), np.float32)
+        self._tapered = self._padded[:, :frame]
+        self._pre_emphasis = np.float32(spec.pre_emphasis if isinstance(spec, KaldiLogMelSpec) else 0.0)
+        self._last = np.float32(0.0)
 
     def push(self, samples: Samples) -> Frames:
         """Return the frames, shape (frames_per_call, n_mels), of the next ``hop_samples`` samples."""
@@ -62,24 +65,23 @@ class LogMel:
         buffer = self._buffer
         buffer[: self._past] = buffer[self.hop_samples :]
         buffer[self._past :] = samples
+        if self._pre_emphasis:
+            buffer[self._past] -= self._pre_emphasis * self._last
+            buffer[self._past + 1 :] -= self._pre_emphasis * samples[:-1]
+            self._last = samples[-1]
         np.multiply(self._framed, self._taper, out=self._tapered)
         # A transform that is not scaled numpy computes in float64, at twice the time.
-        spectrum = np.fft.rfft(self._tapered, axis=1, norm="forward")
+        spectrum = np.fft.rfft(self._padded, axis=1, norm="forward")
         power = (spectrum.real**2 + spectrum.imag**2).astype(np.float32, copy=False)
-        mel: Frames = np.maximum(power @ self._mel, self._floor)
-        np.log10(mel, out=mel)
-        mel *= 10.0
-        mel -= self._reference_db
-        mel -= self._mean
-        mel *= self._scale
-        return mel
+        return self._to_log(power @ self._mel)
 
     def reset(self) -> None:
         """Forget the past; the next hop begins a stream."""
         self._buffer[:] = 0.0
+        self._last = np.float32(0.0)
 
 
-def log_mel(samples: Samples, spec: LogMelSpec, sample_rate: int, frames_per_call: int) -> Frames:
+def log_mel(samples: Samples, spec: MelSpec, sample_rate: int, frames_per_call: int) -> Frames:
     """Return all frames of a whole signal, exactly as the stream computes them.
 
     samples : float32, shape (n,); zeros fill the last hop. Returns shape (frames, n_mels).
@@ -94,7 +96,7 @@ def log_mel(samples: Samples, spec: LogMelSpec, sample_rate: int, frames_per_cal
 
 
 @lru_cache(maxsize=4)
-def _checked_mel(spec: LogMelSpec, sample_rate: int) -> NDArray[np.float32]:
+def _checked_mel(spec: MelSpec, sample_rate: int) -> NDArray[np.float32]:
     """The mel filters for a power spectrum that was divided by n_fft², shape (n_fft // 2 + 1, n_mels).
 
     Kept, because a directory of short clips is as many streams.
@@ -107,8 +109,15 @@ def _checked_mel(spec: LogMelSpec, sample_rate: int) -> NDArray[np.float32]:
     return mel
 
 
-def _taper(spec: LogMelSpec) -> Samples:
-    """Periodic Hann of ``win_length`` centred in ``n_fft``, as librosa and scipy define it."""
+def _taper(spec: MelSpec) -> Samples:
+    """The window by which a frame is multiplied; its length is that of a frame.
+
+    ``hann``: periodic, of ``win_length``, centred in ``n_fft``, as librosa and scipy define it.
+    ``hann-symmetric``: of ``win_length`` alone. Where in ``n_fft`` it stood would not change the
+    power, so the frame need not reach further back.
+    """
+    if spec.window == "hann-symmetric":
+        return np.hanning(spec.win_length).astype(np.float32)
     phase = 2.0 * np.pi * np.arange(spec.win_length) / spec.win_length
     taper = np.zeros(spec.n_fft)
     left = (spec.n_fft - spec.win_length) // 2
@@ -116,24 +125,74 @@ def _taper(spec: LogMelSpec) -> Samples:
     return taper.astype(np.float32)
 
 
-def mel_matrix(spec: LogMelSpec, sample_rate: int) -> NDArray[np.float64]:
+def _log_of(spec: MelSpec) -> Callable[[Frames], Frames]:
+    """From mel power to normalised logarithm, in place, as the spec says it."""
+    if isinstance(spec, KaldiLogMelSpec):
+        return _natural_log(spec)
+    assert isinstance(spec, LogMelSpec)
+    return _decibels(spec)
+
+
+def _decibels(spec: LogMelSpec) -> Callable[[Frames], Frames]:
+    mean, scale = _affine(spec.normalisation)
+    floor = np.float32(spec.floor)
+    reference_db = np.float32(10.0 * np.log10(spec.reference))
+
+    def to_log(mel: Frames) -> Frames:
+        np.maximum(mel, floor, out=mel)
+        np.log10(mel, out=mel)
+        mel *= 10.0
+        mel -= reference_db
+        mel -= mean
+        mel *= scale
+        return mel
+
+    return to_log
+
+
+def _natural_log(spec: KaldiLogMelSpec) -> Callable[[Frames], Frames]:
+    mean, scale = _affine(spec.normalisation)
+    offset = np.float32(spec.offset)
+
+    def to_log(mel: Frames) -> Frames:
+        mel += offset
+        np.log(mel, out=mel)
+        mel -= mean
+        mel *= scale
+        return mel
+
+    return to_log
+
+
+def _affine(normalisation: Normalisation) -> tuple[Samples, Samples]:
+    """What is subtracted, and by what is multiplied."""
+    mean = np.asarray(normalisation.mean, np.float32)
+    return mean, (1.0 / np.asarray(normalisation.std)).astype(np.float32)
+
+
+def mel_matrix(spec: MelSpec, sample_rate: int) -> NDArray[np.float64]:
     """Return the triangular mel filters, shape (n_mels, n_fft // 2 + 1).
 
-    Reference: Slaney, Auditory Toolbox, 1998; HTK: ``2595·log10(1 + f/700)``. Equal to
-    ``librosa.filters.mel`` with ``htk`` and ``norm`` set alike.
+    Reference: Slaney, Auditory Toolbox, 1998; HTK: ``2595·log10(1 + f/700)``; Kaldi: HTK's scale,
+    triangles linear in mel. Equal to ``librosa.filters.mel`` with ``htk`` and ``norm`` set alike,
+    and to ``torchaudio.compliance.kaldi.get_mel_banks``.
     """
     if spec.fmax > sample_rate / 2:
         raise ValueError(f"fmax {spec.fmax:g} Hz is above half the sample rate {sample_rate} Hz")
     to_mel, to_hz = _SCALES[spec.scale]
-    bins_hz = np.fft.rfftfreq(spec.n_fft, 1.0 / sample_rate)
-    edges_hz = to_hz(np.linspace(to_mel(np.array(spec.fmin)), to_mel(np.array(spec.fmax)), spec.n_mels + 2))
-    widths = np.diff(edges_hz)
-    ramps = edges_hz[:, None] - bins_hz[None, :]
+    bins = np.fft.rfftfreq(spec.n_fft, 1.0 / sample_rate).astype(np.float64)
+    edges = np.linspace(to_mel(np.array(spec.fmin)), to_mel(np.array(spec.fmax)), spec.n_mels + 2)
+    if spec.scale == "kaldi":
+        bins = to_mel(bins)
+    else:
+        edges = to_hz(edges)
+    widths = np.diff(edges)
+    ramps = edges[:, None] - bins[None, :]
     rising = -ramps[:-2] / widths[:-1, None]
     falling = ramps[2:] / widths[1:, None]
     matrix: NDArray[np.float64] = np.maximum(0.0, np.minimum(rising, falling))
     if spec.norm == "slaney":
-        matrix *= (2.0 / (edges_hz[2:] - edges_hz[:-2]))[:, None]
+        matrix *= (2.0 / (edges[2:] - edges[:-2]))[:, None]
     return matrix
 
 
@@ -167,4 +226,8 @@ def _htk_hz(mel: NDArray[np.float64]) -> NDArray[np.float64]:
     return result
 
 
-_SCALES = {"slaney": (_slaney_mel, _slaney_hz), "htk": (_htk_mel, _htk_hz)}
+_SCALES = {
+    "slaney": (_slaney_mel, _slaney_hz),
+    "htk": (_htk_mel, _htk_hz),
+    "kaldi": (_htk_mel, _htk_hz),  # 1127·ln(1 + f/700) is the same but for a factor, which cancels
+}

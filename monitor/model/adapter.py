@@ -6,12 +6,9 @@ a model package. The card is that of network and head together, so nothing else 
 
 from __future__ import annotations
 
-import io
-import math
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,17 +16,16 @@ from pydantic import PositiveInt, model_validator
 
 from monitor.errors import PackageError
 from monitor.features.spec import Frozen
+from monitor.model.arrays import npy, read_arrays
 from monitor.model.card import Card
 from monitor.model.classifier import Invoke
 from monitor.model.package import (
     CARD_FILE,
-    DAMAGE,
     card_files,
     check_labels,
     labels_in,
     parse_card,
     read_entries,
-    read_entry,
     read_file,
     write_archive,
 )
@@ -137,8 +133,7 @@ def read_adapter(path: Path) -> Adapter:
     card = parse_card(path, entries[CARD_FILE], AdapterCard)
     labels = labels_in(path, entries)
     check_labels(path, labels, card)
-    arrays = _read_arrays(path, data)
-    adapter = Adapter(path, card, labels, arrays[_WEIGHTS], arrays[_BIAS])
+    adapter = Adapter(path, card, labels, *read_arrays(path, data, _WEIGHTS, _BIAS))
     _check(adapter)
     return adapter
 
@@ -152,36 +147,8 @@ def write_adapter(adapter: Adapter) -> None:
     """
     _check(adapter)
     files: dict[str, str | bytes] = {**card_files(adapter.path, adapter.labels, adapter.card)}
-    files |= {_WEIGHTS: _npy(adapter.weights), _BIAS: _npy(adapter.bias)}
+    files |= {_WEIGHTS: npy(adapter.weights), _BIAS: npy(adapter.bias)}
     write_archive(adapter.path, b"", files)
-
-
-def _read_arrays(path: Path, data: bytes) -> dict[str, NDArray[np.float32]]:
-    try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            return {name: _array(read_entry(archive, name)) for name in (_WEIGHTS, _BIAS)}
-    except (KeyError, ValueError, *DAMAGE) as error:
-        raise PackageError(f"{path}: its weights cannot be read ({' '.join(str(error).split())})") from error
-
-
-def _array(data: bytes) -> NDArray[np.float32]:
-    """The array of a .npy file, which must be float32."""
-    stream = io.BytesIO(data)
-    npy: Any = np.lib.format  # typed in some releases of numpy only
-    # A header may promise more than the file holds; the size is checked before anything is allocated.
-    if npy.read_magic(stream) != (1, 0):
-        raise ValueError("an array must be a .npy of version 1.0")
-    shape, fortran, dtype = npy.read_array_header_1_0(stream)
-    if dtype != np.float32 or fortran or 4 * math.prod(shape) != len(data) - stream.tell():
-        raise ValueError("an array must be float32, in C order and complete")
-    array: NDArray[np.float32] = np.frombuffer(data, np.float32, offset=stream.tell()).reshape(shape)
-    return array
-
-
-def _npy(array: NDArray[Any]) -> bytes:
-    stream = io.BytesIO()
-    np.save(stream, np.ascontiguousarray(array, np.float32), allow_pickle=False)
-    return stream.getvalue()
 
 
 def _check(adapter: Adapter) -> None:

@@ -1,15 +1,18 @@
-"""The card: what a model is, in one validated JSON document inside its package."""
+"""The card: what a model is, in one validated JSON document inside its package.
+
+Schema 1 describes a model with one output. Schema 2 (:class:`MultiHeadCard`) describes one with
+several outputs of one inference, and the sounds that they can report beside the classes.
+docs/models.md explains every key.
+"""
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field, PositiveFloat, PositiveInt, model_validator
+from pydantic import Field, PositiveFloat, PositiveInt, field_validator, model_validator
 
-from monitor.features.spec import FrontEndSpec, Frozen
+from monitor.features.spec import FrontEndSpec, Frozen, MelSpec
 from monitor.settings import ClassSettings
-
-CARD_SCHEMA = 1
 
 ProfileName = Literal["quiet", "sensitive"]
 
@@ -49,7 +52,22 @@ class Quality(Frozen):
     recipe_cv: bool = False
 
 
-class Card(Frozen):
+class Document(Frozen):
+    """A JSON document that says which schema it follows."""
+
+    SCHEMA: ClassVar[int] = 1
+
+    schema_version: int = Field(alias="schema")
+
+    @field_validator("schema_version")
+    @classmethod
+    def _of_this_schema(cls, value: int) -> int:
+        if value != cls.SCHEMA:
+            raise ValueError(f"must be {cls.SCHEMA}")
+        return value
+
+
+class Card(Document):
     """Everything the daemon must know about a model; written by training, read-only here.
 
     Lengths are samples at ``sample_rate``. ``window`` is what one inference sees, ``hop``
@@ -60,7 +78,6 @@ class Card(Frozen):
     outputs depends on.
     """
 
-    schema_version: Literal[1] = Field(alias="schema")
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]+$")]
     version: str
     created: str
@@ -84,7 +101,9 @@ class Card(Frozen):
         if self.hop > self.window:
             raise ValueError(f"hop {self.hop} is longer than window {self.window}: sound would be skipped")
         front_end = self.front_end
-        if front_end.kind == "log-mel":
+        if front_end.kind == "kaldi-log-mel" and self.SCHEMA == 1:
+            raise ValueError("front_end kaldi-log-mel needs a card of schema 2")
+        if isinstance(front_end, MelSpec):
             if self.hop % front_end.hop:
                 raise ValueError(f"hop {self.hop} is no multiple of the front end's hop {front_end.hop}")
             if self.window != front_end.frames * front_end.hop:
@@ -103,3 +122,103 @@ class Card(Frozen):
         if self.reject is not None and not self.negative_labels:
             raise ValueError("a reject rule needs negative_labels")
         return self
+
+
+class Outputs(Frozen):
+    """Number of values of each of a model's outputs; an output is known by its size, so no two are alike.
+
+    classes : logits of the labels in labels.txt; None when every class is scored by its support alone
+    sounds : logits of the labels in sounds.txt
+    embedding : what linear heads are put on
+    """
+
+    classes: PositiveInt | None = None
+    sounds: PositiveInt | None = None
+    embedding: PositiveInt | None = None
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """Sizes of the outputs that there are, in the order classes, sounds, embedding."""
+        return tuple(size for size in (self.classes, self.sounds, self.embedding) if size is not None)
+
+    @model_validator(mode="after")
+    def _apart(self) -> Outputs:
+        if self.classes is None and self.sounds is None:
+            raise ValueError("classes or sounds must be given")
+        if len(set(self.sizes)) != len(self.sizes):
+            raise ValueError(f"sizes {list(self.sizes)} must differ: outputs are told apart by them")
+        return self
+
+
+class Support(Frozen):
+    """How the ``sounds`` output takes part in the score of a class.
+
+    Its logit is ``head · classes[class] + weight · max(sounds[labels]) + bias``.
+    """
+
+    labels: Annotated[tuple[str, ...], Field(min_length=1)]
+    head: float = 1.0
+    weight: float = 1.0
+    bias: float = 0.0
+
+
+class SoundCard(ClassCard):
+    """A curated sound: labels of the ``sounds`` output, of which the highest counts, and its settings."""
+
+    labels: Annotated[tuple[str, ...], Field(min_length=1)]
+
+
+OTHER_SOUNDS = ClassCard(
+    shortest_s=1.0,
+    profiles={
+        "quiet": ClassSettings(enter=0.5, exit=0.3),
+        "sensitive": ClassSettings(enter=0.3, exit=0.2),
+    },
+)
+"""Settings of a sound that no card says more of."""
+
+
+class MultiHeadCard(Card):
+    """A model with several outputs of one inference (schema 2).
+
+    ``support`` is by class. ``sounds`` are curated sounds by name: nothing of them is reported
+    unless config asks for it. ``other_sounds`` holds for any other label of the ``sounds`` output
+    that config names.
+    """
+
+    SCHEMA: ClassVar[int] = 2
+
+    outputs: Outputs
+    support: dict[str, Support] = Field(default_factory=dict)
+    sounds: dict[str, SoundCard] = Field(default_factory=dict)
+    other_sounds: ClassCard = OTHER_SOUNDS
+
+    @model_validator(mode="after")
+    def _heads_fit(self) -> MultiHeadCard:
+        if self.output != "logits":
+            raise ValueError(f"output is {self.output}; a card of schema 2 describes logits")
+        if self.state is not None:
+            raise ValueError("a card of schema 2 describes a model of windows, without a state")
+        if self.outputs.sounds is None and (self.support or self.sounds):
+            raise ValueError("support and sounds need outputs.sounds")
+        unknown = set(self.support) - set(self.classes) - set(self.negative_labels)
+        if unknown:
+            raise ValueError(f"support names {sorted(unknown)}, which are no labels of the card")
+        both = set(self.sounds) & {*self.classes, *self.negative_labels}
+        if both:
+            raise ValueError(f"{sorted(both)} stand both in sounds and among the labels")
+        if self.outputs.classes is None:
+            self._check_without_head()
+        return self
+
+    def _check_without_head(self) -> None:
+        alone = {*self.classes, *self.negative_labels} - set(self.support)
+        if alone:
+            raise ValueError(f"without outputs.classes {sorted(alone)} need a support")
+        with_head = [label for label, support in self.support.items() if support.head]
+        if with_head:
+            raise ValueError(f"without outputs.classes the support of {with_head} must have head 0")
+
+
+CARDS: dict[object, type[Card]] = {kind.SCHEMA: kind for kind in (Card, MultiHeadCard)}
+"""The card of each schema that this version reads."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -11,9 +12,10 @@ from numpy.typing import NDArray
 
 from monitor.errors import PackageError
 from monitor.features.logmel import LogMel
-from monitor.features.spec import LogMelSpec
+from monitor.features.spec import MelSpec
 from monitor.features.window import SlidingWindow
 from monitor.model.card import Card
+from monitor.model.heads import Head, SupportedClasses, sigmoid, split
 from monitor.model.streaming import Carried, Step, StreamingModel
 from monitor.records import Samples
 
@@ -49,14 +51,33 @@ class Waveform:
         pass
 
 
+@dataclass(frozen=True, slots=True)
+class Inference:
+    """What one hop brought.
+
+    scores : calibrated, the model's labels first, then those of the heads, shape (labels,), 0 … 1
+    features : rows of the front end that are new, shape (frames, bands); None for waveforms
+    sounds : logits of the ``sounds`` output; None without
+    embedding : shape (n,); None without
+    """
+
+    scores: Scores
+    features: NDArray[np.float32] | None = None
+    sounds: NDArray[np.float32] | None = None
+    embedding: NDArray[np.float32] | None = None
+
+
 class Classifier:
     """Front end, memory, inference and calibration for one stream.
 
     Parameters
     ----------
     card : the model's facts
-    model : window of the card's size → raw outputs, shape (outputs,); or a streaming model
+    model : window of the card's size → raw outputs, those of a card of schema 2 joined in the order of
+        its ``outputs``; or a streaming model
     groups : label → indices of the outputs it stands for; a label scores their maximum
+    classes : how a card of schema 2 scores its labels; None for others
+    heads : of the columns beside the model's own
     on_inference : called after each inference with the seconds that it took
 
     ``front_end``, ``memory``, ``invoke`` and :meth:`calibrated` are the steps of :meth:`push`, for
@@ -69,12 +90,20 @@ class Classifier:
         model: Invoke | StreamingModel,
         groups: Mapping[str, Sequence[int]],
         on_inference: OnInference | None = None,
+        *,
+        classes: SupportedClasses | None = None,
+        heads: Sequence[Head] = (),
     ) -> None:
-        self.labels = tuple(groups)
+        own = tuple(groups)
+        self.labels = (*own, *(label for head in heads for label in head.labels))
+        self._own = len(own)
+        self._heads = heads
+        self._classes = classes
         self._card = card
         self.memory: Memory
         self.invoke: Invoke
         self.front_end = _front_end(card)
+        self._has_features = isinstance(card.front_end, MelSpec)
         if isinstance(model, StreamingModel):
             self.memory = carried = Carried(model)
             self.invoke = carried.invoke
@@ -84,27 +113,40 @@ class Classifier:
         if on_inference is not None:
             self.invoke = _timed(self.invoke, on_inference)
         self._groups = None if _is_identity(groups) else [np.array(group) for group in groups.values()]
-        self._negative = [i for i, label in enumerate(self.labels) if label in card.negative_labels]
+        self._negative = [i for i, label in enumerate(own) if label in card.negative_labels]
 
-    def push(self, hop: Samples) -> Scores:
-        """Return the calibrated scores, shape (labels,), 0…1, after ``card.hop`` more samples."""
-        return self.calibrated(self.invoke(self.memory.push(self.front_end.push(hop))))
+    def push(self, hop: Samples) -> Inference:
+        """Take ``card.hop`` more samples and return what the model makes of the window that they end."""
+        rows = self.front_end.push(hop)
+        raw = self.invoke(self.memory.push(rows))
+        outputs = split(self._card, raw)
+        features = rows if self._has_features else None
+        return Inference(self.calibrated(raw), features, outputs.sounds, outputs.embedding)
 
     def calibrated(self, raw: NDArray[np.float32]) -> Scores:
         """Return the scores of raw outputs, each label's the highest of its group."""
-        scores = calibrate(raw, self._card.output, self._card.temperature)
-        if self._groups is None:
+        outputs = split(self._card, raw)
+        own = outputs.classes if self._classes is None else self._classes.logits(outputs)
+        assert own is not None  # a card without a class head has supports
+        scores = calibrate(own, self._card.output, self._card.temperature)
+        if self._groups is not None:
+            scores = np.array([scores[group].max() for group in self._groups], np.float32)
+        if not self._heads:
             return scores
-        return np.array([scores[group].max() for group in self._groups], np.float32)
+        return np.concatenate([scores, *(head.scores(outputs) for head in self._heads)])
 
     def accepted(self, scores: Scores) -> Scores:
-        """Return the scores as the event logic takes them: all zero where the reject rule applies."""
-        return np.zeros_like(scores) if self.rejects(scores) else scores
+        """Return the scores that events are made of: zeros for the model's labels where a window is rejected.
 
-    def rejects(self, scores: Scores) -> bool:
-        """Whether the card's reject rule says that this window holds none of the classes."""
+        The card's reject rule says that such a window holds none of the classes; it says nothing of
+        the labels of other heads.
+        """
         rule = self._card.reject
-        return rule is not None and any(scores[i] >= rule.negative_over for i in self._negative)
+        if rule is None or not any(scores[i] >= rule.negative_over for i in self._negative):
+            return scores
+        accepted: Scores = scores.copy()
+        accepted[: self._own] = 0.0
+        return accepted
 
     def reset(self) -> None:
         """Begin a stream."""
@@ -137,12 +179,6 @@ def calibrate(raw: NDArray[np.float32], output: str, temperature: float) -> Scor
     powered = safe ** np.float32(1.0 / temperature)
     probabilities: Scores = powered / powered.sum()
     return probabilities
-
-
-def sigmoid(logits: NDArray[np.float32]) -> Scores:
-    """``1 / (1 + e^−x)``; through tanh, which cannot overflow."""
-    result: Scores = np.float32(0.5) + np.float32(0.5) * np.tanh(np.float32(0.5) * logits)
-    return result
 
 
 def after_silence(card: Card, step: Step) -> StreamingModel:
@@ -184,7 +220,7 @@ def _is_identity(groups: Mapping[str, Sequence[int]]) -> bool:
 def input_shape(card: Card) -> tuple[int, ...]:
     """The rows that one inference is given: those of a window, or the new ones of a streaming model."""
     spec = card.front_end
-    if not isinstance(spec, LogMelSpec):
+    if not isinstance(spec, MelSpec):
         return (card.window,)
     return (spec.frames if card.state is None else card.hop // spec.hop), spec.n_mels
 
@@ -196,7 +232,7 @@ def _hops(card: Card) -> int:
 
 def _front_end(card: Card) -> FrontEnd:
     spec = card.front_end
-    if not isinstance(spec, LogMelSpec):
+    if not isinstance(spec, MelSpec):
         return Waveform()
     return LogMel(spec, card.sample_rate, card.hop // spec.hop)
 

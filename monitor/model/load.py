@@ -14,8 +14,9 @@ from typing import Literal, Protocol
 from monitor.errors import ConfigError, PackageError
 from monitor.features.spec import WaveformSpec
 from monitor.model.adapter import Adapter, read_adapter
-from monitor.model.card import Card, ClassCard
+from monitor.model.card import Card, ClassCard, MultiHeadCard
 from monitor.model.classifier import Classifier, OnInference, after_silence, input_shape, self_test
+from monitor.model.heads import Head, SupportedClasses
 from monitor.model.package import ModelPackage, read_package
 from monitor.model.runtime import Runtime, StreamingRuntime
 from monitor.settings import ClassSettings
@@ -39,14 +40,19 @@ class ThirdParty:
 
 
 class NewClassifier(Protocol):
-    """Makes the classifier of a new stream."""
+    """Makes the classifier of a new stream, with columns of ``heads`` behind the model's own."""
 
-    def __call__(self, on_inference: OnInference | None = None) -> Classifier: ...
+    def __call__(
+        self, on_inference: OnInference | None = None, *, heads: Sequence[Head] = ()
+    ) -> Classifier: ...
 
 
 @dataclass(frozen=True)
 class LoadedModel:
-    """A checked model: its card (written here for third parties) and how to make classifiers."""
+    """A checked model: its card (written here for third parties) and how to make classifiers.
+
+    labels : the model's own, in the order of their scores
+    """
 
     package: ModelPackage
     card: Card
@@ -76,6 +82,8 @@ def load_model(path: Path, third_party: ThirdParty, *, threads: int = 1, prefer:
     outputs = third_party.labels or package.labels
     if package.card is not None and package.card.state is not None:
         return _load_streaming(package, package.card, package.card.state, threads, prefer)
+    if isinstance(package.card, MultiHeadCard):
+        return _load_multi_head(package, package.card, threads, prefer)
     runtime = Runtime(package.flatbuffer, path, outputs=len(outputs), threads=threads, prefer=prefer)
     if not outputs:
         raise ConfigError(f"{path}: the model names no labels; list them in model.labels")
@@ -86,6 +94,18 @@ def load_model(path: Path, third_party: ThirdParty, *, threads: int = 1, prefer:
     return LoadedModel(
         package, card, tuple(groups), runtime.name, partial(Classifier, card, runtime.run, groups)
     )
+
+
+def _load_multi_head(package: ModelPackage, card: MultiHeadCard, threads: int, prefer: str) -> LoadedModel:
+    """A model with several outputs of one inference."""
+    path, labels, sizes = package.path, package.labels, card.outputs.sizes
+    runtime = Runtime(package.flatbuffer, path, outputs=sizes, threads=threads, prefer=prefer)
+    _check_input(path, card, runtime.input_size)
+    self_test(card, runtime.run, sum(sizes), path)
+    groups = _groups(path, {}, labels)
+    classes = SupportedClasses(card, labels, package.sounds)
+    classifier = partial(Classifier, card, runtime.run, groups, classes=classes)
+    return LoadedModel(package, card, labels, runtime.name, classifier)
 
 
 def _load_streaming(package: ModelPackage, card: Card, state: int, threads: int, prefer: str) -> LoadedModel:

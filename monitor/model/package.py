@@ -19,9 +19,11 @@ from pydantic import ValidationError
 
 from monitor.errors import PackageError
 from monitor.features.logmel import matrix_sha256, mel_matrix
-from monitor.model.card import CARD_SCHEMA, Card
+from monitor.features.spec import MelSpec
+from monitor.model.card import CARDS, Card, Document, MultiHeadCard
 
 LABELS_FILE = "labels.txt"
+SOUNDS_FILE = "sounds.txt"
 CARD_FILE = "card.json"
 _MAX_MODEL_BYTES = 512 << 20
 _MAX_ENTRY_BYTES = 1 << 20
@@ -36,17 +38,21 @@ DAMAGE = (
 )
 """What reading an entry raises: a broken archive, a method or a password of other people's."""
 
-AnyCard = TypeVar("AnyCard", bound=Card)
+AnyCard = TypeVar("AnyCard", bound=Document)
 
 
 @dataclass(frozen=True)
 class ModelPackage:
-    """A read package: the flatbuffer, a label per output, and the card if there is one."""
+    """A read package.
+
+    labels : of the scores, in their order; sounds : of the ``sounds`` output, in its order
+    """
 
     path: Path
     flatbuffer: bytes
     labels: tuple[str, ...]
     card: Card | None
+    sounds: tuple[str, ...] = ()
 
 
 def read_package(path: Path) -> ModelPackage:
@@ -59,25 +65,33 @@ def read_package(path: Path) -> ModelPackage:
     """
     data = _read_model(path)
     end, entries = read_entries(path, data)
-    card = parse_card(path, entries[CARD_FILE], Card) if CARD_FILE in entries else None
+    card = parse_card(path, entries[CARD_FILE], *CARDS.values()) if CARD_FILE in entries else None
     labels = labels_in(path, entries)
+    sounds: tuple[str, ...] = ()
     if card is not None:
+        sounds = _lines(path, entries, SOUNDS_FILE)
         check_labels(path, labels, card)
+        _check_outputs(path, labels, sounds, card)
         _check_front_end(path, card)
-    return ModelPackage(path, data[:end], labels, card)
+    return ModelPackage(path, data[:end], labels, card, sounds)
 
 
-def write_package(path: Path, flatbuffer: bytes, labels: Sequence[str], card: Card) -> None:
+def write_package(
+    path: Path, flatbuffer: bytes, labels: Sequence[str], card: Card, sounds: Sequence[str] = ()
+) -> None:
     """Write a package; the same input gives the same bytes.
+
+    labels : of the scores, in their order
+    sounds : of the ``sounds`` output, in its order; only with a :class:`MultiHeadCard`
 
     Raises
     ------
     PackageError : labels that contradict the card, or that a list of lines cannot carry
     """
-    write_archive(path, flatbuffer, card_files(path, labels, card))
+    write_archive(path, flatbuffer, card_files(path, labels, card, sounds))
 
 
-def card_files(path: Path, labels: Sequence[str], card: Card) -> dict[str, str]:
+def card_files(path: Path, labels: Sequence[str], card: Card, sounds: Sequence[str] = ()) -> dict[str, str]:
     """The text files that say what a model is.
 
     Raises
@@ -85,13 +99,15 @@ def card_files(path: Path, labels: Sequence[str], card: Card) -> dict[str, str]:
     PackageError : see :func:`write_package`
     """
     files = {
-        LABELS_FILE: "".join(f"{label}\n" for label in labels),
+        LABELS_FILE: label_lines(labels),
+        **({SOUNDS_FILE: label_lines(sounds)} if sounds else {}),
         CARD_FILE: json.dumps(card.model_dump(mode="json", by_alias=True), indent=1, ensure_ascii=False)
         + "\n",
     }
-    if labels_in(path, files) != tuple(labels):
+    if labels_in(path, files) != tuple(labels) or _lines(path, files, SOUNDS_FILE) != tuple(sounds):
         raise PackageError(f"{path}: a label must be one line of text, without space around it")
     check_labels(path, tuple(labels), card)
+    _check_outputs(path, tuple(labels), tuple(sounds), card)
     return files
 
 
@@ -161,38 +177,47 @@ def read_entry(archive: zipfile.ZipFile, name: str) -> bytes:
         return entry.read(_MAX_ENTRY_BYTES + 1)
 
 
-def parse_card(path: Path, text: str, kind: type[AnyCard]) -> AnyCard:
-    """Read and validate a card.
+def parse_card(path: Path, text: str, *kinds: type[AnyCard]) -> AnyCard:
+    """Read and validate a card; its schema says which of ``kinds`` it is.
 
     Raises
     ------
-    PackageError : no JSON, of another schema, or invalid
+    PackageError : no JSON, of a schema that none of them has, or invalid
     """
     try:
         values = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise PackageError(f"{path}: {CARD_FILE} is no JSON ({error})") from error
     schema = values.get("schema") if isinstance(values, dict) else None
-    if schema != CARD_SCHEMA:
+    known = {kind.SCHEMA: kind for kind in kinds}
+    if not isinstance(schema, int) or schema not in known:
+        reads = " and ".join(map(str, known))
         raise PackageError(
-            f"{path}: card schema {schema!r}, this version reads {CARD_SCHEMA}; use a package made for it"
+            f"{path}: card schema {schema!r}, this version reads {reads}; use a package made for it"
         )
     try:
-        return kind.model_validate(values)
+        return known[schema].model_validate(values)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "card"
         raise PackageError(f"{path}: {CARD_FILE}: {where}: {first['msg']}") from error
 
 
+def label_lines(labels: Sequence[str]) -> str:
+    """A label a line."""
+    return "".join(f"{label}\n" for label in labels)
+
+
 def labels_in(path: Path, entries: dict[str, str]) -> tuple[str, ...]:
     """Labels in output order; third parties name their one text file as they like."""
     names = [LABELS_FILE] if LABELS_FILE in entries else [n for n in entries if n.endswith(".txt")]
-    if len(names) != 1:
-        return ()
-    labels = tuple(line.strip() for line in entries[names[0]].splitlines() if line.strip())
+    return _lines(path, entries, names[0]) if len(names) == 1 else ()
+
+
+def _lines(path: Path, entries: Mapping[str, str], name: str) -> tuple[str, ...]:
+    labels = tuple(line.strip() for line in entries.get(name, "").splitlines() if line.strip())
     if len(set(labels)) != len(labels) and CARD_FILE in entries:
-        raise PackageError(f"{path}: {names[0]} names a label twice")
+        raise PackageError(f"{path}: {name} names a label twice")
     return labels
 
 
@@ -204,9 +229,32 @@ def check_labels(path: Path, labels: tuple[str, ...], card: Card) -> None:
         raise PackageError(f"{path}: {LABELS_FILE} and the card disagree on: {odd}")
 
 
+def _check_outputs(path: Path, labels: tuple[str, ...], sounds: tuple[str, ...], card: Card) -> None:
+    """Refuse outputs whose sizes are not those of their labels, and labels that are not there."""
+    if not isinstance(card, MultiHeadCard):
+        if sounds:
+            raise PackageError(f"{path}: {SOUNDS_FILE} needs a card of schema 2")
+        return
+    outputs = card.outputs
+    for key, size, file, names in (
+        ("classes", outputs.classes, LABELS_FILE, labels),
+        ("sounds", outputs.sounds, SOUNDS_FILE, sounds),
+    ):
+        if size != len(names) and not (key == "classes" and size is None):
+            raise PackageError(f"{path}: outputs.{key} is {size or 'absent'}, {file} has {len(names)} labels")
+    both = [label for label in sounds if label in card.sounds or label in labels]
+    if both:
+        raise PackageError(f"{path}: {both[0]!r} is both in {SOUNDS_FILE} and a name in the card")
+    for key, entries in (("support", card.support), ("sounds", card.sounds)):
+        for name, entry in entries.items():
+            odd = [label for label in entry.labels if label not in sounds]
+            if odd:
+                raise PackageError(f"{path}: {CARD_FILE}: {key}.{name}: {SOUNDS_FILE} has no {odd[0]!r}")
+
+
 def _check_front_end(path: Path, card: Card) -> None:
     front_end = card.front_end
-    if front_end.kind != "log-mel":
+    if not isinstance(front_end, MelSpec):
         return
     try:
         matrix = mel_matrix(front_end, card.sample_rate)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,8 @@ class Runtime:
     ----------
     flatbuffer : the model's bytes
     path : named in errors only
-    outputs : number of scores expected; the output tensor of that size is read, 0 = the first
+    outputs : values expected; the output tensor of that size is read, 0 = the first. Several sizes: one
+        output tensor of each, whatever order the file has them in
     inputs : values to feed to a model that takes any number; others keep their own size
     threads : interpreter threads, ≥ 1
     prefer : ``auto`` or a key of :data:`RUNTIMES`
@@ -43,23 +44,27 @@ class Runtime:
         flatbuffer: bytes,
         path: Path,
         *,
-        outputs: int,
+        outputs: int | Sequence[int],
         inputs: int | None = None,
         threads: int = 1,
         prefer: str = "auto",
     ) -> None:
         self.name, self._interpreter = _interpreter(flatbuffer, path, threads, prefer, inputs)
         self._input = self._only_input(path)
-        self._output = self._find_output(path, outputs)
+        self._outputs = self._find_outputs(path, [outputs] if isinstance(outputs, int) else outputs)
         self.input_size = _size(self._input)
-        self.output_size = _size(self._output)
+        self.output_size = sum(map(_size, self._outputs))
 
     def run(self, window: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return the scores, shape (outputs,), of one window of ``input_size`` values."""
+        """Return the outputs of one window of ``input_size`` values, joined in the order asked for."""
         value = window.reshape(self._input["shape"])
         self._interpreter.set_tensor(self._input["index"], _quantise(value, self._input))
         self._interpreter.invoke()
-        return _dequantise(self._interpreter.get_tensor(self._output["index"]), self._output).ravel()
+        values = [
+            _dequantise(self._interpreter.get_tensor(output["index"]), output).ravel()
+            for output in self._outputs
+        ]
+        return values[0] if len(values) == 1 else np.concatenate(values)
 
     def _only_input(self, path: Path) -> dict[str, Any]:
         inputs: list[dict[str, Any]] = self._interpreter.get_input_details()
@@ -69,17 +74,20 @@ class Runtime:
             )
         return _numeric(path, "input", inputs[0])
 
-    def _find_output(self, path: Path, size: int) -> dict[str, Any]:
+    def _find_outputs(self, path: Path, wanted: Sequence[int]) -> list[dict[str, Any]]:
         details: list[dict[str, Any]] = self._interpreter.get_output_details()
         sizes = [_size(detail) for detail in details]
-        if size == 0:
-            return _numeric(path, "output", details[0])
-        if size not in sizes:
-            raise PackageError(
-                f"{path}: no output has {size} values, one for each label or for what an adapter reads; "
-                f"the model's outputs have sizes {sizes}"
-            )
-        return _numeric(path, "output", details[sizes.index(size)])
+        found = []
+        for size in wanted:
+            if size and size not in sizes:
+                raise PackageError(
+                    f"{path}: no output has {size} values, one for each label or for what an adapter reads; "
+                    f"the model's outputs have sizes {sizes}"
+                )
+            if len(wanted) > 1 and sizes.count(size) > 1:
+                raise PackageError(f"{path}: two outputs have {size} values; which is meant cannot be told")
+            found.append(_numeric(path, "output", details[sizes.index(size) if size else 0]))
+        return found
 
 
 class StreamingRuntime:

@@ -9,14 +9,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from monitor.clock import Clock
-from monitor.config.classes import card_settings, resolve_classes
+from monitor.config.classes import card_settings, class_cards, resolve_classes
 from monitor.config.load import Config, read_text
+from monitor.config.sounds import resolve_sounds
 from monitor.errors import ConfigError
 from monitor.events.background import BackgroundLevel
 from monitor.events.feasible import check_feasible
 from monitor.events.loud import LoudSettings
 from monitor.events.tracker import EventTracker
+from monitor.model.card import ClassCard
 from monitor.model.classifier import OnInference
+from monitor.model.heads import Head
 from monitor.model.load import LoadedModel, ThirdParty, load_model
 from monitor.pipeline import Pipeline, StreamParts
 from monitor.settings import ClassSettings, silent
@@ -31,13 +34,16 @@ SHIPPED_MODEL = Path(__file__).parent.parent / "shipped" / "urban-sounds.tflite"
 class Assembly:
     """The model and the settings of its classes; makes what a stream needs.
 
+    classes : settings of the labels that make events, the model's own first
     disabled : ``enter`` of the classes that make no events
+    heads : of the labels beside the model's own
     """
 
     model: LoadedModel
     classes: dict[str, ClassSettings]
     loud: LoudSettings | None
     disabled: dict[str, float] = field(default_factory=dict)
+    heads: tuple[Head, ...] = ()
 
     @property
     def window_s(self) -> float:
@@ -48,6 +54,16 @@ class Assembly:
         return self.model.card.hop / self.model.card.sample_rate
 
     @property
+    def labels(self) -> tuple[str, ...]:
+        """The labels of the scores, in their order: the model's own, then those of the heads."""
+        return (*self.model.labels, *(label for head in self.heads for label in head.labels))
+
+    @property
+    def cards(self) -> dict[str, ClassCard]:
+        """What model and heads say of each label that can make events."""
+        return class_cards(self.model.card, self.heads)
+
+    @property
     def event_labels(self) -> tuple[str, ...]:
         """All labels that can make events, in the model's order."""
         return (*self.classes, *(("loud",) if self.loud else ()))
@@ -56,14 +72,15 @@ class Assembly:
         """Make the stateful parts of a new stream; see :class:`Classifier` for ``on_inference``."""
         card = self.model.card
         tracker = EventTracker(
-            self.model.labels,
+            self.labels,
             self.classes,
             rate=card.sample_rate,
             hop=card.hop,
             loud=self.loud,
             disabled=self.disabled,
         )
-        return StreamParts(self.model.classifier(on_inference), tracker, BackgroundLevel(self.hop_s))
+        classifier = self.model.classifier(on_inference, heads=self.heads)
+        return StreamParts(classifier, tracker, BackgroundLevel(self.hop_s))
 
     def new_pipeline(self, source_rate: int, on_inference: OnInference | None = None) -> Pipeline:
         """Make the pipeline of a new stream whose source is sampled at ``source_rate`` Hz."""
@@ -99,21 +116,24 @@ def assemble(config: Config) -> Assembly:
 
     Raises
     ------
-    PackageError, ConfigError : see :func:`load_model`, :func:`resolve_classes`; settings
-        that make a class undetectable are refused, doubtful ones of the user's are logged
+    PackageError, ConfigError : see :func:`load_model`, :func:`resolve_sounds`, :func:`resolve_classes`;
+        settings that make a class undetectable are refused, doubtful ones of the user's are logged
     """
     model = load_configured_model(config)
-    classes = resolve_classes(config, model.card)
+    sounds = resolve_sounds(config, model)
+    heads: tuple[Head, ...] = () if sounds is None else (sounds,)
+    classes = resolve_classes(config, model.card, heads)
     loud = config.settings.events.loud
     others = [label for label in model.card.classes if label not in classes]
-    disabled = {label: card_settings(config, model.card, label).enter for label in others}
-    assembly = Assembly(model, classes, loud if loud.enabled else None, disabled)
+    disabled = {label: card_settings(config, model.card.classes[label]).enter for label in others}
+    assembly = Assembly(model, classes, loud if loud.enabled else None, disabled, heads)
+    cards = assembly.cards
     for label, class_settings in classes.items():
-        shortest_s = model.card.classes[label].shortest_s
-        problem = check_feasible(label, class_settings, shortest_s, assembly.window_s, assembly.hop_s)
+        card = cards[label]
+        problem = check_feasible(label, class_settings, card.shortest_s, assembly.window_s, assembly.hop_s)
         if problem and problem.severity == "refuse":
             raise ConfigError(f"{config.where('events', 'classes', label)}: {problem.text}")
-        if problem and _asks_more(class_settings, card_settings(config, model.card, label)):
+        if problem and _asks_more(class_settings, card_settings(config, card)):
             log.warning("%s", problem.text)
     _say_silent(assembly, config.settings.events.profile)
     return assembly

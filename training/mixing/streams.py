@@ -137,7 +137,7 @@ def score(stream: Scene, classifier: Classifier, hop: int, rate: int) -> Scored:
     for samples in padded.reshape(hops, hop):
         rms_dbfs, peak_dbfs, clipped = measure(samples)
         levels.append(Level(rms_dbfs, peak_dbfs, background.push(rms_dbfs), clipped))
-        rows.append(classifier.push(samples).copy())
+        rows.append(classifier.push(samples).scores.copy())
     times = np.arange(1, hops + 1) * hop / rate
     return Scored(
         stream.name, stream.label, stream.onset_s, stream.offset_s, times, np.stack(rows), tuple(levels)

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from monitor.events.feasible import check_feasible
 from monitor.model.adapter import Adapter, AdapterCard, Network, probe_window
 from monitor.model.card import ClassCard, Quality
-from monitor.model.classifier import sigmoid
+from monitor.model.heads import sigmoid
 from training.data.corpora import BACKGROUND, CLASSES, LABELS, Corpora
 from training.data.splits import cross_fit, split
 from training.errors import ExportError

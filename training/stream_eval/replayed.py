@@ -75,9 +75,9 @@ class Profile:
 
     def __init__(self, assembly: Assembly) -> None:
         card = assembly.model.card
-        self.labels, self.classes = assembly.model.labels, assembly.classes
+        self.labels, self.classes = assembly.labels, assembly.classes
         self.rate, self.hop = card.sample_rate, card.hop
-        self._accepted = assembly.model.classifier().accepted
+        self._accepted = assembly.new_parts().classifier.accepted
 
     def heard(self, streams: Iterable[Hops], moved: float = 0.0) -> Heard:
         """The events of every stream, with all thresholds moved by ``moved`` in log-odds."""

@@ -27,8 +27,9 @@ def reasons(
     found: list[str | None] = []
     for index, row in enumerate(rows, 1):
         raw = np.array([row], np.float32)
-        tracker.push(index * HOP, np.zeros_like(raw) if rejected else raw, level)
-        near = tracker.near(raw, level, rejected=rejected)
+        accepted = np.zeros_like(raw) if rejected else raw
+        tracker.push(index * HOP, accepted, level)
+        near = tracker.near(raw, level, accepted=accepted)
         assert len(near) <= 1
         found.append(near[0].reason if near else None)
     return found
@@ -70,7 +71,7 @@ def test_a_class_that_makes_no_events_is_not_enabled() -> None:
     tracker = EventTracker(["siren", "bell"], {"siren": PLAIN}, rate=RATE, hop=HOP, disabled={"bell": 0.6})
     row = np.array([0.1, 0.7], np.float32)
     assert tracker.push(HOP, row, QUIET) == ()
-    (near,) = tracker.near(row, QUIET, rejected=False)
+    (near,) = tracker.near(row, QUIET, accepted=row)
     assert (near.label, near.reason, near.limit) == ("bell", "not_enabled", 0.6)
 
 
@@ -102,8 +103,9 @@ def test_a_class_that_came_near_is_on_or_has_exactly_one_reason(
     for step, row, level, rejected in rows:
         position += step
         raw = np.array(row, np.float32)
-        decisions = tracker.push(position, np.zeros_like(raw) if rejected else raw, level)
-        near = tracker.near(raw, level, rejected=rejected)
+        accepted = np.zeros_like(raw) if rejected else raw
+        decisions = tracker.push(position, accepted, level)
+        near = tracker.near(raw, level, accepted=accepted)
         labels = [one.label for one in near]
         assert len(set(labels)) == len(labels)
         assert not {d.label for d in decisions if d.type == "start"} & set(labels)
@@ -120,11 +122,12 @@ def test_what_the_reason_says_is_true(settings: ClassSettings, rows: list[tuple[
     enter = float(np.float32(settings.enter))
     for index, (row, level, rejected) in enumerate(rows, 1):
         raw = np.array([row], np.float32)
-        tracker.push(index * HOP, np.zeros_like(raw) if rejected else raw, level)
-        for near in tracker.near(raw, level, rejected=rejected):
+        accepted = np.zeros_like(raw) if rejected else raw
+        tracker.push(index * HOP, accepted, level)
+        for near in tracker.near(raw, level, accepted=accepted):
             if near.reason == "below_threshold":
                 assert near.value < near.limit == enter
-                assert not rejected
+                assert accepted == raw
             elif near.reason == "too_quiet":
                 assert near.value < near.limit == settings.min_level_dbfs
             elif near.reason == "rejected":

@@ -90,7 +90,7 @@ def test_the_monitor_scores_what_network_and_head_say(path: Path, model: Path, g
     assert assembly.classes["bell"].enter == 0.9
     classifier = assembly.model.classifier()
     window = np.random.default_rng(0).uniform(-1, 1, WINDOW).astype(np.float32)
-    scores = [classifier.push(hop) for hop in window.reshape(2, HOP)][-1]
+    scores = [classifier.push(hop).scores for hop in window.reshape(2, HOP)][-1]
     features = window if gives == "scores" else network(window)
     np.testing.assert_allclose(scores, 1 / (1 + np.exp(-(HEAD @ features + BIAS) / 1.5)), atol=1e-5)
 

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from tiny import WINDOW, card
 
 from monitor.errors import PackageError
-from monitor.model.classifier import Classifier, calibrate, self_test, sigmoid
+from monitor.model.classifier import Classifier, calibrate, self_test
+from monitor.model.heads import sigmoid
 
 HOP = WINDOW // 2
 logits = st.lists(st.floats(-50, 50, width=32), min_size=2, max_size=6)
@@ -74,14 +75,14 @@ def test_a_label_that_stands_for_several_outputs_scores_their_highest() -> None:
     grouped = Classifier(card(), first_values, {"any": (0, 2), "one": (1,)})
     assert grouped.labels == ("any", "one")
     grouped.push(np.array([0.25, 0.5, 0.75, 0.0], np.float32))
-    np.testing.assert_array_equal(grouped.push(np.zeros(HOP, np.float32)), np.float32([0.75, 0.5]))
+    np.testing.assert_array_equal(grouped.push(np.zeros(HOP, np.float32)).scores, np.float32([0.75, 0.5]))
 
 
 def test_a_window_is_rejected_when_a_negative_label_reaches_the_rule() -> None:
     scores = np.array([0.9, 0.1, 0.5], np.float32)
-    assert classifier(reject={"negative_over": 0.5}).rejects(scores)
-    assert not classifier(reject={"negative_over": 0.51}).rejects(scores)
-    assert not classifier().rejects(scores)
+    np.testing.assert_array_equal(classifier(reject={"negative_over": 0.5}).accepted(scores), [0.0, 0.0, 0.0])
+    np.testing.assert_array_equal(classifier(reject={"negative_over": 0.51}).accepted(scores), scores)
+    np.testing.assert_array_equal(classifier().accepted(scores), scores)
 
 
 def test_the_event_logic_is_given_zeros_for_a_rejected_window_and_else_the_scores_themselves() -> None:
@@ -102,9 +103,9 @@ def test_each_inference_is_reported_with_its_duration() -> None:
 def test_after_reset_a_stream_begins_afresh() -> None:
     stream = classifier(warmup="silence")
     hops = np.random.default_rng(0).uniform(0, 1, (3, HOP)).astype(np.float32)
-    first = [stream.push(hop).tobytes() for hop in hops]
+    first = [stream.push(hop).scores.tobytes() for hop in hops]
     stream.reset()
-    assert [stream.push(hop).tobytes() for hop in hops] == first
+    assert [stream.push(hop).scores.tobytes() for hop in hops] == first
 
 
 @pytest.mark.parametrize(

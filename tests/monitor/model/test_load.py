@@ -43,7 +43,7 @@ def test_a_packaged_model_scores_what_its_weights_say(path: Path) -> None:
     assert model.labels == LABELS
     classifier = model.classifier()
     sound = np.random.default_rng(0).uniform(-1, 1, 5 * HOP).astype(np.float32)
-    rows = [classifier.push(hop) for hop in sound.reshape(5, HOP)]
+    rows = [classifier.push(hop).scores for hop in sound.reshape(5, HOP)]
     for index, row in enumerate(rows[1:], 1):
         window = sound[(index + 1) * HOP - WINDOW : (index + 1) * HOP]
         np.testing.assert_allclose(row, 1 / (1 + np.exp(-WEIGHTS @ window)), atol=1e-6)

@@ -139,7 +139,9 @@ def test_labels_that_are_not_the_cards_are_neither_written_nor_read(
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [
-        ({"schema": 2}, "card schema 2, this version reads 1"),
+        ({"schema": 2}, "outputs: Field required"),
+        ({"schema": 3}, "card schema 3, this version reads 1 and 2"),
+        ({"outputs": {"classes": 3}}, "outputs: Extra inputs"),
         ({"schema": None}, "card schema None"),
         ({"flavour": 1}, "flavour: Extra inputs"),
         ({"hop": 9}, "hop 9 is longer than window 8"),

@@ -9,7 +9,7 @@ import flatbuffers
 import numpy as np
 from ai_edge_litert import schema_py_generated as tfl
 
-from monitor.model.card import Card
+from monitor.model.card import Card, MultiHeadCard
 
 WINDOW = 8
 RATE = 1000
@@ -74,6 +74,47 @@ def dense_model(
         results = [builder.tensor("quantised", (1, outputs), "int8", scale=1 / 256, zero_point=-128)]
         builder.operator("QUANTIZE", [len(builder) - 2], results[0])
     return builder.build(given, results)
+
+
+SOUNDS = ("Bell", "Car horn", "Cat", "Knock", "Dog, bark")
+EMBEDDING = 7
+HEADS = {
+    name: np.random.default_rng(seed).normal(0.0, 1.0, (size, WINDOW)).round(2)
+    for seed, (name, size) in enumerate(
+        {"classes": len(LABELS), "sounds": len(SOUNDS), "embedding": EMBEDDING}.items()
+    )
+}
+"""Weights of the outputs of :func:`multi_head_model`, by output."""
+
+
+def multi_head_card(**changes: Any) -> MultiHeadCard:
+    """The card of :func:`multi_head_model`: ``horn`` has a support, and two sounds are curated."""
+    quiet = {"shortest_s": 0.5, "profiles": {"quiet": {"enter": 0.7, "exit": 0.5}}}
+    values = {
+        **card(output="logits").model_dump(by_alias=True),
+        "schema": 2,
+        "outputs": {"classes": len(LABELS), "sounds": len(SOUNDS), "embedding": EMBEDDING},
+        "support": {"horn": {"labels": ["Car horn"], "head": 0.5, "weight": 2.0, "bias": -1.0}},
+        "sounds": {
+            "animal": {"labels": ["Cat", "Dog, bark"], **quiet},
+            "knock": {"labels": ["Knock"], **quiet},
+        },
+    }
+    return MultiHeadCard.model_validate({**values, **changes})
+
+
+def multi_head_model(outputs: Sequence[str] = ("embedding", "classes", "sounds")) -> bytes:
+    """A model of a dense layer for each of :data:`HEADS` that is named, its outputs in this order."""
+    builder = _ModelBuilder()
+    given = builder.tensor("in", (1, WINDOW))
+    results = []
+    for name in outputs:
+        weights = HEADS[name]
+        matrix = builder.tensor(f"{name} weights", weights.shape, data=weights)
+        bias = builder.tensor(f"{name} bias", (len(weights),), data=np.zeros(len(weights)))
+        results.append(builder.tensor(name, (1, len(weights))))
+        builder.operator("FULLY_CONNECTED", [given, matrix, bias], results[-1])
+    return builder.build([given], results)
 
 
 def any_length_model() -> bytes:

@@ -95,7 +95,7 @@ def test_every_form_that_passes_is_a_package_that_the_monitor_runs(network, chec
         own = {one.measure: one.value for one in loaded.card.quality if one.command == "export …"}
         found = {"float32": plain, "int8": small}[form]
         assert own[f"clip accuracy as {form}"] == pytest.approx(found.accuracy, rel=1e-3)
-        scores = loaded.classifier().push(np.zeros(network.card.hop, np.float32))
+        scores = loaded.classifier().push(np.zeros(network.card.hop, np.float32)).scores
         assert scores.shape == (len(LABELS),)
     shown = write_page(network, checked, "sound-training export", tmp_path / "page").read_text()
     assert "| int8 |" in shown

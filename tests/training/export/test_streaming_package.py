@@ -81,7 +81,7 @@ def _noise(hops: int, seed: int) -> np.ndarray:
 
 def _scores(loaded: LoadedModel, samples: np.ndarray) -> np.ndarray:
     classifier = loaded.classifier()
-    return np.stack([classifier.push(hop) for hop in samples.reshape(-1, HOP * FRAME)])
+    return np.stack([classifier.push(hop).scores for hop in samples.reshape(-1, HOP * FRAME)])
 
 
 def test_the_daemon_hears_what_the_network_hears_at_once(network: object, loaded: LoadedModel) -> None:
@@ -99,18 +99,18 @@ def test_streams_of_one_model_do_not_mix(loaded: LoadedModel) -> None:
     apart = _scores(loaded, one), _scores(loaded, other)
     first, second = loaded.classifier(), loaded.classifier()
     hops = zip(one.reshape(10, -1), other.reshape(10, -1), strict=True)
-    mixed = [(first.push(a), second.push(b)) for a, b in hops]
+    mixed = [(first.push(a).scores, second.push(b).scores) for a, b in hops]
     np.testing.assert_array_equal(np.stack([a for a, _ in mixed]), apart[0])
     np.testing.assert_array_equal(np.stack([b for _, b in mixed]), apart[1])
 
 
 def test_a_reset_forgets_the_stream(loaded: LoadedModel) -> None:
     classifier, hop = loaded.classifier(), _noise(1, 3)
-    fresh = classifier.push(hop)
+    fresh = classifier.push(hop).scores
     for other in _noise(8, 4).reshape(8, -1):
         classifier.push(other)
     classifier.reset()
-    np.testing.assert_array_equal(classifier.push(hop), fresh)
+    np.testing.assert_array_equal(classifier.push(hop).scores, fresh)
 
 
 def test_a_state_of_another_size_is_refused_in_one_line(package: Path, step: object, tmp_path: Path) -> None:

@@ -122,7 +122,7 @@ def test_what_it_makes_is_written_read_and_scores_as_it_was_fitted(made: Outcome
     assert list(read.card.classes) == list(CLASSES)
     classifier = Classifier(read.card, read.on(listen), {label: (i,) for i, label in enumerate(LABELS)})
     samples = rng.normal(0, 0.1, 4 * HOP).astype(np.float32)
-    scores = [classifier.push(hop) for hop in samples.reshape(4, HOP)][-1]
+    scores = [classifier.push(hop).scores for hop in samples.reshape(4, HOP)][-1]
     head = Head(made.adapter.weights, made.adapter.bias)
     logits = head.logits(listen(samples[-WINDOW:])) / read.card.temperature
     np.testing.assert_allclose(scores, 1 / (1 + np.exp(-logits)), atol=1e-4)

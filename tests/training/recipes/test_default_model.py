@@ -67,7 +67,7 @@ def test_the_package_scores_in_the_monitor_as_keras_scores_its_windows(trainable
     classifier = load_model(path, ThirdParty(), threads=1, prefer="auto").classifier()
     samples = (0.1 * np.random.default_rng(0).standard_normal(front_end.window)).astype(np.float32)
     hops = samples.reshape(-1, card.hop)
-    scores = np.stack([classifier.push(hop).copy() for hop in hops])[-1]
+    scores = np.stack([classifier.push(hop).scores.copy() for hop in hops])[-1]
     window = log_mel(samples, front_end.spec, card.sample_rate, front_end.hop_frames)
     logits = predict(model, scaling.apply(window)[None])[0]
     assert scores == pytest.approx(1 / (1 + np.exp(-logits / 1.7)), abs=1e-4)

@@ -97,7 +97,7 @@ def test_the_package_is_read_by_the_monitor(makings, place: Path) -> None:
     assert card.negative_labels == ("background",)
     assert {quality.recipe_cv for quality in card.quality} == {True}
     assert all(set(c.profiles) == {"quiet", "sensitive"} for c in card.classes.values())
-    scores = loaded.classifier().push(np.zeros(card.hop, np.float32))
+    scores = loaded.classifier().push(np.zeros(card.hop, np.float32)).scores
     assert scores.shape == (3,)
 
 

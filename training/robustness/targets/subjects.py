@@ -127,7 +127,7 @@ def _log_odds(classifier: Classifier, card: Card, sound: Waveform) -> Floats:
     hops = -(-max(len(samples), card.window) // card.hop)
     samples = np.resize(samples, hops * card.hop)
     classifier.reset()
-    scores = np.stack([classifier.push(hop).copy() for hop in samples.reshape(hops, card.hop)])
+    scores = np.stack([classifier.push(hop).scores.copy() for hop in samples.reshape(hops, card.hop)])
     heard = np.clip(scores[-(-card.window // card.hop) - 1 :], _LEAST_ODDS, 1 - _LEAST_ODDS)
     means: Floats = np.log(heard / (1 - heard)).mean(axis=0).astype(np.float32)
     return means

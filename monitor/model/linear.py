@@ -1,0 +1,169 @@
+"""Linear heads on a model's embedding: labels that were taught after the model was made.
+
+One .npz file: ``weights.npy`` (labels × embedding) and ``bias.npy``, float32, with ``labels.txt``
+and ``card.json`` beside them as in a model package.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field, PositiveFloat, PositiveInt
+
+from monitor.errors import PackageError
+from monitor.model.arrays import npy, read_arrays
+from monitor.model.card import Card, ClassCard, Document
+from monitor.model.classifier import Classifier, input_shape
+from monitor.model.heads import ModelOutputs, Values, sigmoid, split
+from monitor.model.package import (
+    CARD_FILE,
+    LABELS_FILE,
+    label_lines,
+    labels_in,
+    parse_card,
+    read_entries,
+    read_file,
+    write_archive,
+)
+
+_WEIGHTS, _BIAS = "weights.npy", "bias.npy"
+_MOST_BYTES = 16 << 20
+_CLOSE = 0.05
+"""Share of the largest recorded logit by which those of the probe may differ; runtimes differ by less."""
+
+
+class HeadCard(Document):
+    """What a linear head is.
+
+    model : name and version of the package that it was fitted on, for people
+    size : numbers of the embedding
+    probe : logits that the head gives for :func:`probe_embedding`; another model is known by them
+    classes : settings by label, as in a model's card
+    """
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]+$")]
+    version: str
+    created: str
+    model: str
+    size: PositiveInt
+    probe: tuple[float, ...]
+    temperature: PositiveFloat = 1.0
+    classes: dict[str, ClassCard]
+
+
+@dataclass(frozen=True)
+class LinearHead:
+    """A checked linear head; a :class:`~monitor.model.heads.Head`.
+
+    weights : float32, shape (labels, card.size); bias : float32, shape (labels,)
+    """
+
+    path: Path
+    card: HeadCard
+    labels: tuple[str, ...]
+    weights: NDArray[np.float32]
+    bias: NDArray[np.float32]
+
+    @property
+    def classes(self) -> Mapping[str, ClassCard]:
+        return self.card.classes
+
+    def scores(self, outputs: ModelOutputs) -> Values:
+        """Return ``sigmoid((weights · embedding + bias) / temperature)``, shape (labels,)."""
+        assert outputs.embedding is not None  # the model was checked
+        return sigmoid(self.logits(outputs.embedding) / np.float32(self.card.temperature))
+
+    def logits(self, embedding: Values) -> Values:
+        logits: Values = self.weights @ embedding + self.bias
+        return logits
+
+    def check_model(self, embedding: Values | None, model: str) -> None:
+        """Refuse a model that is not the one the head was fitted on.
+
+        Parameters
+        ----------
+        embedding : what the model gives for the probe, see :func:`probe_embedding`
+        model : its name, for the error
+
+        Raises
+        ------
+        PackageError : it has no embedding, one of another size, or gives other logits
+        """
+        size = 0 if embedding is None else len(embedding)
+        if embedding is None or size != self.card.size:
+            raise PackageError(
+                f"{self.path}: was fitted on an embedding of {self.card.size} numbers ({self.card.model}); "
+                f"model {model} has {size or 'none'}"
+            )
+        probe = np.array(self.card.probe, np.float32)
+        far = np.abs(self.logits(embedding) - probe).max()
+        # Written so that a difference that is no number is refused too.
+        if not far <= _CLOSE * max(1.0, np.abs(probe).max()):
+            raise PackageError(
+                f"{self.path}: was fitted on {self.card.model}, not on model {model}: logits differ by "
+                f"{far:.3g}; teach it again"
+            )
+
+
+def probe_embedding(card: Card, classifier: Classifier) -> Values | None:
+    """Return the embedding of seeded noise, by which a model is known; None if it gives no embedding."""
+    noise = np.random.default_rng(0).standard_normal(input_shape(card)).astype(np.float32)
+    return split(card, classifier.invoke(noise)).embedding
+
+
+def read_linear_head(path: Path) -> LinearHead:
+    """Read and check a head without its model.
+
+    Raises
+    ------
+    PackageError : missing, no head, an unsafe or damaged archive, an invalid card, labels or weights
+        that contradict it, values that are not finite
+    """
+    data = read_file(path, _MOST_BYTES, "the path", "an .npz head")
+    _, entries = read_entries(path, data)
+    if CARD_FILE not in entries:
+        raise PackageError(f"{path}: holds no {CARD_FILE}; it is no head of sound-monitor")
+    card = parse_card(path, entries[CARD_FILE], HeadCard)
+    head = LinearHead(path, card, labels_in(path, entries), *read_arrays(path, data, _WEIGHTS, _BIAS))
+    _check(head)
+    return head
+
+
+def write_linear_head(head: LinearHead) -> None:
+    """Write a head at its path, at once; the same input gives the same bytes.
+
+    Raises
+    ------
+    PackageError : see :func:`read_linear_head`
+    """
+    _check(head)
+    write_archive(
+        head.path,
+        b"",
+        {
+            LABELS_FILE: label_lines(head.labels),
+            CARD_FILE: head.card.model_dump_json(by_alias=True, indent=1) + "\n",
+            _WEIGHTS: npy(head.weights),
+            _BIAS: npy(head.bias),
+        },
+    )
+
+
+def _check(head: LinearHead) -> None:
+    labels, size = len(head.labels), head.card.size
+    if set(head.labels) != set(head.card.classes):
+        odd = ", ".join(sorted(set(head.labels) ^ set(head.card.classes)))
+        raise PackageError(f"{head.path}: {LABELS_FILE} and the card disagree on: {odd}")
+    shapes = (head.weights.shape, head.bias.shape, (len(head.card.probe),))
+    if shapes != ((labels, size), (labels,), (labels,)):
+        raise PackageError(
+            f"{head.path}: weights, bias and probe have shapes {shapes}; {labels} labels on {size} "
+            f"numbers need {((labels, size), (labels,), (labels,))}"
+        )
+    if not (np.isfinite(head.weights).all() and np.isfinite(head.bias).all()):
+        raise PackageError(f"{head.path}: holds weights that are not finite; teach it again")
