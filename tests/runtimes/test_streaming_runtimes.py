@@ -22,8 +22,8 @@ from training.export.conversion import to_tflite
 from training.export.forms import elsewhere
 from training.export.hops import run
 from training.export.package import make_card, undecided
+from training.features.front_end import default_front_end
 from training.fit.windows import Scaling
-from training.mixing.prepare import default_front_end
 from training.networks.columns import StreamSpec
 from training.networks.streaming import build, streaming
 

@@ -9,7 +9,7 @@ from uuid import uuid4
 
 
 @contextmanager
-def whole(path: Path) -> Iterator[Path]:
+def atomic_write(path: Path) -> Iterator[Path]:
     """Yield a new file's path beside ``path``; it takes that name when the block ends without an error.
 
     Its name is its own: two processes that lack the same cached features both compute them, and the

@@ -37,8 +37,7 @@ def adapter(
       sound-training adapter --data ~/sounds --train 1,3 --test 2
     """
     from monitor.model.adapter import write_adapter
-    from training.data.corpora import data_root, load
-    from training.fit.distillation import TEACHER_FILE
+    from training.data.corpora import TEACHER_FILE, data_root, load
     from training.recipes.adapter import NAME, Plan, make
     from training.recipes.adapter_report import write_records
     from training.recipes.hearing import yamnet

@@ -51,9 +51,8 @@ def check(data: Path | None, quick: bool, as_json: bool, manifests: Path | None,
       sound-training data check --data ~/sounds --manifest docs/results/default/manifest
     """
     from training.data.check import check as check_data
-    from training.data.corpora import data_root, load
+    from training.data.corpora import data_root, load, unlabelled_sounds
     from training.data.manifest import EFFECTS, listed
-    from training.fit.distillation import unlabelled_sounds
 
     root = data_root(data)
     corpora, effects = load(root), unlabelled_sounds(root / EFFECTS)

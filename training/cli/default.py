@@ -73,11 +73,10 @@ def default(
       sound-training default --change run.recipe.room=0.4 --change lessons.room=0.4
     """
     from training.base.variants import settings_of
-    from training.data.corpora import data_root, load
-    from training.fit.distillation import TEACHER_FILE, unlabelled_sounds
+    from training.data.corpora import TEACHER_FILE, data_root, load, unlabelled_sounds
+    from training.features.front_end import default_front_end
     from training.fit.lessons import LessonPlan
     from training.fit.streaming import StreamRun
-    from training.mixing.prepare import default_front_end
     from training.recipes.shipped import NAME, Plan, School, make, write
     from training.recipes.shipped_report import write_records
 

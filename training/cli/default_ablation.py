@@ -52,8 +52,7 @@ def default_ablation(
 def _run(
     data: Path | None, folds: tuple[int, ...], seed: int, teacher: Path | None, records: Path, runs: Path
 ) -> None:
-    from training.data.corpora import data_root, load
-    from training.fit.distillation import TEACHER_FILE, unlabelled_sounds
+    from training.data.corpora import TEACHER_FILE, data_root, load, unlabelled_sounds
     from training.recipes.ablation.costs import time_forms
     from training.recipes.ablation.factors import Settings
     from training.recipes.ablation.job import Place, is_done, planned, run_job

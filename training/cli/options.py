@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import click
+
+from training.base.progress import Tick
 
 data_option = click.option(
     "--data", type=click.Path(path_type=Path), help="Data folder; otherwise the environment's SOUND_DATA."
@@ -45,7 +47,7 @@ class Clock:
 
 
 @contextmanager
-def progress(total: int | None, what: str, unit: str = "") -> Iterator[Callable[[int], None]]:
+def progress(total: int | None, what: str, unit: str = "") -> Iterator[Tick]:
     """Show a bar with an estimate on a terminal; yields what to call with the number just done."""
     from tqdm import tqdm
 

@@ -52,7 +52,7 @@ def own(
     """
     from training.data.folders import heard, label_counts, made_noises, read_folder
     from training.export.package import Identity
-    from training.mixing.prepare import default_front_end
+    from training.features.front_end import default_front_end
     from training.recipes.own import Plan, make, small_run
     from training.recipes.own_report import write_records
 

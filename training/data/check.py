@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -13,6 +13,7 @@ import numpy as np
 import soundfile
 
 from training.base.parallel import in_processes
+from training.base.progress import Tick
 from training.data.corpora import (
     CLASSES,
     ESC_COLUMNS,
@@ -25,6 +26,7 @@ from training.data.corpora import (
     load,
     places,
     rows,
+    unlabelled_sounds,
 )
 from training.data.manifest import (
     EFFECTS,
@@ -38,7 +40,6 @@ from training.data.manifest import (
     unlike,
 )
 from training.data.splits import split
-from training.fit.distillation import unlabelled_sounds
 
 Kind = Literal["missing", "damaged", "mislabelled", "misplaced", "unlicensed"]
 TWICE_RULE = "a clip of such an id is not trained on when either of its folds is tested"
@@ -121,7 +122,7 @@ class Probe:
 
 
 def check(
-    root: Path, *, decode: bool, tick: Callable[[int], None], workers: int = 2, manifests: Path | None = None,
+    root: Path, *, decode: bool, tick: Tick, workers: int = 2, manifests: Path | None = None,
 ) -> CheckReport:  # fmt: skip
     """Check every corpus in ``root``; ``decode`` reads all audio, otherwise files are only looked up.
 
@@ -230,9 +231,7 @@ def manifest_findings(root: Path, compare: bool) -> Iterator[Finding]:
                 yield Finding("unlicensed", folder.name, 0, file, f"has no source and licence in {NAME}")
 
 
-def _probes(
-    paths: Sequence[Path], decode: bool, workers: int, tick: Callable[[int], None]
-) -> Iterator[Probe]:
+def _probes(paths: Sequence[Path], decode: bool, workers: int, tick: Tick) -> Iterator[Probe]:
     shards = [paths[i : i + _FILES_AT_ONCE] for i in range(0, len(paths), _FILES_AT_ONCE)]
     probed = partial(_probe_all, decode=decode)
     if not decode or workers == 1 or len(shards) < 2:

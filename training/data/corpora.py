@@ -33,6 +33,8 @@ LABELS = (*CLASSES, BACKGROUND)
 
 SUFFIXES = (".wav", ".flac", ".ogg")
 DATA_VARIABLE = "SOUND_DATA"
+TEACHER_FILE = "yamnet_embeddings.tflite"
+"""YAMNet with its embedding as an output, in ``yamnet/`` of the data folder."""
 
 URBAN_COLUMNS = {"slice_file_name", "fsID", "start", "end", "salience", "fold", "classID", "class"}
 ESC_COLUMNS = {"filename", "fold", "category"}
@@ -183,6 +185,12 @@ def find_backgrounds(folder: Path) -> list[Clip]:
         for path in sorted(by_stem(kind).values()):
             clips.append(Clip(path, "background", f"{kind.name}/{path.stem}", kind.name, 0))
     return clips
+
+
+def unlabelled_sounds(folder: Path) -> tuple[Clip, ...]:
+    """Return the recordings in ``folder``, of which nothing is known; none if there is no such folder."""
+    found = sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES)
+    return tuple(Clip(path, "unlabelled", path.stem, "", 0) for path in found)
 
 
 def by_stem(folder: Path) -> dict[str, Path]:

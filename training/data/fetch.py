@@ -6,7 +6,7 @@ import json
 import logging
 import shutil
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -14,10 +14,9 @@ from typing import Any
 from urllib.error import HTTPError
 from urllib.parse import urlsplit
 
+from training.base.progress import Tick
 from training.data.corpora import places
 from training.errors import DataError
-
-Tick = Callable[[int], None]
 
 NAMES = {"urbansound8k": "UrbanSound8K", "esc50": "ESC-50"}
 """What can be fetched → its folder. ESC-10 is the part of ESC-50 that its table marks."""

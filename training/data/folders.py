@@ -8,20 +8,20 @@ from: ``kitchen__1.wav`` and ``kitchen__2.wav``, in whatever class, are both of 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import soundfile
 
-from training.base.atomic import whole
-from training.data.audio import Waveform, read
+from training.base.atomic import atomic_write
+from training.base.progress import Tick
+from training.data.audio import RATE, Waveform, read
 from training.data.corpora import BACKGROUND, SUFFIXES, Clip, by_stem
 from training.data.splits import Part
+from training.data.trimming import sounding
 from training.errors import DataError
-from training.fit.distillation import sounding
-from training.mixing.prepare import RATE
 
 CUT = "__"
 """What comes before it in a file's name is the recording that the file was cut from."""
@@ -29,8 +29,6 @@ LEAST_RECORDINGS = 6
 """Of each class: a third of them is kept back in turn, and two of a class are no measure."""
 _CORPUS = "own"
 _SILENT = 1e-5
-
-Tick = Callable[[int], None]
 
 
 @dataclass(frozen=True)
@@ -208,7 +206,7 @@ def _noise(folder: Path, name: str, colour: float, hum: float) -> Path:
 
 def _write(path: Path, samples: Waveform) -> None:
     """Write a file that is whole or not there."""
-    with whole(path) as partial:
+    with atomic_write(path) as partial:
         soundfile.write(partial, samples, RATE, subtype="FLOAT", format="WAV")
 
 

@@ -12,9 +12,16 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from training.data.corpora import BACKGROUND, Clip, Corpora, find_backgrounds, rows
+from training.data.corpora import (
+    BACKGROUND,
+    TEACHER_FILE,
+    Clip,
+    Corpora,
+    find_backgrounds,
+    rows,
+    unlabelled_sounds,
+)
 from training.errors import DataError
-from training.fit.distillation import TEACHER_FILE, unlabelled_sounds
 
 NAME = "manifest.csv"
 COLUMNS = ("file", "sha256", "source", "licence")

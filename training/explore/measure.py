@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 
 from monitor.features.logmel import log_mel
 from monitor.records import SILENCE_DBFS
+from training.base.maths import db_of_power
 from training.base.parallel import in_processes
+from training.base.progress import Tick
 from training.data.audio import read
 from training.data.corpora import Clip
 from training.features.spec import presets
@@ -47,7 +49,7 @@ class Measurement:
     deviation: Floats
 
 
-def measure_all(clips: Sequence[Clip], tick: Callable[[int], None], workers: int = 2) -> list[Measurement]:
+def measure_all(clips: Sequence[Clip], tick: Tick, workers: int = 2) -> list[Measurement]:
     """Measure clips by several processes, in their order.
 
     Raises
@@ -97,7 +99,7 @@ def envelope(samples: Floats, rate: int) -> Floats:
     step = round(ENVELOPE_S * rate)
     count = min(ENVELOPE_FRAMES, max(1, len(samples) // step))
     frames = np.resize(samples, count * step).reshape(count, step).astype(np.float64)
-    level = 10 * np.log10(np.maximum(np.mean(frames**2, axis=1), 1e-12))
+    level = db_of_power(np.maximum(np.mean(frames**2, axis=1), 1e-12))
     filled = np.full(ENVELOPE_FRAMES, np.nan, np.float32)
     filled[:count] = level - level.max()
     return filled

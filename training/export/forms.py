@@ -8,10 +8,8 @@ rounded to before: nothing adds up, since no column looks further back than its 
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -23,15 +21,18 @@ from monitor.features.logmel import log_mel
 from monitor.model.card import Card, Quality
 from monitor.model.package import ModelPackage, read_package, write_package
 from monitor.model.runtime import StreamingRuntime
+from training.base.arrays import Floats
+from training.base.child import ChildError, run_child
+from training.base.progress import Progress
 from training.data.audio import read
 from training.data.corpora import Clip
 from training.data.splits import rank
 from training.errors import DataError, ExportError
-from training.export.conversion import TOLERANCE, Weights, check_operators, to_tflite
+from training.export.conversion import Weights, to_tflite
 from training.export.hops import Streamed, stream
 from training.export.hops import run as run_hops
+from training.export.parity import TOLERANCE, check_operators
 from training.fit.trained import trained
-from training.mixing.mixer import Floats
 from training.networks.streaming import Form, streaming
 from training.scoring.evaluation import streamer
 
@@ -45,8 +46,6 @@ _EXAMPLES = 500
 """Hops that the ranges of int8 are taken from."""
 _PARITY_S = 120
 """Seconds of sound that every form is compared with Keras on, in one stream."""
-
-Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -118,7 +117,7 @@ def make_forms(
     network: Network,
     clips: Sequence[tuple[Clip, str]],
     other_python: Path | None,
-    say: Say,
+    say: Progress,
     forms: Sequence[Weights] = FORMS,
 ) -> list[Checked]:
     """Convert and check every form, float32 first.
@@ -181,7 +180,9 @@ def _difference(ours: Floats, keras: Floats) -> float:
     return float(np.max(np.abs(ours - keras)) / max(1.0, float(np.abs(keras).max())))
 
 
-def _converted(network: Network, frames: Floats, forms: Sequence[Weights], say: Say) -> dict[Weights, bytes]:
+def _converted(
+    network: Network, frames: Floats, forms: Sequence[Weights], say: Progress
+) -> dict[Weights, bytes]:
     stepped = streaming(network.model, network.spec, network.hop_frames)
     flatbuffers: dict[Weights, bytes] = {}
     for form in forms:
@@ -203,7 +204,7 @@ def _examples(network: Network, frames: Floats, flatbuffer: bytes) -> tuple[Floa
 
 
 def _streamed(
-    network: Network, frames: Floats, flatbuffers: Mapping[Weights, bytes], other: Path | None, say: Say
+    network: Network, frames: Floats, flatbuffers: Mapping[Weights, bytes], other: Path | None, say: Progress
 ) -> dict[str, dict[str, Streamed]]:
     """Return by runtime, by form, what came of ``frames``."""
     outputs = len(network.package.labels)
@@ -227,20 +228,13 @@ def elsewhere(folder: Path, python: Path, outputs: int, state: int) -> dict[str,
     ------
     ExportError : it cannot be run, or ends with an error
     """
-    root = Path(__file__).resolve().parents[2]
+    arguments = (folder, THERE, str(outputs), str(state))
     try:
-        child = subprocess.run(
-            [python, "-m", "training.export.hops", folder, THERE, str(outputs), str(state)],
-            capture_output=True,
-            text=True,
-            env={**os.environ, "PYTHONPATH": str(root)},
-            check=False,
-        )
+        run_child("training.export.hops", *arguments, python=python, inherit_path=False)
     except OSError as error:
         raise ExportError(f"{python}: cannot be run ({error.strerror}); see --other-python") from error
-    if child.returncode:
-        last = (child.stderr.strip().splitlines() or ["no message"])[-1]
-        raise ExportError(f"{python}: {THERE} ended with code {child.returncode}: {last}")
+    except ChildError as error:
+        raise ExportError(f"{python}: {THERE} {error}") from error
     results = json.loads((folder / f"{THERE}.json").read_text())
     return {form: Streamed(**values) for form, values in results.items()}
 

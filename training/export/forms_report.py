@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from training.base.report import Report, Table, write
-from training.export.conversion import TOLERANCE
 from training.export.forms import HERE, LEAST_AGREEMENT, MOST_LOST, THERE, Checked, Network
+from training.export.parity import TOLERANCE
 
 _PAGE = """# Forms of {name} {version}
 

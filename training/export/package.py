@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from monitor.features.spec import LogMelSpec, Normalisation
 from monitor.model.card import Card, ClassCard, Quality, RejectRule
 from monitor.settings import ClassSettings
+from training.data.audio import RATE
 from training.data.corpora import BACKGROUND, CLASSES
 from training.fit.windows import Scaling
-from training.mixing.prepare import RATE
 
 NAME = "urban-sounds"
 LICENCE = (

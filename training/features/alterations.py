@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from monitor.records import Samples
+from training.base.maths import amplitude_of_db
 
 _LOUDEST = 1.0
 _GAP_S = (0.002, 0.01)
@@ -62,7 +63,7 @@ def room_response(rate: int, rt60_s: float, direct_db: float, rng: np.random.Gen
     noise = rng.standard_normal(len(time))
     low = _smoothed(noise, rate)
     tail = low * 10 ** (-3 * time / rt60_s) + (noise - low) * 10 ** (-6 * time / rt60_s)
-    tail *= 10 ** (-direct_db / 20) / np.sqrt(np.sum(tail**2))
+    tail *= amplitude_of_db(-direct_db) / np.sqrt(np.sum(tail**2))
     gap = round(rng.uniform(*_GAP_S) * rate)
     return np.concatenate([[1.0], np.zeros(gap), tail]).astype(np.float32)
 

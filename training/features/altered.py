@@ -7,7 +7,7 @@ power (gain, mixing, equaliser, masks) is done in batches by :mod:`training.mixi
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -15,6 +15,7 @@ from types import MappingProxyType
 import numpy as np
 
 from monitor.records import Samples
+from training.base.progress import Tick
 from training.data.corpora import Clip
 from training.features.alterations import add_room, change_pitch, change_tempo, room_response, shift
 from training.features.spec import FeatureSpec
@@ -96,7 +97,7 @@ def load_bank(
     recipe: BankRecipe,
     copies: int,
     cache: Path,
-    tick: Callable[[int], None] = lambda done: None,
+    tick: Tick = lambda done: None,
     workers: int = 2,
 ) -> FeatureArray:
     """Return features of ``copies`` altered copies of each clip, rendering what ``cache`` does not hold.

@@ -11,7 +11,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import logging
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from monitor.records import Samples
 from training.base.parallel import in_processes
+from training.base.progress import Tick
 from training.data.audio import read
 from training.data.corpora import Clip
 from training.errors import DataError
@@ -58,7 +59,7 @@ def load_features(
     clips: Sequence[Clip],
     spec: FeatureSpec,
     cache: Path,
-    tick: Callable[[int], None] = lambda done: None,
+    tick: Tick = lambda done: None,
     workers: int = 2,
 ) -> FeatureArray:
     """Return the features of ``clips``, computing what ``cache`` does not hold yet.
@@ -74,7 +75,7 @@ def load_features(
 
 
 def load_items(
-    items: Sequence[Item], spec: FeatureSpec, cache: Path, tick: Callable[[int], None], workers: int
+    items: Sequence[Item], spec: FeatureSpec, cache: Path, tick: Tick, workers: int
 ) -> FeatureArray:
     """:func:`load_features` of files each with its change of the waveform."""
     folder = cache / f"{spec.kind}-{hashlib.sha256(f'{_VERSION} {spec!r}'.encode()).hexdigest()[:12]}"

@@ -11,25 +11,23 @@ Reference: Hinton, Vinyals, Dean, Distilling the Knowledge in a Neural Network, 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from training.base.arrays import Floats
+from training.base.maths import logistic
 from training.data.audio import Waveform
-from training.data.corpora import SUFFIXES, Clip
+from training.data.corpora import Clip
 from training.data.splits import Part
 from training.errors import DataError
-from training.mixing.mixer import Floats
-from training.mixing.prepare import FrontEnd
+from training.features.front_end import FrontEnd
 
 EMBEDDING = 1024
-TEACHER_FILE = "yamnet_embeddings.tflite"
 _HEAD_DECAY, _HEAD_RATE = 0.03, 0.02
-
-Tick = Callable[[int], None]
 
 
 def fit_head(embedding: Floats, targets: Floats, steps: int = 400) -> Floats:
@@ -40,21 +38,15 @@ def fit_head(embedding: Floats, targets: Floats, steps: int = 400) -> Floats:
     decay = np.full((len(weights), 1), _HEAD_DECAY, np.float32)
     decay[0] = 0.0
     for _ in range(steps):
-        error = 1 / (1 + np.exp(-inputs @ weights)) - targets
+        error = logistic(inputs @ weights) - targets
         velocity = 0.9 * velocity - _HEAD_RATE * (inputs.T @ error / len(inputs) + decay * weights)
         weights += velocity
     return weights
 
 
 def apply_head(weights: Floats, embedding: Floats) -> Floats:
-    scores: Floats = 1 / (1 + np.exp(-(weights[0] + embedding @ weights[1:])))
+    scores: Floats = logistic(weights[0] + embedding @ weights[1:])
     return scores
-
-
-def unlabelled_sounds(folder: Path) -> tuple[Clip, ...]:
-    """Return the recordings in ``folder``, of which nothing is known; none if there is no such folder."""
-    found = sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES)
-    return tuple(Clip(path, "unlabelled", path.stem, "", 0) for path in found)
 
 
 class Teacher:
@@ -96,9 +88,3 @@ def cache_key(part: Part, unlabelled: Sequence[Clip], front_end: FrontEnd, *sett
     for clip in (*(c for c, _ in part.events), *part.negatives, *part.backgrounds, *unlabelled):
         digest.update(f"{clip.path.name} {clip.path.stat().st_size}\n".encode())
     return digest.hexdigest()[:20]
-
-
-def sounding(samples: Waveform) -> Waveform:
-    """Without digital silence at the ends, which ESC pads with."""
-    audible = np.flatnonzero(np.abs(samples) > np.abs(samples).max() * 10 ** (-50 / 20))
-    return samples[audible[0] : audible[-1] + 1] if len(audible) else samples

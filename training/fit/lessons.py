@@ -11,7 +11,7 @@ Reference: Hinton, Vinyals, Dean, Distilling the Knowledge in a Neural Network, 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
@@ -19,17 +19,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from monitor.features.logmel import log_mel
-from training.base.atomic import whole
-from training.data.audio import Waveform, read
+from training.base.arrays import Floats
+from training.base.atomic import atomic_write
+from training.base.maths import amplitude_of_db
+from training.base.progress import Tick
+from training.data.audio import RATE, Waveform, read
 from training.data.corpora import Clip
 from training.data.splits import Part
+from training.data.trimming import sounding
 from training.features.alterations import room_response
-from training.fit.distillation import Teacher, apply_head, cache_key, fit_head, sounding
-from training.mixing.mixer import HEARD_FRAMES, Floats, pair_targets
-from training.mixing.prepare import RATE, FrontEnd, event_sampler, other_sampler, targets_of
+from training.features.front_end import FrontEnd
+from training.fit.distillation import Teacher, apply_head, cache_key, fit_head
+from training.mixing.mixer import HEARD_FRAMES, pair_targets
+from training.mixing.prepare import event_sampler, other_sampler, targets_of
 from training.mixing.streams import rms
 
-Tick = Callable[[int], None]
 _FRAME = 320
 _FAR = 4.0
 """Deviations beyond which a number of the embedding counts as this much."""
@@ -162,12 +166,12 @@ class MixtureMaker:
 
     def _scaled(self, samples: Waveform, reference: float, gain_db: float) -> Waveform:
         loudness = max(rms(samples[self._lead :]), 1e-7)
-        scaled: Waveform = samples * np.float32(reference / loudness * 10 ** (gain_db / 20))
+        scaled: Waveform = samples * np.float32(reference / loudness * amplitude_of_db(gain_db))
         return scaled
 
     def _levelled(self, mixture: Waveform, rng: np.random.Generator) -> Waveform:
         peak = max(float(np.abs(mixture).max()), 1e-6)
-        return (mixture * (10 ** (rng.uniform(-30.0, 0.0) / 20) / peak)).astype(np.float32)
+        return (mixture * (amplitude_of_db(rng.uniform(-30.0, 0.0)) / peak)).astype(np.float32)
 
 
 def make_lessons(
@@ -195,6 +199,6 @@ def make_lessons(
         if (number + 1) % 1000 == 0:
             tick(number + 1)
     lessons = Lessons(*(np.stack(column) for column in zip(*drawn, strict=True)))
-    with whole(path) as partial, partial.open("wb") as file:
+    with atomic_write(path) as partial, partial.open("wb") as file:
         np.savez(file, **vars(lessons))
     return lessons

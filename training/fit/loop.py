@@ -17,11 +17,11 @@ from typing import Any
 
 import numpy as np
 
-from training.base.atomic import whole
+from training.base.atomic import atomic_write
+from training.base.progress import Progress
 from training.errors import DataError
 
 Row = dict[str, float]
-Report = Callable[[str], None]
 Rate = Callable[[int, int, Sequence[Row]], float]
 """Learning rate of batch ``number`` of ``epoch`` (both from 0) after the rows so far."""
 Loss = Callable[[Any, Any], tuple[Any, Mapping[str, Any]]]
@@ -74,7 +74,7 @@ def optimise(
     batches: Callable[[int], Iterable[tuple[Any, Any]]],
     course: Course,
     folder: Path,
-    report: Report,
+    report: Progress,
 ) -> list[Row]:
     """Train ``model`` in place, going on from what ``folder`` holds; return the history.
 
@@ -116,6 +116,15 @@ def one_cycle(peak: float, epochs: int, steps: int) -> Rate:
     return rate
 
 
+def prepare_keras(seed: int, precision: str) -> None:
+    """Forget earlier networks; the next ones compute in ``precision`` and draw from ``seed``."""
+    import keras
+
+    keras.backend.clear_session()
+    keras.config.set_dtype_policy(precision)
+    keras.utils.set_random_seed(seed)
+
+
 def _step(model: Any, optimizer: Any, objective: Objective) -> Any:
     import tensorflow as tf
 
@@ -139,7 +148,7 @@ def _weights(model: Any) -> dict[str, Any]:
 
 
 def _write(path: Path, arrays: Mapping[str, Any]) -> None:
-    with whole(path) as partial, partial.open("wb") as file:
+    with atomic_write(path) as partial, partial.open("wb") as file:
         np.savez(file, **arrays)
 
 

@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from training.data.audio import Bank
+from training.base.arrays import Floats
+from training.base.maths import db_of_power
+from training.features.mel_bank import Bank
 from training.fit.windows import Scaling
-from training.mixing.mixer import Floats
 
 
 def clip_windows(bank: Bank, clip: int, frames: int, hop: int, floor: float) -> Floats:
@@ -19,7 +20,7 @@ def clip_windows(bank: Bank, clip: int, frames: int, hop: int, floor: float) -> 
     first = np.minimum(first, max(0, length - frames))
     rows = (first[:, None] + np.arange(frames)) % length
     power = bank.power[bank.first[clip] + rows]
-    decibels: Floats = 10.0 * np.log10(np.maximum(power, floor))
+    decibels: Floats = db_of_power(np.maximum(power, floor))
     return decibels
 
 

@@ -15,14 +15,16 @@ from typing import Any
 
 import numpy as np
 
+from training.base.arrays import Floats
+from training.base.progress import Progress
 from training.errors import DataError
 from training.fit.adversarial import Trades, hardened
 from training.fit.distillation import EMBEDDING
 from training.fit.lessons import Lessons
-from training.fit.loop import Course, Report, on_logits, one_cycle, optimise
+from training.fit.loop import Course, on_logits, one_cycle, optimise
 from training.fit.predict import predict
 from training.fit.windows import RunSpec, Scaling, make_optimizer, prefetch
-from training.mixing.mixer import Floats, Mixer, Recipe
+from training.mixing.mixer import Mixer, Recipe
 from training.networks.columns import StreamSpec
 from training.networks.streaming import build, build_last
 from training.networks.windowed import WindowSpec
@@ -63,7 +65,7 @@ class StreamRun:
 
 
 def train(
-    run: StreamRun, mixer: Mixer, lessons: Lessons | None, scaling: Scaling, folder: Path, report: Report,
+    run: StreamRun, mixer: Mixer, lessons: Lessons | None, scaling: Scaling, folder: Path, report: Progress,
     heard: str = "",
 ) -> Any:  # fmt: skip
     """Train, or go on where an earlier call stopped; return the whole-sequence form for any length.

@@ -12,9 +12,11 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from training.base.arrays import Floats
+from training.base.progress import Progress
 from training.fit.adversarial import Trades, hardened
-from training.fit.loop import Course, Report, Row, on_logits, optimise
-from training.mixing.mixer import Floats, Mixer, Recipe
+from training.fit.loop import Course, Row, on_logits, optimise
+from training.mixing.mixer import Mixer, Recipe
 from training.networks.compact import NetworkSpec
 
 T = TypeVar("T")
@@ -59,7 +61,7 @@ def measure_scaling(mixer: Mixer, seed: int, batches: int = 12) -> Scaling:
 
 
 def fit(
-    model: Any, spec: RunSpec, mixer: Mixer, scaling: Scaling, course: Course, folder: Path, report: Report
+    model: Any, spec: RunSpec, mixer: Mixer, scaling: Scaling, course: Course, folder: Path, report: Progress
 ) -> list[Row]:
     """Train any network of windows by the run's recipe, ``spec.network`` apart; return the history.
 

@@ -1,6 +1,6 @@
 """Training batches: sounds placed, coloured and added in the mel-power domain.
 
-Independent sounds add in power, so a batch is a gather from the :class:`~training.data.audio.Bank`
+Independent sounds add in power, so a batch is a gather from the :class:`~training.features.mel_bank.Bank`
 and a sum: numpy makes 64 windows in a few milliseconds and the network is the cost.
 Labels are independent: a window may hold two classes, or none (``background``).
 """
@@ -14,7 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from training.data.audio import Bank
+from training.base.maths import amplitude_of_db, db_of_power, power_of_db
+from training.features.mel_bank import Bank
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
@@ -108,7 +109,7 @@ class Mixer:
     bank : mel power of all clips: events, then negatives and backgrounds
     targets : shape (clips, labels), 0…1, of each clip of the bank
     events, others : samplers of clip numbers of the bank
-    widths : band weights of :func:`training.data.audio.band_widths`
+    widths : band weights of :func:`training.features.mel_bank.band_widths`
     frames : frames in a window; lead : frames before it that a window comes with, in which its sounds
         may have begun
     """
@@ -196,25 +197,25 @@ class Mixer:
         mixture *= equaliser(count, n_mels, self._recipe.equaliser_db, rng)[:, None, :]
         noise_db = rng.uniform(*self._recipe.noise_db, count)
         tilt = equaliser(count, n_mels, 10.0, rng) / self._widths.mean() / n_mels
-        room = (tilt * (level * 10 ** (-noise_db / 10))[:, None])[:, None, :]
+        room = (tilt * (level * power_of_db(-noise_db))[:, None])[:, None, :]
         # Power of steady noise in a band fluctuates about as chi-square with few degrees of freedom.
         mixture += room * rng.standard_gamma(3.0, mixture.shape, dtype=np.float32) / 3.0
         low_db, high_db = self._recipe.level_db
-        gain = 10 ** (rng.uniform(low_db, high_db, count) / 10)
+        gain = power_of_db(rng.uniform(low_db, high_db, count))
         mixture *= gain.astype(np.float32)[:, None, None]
-        decibels: Floats = 10.0 * np.log10(np.maximum(mixture, self._floor))
+        decibels: Floats = db_of_power(np.maximum(mixture, self._floor))
         return decibels
 
 
 def _scale(reference: Floats, level: Floats, gain_db: NDArray[np.float64]) -> Floats:
     """Factor that brings ``level`` to ``gain_db`` over ``reference``, shaped for windows."""
-    factor: Floats = (reference / np.maximum(level, 1e-9) * 10 ** (gain_db / 10)).astype(np.float32)
+    factor: Floats = (reference / np.maximum(level, 1e-9) * power_of_db(gain_db)).astype(np.float32)
     return factor[:, None, None]
 
 
 def pair_targets(first: Floats, second: Floats, second_over_first_db: NDArray[np.float64]) -> Floats:
     """The louder keeps its target; the fainter loses some once far below; ``background``, last, is off."""
-    amplitude = 10 ** (second_over_first_db / 20)
+    amplitude = amplitude_of_db(second_over_first_db)
     share = (amplitude / (1.0 + amplitude)).astype(np.float32)[:, None]
     mixed: Floats = np.maximum(
         first * np.minimum(1.0, 2.0 * (1.0 - share)), second * np.minimum(1.0, 2.0 * share)
@@ -230,7 +231,7 @@ def equaliser(count: int, n_mels: int, range_db: float, rng: np.random.Generator
     left = np.minimum(position.astype(int), _KNOTS - 2)
     share = position - left
     curve = knots[:, left] * (1.0 - share) + knots[:, left + 1] * share
-    gains: Floats = (10 ** (curve / 10)).astype(np.float32)
+    gains: Floats = power_of_db(curve).astype(np.float32)
     return gains
 
 
@@ -245,7 +246,7 @@ def in_rooms(power: Floats, recipe: Recipe, rng: np.random.Generator) -> None:
     frames = low[:, None] * np.linspace(1.0, 0.5, power.shape[2])
     kept = (10 ** (-6 / frames)).astype(np.float32)
     tail_db = -rng.uniform(*recipe.room_db, len(rows))
-    share = (1 / (1 + 10 ** (-tail_db / 10))).astype(np.float32)[:, None]
+    share = (1 / (1 + power_of_db(-tail_db))).astype(np.float32)[:, None]
     dry, ringing = power[rows], np.zeros_like(power[rows, 0])
     for at in range(power.shape[1]):
         power[rows, at] = (1 - share) * dry[:, at] + share * (1 - kept) / kept * ringing

@@ -2,66 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
+from collections.abc import Sequence
 
 import numpy as np
 
-from monitor.features.logmel import matrix_sha256, mel_matrix
-from monitor.features.spec import LogMelSpec
-from training.data.audio import Bank, band_widths, bank
-from training.data.corpora import BACKGROUND, LABELS, Clip
+from training.base.arrays import Floats
+from training.base.progress import Tick
+from training.data.corpora import BACKGROUND, LABELS
 from training.data.splits import Part
-from training.mixing.mixer import Floats, Mixer, Recipe, Sampler
-
-RATE = 16_000
-HOP = 8_000
-"""Samples between model windows."""
-WINDOW = 32_000
-"""Samples of a model window."""
-_FRAME_HOP = 320
-
-Tick = Callable[[int], None]
-
-
-@dataclass(frozen=True)
-class FrontEnd:
-    """The front end before its normalisation is known, where its cache lies, and its rate in Hz."""
-
-    spec: LogMelSpec
-    cache: Path
-    rate: int = RATE
-
-    @property
-    def window(self) -> int:
-        return self.spec.frames * self.spec.hop
-
-    @property
-    def hop_frames(self) -> int:
-        return HOP // self.spec.hop
-
-    def cut(self, frames: int) -> FrontEnd:
-        """Return it with windows of so many frames."""
-        return replace(self, spec=self.spec.model_copy(update={"frames": frames}))
-
-    def bank(self, clips: Sequence[Clip], tick: Tick) -> Bank:
-        return bank(clips, self.spec, self.rate, self.cache, tick)
-
-
-def default_front_end(cache: Path) -> FrontEnd:
-    """16 kHz, 32 ms Hann every 20 ms, 64 bands 50–8000 Hz, windows of 2 s."""
-    spec = LogMelSpec(
-        n_fft=512,
-        win_length=512,
-        hop=_FRAME_HOP,
-        frames=WINDOW // _FRAME_HOP,
-        n_mels=64,
-        fmin=50.0,
-        fmax=8000.0,
-    )
-    hashed = spec.model_copy(update={"matrix_sha256": matrix_sha256(mel_matrix(spec, RATE))})
-    return FrontEnd(hashed, cache)
+from training.features.front_end import FrontEnd
+from training.features.mel_bank import band_widths
+from training.mixing.mixer import Mixer, Recipe, Sampler
 
 
 def targets_of(part: Part, faint_label: float, labels: Sequence[str] = LABELS) -> Floats:

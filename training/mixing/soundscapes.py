@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from training.base.maths import amplitude_of_db
 from training.data.audio import Waveform, read
 from training.data.corpora import Clip
 from training.data.splits import Part
@@ -161,7 +162,7 @@ def _take(recordings: Recordings, rng: np.random.Generator) -> Clip:
 def _mixed(layout: Layout, plan: ScapePlan, snr_db: float | None) -> Soundscape:
     length = round(plan.seconds * RATE)
     track = np.resize(layout.bed, length).astype(np.float32)
-    track *= np.float32(10 ** (_BED_DBFS / 20) / max(rms(track), 1e-6))
+    track *= np.float32(amplitude_of_db(_BED_DBFS) / max(rms(track), 1e-6))
     bare = track.copy()
     truths = []
     for placed in layout.sounds:
@@ -169,7 +170,7 @@ def _mixed(layout: Layout, plan: ScapePlan, snr_db: float | None) -> Soundscape:
         sound = read(placed.clip.path, RATE)[: length - start]
         under = rms(bare[start : start + len(sound)])
         track[start : start + len(sound)] += sound * np.float32(
-            max(under, 1e-5) / max(rms(sound), 1e-6) * 10 ** (over_db / 20)
+            max(under, 1e-5) / max(rms(sound), 1e-6) * amplitude_of_db(over_db)
         )
         end_s = (start + len(sound)) / RATE
         truths.append(Truth(placed.label, start / RATE, end_s, round(over_db, 1), placed.clip.recording))

@@ -18,6 +18,7 @@ from monitor.events.tracker import EventTracker
 from monitor.model.classifier import Classifier
 from monitor.records import Decision, Level
 from monitor.settings import ClassSettings
+from training.base.maths import amplitude_of_db
 from training.data.audio import Waveform, read
 from training.data.splits import Part
 from training.errors import DataError
@@ -90,7 +91,7 @@ def scene(
     begin = int(rng.integers(len(repeated) - needed))
     mixed = repeated[begin : begin + needed].copy()
     under = mixed[lead : lead + len(sound)]
-    gain = rms(sound) / max(rms(under), 1e-6) * 10 ** (-snr_db / 20)
+    gain = rms(sound) / max(rms(under), 1e-6) * amplitude_of_db(-snr_db)
     mixed *= np.float32(gain)
     mixed[lead : lead + len(sound)] += sound
     peak = float(np.abs(mixed).max())

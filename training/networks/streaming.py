@@ -10,13 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from math import prod
-from pathlib import Path
 from typing import Any, Protocol
 
-import numpy as np
-
-from monitor.model.runtime import StreamingRuntime
-from training.export.conversion import check_operators, difference
 from training.networks.compact import Cost
 from training.networks.compact import cost as network_cost
 
@@ -114,28 +109,6 @@ def streaming(model: Any, form: Form, hop_frames: int) -> Any:
     stepped = keras.Model([rows, state], [newest, ops.concatenate(kept, axis=1)])
     stepped.set_weights(model.get_weights())
     return stepped
-
-
-def check_parity(
-    model: Any, form: Form, flatbuffer: bytes, frames: Any, hop_frames: int, state: int
-) -> float:
-    """Return the largest difference between the converted streaming form and the whole-sequence one.
-
-    frames : of one sequence, shape (n, n_mels), normalised
-
-    Raises
-    ------
-    ExportError : as :func:`training.export.conversion.check_parity` does
-    """
-    check_operators(flatbuffer)
-    whole = np.asarray(model(frames[None], training=False)[0])[0]
-    runtime = StreamingRuntime(flatbuffer, Path("the model"), outputs=whole.shape[1], state=state)
-    kept, ours = np.zeros(state, np.float32), []
-    for end in range(hop_frames, len(frames) + 1, hop_frames):
-        logits, kept = runtime.step(frames[end - hop_frames : end], kept)
-        ours.append(logits)
-    columns = np.arange(1, len(ours) + 1) * hop_frames // form.stride - 1
-    return difference(np.stack(ours), whole[columns])
 
 
 def cost(form: Form, hop_frames: int) -> Cost:

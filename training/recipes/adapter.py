@@ -9,7 +9,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import datetime, timezone
 from pathlib import Path
@@ -21,12 +21,14 @@ from monitor.events.feasible import check_feasible
 from monitor.model.adapter import Adapter, AdapterCard, Network, probe_window
 from monitor.model.card import ClassCard, Quality
 from monitor.model.heads import sigmoid
+from training.base.arrays import Floats
+from training.base.progress import Progress
+from training.data.audio import RATE
 from training.data.corpora import BACKGROUND, CLASSES, LABELS, Corpora
 from training.data.splits import cross_fit, split
 from training.errors import ExportError
 from training.export.package import DATA_LICENCES, LICENCE
-from training.mixing.mixer import Floats
-from training.mixing.prepare import HOP, RATE
+from training.features.front_end import HOP
 from training.mixing.streams import Scored
 from training.recipes.hearing import NETWORK_CARD, WINDOW, Ear, Hearing, hear
 from training.scoring.calibration import Heard, fit_class, fit_temperature
@@ -41,8 +43,6 @@ TEST_SNR_DB = (15.0, 15.0)
 DECAYS = (0.03, 0.1, 0.3)
 _ITERATIONS = 200
 _MOSTLY = 0.5
-
-Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -154,7 +154,7 @@ def fit_head(rows: Rows, decay: float) -> Head:
     return Head(weights.astype(np.float32), bias.astype(np.float32))
 
 
-def make(plan: Plan, corpora: Corpora, ear: Ear, cache: Path, path: Path, say: Say) -> Outcome:
+def make(plan: Plan, corpora: Corpora, ear: Ear, cache: Path, path: Path, say: Progress) -> Outcome:
     """Run the whole recipe; what was heard is kept in ``cache``. The adapter is made for ``path``."""
     parts = split(corpora, plan.train_folds, plan.test_folds)
     hearings = []
@@ -181,7 +181,7 @@ def make(plan: Plan, corpora: Corpora, ear: Ear, cache: Path, path: Path, say: S
     return replace(outcome, adapter=replace(adapter, card=card))
 
 
-def _cross_fitted(rows: Sequence[Rows], say: Say) -> tuple[float, list[Head]]:
+def _cross_fitted(rows: Sequence[Rows], say: Progress) -> tuple[float, list[Head]]:
     """Return the decay whose heads judge best what they were not fitted on, and those heads."""
     fitted = []
     for decay in DECAYS:

@@ -16,22 +16,21 @@ from monitor.model.card import Card
 from monitor.model.classifier import Classifier, Invoke
 from monitor.model.runtime import Runtime
 from monitor.records import Level
-from training.base.atomic import whole
-from training.data.audio import read
+from training.base.arrays import Floats
+from training.base.atomic import atomic_write
+from training.base.progress import Tick
+from training.data.audio import RATE, read
 from training.data.corpora import Clip
 from training.data.repeats import repeated
 from training.data.splits import Part
 from training.errors import DataError
+from training.features.front_end import HOP
 from training.fit.distillation import EMBEDDING
-from training.mixing.mixer import Floats
-from training.mixing.prepare import HOP, RATE
 from training.mixing.soundscapes import ScapePlan, Soundscape, make_soundscapes
 from training.mixing.streams import Scene, Scored, foreground_scenes, score
 
 WINDOW = 15_600
 """Samples that YAMNet hears at once."""
-
-Tick = Callable[[int], None]
 
 
 class Ear:
@@ -155,7 +154,7 @@ def _alone(clips: Iterable[tuple[Clip, str]]) -> Iterable[Scene]:
 
 
 def _save(path: Path, streams: Sequence[Scored]) -> None:
-    with whole(path) as partial, partial.open("wb") as file:
+    with atomic_write(path) as partial, partial.open("wb") as file:
         _write(file, streams)
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
@@ -22,18 +22,21 @@ import soundfile
 
 from monitor.model.card import Card, Quality
 from monitor.model.package import write_package
+from training.base.progress import Progress
 from training.data.folders import Sounds
 from training.data.splits import Part, cross_fit
 from training.export.conversion import to_tflite
 from training.export.package import Facts, Identity, make_card, undecided
+from training.export.parity import check_streaming_parity
+from training.features.front_end import FrontEnd
 from training.fit.distillation import cache_key
 from training.fit.streaming import StreamRun, train
 from training.fit.windows import Scaling, measure_scaling
 from training.mixing.mixer import Mixer
-from training.mixing.prepare import FrontEnd, make_mixer
+from training.mixing.prepare import make_mixer
 from training.mixing.soundscapes import ScapePlan
 from training.networks.compact import NetworkSpec
-from training.networks.streaming import check_parity, streaming
+from training.networks.streaming import streaming
 from training.networks.windowed import WindowSpec
 from training.scoring.calibration import Temper
 from training.scoring.evaluation import AlertFigures, ClipFigures, clip_figures, streamer
@@ -44,8 +47,6 @@ HOP_FRAMES = 12
 """Frames between two sets of scores: 0.24 s."""
 _SCAPES = (6, 40)
 """Least and most soundscapes of a minute that a third of the recordings is laid out in."""
-
-Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,7 @@ def small_run(labels: int, seed: int, epochs: int) -> StreamRun:
     )
 
 
-def make(plan: Plan, sounds: Sounds, front_end: FrontEnd, runs: Path, say: Say) -> Outcome:
+def make(plan: Plan, sounds: Sounds, front_end: FrontEnd, runs: Path, say: Progress) -> Outcome:
     """Run the whole recipe; every training resumes from ``runs`` where it was interrupted."""
     front_end = front_end.cut(plan.run.network.window)
     course = _Course(plan, sounds, front_end, runs, _Estimate(say, plan.run.epochs))
@@ -105,7 +106,7 @@ def make(plan: Plan, sounds: Sounds, front_end: FrontEnd, runs: Path, say: Say) 
     flatbuffer, state = to_tflite(streamed), int(streamed.inputs[1].shape[1])
     windows, _ = course.mixer(sounds.part).batch(4, np.random.default_rng(plan.run.seed))
     frames = scaling.apply(windows).reshape(-1, windows.shape[2])
-    parity = check_parity(model, plan.run.network, flatbuffer, frames, HOP_FRAMES, state)
+    parity = check_streaming_parity(model, plan.run.network, flatbuffer, frames, HOP_FRAMES, state)
     say(f"TFLite equals Keras within {parity:.1e}")
     accuracies = tuple(clip_figures(third.logits, third.truth).accuracy for third in thirds)
     logits, truth = (np.concatenate([getattr(t, name) for t in thirds]) for name in ("logits", "truth"))
@@ -121,12 +122,12 @@ def make(plan: Plan, sounds: Sounds, front_end: FrontEnd, runs: Path, say: Say) 
 class _Estimate:
     """Says each epoch, and how long all that is left will take at the pace so far."""
 
-    def __init__(self, say: Say, epochs: int) -> None:
+    def __init__(self, say: Progress, epochs: int) -> None:
         self._say, self._epochs, self._begun = say, epochs, time.monotonic()
         self._done = self._in_run = 0
         self._runs = GROUPS + 1
 
-    def of(self, name: str) -> Say:
+    def of(self, name: str) -> Progress:
         """The report of the next training."""
         self._runs, self._in_run = self._runs - 1, 0
 

@@ -10,7 +10,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
@@ -21,19 +21,22 @@ import numpy as np
 from monitor.features.spec import LogMelSpec
 from monitor.model.card import Card, Quality
 from monitor.model.package import write_package
+from training.base.arrays import Floats
+from training.base.progress import Progress, Tick
 from training.data.corpora import CLASSES, LABELS, Clip, Corpora
 from training.data.splits import Part, everything, leave_one_out
 from training.export.conversion import to_tflite
 from training.export.package import NAME as PACKAGE
 from training.export.package import Facts, make_card, undecided
+from training.export.parity import check_streaming_parity
+from training.features.front_end import FrontEnd
 from training.fit.distillation import cache_key
 from training.fit.lessons import LessonPlan, Lessons, joined, make_lessons
 from training.fit.loop import Row, history_of
 from training.fit.streaming import StreamRun, train
 from training.fit.windows import Scaling, measure_scaling
-from training.mixing.mixer import Floats
-from training.mixing.prepare import FrontEnd, make_mixer
-from training.networks.streaming import check_parity, streaming
+from training.mixing.prepare import make_mixer
+from training.networks.streaming import streaming
 from training.scoring.calibration import BUDGETS
 from training.scoring.evaluation import streamer
 from training.scoring.held_out import Decided, FoldFigures, Hearing, decide, hear, judge
@@ -42,8 +45,6 @@ from training.scoring.reliability import reliability
 NAME = "default"
 HOP_FRAMES = 24
 """Frames between two sets of scores: 0.48 s, at which inference stays below a tenth of YAMNet's (`bench`)."""
-
-Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -137,7 +138,9 @@ class _Fit:
         return Package(self.trained.card(facts, self.state), self.flatbuffer)
 
 
-def make(plan: Plan, corpora: Corpora, school: School, front_end: FrontEnd, runs: Path, say: Say) -> Outcome:
+def make(
+    plan: Plan, corpora: Corpora, school: School, front_end: FrontEnd, runs: Path, say: Progress
+) -> Outcome:
     """Run the whole recipe; every run resumes from ``runs`` where it was interrupted."""
     front_end = front_end.cut(plan.run.network.window)
     fits, lessons = _leave_each_out(plan, corpora, school, front_end, runs, say)
@@ -155,7 +158,7 @@ def make(plan: Plan, corpora: Corpora, school: School, front_end: FrontEnd, runs
     run = replace(plan.run, seed=plan.seeds[0])
     final = _train(part, run, joined(lessons), front_end, runs / "final", say)
     flatbuffer, state = final.converted()
-    parity = check_parity(
+    parity = check_streaming_parity(
         final.model, final.run.network, flatbuffer, _some_frames(part, final), HOP_FRAMES, state
     )
     say(f"TFLite equals Keras within {parity:.1e}")
@@ -178,13 +181,13 @@ def _same_seed(one: _Fit, other: _Fit) -> bool:
 
 
 def _leave_each_out(
-    plan: Plan, corpora: Corpora, school: School, front_end: FrontEnd, runs: Path, say: Say
+    plan: Plan, corpora: Corpora, school: School, front_end: FrontEnd, runs: Path, say: Progress
 ) -> tuple[list[_Fit], list[Lessons]]:
     """Return a network per seed and fold, and the first seed's lessons."""
     fits, lessons = [], {}
     apart = leave_one_out(corpora, plan.folds)
 
-    def tick_of(fold: int) -> Callable[[int], None]:
+    def tick_of(fold: int) -> Tick:
         return lambda done: say(f"without fold {fold}: {done} mixtures heard by the teacher")
 
     for fold, parts in apart.items():
@@ -205,7 +208,7 @@ def _leave_each_out(
 
 
 def _train(
-    part: Part, run: StreamRun, lessons: Lessons, front_end: FrontEnd, folder: Path, say: Say
+    part: Part, run: StreamRun, lessons: Lessons, front_end: FrontEnd, folder: Path, say: Progress
 ) -> Trained:
     mixer = make_mixer(part, front_end, run.recipe, lambda done: None, run.network.lead)
     scaling = measure_scaling(mixer, run.seed)

@@ -13,11 +13,12 @@ from numpy.typing import NDArray
 
 from monitor.model.card import ProfileName
 from monitor.tuning.poisson import LEVEL
+from training.base.arrays import Floats
+from training.base.provenance import machine, versions
 from training.base.report import Cell, Report, Table, write
 from training.data.corpora import CLASSES
 from training.data.splits import Part
 from training.fit.loop import Row
-from training.mixing.mixer import Floats
 from training.networks.streaming import cost
 from training.recipes.shipped import HOP_FRAMES, NAME, Outcome, Plan
 from training.records.jobs import DataUse, Epoch, Job, JobRecord, Making, read_all
@@ -28,7 +29,6 @@ from training.scoring.held_out import REJECT, FoldFigures, Hearing
 from training.scoring.intervals import accuracy, difference, interval
 from training.scoring.reliability import diagram, reliability, table
 from training.scoring.statistics import rows
-from training.study.jobs import machine, versions
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -18,7 +18,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from training.base.atomic import whole
+from training.base.atomic import atomic_write
 from training.errors import DataError
 from training.networks.compact import Cost
 
@@ -169,7 +169,7 @@ class JobRecord:
     def write(self, folder: Path) -> Path:
         """Write the record to its place under ``folder``, whole or not at all; return the path."""
         path = self.job.path(folder)
-        with whole(path) as partial:
+        with atomic_write(path) as partial:
             partial.write_text(self.to_json(), encoding="utf-8")
         return path
 

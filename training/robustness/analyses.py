@@ -7,13 +7,14 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from training.base.progress import Progress
 from training.data.corpora import Clip, data_root, load
 from training.records.jobs import Job
 from training.robustness.attacks.in_features import Effort, attack_features
 from training.robustness.attacks.in_sound import attack_sound
 from training.robustness.corruptions.disturbances import Disturbance, every
 from training.robustness.corruptions.everyday import findings
-from training.robustness.jobs import Say, Work
+from training.robustness.jobs import Work
 from training.robustness.plan import Plan, digest, facts, stem, unheard
 from training.robustness.played.analyses import alerts, examples, own_subject, transfers, universals
 from training.robustness.played.backgrounds import (
@@ -59,12 +60,12 @@ def _settings(plan: Plan, job: Job, effort: Any) -> dict[str, Any]:
     return {"effort": asdict(effort), **facts(plan, [job], [job.test_fold], plan.clips)}
 
 
-def _planted(name: str, effort: Effort) -> Callable[[Say], Sequence[Any]]:
+def _planted(name: str, effort: Effort) -> Callable[[Progress], Sequence[Any]]:
     return lambda say: [attack_features(planted(name, MARGINS_DB[name]), effort, say)]
 
 
-def _feature_run(plan: Plan, job: Job) -> Callable[[Say], Sequence[Any]]:
-    def found(say: Say) -> Sequence[Any]:
+def _feature_run(plan: Plan, job: Job) -> Callable[[Progress], Sequence[Any]]:
+    def found(say: Progress) -> Sequence[Any]:
         attacked = target(job, plan.options, plan.clips, not plan.quick, say)
         return [attack_features(attacked, plan.effort, say)]
 
@@ -99,8 +100,8 @@ def _pools(plan: Plan) -> tuple[tuple[int, ...], ...]:
     return tuple(dict.fromkeys(pool for pool in pools if pool))
 
 
-def _network_run(plan: Plan, jobs: Sequence[Job]) -> Callable[[Say], Sequence[Any]]:
-    def found(say: Say) -> Sequence[Any]:
+def _network_run(plan: Plan, jobs: Sequence[Job]) -> Callable[[Progress], Sequence[Any]]:
+    def found(say: Progress) -> Sequence[Any]:
         panels = []
         for job in jobs:
             one = target(job, plan.options, plan.clips, not plan.quick, say)
@@ -110,8 +111,8 @@ def _network_run(plan: Plan, jobs: Sequence[Job]) -> Callable[[Say], Sequence[An
     return found
 
 
-def _package_run(plan: Plan, package: Path, folds: Sequence[int]) -> Callable[[Say], Sequence[Any]]:
-    def found(say: Say) -> Sequence[Any]:
+def _package_run(plan: Plan, package: Path, folds: Sequence[int]) -> Callable[[Progress], Sequence[Any]]:
+    def found(say: Progress) -> Sequence[Any]:
         corpus = labelled(load(data_root(plan.options.data)), "urbansound8k")
         subject = of_package(package)
         clips = {f: chosen([c for c in corpus.clips if c.fold == f], plan.clips) for f in folds}
@@ -144,8 +145,8 @@ def _sound(plan: Plan) -> list[Work]:
     return [Work(f"sound/{stem(job)}", _settings(plan, job, effort), _sound_run(plan, job)) for job in jobs]
 
 
-def _sound_run(plan: Plan, job: Job) -> Callable[[Say], Sequence[Any]]:
-    def found(say: Say) -> Sequence[Any]:
+def _sound_run(plan: Plan, job: Job) -> Callable[[Progress], Sequence[Any]]:
+    def found(say: Progress) -> Sequence[Any]:
         attacked = target(job, plan.options, plan.clips, not plan.quick, say)
         return [attack_sound(attacked, plan.sound_effort, say)]
 

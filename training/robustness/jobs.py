@@ -12,10 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from training.base.parallel import cores, in_processes
+from training.base.progress import Progress
 from training.errors import DataError
 from training.robustness import records
-
-Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -24,7 +23,7 @@ class Work:
 
     name: str
     settings: Mapping[str, Any]
-    run: Callable[[Say], Sequence[Any]]
+    run: Callable[[Progress], Sequence[Any]]
 
     def path(self, folder: Path) -> Path:
         return folder / f"{self.name}.json"
@@ -75,7 +74,7 @@ def _in_child(threads: int, work: Work) -> Done:
     return _done(work, lambda text: print(f"{work.name}: {text}", file=sys.stderr, flush=True))
 
 
-def _done(work: Work, say: Say) -> Done:
+def _done(work: Work, say: Progress) -> Done:
     began, before = time.perf_counter(), _cpu_s()
     found: Sequence[Any] = ()
     refused = ""

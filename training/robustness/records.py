@@ -8,9 +8,9 @@ from dataclasses import asdict, dataclass, is_dataclass
 from pathlib import Path
 from typing import Any
 
-from training.base.atomic import whole
+from training.base.atomic import atomic_write
+from training.base.provenance import machine, versions
 from training.errors import DataError
-from training.study.jobs import machine, versions
 
 SCHEMA = 2
 _DIGITS = 5
@@ -35,7 +35,7 @@ def write(path: Path, settings: Mapping[str, Any], findings: Sequence[Any], cost
         "cost": {name: round(value, 1) for name, value in asdict(cost).items()},
         "findings": rows,
     }
-    with whole(path) as partial:
+    with atomic_write(path) as partial:
         partial.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", encoding="utf-8")
 
 

@@ -18,23 +18,19 @@ from numpy.typing import NDArray
 from monitor.events.feasible import check_feasible
 from monitor.model.card import ClassCard, ProfileName
 from monitor.settings import NEVER, ClassSettings
-from training.mixing.mixer import Floats
+from training.base.arrays import Floats
+from training.base.maths import LEAST_SCORE, best_temperature, binary_cross_entropy, log_odds
 from training.mixing.streams import Scored
 from training.scoring.event_logic import Tape
 
-TEMPERATURES = np.geomspace(0.3, 4.0, 40)
+TEMPERATURES = tuple(np.geomspace(0.3, 4.0, 40))
 _RISE_S, _FALL_S = 0.3, 1.0
 """For so long after a sound's onset and end a row is not asked what it should have said."""
 
 
 def fit_temperature(logits: Floats, targets: Floats) -> float:
     """Return the temperature with the least binary cross-entropy over windows (Guo et al., 2017)."""
-    losses = [_cross_entropy(logits / t, targets) for t in TEMPERATURES]
-    return float(round(TEMPERATURES[int(np.argmin(losses))], 3))
-
-
-def _cross_entropy(logits: Floats, targets: Floats) -> float:
-    return float(np.mean(np.logaddexp(0.0, logits) - targets * logits))
+    return best_temperature(logits, lambda scaled: binary_cross_entropy(scaled, targets), TEMPERATURES)
 
 
 def rows_of(streams: Sequence[Scored], classes: Sequence[str]) -> tuple[Floats, Floats]:
@@ -44,7 +40,7 @@ def rows_of(streams: Sequence[Scored], classes: Sequence[str]) -> tuple[Floats, 
     """
     logits, targets = [], []
     for stream in streams:
-        scores = stream.scores[:, : len(classes)].astype(np.float64).clip(1e-6, 1 - 1e-6)
+        scores = stream.scores[:, : len(classes)].astype(np.float64)
         holds, known = np.zeros(scores.shape), np.ones(scores.shape, bool)
         for label, onset_s, offset_s in stream.sounds:
             column, since = classes.index(label), stream.times_s - onset_s
@@ -52,14 +48,14 @@ def rows_of(streams: Sequence[Scored], classes: Sequence[str]) -> tuple[Floats, 
             known[(since > 0) & (since <= _RISE_S), column] = False
             known[(stream.times_s > offset_s) & (stream.times_s <= offset_s + _FALL_S), column] = False
         sure = (known | (holds > 0)).all(axis=1)
-        logits.append(np.log(scores / (1 - scores))[sure])
+        logits.append(log_odds(scores)[sure])
         targets.append(holds[sure])
     return np.concatenate(logits).astype(np.float32), np.concatenate(targets).astype(np.float32)
 
 
 def recalibrated(stream: Scored, temperature: float) -> Scored:
     """A stream scored at temperature 1, at another."""
-    safe = stream.scores.astype(np.float64).clip(1e-6, 1 - 1e-6)
+    safe = stream.scores.astype(np.float64).clip(LEAST_SCORE, 1 - LEAST_SCORE)
     odds = (safe / (1 - safe)) ** (1 / temperature)
     return replace(stream, scores=(odds / (1 + odds)).astype(np.float32))
 

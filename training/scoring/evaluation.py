@@ -15,13 +15,13 @@ from monitor.model.runtime import StreamingRuntime
 from monitor.model.streaming import StreamingModel
 from monitor.records import Decision
 from monitor.settings import ClassSettings
-from training.data.audio import Waveform, read
+from training.base.arrays import Floats
+from training.base.maths import log_odds
+from training.base.tflite import Invoker
+from training.data.audio import RATE, Waveform, read
 from training.data.corpora import BACKGROUND, LABELS, Clip
 from training.data.repeats import repeated
 from training.data.splits import Part
-from training.export.conversion import Invoker
-from training.mixing.mixer import Floats
-from training.mixing.prepare import RATE
 from training.mixing.soundscapes import Soundscape
 from training.mixing.streams import TAIL_S, Scene, Scored, decide, foreground_scenes, score
 
@@ -93,8 +93,8 @@ class Streamer:
         for clip in clips:
             samples = read(clip.path, RATE)
             scored = self._score(_plain("", np.resize(samples, max(len(samples), REPEATED_S * RATE))))
-            scores = scored.scores[scored.times_s >= UNHEARD_S].astype(np.float64).clip(1e-6, 1 - 1e-6)
-            means.append(np.log(scores / (1 - scores)).mean(axis=0))
+            scores = scored.scores[scored.times_s >= UNHEARD_S].astype(np.float64)
+            means.append(log_odds(scores).mean(axis=0))
         return np.stack(means).astype(np.float32)
 
     def beds(self, clips: Iterable[Clip]) -> list[Scored]:

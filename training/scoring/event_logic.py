@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from monitor.events.onset import LEAST, RISE_SHARE
 from monitor.settings import ClassSettings
+from training.base.maths import log_odds
 from training.mixing.streams import Scored
 
 _TOLERANCE = 1e-6
@@ -35,8 +36,7 @@ class Tape:
             raw += [stream.scores[:, column], gap]
         self.streams, self.hop_s = streams, hop_s
         self._scores = np.concatenate(pieces)
-        held = np.concatenate(raw).astype(np.float64).clip(LEAST, 1 - LEAST)
-        self._odds = np.log(held / (1 - held))
+        self._odds = log_odds(np.concatenate(raw).astype(np.float64), LEAST)
 
     @property
     def seconds(self) -> float:

@@ -7,16 +7,18 @@ come from what the other folds alone decide.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from monitor.model.card import Card, ClassCard, ProfileName
 from monitor.settings import ClassSettings
+from training.base.arrays import Floats
+from training.base.maths import logistic
+from training.base.progress import Progress
 from training.data.corpora import LABELS
 from training.data.splits import Part
-from training.mixing.mixer import Floats
 from training.mixing.soundscapes import ScapePlan, make_soundscapes
 from training.mixing.streams import Scored
 from training.scoring.calibration import (
@@ -37,8 +39,6 @@ SCAPES = 40
 ALONE_SNR_DB = (15.0, 15.0)
 REJECT = 0.3
 """A row that scores at least this for background is none of the classes: a sound that is not known."""
-
-Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -130,7 +130,7 @@ def _heard(streams: Iterable[Scored], temperature: float, reject: float | None) 
 
 
 def decide(
-    hearings: Sequence[Hearing], say: Say, tempers: Mapping[str, Temper] = TEMPERS,
+    hearings: Sequence[Hearing], say: Progress, tempers: Mapping[str, Temper] = TEMPERS,
     reject: float | None = REJECT,
 ) -> Decided:  # fmt: skip
     """Fit temperature and the settings of the classes, those of ``tempers``, on all hearings."""
@@ -172,7 +172,7 @@ def judge(one: Hearing, decided: Decided) -> FoldFigures:
             for streams in (speech, unknown)
         )
     logits, targets = rows_of([*one.heard.scenes, *one.heard.beds], one.labels[:-1])
-    scores: Floats = 1 / (1 + np.exp(-logits / decided.temperature))
+    scores: Floats = logistic(logits / decided.temperature)
     clips = clip_figures(one.logits, one.truth)
     quiet = decided.settings("quiet")
     return FoldFigures(

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from training.base.maths import amplitude_of_db
 from training.data.audio import Waveform
 from training.data.splits import Part
 from training.features.alterations import add_room, room_response
@@ -58,7 +59,7 @@ def gain(gain_db: float) -> Change:
     """Turn up or down; what goes beyond full scale is cut off, as a converter does."""
 
     def change(samples: Waveform, _: np.random.Generator) -> Waveform:
-        turned: Waveform = np.clip(samples * np.float32(10 ** (gain_db / 20)), -1.0, 1.0)
+        turned: Waveform = np.clip(samples * np.float32(amplitude_of_db(gain_db)), -1.0, 1.0)
         return turned
 
     return change
@@ -92,7 +93,7 @@ def microphone(hertz: Sequence[float], gains_db: Sequence[float], noise_dbfs: fl
         from scipy.signal import fftconvolve
 
         heard = fftconvolve(samples, _response(hertz, gains_db), mode="same")
-        noise = 10 ** (noise_dbfs / 20) * rng.standard_normal(len(samples))
+        noise = amplitude_of_db(noise_dbfs) * rng.standard_normal(len(samples))
         recorded: Waveform = np.clip(heard + noise, -1.0, 1.0).astype(np.float32)
         return recorded
 
@@ -105,7 +106,7 @@ def _response(hertz: Sequence[float], gains_db: Sequence[float], taps: int = 511
 
     at = np.linspace(0.0, RATE / 2, 257)
     curve = np.interp(np.log2(np.maximum(at, 1.0)), np.log2(hertz), gains_db)
-    response: NDArray[np.float64] = firwin2(taps, at, 10 ** (curve / 20), fs=RATE)
+    response: NDArray[np.float64] = firwin2(taps, at, amplitude_of_db(curve), fs=RATE)
     return response
 
 

@@ -11,9 +11,10 @@ from typing import Any
 from monitor.config.load import SHIPPED_CONFIG, Config, load_config
 from monitor.model.card import Card
 from monitor.stream.assembly import load_configured_model
+from training.data.audio import RATE
 from training.data.corpora import CLASSES
 from training.data.splits import Part
-from training.mixing.prepare import HOP, RATE
+from training.features.front_end import HOP
 from training.mixing.soundscapes import ScapePlan, make_soundscapes
 from training.scoring.calibration import BUDGETS, RULE, Heard, fit_class
 from training.scoring.evaluation import Streamer

@@ -11,7 +11,7 @@ from typing import Any
 
 from monitor.config.load import SHIPPED_CONFIG, load_config
 from monitor.stream.assembly import Assembly, assemble
-from training.base.atomic import whole
+from training.base.atomic import atomic_write
 from training.data.splits import Part
 from training.mixing.soundscapes import ScapePlan
 from training.stream_eval.alarms import Bed
@@ -110,7 +110,7 @@ class Store:
 
     def write(self, record: Record) -> None:
         """Write a record, whole or not at all."""
-        with whole(self._path(record.listener, record.condition)) as partial:
+        with atomic_write(self._path(record.listener, record.condition)) as partial:
             partial.write_text(record.to_json(), encoding="utf-8")
 
     def _path(self, listener: str, condition: str) -> Path:

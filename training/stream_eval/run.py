@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from training.base.parallel import in_processes
+from training.base.progress import Progress
 from training.mixing.soundscapes import write_wavs
 from training.stream_eval.alarms import bed_figures, loops
 from training.stream_eval.conditions import CONDITIONS, PLAIN, chosen
 from training.stream_eval.judge import judge
 from training.stream_eval.records import BACKGROUNDS, Listener, Record, Setting, Store
 from training.stream_eval.replayed import Hops, Profile, listen
-
-Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -41,7 +40,7 @@ class Task:
 
 
 def run(
-    listeners: Sequence[Listener], setting: Setting, sweeps: Sweeps, folder: Path, jobs: int, say: Say
+    listeners: Sequence[Listener], setting: Setting, sweeps: Sweeps, folder: Path, jobs: int, say: Progress
 ) -> list[Record]:
     """Hear what ``folder`` holds no record of, ``jobs`` conditions at a time; return all records."""
     store = Store(folder, setting)

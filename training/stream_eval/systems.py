@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from monitor.model.adapter import read_adapter
 from monitor.model.card import Card
 from monitor.model.package import read_package
+from training.base.progress import Progress
+from training.data.corpora import TEACHER_FILE
 from training.data.splits import Part
 from training.errors import DataError
-from training.fit.distillation import TEACHER_FILE
 from training.stream_eval.peers import YAMNET_FILE, own, unheard_folds, yamnet, yamnet_head
 from training.stream_eval.records import Listener
 
@@ -27,7 +28,7 @@ class Panel:
 
 
 def panel(
-    who: Panel, train: Part, test_folds: Sequence[int], folder: Path, say: Callable[[str], None]
+    who: Panel, train: Part, test_folds: Sequence[int], folder: Path, say: Progress
 ) -> tuple[list[Listener], list[str]]:
     """Return the listeners, and a line for the page on each that is no fair one.
 

@@ -6,13 +6,12 @@ two runs of one seed then differ. IN holds the pickled (job, options), OUT gets 
 
 from __future__ import annotations
 
-import os
 import pickle
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
+from training.base.child import ChildError, run_child
 from training.records.jobs import Job
 from training.study.task import Options
 from training.study.work import Result, work
@@ -28,18 +27,10 @@ def work_apart(job: Job, options: Options) -> Result:
     with tempfile.TemporaryDirectory() as folder:
         given, made = Path(folder, "given"), Path(folder, "made")
         given.write_bytes(pickle.dumps((job, options)))
-        root = str(Path(__file__).resolve().parents[2])
-        path = os.pathsep.join([root, *filter(None, [os.environ.get("PYTHONPATH")])])
-        child = subprocess.run(
-            [sys.executable, "-m", "training.study.apart", str(given), str(made)],
-            capture_output=True,
-            text=True,
-            env={**os.environ, "PYTHONPATH": path},
-            check=False,
-        )
-        if child.returncode or not made.is_file():
-            last = (child.stderr.strip().splitlines() or ["no message"])[-1]
-            raise RuntimeError(f"{job} ended with code {child.returncode}: {last}")
+        try:
+            run_child("training.study.apart", given, made)
+        except ChildError as error:
+            raise RuntimeError(f"{job} {error}") from error
         result: Result = pickle.loads(made.read_bytes())
         return result
 

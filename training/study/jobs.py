@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
-import os
-import platform
 import time
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
@@ -12,22 +9,20 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from training.base.maths import fit_temperature, softmax
+from training.base.progress import Progress
+from training.base.provenance import machine, versions
 from training.data.corpora import Corpora, data_root, load
 from training.data.splits import deal_backgrounds
-from training.fit.loop import Report, Row
-from training.mixing.mixer import Floats
+from training.fit.loop import Row, prepare_keras
 from training.records.jobs import DataUse, Epoch, Job, JobRecord, Making, Outcome
 from training.study.contenders import contender, validation_of
 from training.study.folds import Corpus, Labelled, divide, labelled
-from training.study.task import Fitted, Options, Task, cross_entropy
-
-_TEMPERATURES = np.geomspace(0.25, 8.0, 81)
-_PACKAGES = ("sound-monitor", "tensorflow", "keras", "numpy", "scikit-learn", "librosa")
+from training.study.task import Fitted, Options, Task
 
 
-def run_job(job: Job, options: Options, report: Report) -> JobRecord:
+def run_job(job: Job, options: Options, report: Progress) -> JobRecord:
     """Train, test and return the record; a job that was interrupted goes on after its last epoch.
 
     Raises
@@ -57,7 +52,7 @@ def run_job(job: Job, options: Options, report: Report) -> JobRecord:
     )
 
 
-def make_task(job: Job, options: Options, report: Report) -> Task:
+def make_task(job: Job, options: Options, report: Progress) -> Task:
     """Return what the job's trainer is given.
 
     Raises
@@ -83,14 +78,6 @@ def command(job: Job, options: Options) -> str:
     return " ".join(parts)
 
 
-def machine() -> str:
-    return f"{platform.machine()}, {os.cpu_count()} cores"
-
-
-def versions() -> dict[str, str]:
-    return {name: importlib.metadata.version(name) for name in _PACKAGES}
-
-
 @lru_cache(maxsize=2)
 def _corpus(root: Path, name: Corpus) -> tuple[Labelled, tuple[Any, ...]]:
     """The corpus, and the backgrounds that may be trained on: the others test what ships."""
@@ -103,22 +90,13 @@ def _variant(options: Options) -> str:
     return "".join(f"-{value}" for value in (options.epochs, options.precision) if value)
 
 
-def prepare_keras(seed: int, precision: str) -> None:
-    """Forget earlier networks; the next ones compute in ``precision`` and draw from ``seed``."""
-    import keras
-
-    keras.backend.clear_session()
-    keras.config.set_dtype_policy(precision)
-    keras.utils.set_random_seed(seed)
-
-
 def _outcome(task: Task, fitted: Fitted) -> Outcome:
     parts, clips = task.parts, task.corpus.clips
     logits = fitted.logits(parts.test)
     temperature = 1.0
     if task.job.protocol == "honest":
         temperature = fit_temperature(fitted.logits(parts.validation), task.truth(parts.validation))
-    probability = _softmax(logits / temperature)
+    probability = softmax(logits / temperature)
     tested = [clips[row] for row in parts.test]
     return Outcome(
         tuple(clip.path.stem for clip in tested),
@@ -129,18 +107,6 @@ def _outcome(task: Task, fitted: Fitted) -> Outcome:
         probability,
         temperature,
     )
-
-
-def fit_temperature(logits: Floats, truth: NDArray[np.int64]) -> float:
-    """Return the temperature with the least cross-entropy (Guo et al., 2017), from a grid."""
-    losses = [cross_entropy(logits / t, truth) for t in _TEMPERATURES]
-    return float(round(_TEMPERATURES[int(np.argmin(losses))], 3))
-
-
-def _softmax(logits: Floats) -> Floats:
-    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
-    shares: Floats = (powers / powers.sum(axis=1, keepdims=True)).astype(np.float32)
-    return shares
 
 
 def _epoch(number: int, row: Row) -> Epoch:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
 from statistics import median
 
+from training.base.progress import Progress
+from training.base.provenance import machine
 from training.records.jobs import Job, JobRecord
 from training.study.contenders import contender
-from training.study.jobs import machine, run_job
+from training.study.jobs import run_job
 from training.study.task import Options
 
 
@@ -37,7 +39,7 @@ class Line:
 
 
 def measure(
-    jobs: Iterable[Job], options: Options, say: Callable[[str], None], known: Sequence[JobRecord] = ()
+    jobs: Iterable[Job], options: Options, say: Progress, known: Sequence[JobRecord] = ()
 ) -> list[Line]:
     """Run two epochs of the first job of every model and take the second one's time.
 
@@ -65,7 +67,7 @@ def measure(
     return lines
 
 
-def _timed(job: Job, options: Options, say: Callable[[str], None]) -> JobRecord:
+def _timed(job: Job, options: Options, say: Progress) -> JobRecord:
     with tempfile.TemporaryDirectory() as folder:
         say(f"timing {job.model}")
         return run_job(job, replace(options, epochs=2, runs=Path(folder)), say)

@@ -9,8 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from training.export.conversion import Invoker, check_parity, to_tflite
-from training.mixing.mixer import Floats
+from training.base.arrays import Floats
+from training.base.tflite import Invoker
+from training.export.conversion import to_tflite
+from training.export.parity import check_parity
 from training.networks.catalogue import Architecture
 from training.networks.compact import cost
 from training.networks.published import redundant_biases

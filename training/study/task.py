@@ -10,9 +10,10 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from training.base.arrays import Floats
+from training.base.progress import Progress
 from training.data.corpora import Clip
-from training.fit.loop import Report, Row
-from training.mixing.mixer import Floats
+from training.fit.loop import Row
 from training.networks.compact import Cost
 from training.records.jobs import Job
 from training.study.folds import Corpus, Labelled, Parts
@@ -51,7 +52,7 @@ class Task:
     backgrounds: tuple[Clip, ...]
     options: Options
     folder: Path
-    report: Report
+    report: Progress
 
     def epochs(self, planned: int) -> int:
         return min(planned, self.options.epochs or planned)
@@ -69,12 +70,6 @@ class Fitted:
     best_epoch: int
     cost: Cost
     settings: Mapping[str, Any]
-
-
-def cross_entropy(logits: Floats, truth: NDArray[np.int64]) -> float:
-    """Mean negative log-likelihood of the true class, in nats."""
-    shifted = logits - logits.max(axis=1, keepdims=True)
-    return float(np.mean(np.log(np.exp(shifted).sum(axis=1)) - shifted[np.arange(len(truth)), truth]))
 
 
 def in_float32(model: Any) -> Any:

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from training.base.atomic import whole
+from training.base.atomic import atomic_write
 
 
 def test_two_writers_at_once_both_succeed(tmp_path: Path) -> None:
     path = tmp_path / "cache" / "mel.npz"
-    with whole(path) as ours:
+    with atomic_write(path) as ours:
         ours.write_text("ours")
-        with whole(path) as theirs:
+        with atomic_write(path) as theirs:
             theirs.write_text("theirs")
         assert path.read_text() == "theirs"
     assert path.read_text() == "ours"
@@ -25,7 +25,7 @@ def test_what_fails_leaves_the_file_as_it_was(tmp_path: Path) -> None:
     path.write_text("before")
 
     def interrupted() -> None:
-        with whole(path) as partial:
+        with atomic_write(path) as partial:
             partial.write_text("half")
             raise KeyboardInterrupt
 

@@ -13,10 +13,10 @@ from corpora import write_backgrounds
 
 from training.cli import main
 from training.data.check import check
+from training.data.corpora import TEACHER_FILE
 from training.data.manifest import KINDS, listed
 from training.errors import DataError
 from training.export.package import URBAN
-from training.fit.distillation import TEACHER_FILE
 
 
 @pytest.fixture

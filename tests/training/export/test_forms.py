@@ -31,9 +31,10 @@ from training.export.forms import (
 from training.export.forms_report import write_page
 from training.export.hops import Streamed
 from training.export.package import make_card, undecided
+from training.features.front_end import default_front_end
 from training.fit.streaming import StreamRun, train
 from training.fit.windows import measure_scaling
-from training.mixing.prepare import default_front_end, make_mixer
+from training.mixing.prepare import make_mixer
 from training.networks.columns import LEAD, StreamSpec
 from training.networks.streaming import streaming
 

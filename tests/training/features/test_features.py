@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 
 from monitor.features.logmel import log_mel
+from training.data.audio import RATE
 from training.features.extract import extract, fill_frames
+from training.features.front_end import default_front_end
 from training.features.noise import denoise
 from training.features.scale import Scaler
 from training.features.spec import FeatureSpec, presets
-from training.mixing.prepare import RATE, default_front_end
 
 librosa = pytest.importorskip("librosa")
 

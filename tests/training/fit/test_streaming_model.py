@@ -19,13 +19,14 @@ from training.cli import main
 from training.data.corpora import CLASSES, LABELS, Corpora
 from training.data.splits import Split
 from training.errors import DataError
+from training.features.front_end import default_front_end
 from training.fit.adversarial import Trades
 from training.fit.distillation import EMBEDDING
 from training.fit.lessons import LessonPlan, Lessons, MixtureMaker, joined, make_lessons
 from training.fit.streaming import StreamRun, mined, train
 from training.fit.windows import measure_scaling
 from training.mixing.mixer import Recipe
-from training.mixing.prepare import default_front_end, make_mixer
+from training.mixing.prepare import make_mixer
 from training.networks.columns import LEAD, StreamSpec
 from training.networks.compact import NetworkSpec
 from training.networks.streaming import build

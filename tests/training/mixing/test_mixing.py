@@ -10,8 +10,9 @@ from recordings import make_part
 
 from training.data.corpora import BACKGROUND, LABELS
 from training.data.splits import Part
+from training.features.front_end import FrontEnd, default_front_end
 from training.mixing.mixer import PLAIN, Mixer, Recipe, in_rooms, pair_targets
-from training.mixing.prepare import FrontEnd, default_front_end, make_mixer
+from training.mixing.prepare import make_mixer
 
 BARK, SIREN, NOTHING = LABELS.index("dog_bark"), LABELS.index("siren"), LABELS.index(BACKGROUND)
 BARE = replace(PLAIN, negatives=0.0, noise_db=(200.0, 200.0), smoothing=0.0)

@@ -16,10 +16,11 @@ from monitor.errors import PackageError
 from monitor.model.adapter import read_adapter, write_adapter
 from monitor.model.classifier import Classifier
 from monitor.records import Level
+from training.data.audio import RATE
 from training.data.corpora import BACKGROUND, CLASSES, LABELS, load
 from training.errors import DataError
+from training.features.front_end import HOP
 from training.fit.distillation import EMBEDDING
-from training.mixing.prepare import HOP, RATE
 from training.mixing.streams import Scored
 from training.recipes import adapter
 from training.recipes.adapter import Head, Outcome, Plan, Rows, fit_head, make, rows_of

@@ -15,8 +15,8 @@ from scored import random_record
 from training.base.report import Table
 from training.base.variants import changed, settings_of
 from training.errors import DataError
+from training.features.front_end import default_front_end
 from training.fit.streaming import StreamRun
-from training.mixing.prepare import default_front_end
 from training.mixing.streams import Scored
 from training.networks.columns import StreamSpec
 from training.networks.compact import NetworkSpec

@@ -17,12 +17,15 @@ from monitor.features.logmel import log_mel
 from monitor.model.load import ThirdParty, load_model
 from monitor.model.package import read_package, write_package
 from monitor.stream.assembly import SHIPPED_MODEL
+from training.base.tflite import run_tflite
 from training.errors import ExportError
-from training.export.conversion import check_parity, run_tflite, to_tflite
+from training.export.conversion import to_tflite
 from training.export.package import make_card, undecided
+from training.export.parity import check_parity
+from training.features.front_end import default_front_end
 from training.fit.predict import predict
 from training.fit.windows import RunSpec, measure_scaling
-from training.mixing.prepare import default_front_end, make_mixer
+from training.mixing.prepare import make_mixer
 from training.networks.compact import NetworkSpec, build, cost
 from training.stream_eval.peers import unheard_folds
 

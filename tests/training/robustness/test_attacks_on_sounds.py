@@ -17,10 +17,10 @@ import tensorflow as tf
 
 from monitor.features.logmel import log_mel as stream_log_mel
 from monitor.features.spec import LogMelSpec
+from training.data.audio import RATE
 from training.data.corpora import CLASSES, Clip
 from training.errors import DataError
 from training.fit.windows import Scaling
-from training.mixing.prepare import RATE
 from training.records.jobs import Job
 from training.robustness.attacks.in_sound import (
     LOUD_DB,

@@ -12,8 +12,8 @@ pytest.importorskip("tensorflow")
 
 import tensorflow as tf
 
+from training.data.audio import RATE
 from training.data.corpora import CLASSES
-from training.mixing.prepare import RATE
 from training.robustness.attacks import universal
 from training.robustness.attacks.methods import snr_db
 from training.robustness.attacks.universal import (

@@ -17,11 +17,12 @@ pytest.importorskip("tensorflow")
 import keras
 import tensorflow as tf
 
-from training.data.audio import read
+from training.base.maths import fit_temperature
+from training.base.tflite import Invoker, operator_names
+from training.data.audio import RATE, read
 from training.data.corpora import CLASSES, Clip
 from training.errors import DataError, ExportError
-from training.export.conversion import Invoker, operator_names
-from training.mixing.prepare import RATE
+from training.export.conversion import to_tflite
 from training.records.jobs import Job
 from training.robustness.attacks.methods import snr_db
 from training.robustness.page import tables_played
@@ -31,12 +32,10 @@ from training.robustness.played.alerts import AS_RECORDED, SIREN, Alerted, on_st
 from training.robustness.played.analyses import own_subject
 from training.robustness.played.transfer import SNRS_DB, Transferred
 from training.robustness.played.transfer import transfer as played_to
-from training.robustness.targets import quantise
 from training.robustness.targets.networks import target
 from training.robustness.targets.planted import planted
 from training.robustness.targets.subjects import Subject, of_published
 from training.stream_eval.replayed import Event, Heard
-from training.study.jobs import fit_temperature
 from training.study.task import Options
 
 # foolbox imports scipy by an older name.
@@ -109,7 +108,7 @@ def dense(bands: int = 8) -> Any:
 
 def test_a_network_in_eight_bits_is_nearly_itself_and_computes_in_integers() -> None:
     model, windows = dense(), np.random.default_rng(0).standard_normal((60, 20, 8)).astype(np.float32)
-    flatbuffer = quantise.to_int8(model, windows)
+    flatbuffer = to_tflite(model, "int8", (windows,))
     invoke = Invoker(flatbuffer)
     given = np.stack([invoke(window) for window in windows])
     wanted = np.asarray(model(windows))
@@ -118,8 +117,8 @@ def test_a_network_in_eight_bits_is_nearly_itself_and_computes_in_integers() -> 
 
 
 def test_a_conversion_that_fails_is_an_error_of_one_line() -> None:
-    with pytest.raises(ExportError, match="conversion to 8 bits ended with code 1"):
-        quantise.to_int8(dense(), np.zeros((2, 7, 5), np.float32))
+    with pytest.raises(ExportError, match="TFLite conversion ended with code 1"):
+        to_tflite(dense(), "int8", (np.zeros((2, 7, 5), np.float32),))
 
 
 def test_a_published_network_hears_a_sound_as_the_study_gave_it(tmp_path: Path) -> None:

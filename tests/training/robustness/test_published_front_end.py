@@ -12,9 +12,9 @@ pytest.importorskip("tensorflow")
 
 import tensorflow as tf
 
+from training.base.arrays import Floats
 from training.features.extract import extract
 from training.features.spec import presets
-from training.mixing.mixer import Floats
 from training.records.jobs import Job
 from training.robustness.attacks.in_sound import Effort, attack_sound
 from training.robustness.attacks.methods import quantised, sounds_of

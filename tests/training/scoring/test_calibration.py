@@ -11,8 +11,9 @@ from monitor.events.feasible import check_feasible
 from monitor.events.machine import ClassMachine
 from monitor.records import Level
 from monitor.settings import NEVER, ClassSettings
+from training.data.audio import RATE
 from training.data.corpora import BACKGROUND, CLASSES, LABELS
-from training.mixing.prepare import HOP, RATE
+from training.features.front_end import HOP
 from training.mixing.streams import Scored
 from training.scoring.calibration import (
     BUDGETS,

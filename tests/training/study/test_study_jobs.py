@@ -18,12 +18,14 @@ from scored import random_record
 
 pytest.importorskip("tensorflow")
 
+from training.base.maths import fit_temperature
+from training.base.provenance import machine
 from training.cli.study.compare import RECORDS
 from training.cli.study.cv import ESC10_RECORDS, cv
 from training.errors import DataError
 from training.records.jobs import Job, JobRecord, read_all
 from training.study.engines import in_dask, in_joblib
-from training.study.jobs import fit_temperature, machine, planned, run_job
+from training.study.jobs import planned, run_job
 from training.study.plan import done, measure, page
 from training.study.task import Options
 from training.study.work import Failure

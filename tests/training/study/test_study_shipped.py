@@ -12,11 +12,10 @@ from teachers import FakeTeacher
 
 pytest.importorskip("tensorflow")
 
-from training.data.audio import read
+from training.data.audio import RATE, read
 from training.errors import DataError
 from training.fit.lessons import LessonPlan
 from training.fit.trained import trained
-from training.mixing.prepare import RATE
 from training.records.jobs import Job
 from training.robustness.attacks.in_sound import QUICK, attack_sound
 from training.robustness.attacks.methods import push_features

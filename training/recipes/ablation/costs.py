@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from monitor.model.runtime import StreamingRuntime
+from training.base.provenance import machine
 from training.base.report import Cell, Table
 from training.base.variants import settings_of
 from training.export.conversion import to_tflite
@@ -15,7 +16,6 @@ from training.export.hops import time_hops
 from training.networks.streaming import build, cost, streaming
 from training.recipes.ablation.factors import GROUPS, NAME, Settings
 from training.recipes.shipped import HOP_FRAMES
-from training.study.jobs import machine
 
 _COLUMNS = (
     "front end", "Hz", "frames a second", "bands", "window, s", "looks back, s", "parameters",

@@ -8,9 +8,12 @@ from pathlib import Path
 import numpy as np
 
 from monitor.features.logmel import matrix_sha256, mel_matrix
+from training.base.arrays import Floats
+from training.base.maths import amplitude_of_db
+from training.data.audio import RATE
+from training.features.front_end import FrontEnd, default_front_end
 from training.fit.windows import Scaling, measure_scaling
-from training.mixing.mixer import Floats, Mixer
-from training.mixing.prepare import RATE, FrontEnd, default_front_end
+from training.mixing.mixer import Mixer
 
 _LOUD = 2.0**31
 """PCEN's constants were chosen for amplitudes of 32-bit integers."""
@@ -74,7 +77,7 @@ class Pcen(Scaling):
     def apply(self, decibels: Floats) -> Floats:
         import librosa
 
-        amplitude = 10 ** (decibels.astype(np.float32) / 20) * _LOUD
+        amplitude = amplitude_of_db(decibels.astype(np.float32)) * _LOUD
         # librosa wants frames per second, and takes them from a rate and a hop.
         seen = librosa.pcen(amplitude, sr=round(1 / self.frame_s), hop_length=1, axis=-2)
         return super().apply(seen.astype(np.float32))

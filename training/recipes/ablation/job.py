@@ -5,18 +5,20 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from training.base.progress import Progress
+from training.base.provenance import machine, versions
 from training.base.variants import settings_of
 from training.data.corpora import CLASSES, Corpora
 from training.data.splits import Part, Split, leave_one_out
 from training.errors import DataError
 from training.fit.lessons import Lessons, make_lessons
-from training.fit.loop import Row, history_of
+from training.fit.loop import Row, history_of, prepare_keras
 from training.fit.streaming import train
 from training.mixing.prepare import make_mixer
 from training.networks.streaming import cost
@@ -28,9 +30,6 @@ from training.recipes.shipped import HOP_FRAMES, School
 from training.recipes.shipped_report import clips_of
 from training.records.jobs import DataUse, Epoch, Job, JobRecord, Making
 from training.scoring.evaluation import clip_figures
-from training.study.jobs import machine, prepare_keras, versions
-
-Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -72,7 +71,7 @@ def is_done(job: Job, base: Settings, records: Path) -> bool:
     return path.exists() and read(path).job.making.settings == _plain(settings(job, base))
 
 
-def run_job(job: Job, base: Settings, place: Place, say: Say) -> Record:
+def run_job(job: Job, base: Settings, place: Place, say: Progress) -> Record:
     """Train, or go on where an earlier call stopped; hear the fold that was left out."""
     made, begun = settings(job, base), (time.process_time(), time.monotonic())
     split = leave_one_out(place.corpora, place.folds)[job.test_fold]
@@ -97,7 +96,9 @@ def run_job(job: Job, base: Settings, place: Place, say: Say) -> Record:
     return Record(record, streams, round(cpu_s, 1))
 
 
-def _trained(job: Job, made: Settings, part: Part, place: Place, folder: Path, say: Say) -> tuple[Any, Any]:
+def _trained(
+    job: Job, made: Settings, part: Part, place: Place, folder: Path, say: Progress
+) -> tuple[Any, Any]:
     run = replace(made.run, network=made.network, seed=job.seed + made.run.seed)
     front_end = made.front.front_end(place.cache, made.network.window)
     mixer = make_mixer(part, front_end, run.recipe, lambda done: None, made.network.lead)
@@ -107,7 +108,7 @@ def _trained(job: Job, made: Settings, part: Part, place: Place, folder: Path, s
     return train(run, mixer, lessons, scaling, folder, lambda text: say(f"{job}: {text}")), scaling
 
 
-def _lessons(job: Job, made: Settings, part: Part, place: Place, say: Say) -> Lessons:
+def _lessons(job: Job, made: Settings, part: Part, place: Place, say: Progress) -> Lessons:
     front_end = made.front.front_end(place.cache, made.network.window)
     return make_lessons(
         part, place.school.unlabelled, front_end, made.network.lead, place.school.teacher, made.lessons,

@@ -16,13 +16,14 @@ from numpy.typing import NDArray
 
 from monitor.features.logmel import log_mel
 from monitor.features.resample import Resampler
+from training.base.arrays import Floats
+from training.base.maths import logistic
 from training.data.audio import Waveform, read
 from training.data.corpora import CLASSES
 from training.data.splits import Part
+from training.features.front_end import FrontEnd
 from training.fit.windows import Scaling
 from training.mixing import soundscapes
-from training.mixing.mixer import Floats
-from training.mixing.prepare import FrontEnd
 from training.mixing.soundscapes import ScapePlan, make_soundscapes
 from training.mixing.streams import TAIL_S, Scored, Span
 from training.networks.streaming import Form
@@ -148,7 +149,7 @@ def _batches(lengths: Sequence[int]) -> Iterator[list[int]]:
 
 
 def _scored(logits: Floats, column_s: float, truths: tuple[Span, ...] = ()) -> Scored:
-    scores = (1 / (1 + np.exp(-logits.astype(np.float64)))).astype(np.float32)
+    scores = logistic(logits.astype(np.float64)).astype(np.float32)
     times = np.arange(1, len(scores) + 1, dtype=np.float64) * column_s
     return Scored("", "", 0.0, 0.0, times, scores, (), truths)
 

@@ -7,7 +7,7 @@ import zlib
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from training.base.atomic import whole
+from training.base.atomic import atomic_write
 from training.errors import DataError
 from training.recipes.ablation.listening import Streams
 from training.records.jobs import JobRecord
@@ -27,7 +27,7 @@ class Record:
         parts = json.loads(self.job.to_json())
         parts["streams"] = None if self.streams is None else asdict(self.streams)
         parts["cpu_s"] = self.cpu_s
-        with whole(path) as partial:
+        with atomic_write(path) as partial:
             partial.write_text(json.dumps(parts, indent=1) + "\n", encoding="utf-8")
         return path
 

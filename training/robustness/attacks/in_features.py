@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from training.mixing.mixer import Floats
+from training.base.arrays import Floats
+from training.base.progress import Progress
 from training.robustness.attacks.methods import (
     Bounds,
     Labels,
@@ -81,7 +82,7 @@ class Pushed:
     second_rms_db: tuple[float | None, ...]
 
 
-def attack_features(target: Target, effort: Effort, say: Callable[[str], None]) -> Pushed:
+def attack_features(target: Target, effort: Effort, say: Progress) -> Pushed:
     """Attack a network by every run and budget."""
     job, clips = target.job, target.clips
     every = np.arange(len(clips))
@@ -130,9 +131,7 @@ class _Session:
         return figures(rms, ~self.runs.left[name])
 
 
-def _batch(
-    target: Target, rows: NDArray[np.int64], effort: Effort, say: Callable[[str], None]
-) -> dict[str, Any]:
+def _batch(target: Target, rows: NDArray[np.int64], effort: Effort, say: Progress) -> dict[str, Any]:
     decibels, truth, logits = target.decibels[rows], target.truth[rows], target.given(rows)
     session, bounds = _Session(logits, decibels, truth, target.bounds_db), target.bounds_db
     for epsilon in (0.0, *EPSILONS_DB, LARGE_DB):

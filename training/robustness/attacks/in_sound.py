@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from training.data.audio import Waveform
+from training.base.arrays import Floats
+from training.base.maths import db_of_amplitude
+from training.base.progress import Progress
+from training.data.audio import RATE, Waveform
 from training.errors import DataError
-from training.mixing.mixer import Floats
-from training.mixing.prepare import RATE
 from training.robustness.attacks.methods import (
     Labels,
     Logits,
@@ -99,7 +100,7 @@ class Attacked:
     second_snr_db: tuple[float | None, ...]
 
 
-def attack_sound(target: Target, effort: Effort, say: Callable[[str], None]) -> Attacked:
+def attack_sound(target: Target, effort: Effort, say: Progress) -> Attacked:
     """Attack a network by sound, at its own rate, at every SNR and peak and by the least perturbation.
 
     Raises
@@ -165,7 +166,7 @@ class _Session:
 
 
 def _batch(
-    heard: Logits, sounds: Floats, truth: Labels, asked: Kept, effort: Effort, say: Callable[[str], None]
+    heard: Logits, sounds: Floats, truth: Labels, asked: Kept, effort: Effort, say: Progress
 ) -> dict[str, Any]:
     session = _Session(heard, sounds, truth)
     for snr in (NOTHING_DB, *SNRS_DB, LOUD_DB):
@@ -220,5 +221,5 @@ def _noise(slope: float) -> Callable[[Waveform], Waveform]:
 def _peaks(perturbations: Floats) -> Values:
     """Peaks in dB of full scale; −∞ where there is nothing."""
     with np.errstate(divide="ignore"):
-        peaks: Values = 20 * np.log10(np.abs(perturbations).max(axis=1).astype(np.float64))
+        peaks: Values = db_of_amplitude(np.abs(perturbations).max(axis=1).astype(np.float64))
     return peaks

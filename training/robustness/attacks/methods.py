@@ -12,10 +12,10 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from training.data.audio import Waveform, read
+from training.base.arrays import Floats
+from training.base.maths import amplitude_of_db, db_of_power
+from training.data.audio import RATE, Waveform, read
 from training.data.corpora import Clip
-from training.mixing.mixer import Floats
-from training.mixing.prepare import RATE
 from training.robustness.targets.front_end import SECONDS
 
 Logits = Callable[[Any], Any]
@@ -30,7 +30,7 @@ _DEEPFOOL_STEPS, _DEEPFOOL_CLASSES = 50, 5
 _OVERSHOOT = 1.02
 _FMN_STEP_DB = 0.2
 _FMN_STEP = 0.02
-_TURNED_UP = tuple(10 ** (db / 20) for db in range(2, 26, 2))
+_TURNED_UP = tuple(amplitude_of_db(db) for db in range(2, 26, 2))
 """A change of less than half a step of 16 bits is rounded away."""
 _CW_SEARCHES, _CW_STEP, _CW_CONST = 4, 5e-4, 10.0
 
@@ -40,7 +40,7 @@ def snr_db(sounds: Floats, perturbed: Floats) -> NDArray[np.float64]:
     signal = np.sum(sounds.astype(np.float64) ** 2, axis=-1)
     noise = np.sum((perturbed.astype(np.float64) - sounds) ** 2, axis=-1)
     with np.errstate(divide="ignore"):
-        ratio: NDArray[np.float64] = 10 * np.log10(signal / noise)
+        ratio: NDArray[np.float64] = db_of_power(signal / noise)
     return ratio
 
 
@@ -86,7 +86,7 @@ def descend(
     each sound keeps the one with the greatest margin of a wrong class: more steps from one start
     cannot make the attack weaker.
     """
-    radius = np.linalg.norm(sounds, axis=1, keepdims=True) * 10 ** (-budget_db / 20)
+    radius = np.linalg.norm(sounds, axis=1, keepdims=True) * amplitude_of_db(-budget_db)
     drawn = np.random.default_rng(start).standard_normal(sounds.shape).astype(np.float32)
     stride = 2.5 * radius / steps
 
@@ -99,7 +99,7 @@ def descend(
 def descend_peak(logits: Logits, sounds: Floats, truth: Labels, peak_db: float, steps: int = 20) -> Floats:
     """Return sounds perturbed by a peak of at most ``peak_db`` dB of full scale (signs of the gradient)."""
     # Whole steps of 16 bits: rounding must not exceed the budget.
-    radius = np.float32(np.floor(10 ** (peak_db / 20) * _FULL_SCALE) / _FULL_SCALE)
+    radius = np.float32(np.floor(amplitude_of_db(peak_db) * _FULL_SCALE) / _FULL_SCALE)
     stride = np.float32(2.5 * radius / steps)
 
     def advance(delta: Floats, gradient: Floats) -> Floats:

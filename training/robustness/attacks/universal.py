@@ -7,18 +7,19 @@ from a loudspeaker (expectation over transformation, Athalye et al., 2018), and 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from training.data.audio import Waveform
+from training.base.arrays import Floats
+from training.base.maths import power_of_db
+from training.base.progress import Progress
+from training.data.audio import RATE, Waveform
 from training.data.corpora import CLASSES
 from training.features.alterations import room_response
-from training.mixing.mixer import Floats
-from training.mixing.prepare import RATE
 from training.robustness.attacks.methods import Logits, quantised
 from training.robustness.targets.front_end import SAMPLES
 
@@ -136,7 +137,7 @@ def played(wave: Any, responses: Any, shifts: NDArray[np.int64], sounds: Any, sn
     ever = tf.tile(once, [1, SAMPLES // PERIOD])
     power = tf.reduce_mean(sounds**2, axis=1, keepdims=True)
     own = tf.reduce_mean(ever**2, axis=1, keepdims=True) + 1e-12
-    return ever * tf.sqrt(power / own * 10 ** (-snr_db / 10))
+    return ever * tf.sqrt(power / own * power_of_db(-snr_db))
 
 
 def folded_rooms(count: int, rng: np.random.Generator) -> Floats:
@@ -176,7 +177,7 @@ def is_heard(heard: Logits, sounds: Floats) -> Heard:
 
 
 def search(
-    heard: Logits, learning: Floats, goal: Goal, effort: Effort, say: Callable[[str], None]
+    heard: Logits, learning: Floats, goal: Goal, effort: Effort, say: Progress
 ) -> dict[float, Waveform]:
     """Return a sound for every SNR; each search begins with what the louder one found."""
     wave: Waveform = np.random.default_rng(0).standard_normal(PERIOD).astype(np.float32)

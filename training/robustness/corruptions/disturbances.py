@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from training.base.maths import amplitude_of_db
 from training.data.audio import Waveform
 from training.errors import DataError
 from training.mixing.streams import rms
@@ -58,7 +59,7 @@ def over(bed: Change, snr_db: float) -> Change:
 
     def change(samples: Waveform, rng: np.random.Generator) -> Waveform:
         noise = bed(samples, rng)
-        factor = rms(samples) / max(rms(noise), 1e-9) * 10 ** (-snr_db / 20)
+        factor = rms(samples) / max(rms(noise), 1e-9) * amplitude_of_db(-snr_db)
         mixed: Waveform = samples + np.float32(factor) * noise
         # Turned down where it would exceed full scale: what clipping does is asked for elsewhere.
         mixed /= np.float32(max(1.0, float(np.abs(mixed).max())))

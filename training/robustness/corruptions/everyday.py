@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from training.data.audio import Waveform, read
+from training.base.arrays import Floats
+from training.base.progress import Progress
+from training.data.audio import RATE, Waveform, read
 from training.data.corpora import CLASSES
-from training.mixing.mixer import Floats
-from training.mixing.prepare import RATE
 from training.robustness.corruptions.disturbances import CLEAN, Disturbance
 from training.robustness.targets.subjects import Panel
 from training.scoring.intervals import Interval, difference
@@ -35,7 +35,7 @@ def findings(
     panels: Sequence[Panel],
     disturbances: Sequence[Disturbance],
     pools: Sequence[tuple[int, ...]],
-    say: Callable[[str], None],
+    say: Progress,
 ) -> list[Finding]:
     """Let every panel hear its clips under every disturbance; the first one must be the clean clip.
 

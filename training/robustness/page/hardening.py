@@ -10,6 +10,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from training.base.maths import db_of_amplitude
 from training.base.variants import base_of
 from training.errors import DataError
 from training.records.jobs import JobRecord
@@ -149,7 +150,7 @@ def _common(plain: Sequence[Found], hardened: Sequence[Found]) -> tuple[list[Fou
 def _in_features(soft: Sequence[Pushed], hard: Sequence[Pushed]) -> Attacks | None:
     budgets = {f"{e:g}": f"{e:g} dB a bin" for e in EPSILONS_DB}
     nearest = [[value for found in side for value in found.rms_db] for side in (soft, hard)]
-    return _attacks(soft, hard, budgets, nearest, lambda plain, hardened: 20 * np.log10(hardened / plain))
+    return _attacks(soft, hard, budgets, nearest, lambda plain, hardened: db_of_amplitude(hardened / plain))
 
 
 def _by_sound(soft: Sequence[Attacked], hard: Sequence[Attacked]) -> Attacks | None:

@@ -7,16 +7,16 @@ whatever moments its hops fall, its event logic and thresholds.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from training.data.audio import Waveform
+from training.base.arrays import Floats
+from training.base.progress import Progress
+from training.data.audio import RATE, Waveform
 from training.data.corpora import CLASSES, Clip
-from training.mixing.mixer import Floats
-from training.mixing.prepare import RATE
 from training.mixing.streams import Scene, scene
 from training.robustness.attacks.methods import quantised, sounds_of
 from training.robustness.played.backgrounds import recordings, waveforms
@@ -60,7 +60,7 @@ def alerted(
     streets: Sequence[Clip],
     heard: bool,
     steps: int,
-    say: Callable[[str], None],
+    say: Progress,
 ) -> list[Alerted]:
     """Play sirens in a street to the running monitor, perturbed and not; a finding per profile."""
     sounds = sounds_of(sirens)

@@ -9,11 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from training.data.audio import Waveform
+from training.base.arrays import Floats
+from training.base.maths import fit_temperature
+from training.base.progress import Progress
+from training.data.audio import RATE, Waveform
 from training.data.corpora import Clip, Corpora, data_root, load
 from training.errors import DataError
-from training.mixing.mixer import Floats
-from training.mixing.prepare import RATE
 from training.mixing.streams import Scene
 from training.records.jobs import Job
 from training.robustness.attacks.methods import sounds_of
@@ -27,7 +28,7 @@ from training.robustness.attacks.universal import (
     search,
     stretches,
 )
-from training.robustness.jobs import Say, Work
+from training.robustness.jobs import Work
 from training.robustness.plan import Plan, digest, facts, stem, unheard
 from training.robustness.played.alerts import AS_RECORDED, SIREN, alerted, on_street, raised
 from training.robustness.played.backgrounds import (
@@ -43,9 +44,8 @@ from training.robustness.targets.front_end import SAMPLES
 from training.robustness.targets.networks import Target, target
 from training.robustness.targets.subjects import Subject, chosen, named, of_network, of_package, of_published
 from training.stream_eval.peers import own
-from training.study.jobs import fit_temperature
 
-Found = Callable[[Say], Sequence[Any]]
+Found = Callable[[Progress], Sequence[Any]]
 _SIRENS, _QUICK_SIRENS = 20, 6
 _LEARNING, _STREETS = 60, 40
 _QUICK_EFFORT = Effort(steps=15)
@@ -78,7 +78,7 @@ def _to(plan: Plan) -> str:
 
 
 def _transfer_run(plan: Plan, job: Job) -> Found:
-    def found(say: Say) -> Sequence[Any]:
+    def found(say: Progress) -> Sequence[Any]:
         source = _target(plan, job, say, plan.played)
         receivers = [own_subject(source), *conversions(source, say)]
         for model in plan.models:
@@ -117,7 +117,7 @@ def alerts(plan: Plan) -> list[Work]:
 
 
 def _alert_run(plan: Plan, job: Job, package: Path) -> Found:
-    def found(say: Say) -> Sequence[Any]:
+    def found(say: Progress) -> Sequence[Any]:
         source = _target(plan, job, say)
         streets = _streets(plan, package)
         sirens = _foreground_sirens(plan, source)
@@ -159,7 +159,7 @@ def universals(plan: Plan) -> list[Work]:
 
 
 def _universal_run(plan: Plan, job: Job, effort: Effort) -> Found:
-    def found(say: Say) -> Sequence[Any]:
+    def found(say: Progress) -> Sequence[Any]:
         source = _target(plan, job, say)
         return [_universal(plan, source, goal, effort, say) for goal in ("hide", "raise")]
 
@@ -190,7 +190,7 @@ class _Sounds:
     recordings: tuple[str, ...]
 
 
-def _universal(plan: Plan, source: Target, goal: Goal, effort: Effort, say: Say) -> Universal:
+def _universal(plan: Plan, source: Target, goal: Goal, effort: Effort, say: Progress) -> Universal:
     """Learn on training recordings, judge on others: by the network, then by the running monitor."""
     given = _sirens_of(plan, source) if goal == "hide" else _streets_of(plan)
     heard = heard_by(source)
@@ -277,7 +277,7 @@ def _example_run(plan: Plan, job: Job) -> Found:
     return lambda say: make_examples(_target(plan, job, say), plan.out, plan.sounds, say)
 
 
-def _target(plan: Plan, job: Job, say: Say, clips: int | None = None) -> Target:
+def _target(plan: Plan, job: Job, say: Progress, clips: int | None = None) -> Target:
     return target(job, plan.options, plan.clips if clips is None else clips, not plan.quick, say)
 
 

@@ -12,11 +12,10 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from monitor.model.load import ThirdParty, load_model
-from training.data.audio import Waveform, read
+from training.data.audio import RATE, Waveform, read
 from training.data.corpora import Clip, Corpora
 from training.data.splits import deal_backgrounds, split
 from training.errors import DataError
-from training.mixing.prepare import RATE
 from training.stream_eval.peers import unheard_folds
 
 

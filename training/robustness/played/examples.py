@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from training.data.audio import Waveform
+from training.base.arrays import Floats
+from training.base.progress import Progress
+from training.data.audio import RATE, Waveform
 from training.data.corpora import CLASSES
-from training.mixing.mixer import Floats
-from training.mixing.prepare import RATE
 from training.robustness.attacks.methods import (
     Logits,
     deepfool,
@@ -59,7 +59,7 @@ class Example:
     sounds: tuple[str, ...]
 
 
-def examples(target: Target, pictures: Path, files: Path, say: Callable[[str], None]) -> list[Example]:
+def examples(target: Target, pictures: Path, files: Path, say: Progress) -> list[Example]:
     """Make pictures in the one folder and sounds in the other."""
     heard = heard_by(target)
     say(f"{target.job}: examples")

@@ -8,16 +8,17 @@ from typing import Any
 
 import numpy as np
 
+from training.base.arrays import Floats
+from training.base.progress import Progress
+from training.base.tflite import Invoker
+from training.data.audio import RATE
 from training.errors import DataError, ExportError
-from training.export.conversion import Invoker, to_tflite
-from training.mixing.mixer import Floats
-from training.mixing.prepare import RATE
+from training.export.conversion import to_tflite
 from training.robustness.attacks.methods import Labels, Logits, descend, noise_like, sounds_of
 from training.robustness.corruptions.disturbances import coloured
 from training.robustness.targets import published_front_end
 from training.robustness.targets.front_end import log_mel, on_waveforms
 from training.robustness.targets.networks import Target, Windows
-from training.robustness.targets.quantise import to_int8
 from training.robustness.targets.subjects import Subject, of_network, of_published
 from training.study.trainers import plain
 
@@ -52,7 +53,7 @@ def transfer(
     receivers: Sequence[Subject],
     heard: frozenset[str],
     steps: int,
-    say: Callable[[str], None],
+    say: Progress,
 ) -> list[Transferred]:
     """Perturb the source's clips at every SNR and let the receivers judge them; ``heard`` names receivers."""
     sounds = sounds_of(source.clips)
@@ -75,9 +76,7 @@ def transfer(
     return found
 
 
-def perturbed(
-    source: Target, sounds: Floats, truth: Labels, steps: int, say: Callable[[str], None]
-) -> dict[str, Floats]:
+def perturbed(source: Target, sounds: Floats, truth: Labels, steps: int, say: Progress) -> dict[str, Floats]:
     """Return the sounds with a perturbation ("20 dB") and with noise ("noise at 20 dB") at every SNR."""
     heard = heard_by(source)
     noise, rng = coloured(0.0), np.random.default_rng(0)
@@ -127,13 +126,13 @@ def windows_of(target: Target) -> Windows:
     return target.windows
 
 
-def conversions(source: Target, say: Callable[[str], None]) -> list[Subject]:
+def conversions(source: Target, say: Progress) -> list[Subject]:
     """The source as the light runtime runs it, in 32-bit floats and in 8-bit integers, where it converts."""
     model = source.windows.network.model if source.windows else _published(source).model
     found = []
     converters: dict[str, Callable[[Any], bytes]] = {
         "TFLite": to_tflite,
-        "8 bits": lambda model: to_int8(model, _shown(source)),
+        "8 bits": lambda model: to_tflite(model, "int8", (_shown(source),)),
     }
     for name, convert in converters.items():
         try:

@@ -13,9 +13,9 @@ import numpy as np
 
 from monitor.features.logmel import mel_matrix
 from monitor.features.spec import LogMelSpec
+from training.data.audio import RATE
 from training.data.corpora import CLASSES
 from training.fit.windows import Scaling
-from training.mixing.prepare import RATE
 
 SECONDS = 4
 """Length of the sounds that are attacked: that of most of the corpus's clips."""

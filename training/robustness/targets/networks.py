@@ -13,16 +13,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from training.base.arrays import Floats
+from training.base.progress import Progress
 from training.base.variants import base_of
+from training.data.audio import RATE
 from training.data.corpora import CLASSES, Clip
 from training.errors import DataError
-from training.mixing.mixer import Floats
-from training.mixing.prepare import RATE
+from training.fit.loop import prepare_keras
 from training.records.jobs import Job
 from training.robustness.attacks.methods import UNBOUNDED_DB, Labels, Logits, sounds_of
 from training.robustness.targets.front_end import compiled, log_mel, on_features
 from training.robustness.targets.subjects import chosen
-from training.study.jobs import command, make_task, prepare_keras
+from training.study.jobs import command, make_task
 from training.study.task import Options, Task
 from training.study.trainers import augmented, plain, windowed
 from training.study.trainers.windowed import is_windowed
@@ -67,7 +69,7 @@ class Target:
         return np.array([CLASSES.index(clip.label) for clip in self.clips])
 
 
-def target(job: Job, options: Options, count: int, train: bool, say: Callable[[str], None]) -> Target:
+def target(job: Job, options: Options, count: int, train: bool, say: Progress) -> Target:
     """Return a network with ``count`` clips of its test fold (0: all), the same for every model.
 
     Raises

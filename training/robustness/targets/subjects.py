@@ -12,21 +12,20 @@ from monitor.features.resample import Resampler
 from monitor.model.card import Card
 from monitor.model.classifier import Classifier
 from monitor.model.load import ThirdParty, load_model
-from training.data.audio import Waveform, bank_of
+from training.base.arrays import Floats
+from training.base.maths import fit_temperature, log_odds
+from training.data.audio import RATE, Waveform
 from training.data.corpora import CLASSES, Clip
 from training.data.splits import rank
 from training.errors import DataError
 from training.features.extract import extract
+from training.features.mel_bank import bank_of
 from training.fit.predict import clip_logits, predict
-from training.mixing.mixer import Floats
-from training.mixing.prepare import RATE
-from training.study.jobs import fit_temperature
 from training.study.task import Task
 from training.study.trainers import augmented, plain
 
 Hearing = Callable[[Sequence[Waveform]], Floats]
-"""Waveforms at :data:`training.mixing.prepare.RATE` → calibrated logits of the ten classes, (sounds, 10)."""
-_LEAST_ODDS = 1e-6
+"""Waveforms at :data:`training.data.audio.RATE` → calibrated logits of the ten classes, (sounds, 10)."""
 
 
 @dataclass(frozen=True)
@@ -128,6 +127,5 @@ def _log_odds(classifier: Classifier, card: Card, sound: Waveform) -> Floats:
     samples = np.resize(samples, hops * card.hop)
     classifier.reset()
     scores = np.stack([classifier.push(hop).scores.copy() for hop in samples.reshape(hops, card.hop)])
-    heard = np.clip(scores[-(-card.window // card.hop) - 1 :], _LEAST_ODDS, 1 - _LEAST_ODDS)
-    means: Floats = np.log(heard / (1 - heard)).mean(axis=0).astype(np.float32)
+    means: Floats = log_odds(scores[-(-card.window // card.hop) - 1 :]).mean(axis=0).astype(np.float32)
     return means

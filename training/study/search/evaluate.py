@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from training.base.progress import Progress
 from training.errors import DataError
-from training.fit.loop import Report
 from training.records.jobs import Job, JobRecord, read
 from training.study.task import Options
 
@@ -21,7 +21,7 @@ class Validated:
     options: Options
     seed: int
     records: Path
-    report: Report
+    report: Progress
 
     def __call__(self, model: str, fold: int) -> tuple[float, int]:
         """Return the accuracy on the validation clips at the epoch that is kept, and their number.

@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from training.base.progress import Progress
 from training.base.variants import changed
 from training.errors import StorageError
 from training.study.search.space import Space, draw
@@ -35,7 +36,6 @@ _PLAN = "plan"
 
 Evaluate = Callable[[str, int], tuple[float, int]]
 """(model with its changes, fold) → accuracy on validation clips and their number."""
-Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -117,7 +117,7 @@ def open_study(storage: RDBStorage, name: str, plan: Plan) -> Study:
     return study
 
 
-def search(study: Study, plan: Plan, trials: int, evaluate: Evaluate, say: Say) -> None:
+def search(study: Study, plan: Plan, trials: int, evaluate: Evaluate, say: Progress) -> None:
     """Try settings until the study, with all its workers, has ``trials`` that ended or were pruned."""
     from optuna.study import MaxTrialsCallback
     from optuna.trial import TrialState
@@ -164,7 +164,7 @@ def _retry_failed(study: Study) -> None:
 class _Progress:
     """Says after each trial how it went, which is the best, and how long the rest may take."""
 
-    def __init__(self, trials: int, say: Say) -> None:
+    def __init__(self, trials: int, say: Progress) -> None:
         self._trials, self._say = trials, say
         self._begun, self._mine = time.monotonic(), 0
 

@@ -14,15 +14,17 @@ from typing import Any
 
 import numpy as np
 
+from training.base.arrays import Floats
 from training.base.variants import settings_of
-from training.data.audio import Bank, band_widths
+from training.data.audio import RATE
+from training.features.front_end import FrontEnd, default_front_end
+from training.features.mel_bank import Bank, band_widths
 from training.fit.adversarial import Trades
 from training.fit.loop import Course, Row, one_cycle
 from training.fit.predict import clip_logits
 from training.fit.windows import RunSpec, Scaling, measure_scaling
 from training.fit.windows import fit as fit_windows
-from training.mixing.mixer import PLAIN, Floats, Mixer, Recipe, Sampler
-from training.mixing.prepare import RATE, FrontEnd, default_front_end
+from training.mixing.mixer import PLAIN, Mixer, Recipe, Sampler
 from training.networks.catalogue import ARCHITECTURES
 from training.networks.compact import cost
 from training.study.task import BATCH, Fitted, Task, in_float32

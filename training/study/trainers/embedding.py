@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from training.base.atomic import whole
+from training.base.arrays import Floats
+from training.base.atomic import atomic_write
 from training.data.audio import read
 from training.data.corpora import Clip, data_root
 from training.errors import DataError
-from training.mixing.mixer import Floats
 from training.networks.compact import Cost
 from training.study.task import Fitted, Task
 
@@ -60,7 +60,7 @@ def embeddings(clips: Sequence[Clip], network: Path, cache: Path) -> Floats:
     if not path.is_file():
         interpreter = _interpreter(network)
         found = np.stack([_embed(interpreter, read(clip.path, RATE)) for clip in clips])
-        with whole(path) as partial, partial.open("wb") as file:
+        with atomic_write(path) as partial, partial.open("wb") as file:
             np.save(file, found)
     stored: Floats = np.load(path)
     return stored

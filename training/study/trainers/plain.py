@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from training.base.arrays import Floats
+from training.base.maths import cross_entropy
 from training.base.variants import settings_of
 from training.errors import DataError
 from training.features.altered import load_bank, recipes
@@ -22,11 +24,10 @@ from training.features.spec import FeatureSpec, Fill, presets
 from training.features.store import load_features
 from training.fit.loop import Course, Loss, Rate, Row, on_logits, optimise
 from training.fit.predict import predict
-from training.mixing.mixer import Floats
 from training.networks import published
 from training.networks.compact import cost
 from training.study.folds import Validation
-from training.study.task import BATCH, Fitted, Task, cross_entropy, in_float32
+from training.study.task import BATCH, Fitted, Task, in_float32
 
 
 @dataclass(frozen=True)

@@ -13,19 +13,19 @@ from typing import Any
 
 import numpy as np
 
+from training.base.arrays import Floats
 from training.base.variants import settings_of
-from training.data.corpora import data_root
+from training.data.corpora import TEACHER_FILE, data_root, unlabelled_sounds
 from training.data.splits import Part
 from training.errors import DataError
-from training.fit.distillation import TEACHER_FILE, unlabelled_sounds
+from training.features.front_end import FrontEnd, default_front_end
 from training.fit.lessons import LessonPlan, Lessons, make_lessons
 from training.fit.loop import Row, history_of
 from training.fit.predict import clip_logits
 from training.fit.streaming import StreamRun
 from training.fit.streaming import train as train_taught
 from training.fit.windows import Scaling, measure_scaling
-from training.mixing.mixer import Floats
-from training.mixing.prepare import FrontEnd, default_front_end, make_mixer
+from training.mixing.prepare import make_mixer
 from training.networks.compact import cost
 from training.networks.streaming import build_last
 from training.study.task import Fitted, Task

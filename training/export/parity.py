@@ -1,0 +1,83 @@
+"""Whether a converted model computes what Keras does, with operators that light runtimes have."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from monitor.model.runtime import StreamingRuntime
+from training.base.arrays import Floats
+from training.base.tflite import operator_names, run_tflite
+from training.errors import ExportError
+from training.export.conversion import Weights
+from training.fit.predict import predict
+from training.networks.streaming import Form
+
+TOLERANCE: dict[Weights, float] = {"float32": 1e-5, "float16": 2e-2, "dynamic": 5e-2, "int8": 1e-1}
+"""Largest difference of a logit to Keras, relative to the largest logit where that is above 1."""
+
+_FORBIDDEN = ("Flex", "VAR_HANDLE", "READ_VARIABLE")
+"""Operators that the light runtimes lack, or that load and return NaN."""
+
+
+def check_parity(model: Any, flatbuffer: bytes, windows: Floats, weights: Weights = "float32") -> float:
+    """Return the largest difference to Keras over ``windows``, shape (n, frames, n_mels).
+
+    Raises
+    ------
+    ExportError : an operator that the light runtimes lack, a value that is not finite, or a
+        difference above :data:`TOLERANCE`
+    """
+    check_operators(flatbuffer)
+    return difference(run_tflite(flatbuffer, windows), predict(model, windows, batch=1), weights)
+
+
+def check_operators(flatbuffer: bytes) -> None:
+    """Refuse operators that the light runtimes lack.
+
+    Raises
+    ------
+    ExportError : there is one
+    """
+    bad = [name for name in operator_names(flatbuffer) if name.startswith(_FORBIDDEN)]
+    if bad:
+        raise ExportError(f"the converted model needs {', '.join(sorted(bad))}; light runtimes lack them")
+
+
+def difference(ours: Floats, keras: Floats, weights: Weights = "float32") -> float:
+    """Return the largest difference, relative to the largest logit where that is above 1.
+
+    Raises
+    ------
+    ExportError : a value that is not finite, or a difference above :data:`TOLERANCE`
+    """
+    if not np.isfinite(ours).all():
+        raise ExportError("the converted model gives values that are not finite; convert it again")
+    largest = float(np.max(np.abs(ours - keras) / np.maximum(1.0, np.abs(keras).max())))
+    if largest > TOLERANCE[weights]:
+        raise ExportError(f"TFLite differs from Keras by {largest:.2g}, more than {TOLERANCE[weights]:g}")
+    return largest
+
+
+def check_streaming_parity(
+    model: Any, form: Form, flatbuffer: bytes, frames: Any, hop_frames: int, state: int
+) -> float:
+    """Return the largest difference between the converted streaming form and the whole-sequence one.
+
+    frames : of one sequence, shape (n, n_mels), normalised
+
+    Raises
+    ------
+    ExportError : see :func:`check_parity`
+    """
+    check_operators(flatbuffer)
+    whole = np.asarray(model(frames[None], training=False)[0])[0]
+    runtime = StreamingRuntime(flatbuffer, Path("the model"), outputs=whole.shape[1], state=state)
+    kept, ours = np.zeros(state, np.float32), []
+    for end in range(hop_frames, len(frames) + 1, hop_frames):
+        logits, kept = runtime.step(frames[end - hop_frames : end], kept)
+        ours.append(logits)
+    columns = np.arange(1, len(ours) + 1) * hop_frames // form.stride - 1
+    return difference(np.stack(ours), whole[columns])

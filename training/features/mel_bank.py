@@ -1,0 +1,109 @@
+"""Mel power of clips as the daemon computes it, cached on disk."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from monitor.features.logmel import log_mel, mel_matrix
+from monitor.features.spec import LogMelSpec
+from training.base.atomic import atomic_write
+from training.base.maths import power_of_db
+from training.base.progress import Tick
+from training.data.audio import Waveform, read
+from training.data.corpora import Clip
+
+Power = NDArray[np.float32]
+
+_CACHE_VERSION = 1
+_FRAMES_PER_CALL = 25
+_SILENCE_DB = 50.0
+"""Digital silence at the ends of a clip (ESC pads with it) is no part of the sound; dB under its peak."""
+
+
+@dataclass(frozen=True)
+class Bank:
+    """Mel power of many clips in one array, so that batches are gathered by index.
+
+    Row 0 of ``power``, shape (1 + frames, n_mels), is nothing at all (zeros). Clip *i* has rows
+    ``first[i]`` … ``first[i] + frames[i] − 1``; ``level[i]`` is its mean broadband power.
+    """
+
+    power: Power
+    first: NDArray[np.int64]
+    frames: NDArray[np.int64]
+    level: NDArray[np.float32]
+
+
+def bank(clips: Sequence[Clip], spec: LogMelSpec, rate: int, cache: Path, tick: Tick) -> Bank:
+    """Compute or load the mel power of ``clips``; ``tick`` is told of each clip done."""
+    plain = _plain(spec)
+    path = cache / f"mel-{_key(clips, plain, rate)}.npz"
+    if path.is_file():
+        with np.load(path) as stored:
+            decibels, frames = stored["decibels"], stored["frames"]
+        tick(len(clips))
+    else:
+        pieces = []
+        for clip in clips:
+            pieces.append(log_mel(read(clip.path, rate), plain, rate, _FRAMES_PER_CALL).astype(np.float16))
+            tick(1)
+        decibels, frames = np.concatenate(pieces), np.array([len(piece) for piece in pieces])
+        with atomic_write(path) as partial, partial.open("wb") as file:
+            np.savez(file, decibels=decibels, frames=frames)
+    return _assemble(decibels, frames, spec, rate)
+
+
+def bank_of(sounds: Sequence[Waveform], spec: LogMelSpec, rate: int) -> Bank:
+    """Return the mel power of waveforms at ``rate``, to 16-bit decibels as that of files is."""
+    plain = _plain(spec)
+    pieces = [log_mel(sound, plain, rate, _FRAMES_PER_CALL).astype(np.float16) for sound in sounds]
+    return _assemble(np.concatenate(pieces), np.array([len(piece) for piece in pieces]), spec, rate)
+
+
+def _plain(spec: LogMelSpec) -> LogMelSpec:
+    """Without what frames do not depend on: how many make a window, and how they are normalised."""
+    return spec.model_copy(update={"frames": 1, "normalisation": type(spec.normalisation)()})
+
+
+def _key(clips: Sequence[Clip], spec: LogMelSpec, rate: int) -> str:
+    digest = hashlib.sha256(f"{_CACHE_VERSION} {rate} {spec.model_dump_json()}".encode())
+    for clip in clips:
+        stat = clip.path.stat()
+        digest.update(f"{clip.path.name} {stat.st_size} {stat.st_mtime_ns}\n".encode())
+    return digest.hexdigest()[:20]
+
+
+def _assemble(decibels: NDArray[np.float16], frames: NDArray[np.int64], spec: LogMelSpec, rate: int) -> Bank:
+    power = np.zeros((1 + len(decibels), spec.n_mels), np.float32)
+    np.power(10.0, decibels.astype(np.float32) / 10.0, out=power[1:])
+    loudness = power @ band_widths(spec, rate)
+    first = 1 + np.concatenate([[0], np.cumsum(frames)[:-1]])
+    kept = [_sounding(loudness[f : f + n]) for f, n in zip(first, frames, strict=True)]
+    starts = np.array([f + lo for f, (lo, _) in zip(first, kept, strict=True)], np.int64)
+    lengths = np.array([hi - lo for lo, hi in kept], np.int64)
+    level = np.array([loudness[s : s + n].mean() for s, n in zip(starts, lengths, strict=True)], np.float32)
+    return Bank(power, starts, lengths, level)
+
+
+def _sounding(loudness: Power) -> tuple[int, int]:
+    """First and one past the last frame that are not silence beside the clip's peak."""
+    audible = np.flatnonzero(loudness > loudness.max() * power_of_db(-_SILENCE_DB))
+    return (int(audible[0]), int(audible[-1]) + 1) if len(audible) else (0, len(loudness))
+
+
+def band_widths(spec: LogMelSpec, rate: int) -> NDArray[np.float32]:
+    """Weights that turn mel bands back into broadband power, shape (n_mels,).
+
+    Slaney's norm divides each band by its width; without it low rumble would count ten
+    times as much as in the waveform.
+    """
+    total = mel_matrix(spec, rate).sum(axis=1)
+    unit = mel_matrix(spec.model_copy(update={"norm": "none"}), rate).sum(axis=1)
+    widths: NDArray[np.float32] = (unit / np.maximum(total, 1e-12)).astype(np.float32)
+    return widths
