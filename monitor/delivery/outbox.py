@@ -51,6 +51,51 @@ _MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "CREATE INDEX events_event_id ON events (event_id)",
     ),
     ("ALTER TABLE events ADD COLUMN expired_at TEXT",),
+    (
+        # Events by hour, so that a year of them is drawn without reading them.
+        """CREATE TABLE hours (
+            label TEXT NOT NULL,
+            hour TEXT NOT NULL,
+            events INTEGER NOT NULL,
+            PRIMARY KEY (label, hour)
+        ) WITHOUT ROWID""",
+        """INSERT INTO hours SELECT label, substr(start, 1, 13), count(*) FROM events
+            WHERE type = 'start' GROUP BY 1, 2""",
+        """CREATE TRIGGER events_counted AFTER INSERT ON events WHEN new.type = 'start' BEGIN
+            INSERT INTO hours VALUES (new.label, substr(new.start, 1, 13), 1)
+            ON CONFLICT DO UPDATE SET events = events + 1;
+        END""",
+        """CREATE TRIGGER events_uncounted AFTER DELETE ON events WHEN old.type = 'start' BEGIN
+            UPDATE hours SET events = events - 1 WHERE label = old.label AND hour = substr(old.start, 1, 13);
+            DELETE FROM moments WHERE event_id = old.event_id;
+        END""",
+        "CREATE INDEX starts_by_time ON events (start, seq) WHERE type = 'start'",
+        "CREATE INDEX starts_by_label ON events (label, start, seq) WHERE type = 'start'",
+        # What the page keeps beside events: see monitor/history/notebook.py.
+        """CREATE TABLE moments (
+            event_id TEXT PRIMARY KEY,
+            start_s REAL NOT NULL,
+            hop_s REAL NOT NULL,
+            frames INTEGER NOT NULL,
+            bands INTEGER NOT NULL,
+            picture BLOB,
+            embedding BLOB,
+            model TEXT NOT NULL
+        )""",
+        """CREATE TABLE verdicts (
+            id INTEGER PRIMARY KEY,
+            event_id TEXT UNIQUE,
+            label TEXT NOT NULL,
+            verdict TEXT NOT NULL CHECK (verdict IN ('right', 'false_alarm', 'missed')),
+            moment TEXT NOT NULL,
+            embedding BLOB,
+            model TEXT NOT NULL,
+            made_at TEXT NOT NULL
+        )""",
+        "CREATE INDEX verdicts_by_label ON verdicts (label, moment)",
+        "CREATE TABLE peaks (label TEXT NOT NULL, at TEXT NOT NULL, peak REAL NOT NULL)",
+        "CREATE INDEX peaks_by_label ON peaks (label, at)",
+    ),
 )
 """What leads from schema version i to i + 1; entries are only ever added."""
 
@@ -100,7 +145,7 @@ class Outbox:
         self._lock = threading.Lock()
         self._unreadable: set[int] = set()
         with self._errors():
-            self._connection = _open_readonly(path) if readonly else _open(path)
+            self._connection = open_readonly(path) if readonly else _open(path)
 
     def append(self, record: EventRecord) -> None:
         self.append_all((record,))
@@ -179,6 +224,12 @@ class Outbox:
             if (record := self._read(seq, text)) is not None
         ]
 
+    def write(self, statements: Iterable[tuple[str, Sequence[object]]]) -> None:
+        """Run SQL statements with their values in one transaction: for what is kept beside events."""
+        with self._errors(), self._lock, _transaction(self._connection):
+            for sql, values in statements:
+                self._connection.execute(sql, values)
+
     def close(self) -> None:
         with self._errors(), self._lock:
             self._connection.close()
@@ -233,7 +284,13 @@ def _open(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def _open_readonly(path: Path) -> sqlite3.Connection:
+def open_readonly(path: Path) -> sqlite3.Connection:
+    """Open a history to look at; its connection may be used from any thread, one at a time.
+
+    Raises
+    ------
+    OutboxError : there is none, another version wrote it, or it cannot be read
+    """
     if not path.is_file():
         raise OutboxError(f"history {path}: there is none yet; start sound-monitor run, or set history.path")
     connection = _connect(f"file:{quote(str(path))}?mode=ro", path)

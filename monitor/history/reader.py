@@ -1,0 +1,181 @@
+"""Reads the history for the page: a connection of its own, pages by key, counts by hour."""
+
+from __future__ import annotations
+
+import heapq
+import json
+import sqlite3
+import threading
+import zlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from monitor.clock import iso_utc
+from monitor.delivery.outbox import open_readonly
+from monitor.errors import OutboxError
+from monitor.history.notebook import unpack
+
+By = Literal["hour", "day", "week"]
+
+_LATEST = "9999"
+_EVENTS = """SELECT s.start, s.seq, coalesce(e.record, s.record), v.verdict, m.picture IS NOT NULL
+    FROM events AS s
+    LEFT JOIN events AS e ON e.event_id = s.event_id AND e.type = 'end'
+    LEFT JOIN verdicts AS v ON v.event_id = s.event_id
+    LEFT JOIN moments AS m ON m.event_id = s.event_id
+    WHERE s.type = 'start'"""
+_ONE = f"{_EVENTS} AND s.event_id = ?"
+_FROM, _BEYOND = "s.start >= ? AND (s.start, s.seq) < (?, ?)", "ORDER BY s.start DESC, s.seq DESC LIMIT ?"
+_PAGE = f"{_EVENTS} AND {_FROM} {_BEYOND}"
+_PAGE_OF_LABEL = f"{_EVENTS} AND {_FROM} AND s.label = ? {_BEYOND}"
+_COUNTS = """SELECT label, strftime(?, hour || ':00', ?), sum(events) FROM hours
+    WHERE hour >= ? AND hour < ? AND events > 0 GROUP BY 1, 2 ORDER BY 1, 2"""
+_FORMATS: dict[By, str] = {"hour": "%Y-%m-%dT%H", "day": "%Y-%m-%d", "week": "%w %H"}
+_PRECISION = """SELECT label, strftime('%Y-%m-%d', moment, 'weekday 0', '-6 days') AS week,
+    sum(verdict = 'right'), sum(verdict = 'false_alarm'), sum(verdict = 'missed')
+    FROM verdicts WHERE moment >= ? GROUP BY 1, 2 ORDER BY 1, 2"""
+_MARKED = """SELECT v.label, v.verdict, v.moment, coalesce(v.embedding, m.embedding)
+    FROM verdicts AS v LEFT JOIN moments AS m ON m.event_id = v.event_id
+    WHERE v.label = ? AND v.model = ? ORDER BY v.moment"""
+
+
+@dataclass(frozen=True)
+class StoredMoment:
+    """See :class:`monitor.history.notebook.Moment`."""
+
+    start_s: float
+    hop_s: float
+    picture: NDArray[np.uint8] | None
+    embedding: NDArray[np.float32] | None
+
+
+@dataclass(frozen=True)
+class Page:
+    """Some events, newest first, as records with ``verdict`` and ``picture`` (whether there is one).
+
+    following : key of the page after this one; None = it was the last
+    """
+
+    events: list[dict[str, Any]]
+    following: str | None
+
+
+class HistoryReader:
+    """Looks into one history; safe to use from any thread.
+
+    Every method raises OutboxError when the database cannot be read.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._lock = threading.Lock()
+        self._connection = open_readonly(path)
+
+    def events(
+        self,
+        *,
+        since: float | None = None,
+        until: float | None = None,
+        labels: Sequence[str] = (),
+        after: str | None = None,
+        limit: int = 200,
+    ) -> Page:
+        """Return events that began in [since, until), newest first.
+
+        Parameters
+        ----------
+        since, until : UTC seconds since 1970
+        labels : only these; empty = all
+        after : ``following`` of the page before
+
+        Raises
+        ------
+        ValueError : ``after`` is no key of a page
+        """
+        first = "" if since is None else iso_utc(since)
+        beyond = (_LATEST if until is None else iso_utc(until), 0) if after is None else _page_key(after)
+        if labels:
+            # Each label by its own index: a rare one is not looked for among the others.
+            found = [self._select(_PAGE_OF_LABEL, (first, *beyond, label, limit + 1)) for label in labels]
+            rows = list(heapq.merge(*found, key=lambda row: (row[0], row[1]), reverse=True))
+        else:
+            rows = self._select(_PAGE, (first, *beyond, limit + 1))
+        page = rows[:limit]
+        following = f"{page[-1][0]},{page[-1][1]}" if len(rows) > limit else None
+        return Page([_event(row) for row in page], following)
+
+    def event(self, event_id: str) -> dict[str, Any] | None:
+        rows = self._select(_ONE, (event_id,))
+        return _event(rows[0]) if rows else None
+
+    def moment(self, event_id: str) -> StoredMoment | None:
+        sql = "SELECT start_s, hop_s, frames, bands, picture, embedding FROM moments WHERE event_id = ?"
+        for start_s, hop_s, frames, bands, packed, embedding in self._select(sql, (event_id,)):
+            picture = None
+            if packed is not None:
+                picture = np.frombuffer(zlib.decompress(packed), np.uint8).reshape(frames, bands)
+            return StoredMoment(start_s, hop_s, picture, unpack(embedding))
+        return None
+
+    def counts(
+        self, by: By, *, since: float, until: float, offset_min: int = 0
+    ) -> list[tuple[str, str, int]]:
+        """Return (label, bucket, events) of whole hours in [since, until).
+
+        Parameters
+        ----------
+        by : ``hour`` and ``day`` name the local hour or day; ``week`` is ``"0 13"``, Sunday at 13
+        offset_min : of local time from UTC, minutes
+        """
+        values = (_FORMATS[by], f"{offset_min:+d} minutes", iso_utc(since)[:13], iso_utc(until)[:13])
+        return [(label, at, count) for label, at, count in self._select(_COUNTS, values)]
+
+    def precision(self, since: float) -> list[tuple[str, str, int, int, int]]:
+        """Return (label, Monday of the week, right, false alarms, missed) of verdicts since then."""
+        return [
+            (label, week, right, wrong, missed)
+            for label, week, right, wrong, missed in self._select(_PRECISION, (iso_utc(since),))
+        ]
+
+    def peaks(self, label: str, since: float) -> list[float]:
+        """Return the score peaks of a class since then."""
+        sql = "SELECT peak FROM peaks WHERE label = ? AND at >= ? ORDER BY at"
+        return [peak for (peak,) in self._select(sql, (label, iso_utc(since)))]
+
+    def marked(self, label: str, model: str) -> list[tuple[str, str, NDArray[np.float32]]]:
+        """Return (verdict, moment, embedding) of the verdicts on a label that have an embedding."""
+        rows = self._select(_MARKED, (label, model))
+        return [(verdict, at, vector) for _, verdict, at, raw in rows if (vector := unpack(raw)) is not None]
+
+    def close(self) -> None:
+        with self._lock:
+            self._connection.close()
+
+    def _select(self, sql: str, values: Sequence[object]) -> list[tuple[Any, ...]]:
+        with self._errors(), self._lock:
+            return self._connection.execute(sql, values).fetchall()
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise OutboxError(f"history {self._path}: {error}; check the disk") from error
+
+
+def _page_key(text: str) -> tuple[str, int]:
+    start, _, seq = text.partition(",")
+    if not seq.isdigit() or len(seq) > 18:
+        raise ValueError("no key of a page")
+    return start, int(seq)
+
+
+def _event(row: tuple[Any, ...]) -> dict[str, Any]:
+    _, _, record, verdict, picture = row
+    return {**json.loads(record), "verdict": verdict, "picture": bool(picture)}
