@@ -180,6 +180,27 @@ class Mqtt(Section):
         return self
 
 
+class Web(Section):
+    enabled: bool = Field(False, description="serve the page (extra: web)")
+    host: Annotated[str, Field(min_length=1)] = Field(
+        "127.0.0.1", description="address to serve at; 0.0.0.0 = all, which needs a password"
+    )
+    port: Port = 8099
+    password: str | None = Field(None, description="prefer ${ENV} or password_file", repr=False)
+    password_file: str | None = Field(None, description="a file whose first line is the password")
+    names: list[Annotated[str, Field(min_length=1)]] = Field(
+        default_factory=list, description="further host names that lead here, for example behind a proxy"
+    )
+    write: bool = Field(False, description="the page may judge alerts, teach sounds and change settings")
+    pictures: bool = Field(True, description="keep a small spectrogram with each event; never audio")
+
+    @model_validator(mode="after")
+    def _one_password(self) -> Web:
+        if self.password is not None and self.password_file is not None:
+            raise ValueError("give password or password_file, not both")
+        return self
+
+
 class History(Section):
     path: str | None = Field(None, description="SQLite file; null = history.db in the state directory")
 
@@ -194,6 +215,7 @@ class Settings(Section):
     model: Model = Model()
     events: Events = Events()
     mqtt: Mqtt = Mqtt()
+    web: Web = Web()
     history: History = History()
 
     @property

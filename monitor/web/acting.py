@@ -1,0 +1,74 @@
+"""The endpoints that change something; all need ``web.write: true``."""
+
+from __future__ import annotations
+
+import time
+from typing import Any, Literal
+
+from pydantic import Field, model_validator
+
+from monitor.clock import parse_utc
+from monitor.history.notebook import Judgement
+from monitor.web.backend import Backend, Endpoint, RequestError
+from monitor.web.reading import EventId, Label, OneEvent, Parameters, Utc
+
+_RECENT_S = 60.0
+
+
+class NewVerdict(Parameters):
+    """A verdict on an event, or on a moment of the last minute that has none."""
+
+    verdict: Literal["right", "false_alarm", "missed"]
+    event_id: EventId | None = None
+    label: Label | None = Field(None, description="without event_id: what should have been reported")
+    moment: Utc | None = Field(None, description="without event_id: when; now if it is left out")
+
+    @model_validator(mode="after")
+    def _whole(self) -> NewVerdict:
+        missed = self.verdict == "missed"
+        if (self.event_id is None) != missed or (self.label is not None) != missed:
+            raise ValueError("write event_id with right or false_alarm, label with missed")
+        return self
+
+
+def _judge(backend: Backend, body: NewVerdict) -> Any:
+    if body.event_id is None:
+        return _missed(backend, body)
+    event = backend.reader.event(body.event_id)
+    if event is None:
+        raise RequestError(404, "there is no such event")
+    moment = backend.reader.moment(body.event_id)
+    judgement = Judgement(
+        label=event["label"],
+        verdict=body.verdict,
+        moment=parse_utc(event["start"]),
+        model=f"{event['model']} {event['model_version']}",
+        event_id=body.event_id,
+        embedding=None if moment is None else moment.embedding,
+    )
+    backend.notebook.judge(judgement)
+    return {"verdict": body.verdict, "embedding": judgement.embedding is not None}
+
+
+def _missed(backend: Backend, body: NewVerdict) -> Any:
+    now = time.time()
+    moment = now if body.moment is None else body.moment
+    if not now - _RECENT_S <= moment <= now + 1.0:
+        raise RequestError(422, f"moment: only the last {_RECENT_S:.0f} s can be marked")
+    assert body.label is not None
+    embedding = backend.keeper.embedding_at(moment)
+    backend.notebook.judge(Judgement(body.label, "missed", moment, backend.keeper.model, embedding=embedding))
+    return {"verdict": "missed", "embedding": embedding is not None}
+
+
+def _withdraw(backend: Backend, query: OneEvent) -> Any:
+    backend.notebook.withdraw(query.event_id)
+    return {"verdict": None}
+
+
+ACTING = (
+    Endpoint(
+        "POST", "/api/verdicts", "Say whether an alert was right, or that one was missed.", _judge, NewVerdict
+    ),
+    Endpoint("DELETE", "/api/verdicts/{event_id}", "Take a verdict back.", _withdraw, OneEvent),
+)

@@ -1,0 +1,141 @@
+"""Who may ask what: judged before any handler runs.
+
+- ``Host`` must be a name of ours, so that no foreign page reaches the server under a name of its
+  own that it has pointed at this address (DNS rebinding).
+- What changes something, and the WebSocket, must come from a page of the same origin.
+- Off loopback everything but ``healthz``, the style sheet and the login needs the password, as
+  ``Authorization: Bearer`` or as the cookie that the login sets.
+"""
+
+from __future__ import annotations
+
+import hmac
+import ipaddress
+from collections.abc import Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+from http.cookies import CookieError, SimpleCookie
+from urllib.parse import urlsplit
+
+COOKIE = "sound-monitor"
+MOST_BYTES = 64 * 1024
+"""Of a request's body."""
+
+PUBLIC = ("/healthz", "/login", "/static/")
+"""Paths that need no password."""
+
+HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+        "manifest-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'self'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "SAMEORIGIN",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
+    "Cache-Control": "no-store",
+}
+
+_READING = ("GET", "HEAD")
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is judged of a request; header names in lower case."""
+
+    method: str
+    path: str
+    headers: Mapping[str, str]
+    websocket: bool = False
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """The answer instead of the handler's."""
+
+    status: int
+    reason: str
+
+
+@dataclass(frozen=True)
+class Rules:
+    """How requests are judged.
+
+    names : host names beside loopback's, single-label and ``.local`` ones
+    password : None = none is needed
+    """
+
+    names: tuple[str, ...] = ()
+    password: str | None = None
+
+    def judge(self, request: Request) -> Refusal | None:
+        """Return why a request is refused; None if it is not."""
+        headers = request.headers
+        if not self.knows(host_of(headers.get("host", ""))):
+            return Refusal(403, "this host name is not ours; add it to web.names")
+        changes = request.websocket or request.method not in _READING
+        if changes and not self._same_origin(headers):
+            return Refusal(403, "the request comes from another site")
+        length = headers.get("content-length", "0")
+        if not length.isdigit() or int(length[:12]) > MOST_BYTES:
+            return Refusal(413, f"the body is larger than {MOST_BYTES} bytes")
+        if self.password is None or request.path.startswith(PUBLIC) or self._knows_password(headers):
+            return None
+        return Refusal(401, "log in, or send the password as Authorization: Bearer")
+
+    def knows(self, host: str) -> bool:
+        """Whether a host name leads here only if its owner means it to."""
+        if not host:
+            return False
+        try:
+            ipaddress.ip_address(host)
+            return True  # an address cannot be pointed elsewhere
+        except ValueError:
+            return "." not in host or host.endswith((".local", ".localhost")) or host in self.names
+
+    def session(self) -> str:
+        """The cookie of those who gave the password; another password makes it void."""
+        return _session(self.password or "")
+
+    def accepts(self, password: str) -> bool:
+        return self.password is not None and _equal(password, self.password)
+
+    def _knows_password(self, headers: Mapping[str, str]) -> bool:
+        scheme, _, token = headers.get("authorization", "").partition(" ")
+        if scheme.lower() == "bearer" and self.accepts(token.strip()):
+            return True
+        try:
+            cookie = SimpleCookie(headers.get("cookie", "")).get(COOKIE)
+        except CookieError:
+            return False
+        return cookie is not None and _equal(cookie.value, self.session())
+
+    def _same_origin(self, headers: Mapping[str, str]) -> bool:
+        site = headers.get("sec-fetch-site")
+        if site is not None:
+            return site == "same-origin"
+        origin = headers.get("origin")
+        if origin is None:
+            return True  # browsers always send it; this is curl or a script
+        parts = urlsplit(origin)
+        return parts.netloc == headers.get("host") or (parts.hostname or "") in self.names
+
+
+def host_of(header: str) -> str:
+    """The name in a ``Host`` header, in lower case and without the port; empty if it is malformed."""
+    try:
+        parts = urlsplit(f"//{header}")
+        parts.port  # noqa: B018 - raises on a bad one
+    except ValueError:
+        return ""
+    return (parts.hostname or "").rstrip(".") if parts.netloc == header and "@" not in header else ""
+
+
+def _session(password: str) -> str:
+    return hmac.new(password.encode(), b"sound-monitor page", sha256).hexdigest()
+
+
+def _equal(one: str, other: str) -> bool:
+    return hmac.compare_digest(one.encode(), other.encode())

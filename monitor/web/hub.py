@@ -1,0 +1,157 @@
+"""Tells all viewers what happens; a viewer that does not read loses messages, and nobody else does.
+
+Hops come from a thread of the monitor, viewers live in the server's event loop. Without a
+viewer a hop costs one reference.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+from monitor.listeners import Listener
+from monitor.records import EventRecord, HopResult
+from monitor.web.facts import Facts, FactsNow, StatusNow
+from monitor.web.wire import HopWriter, event_message, near_json
+
+MOST_VIEWERS = 200
+QUEUE = 16
+"""Messages that wait for one viewer; the oldest goes."""
+
+_WAITING = 64
+"""Messages that wait for the event loop."""
+
+_STATUS_S = 1.0
+_NEAR = 50
+"""Reasons that a new viewer is told."""
+
+
+class Viewer:
+    """One connection's queue; used by the event loop alone."""
+
+    def __init__(self) -> None:
+        self._waiting: deque[str] = deque()
+        self._changed = asyncio.Event()
+        self.dropped = 0
+
+    def put(self, message: str) -> bool:
+        """Queue a message; False when an older one was dropped for it."""
+        full = len(self._waiting) >= QUEUE
+        if full:
+            self._waiting.popleft()
+            self.dropped += 1
+        self._waiting.append(message)
+        self._changed.set()
+        return not full
+
+    async def get(self) -> str:
+        while not self._waiting:
+            self._changed.clear()
+            await self._changed.wait()
+        return self._waiting.popleft()
+
+
+class Hub(Listener):
+    """Takes what the stream yields and hands it to the viewers.
+
+    Parameters
+    ----------
+    utc : clock, seconds since 1970
+    """
+
+    def __init__(self, facts: FactsNow, status: StatusNow, utc: Callable[[], float] = time.time) -> None:
+        self._facts = facts
+        self._status = status
+        self._utc = utc
+        self._writer = HopWriter(facts().hop_s)
+        self._viewers: set[Viewer] = set()
+        self._waiting: deque[tuple[float, HopResult] | EventRecord] = deque(maxlen=_WAITING)
+        self._scheduled = False
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._near: deque[tuple[float, Any]] = deque(maxlen=_NEAR)
+        self._events: dict[str, EventRecord] = {}
+        self.latest: HopResult | None = None
+        self.dropped = 0
+        """Messages that viewers did not take in time."""
+        self.started: dict[str, int] = {}
+        """Events begun since the start, by label."""
+
+    @property
+    def viewers(self) -> int:
+        return len(self._viewers)
+
+    @property
+    def facts(self) -> Facts:
+        return self._facts()
+
+    def on_hop(self, file: str, hop: HopResult) -> None:
+        self.latest = hop
+        if hop.near:
+            now = self._utc()
+            self._near.extend((now, near) for near in hop.near)
+        if self._viewers:
+            self._wait((self._utc(), hop))
+
+    def on_record(self, record: EventRecord) -> None:
+        if record.type == "start":
+            self.started[record.label] = self.started.get(record.label, 0) + 1
+            self._events[record.event_id] = record
+        else:
+            self._events.pop(record.event_id, None)
+        if self._viewers:
+            self._wait(record)
+
+    async def run(self) -> None:
+        """Tell viewers how the monitor is, once a second while there are any; for ever."""
+        self._loop = asyncio.get_running_loop()
+        while True:
+            if self._viewers:
+                self._tell(self.status_message())
+            await asyncio.sleep(_STATUS_S)
+
+    @contextmanager
+    def viewer(self) -> Iterator[Viewer]:
+        """A viewer, for as long as it is connected."""
+        viewer = Viewer()
+        self._viewers.add(viewer)
+        try:
+            yield viewer
+        finally:
+            self._viewers.discard(viewer)
+
+    def hello(self, *, write: bool) -> str:
+        """The first message of a connection: all that a page needs before the next hop."""
+        near = [{"utc": round(at, 3), **near_json(one)} for at, one in tuple(self._near)]
+        events = [json.loads(record.to_json()) for record in tuple(self._events.values())]
+        hello = {"type": "hello", "facts": self._facts().as_json(write=write), "near": near, "open": events}
+        return json.dumps(hello)
+
+    def status_message(self) -> str:
+        return json.dumps({"type": "status", **self._status().as_json()})
+
+    def _wait(self, told: tuple[float, HopResult] | EventRecord) -> None:
+        self._waiting.append(told)
+        if not self._scheduled and self._loop is not None:
+            self._scheduled = True
+            with suppress(RuntimeError):  # the loop is closed: nobody is left to be told
+                self._loop.call_soon_threadsafe(self._tell_waiting)
+
+    def _tell_waiting(self) -> None:
+        self._scheduled = False
+        while self._waiting:
+            told = self._waiting.popleft()
+            if isinstance(told, EventRecord):
+                self._tell(event_message(told))
+            else:
+                utc, hop = told
+                self._tell(self._writer.write(hop, utc))
+
+    def _tell(self, message: str) -> None:
+        for viewer in self._viewers:
+            if not viewer.put(message):
+                self.dropped += 1

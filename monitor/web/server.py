@@ -1,0 +1,86 @@
+"""The server: one thread with an event loop of its own; the rest of the monitor does not wait for it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+import threading
+
+import uvicorn
+
+from monitor.errors import ConfigError
+from monitor.web.app import application
+from monitor.web.backend import Backend
+
+log = logging.getLogger(__name__)
+
+_STOP_S = 2.0
+_MOST_HEADER_BYTES = 16 * 1024
+_MOST_MESSAGE_BYTES = 4 * 1024
+"""Viewers have nothing to say."""
+
+
+def bind(host: str, port: int, where: str) -> socket.socket:
+    """Take the address.
+
+    where : the setting to name when it cannot be had
+
+    Raises
+    ------
+    ConfigError : another program has it, or it is not this machine's
+    """
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        taken = socket.socket(family, kind, protocol)
+    except OSError as error:
+        raise ConfigError(f"{where}: {host}: {error.strerror or error}") from error
+    try:
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        taken.bind(address)
+    except OSError as error:
+        taken.close()
+        raise ConfigError(f"{where}: cannot serve the page at {host}:{port} ({error.strerror})") from error
+    return taken
+
+
+class PageServer:
+    """Serves one backend on a bound socket, from construction until :meth:`close`."""
+
+    def __init__(self, backend: Backend, bound: socket.socket) -> None:
+        config = uvicorn.Config(
+            application(backend),
+            log_config=None,
+            log_level=logging.WARNING,
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            lifespan="off",
+            loop="asyncio",
+            http="h11",
+            ws="wsproto",
+            ws_max_size=_MOST_MESSAGE_BYTES,
+            h11_max_incomplete_event_size=_MOST_HEADER_BYTES,
+            timeout_graceful_shutdown=1,
+            backlog=128,
+        )
+        self._server = uvicorn.Server(config)
+        self._backend = backend
+        self._bound = bound
+        self._thread = threading.Thread(target=self._run, name="page", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        self._server.should_exit = True
+        self._thread.join(_STOP_S)
+        self._bound.close()
+
+    def _run(self) -> None:
+        asyncio.run(self._serve())
+
+    async def _serve(self) -> None:
+        told = asyncio.create_task(self._backend.hub.run())
+        try:
+            await self._server.serve(sockets=[self._bound])
+        finally:
+            told.cancel()
