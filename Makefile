@@ -59,7 +59,7 @@ $(VENV)/installed: setup.cfg pyproject.toml
 	@$(PYTHON) -c 'import ensurepip, sys; assert sys.version_info >= (3, 10)' 2>/dev/null || \
 	  { echo "needs Python 3.10 or newer with venv: sudo apt install python3-venv, or PYTHON=python3.x make …" >&2; exit 2; }
 	$(PYTHON) -m venv $(VENV)
-	$(VENV)/bin/pip install --quiet --disable-pip-version-check -e '.[broker]'
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check -e '.[broker,web]'
 	touch $@
 
 # The lock is for one version of Python; others take the newest that fit setup.cfg.
@@ -67,7 +67,7 @@ $(TEST_VENV)/installed: setup.cfg pyproject.toml $(wildcard .ci/lock-*.txt)
 	$(PYTHON) -m venv $(TEST_VENV)
 	lock=.ci/lock-$$($(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])').txt; \
 	$(TEST_VENV)/bin/pip install --quiet --disable-pip-version-check \
-	  $$(test -f $$lock && echo "-c $$lock") -e '.[broker,training,test]'
+	  $$(test -f $$lock && echo "-c $$lock") -e '.[broker,web,training,test]'
 	touch $@
 
 lock:

@@ -7,6 +7,8 @@ Threads, and what stands between them:
 - *event-writer*: queue of 1000 records → SQLite; full, it refuses the newest, counted
 - *mqtt*: rows of the outbox and retained topics → broker, 20 messages under way
 - *audience*: queue of 1000 → terminal or pipe; full, it skips, counted
+- *audience* of the page: the same → pictures, score peaks, viewers' queues of 16
+- *page*: event loop of the server; a viewer that does not read loses messages, counted
 - main: signals, health, service manager
 """
 
@@ -74,10 +76,11 @@ def run(
         )
         audience = stack.enter_context(closing(Audience(listeners, tellers)))
         supervisor = _supervisor(assembly, delivery, vitals, audio.stall_s, audience)
+        page = stack.enter_context(_page(config, assembly, delivery, supervisor))
         listening = Listening(
             open_source,
             _Streams(assembly, node_name(config), delivery.next_seq, vitals),
-            (delivery, audience),
+            (delivery, audience, *page),
             vitals,
             stop,
             waits=audio.wait and audio.source == "microphone",
@@ -87,10 +90,34 @@ def run(
             supervisor.check()
             delivery.catch_up()
             audience.check()
+            for follower in page:
+                follower.check()
         path.check()
         supervisor.stopping()
         if not stop.is_set():
             _finish(delivery, config.settings.mqtt.timeout_s, stop)
+
+
+@contextmanager
+def _page(
+    config: Config, assembly: Assembly, delivery: Delivery, supervisor: Supervisor
+) -> Iterator[tuple[Audience, ...]]:
+    """Serve the page if config asks for it; what follows the stream for it has a queue of its own."""
+    if not config.settings.web.enabled:
+        yield ()
+        return
+    from monitor.service.page import open_page
+    from monitor.web.facts import Status
+
+    def status() -> Status:
+        publisher = delivery.publisher
+        return Status(supervisor.health, None if publisher is None else publisher.connected)
+
+    with (
+        open_page(config, assembly, delivery.outbox, status, node_name(config)) as followers,
+        closing(Audience(followers)) as audience,
+    ):
+        yield (audience,)
 
 
 def source_opener(audio: Audio, rate: int, stop: threading.Event) -> Callable[[], LiveSource]:

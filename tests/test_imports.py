@@ -38,7 +38,11 @@ BELOW: dict[str, set[str]] = {
         "clock", "config", "delivery", "errors", "events", "health", "listeners", "model", "pipeline",
         "records", "settings", "sources",
     },
-    "service": {"config", "delivery", "errors", "health", "listeners", "records", "stream"},
+    "history": {"clock", "delivery", "errors", "listeners", "records", "settings", "tuning"},
+    "web": {"clock", "delivery", "errors", "events", "history", "listeners", "records", "settings"},
+    "service": {
+        "config", "delivery", "errors", "health", "history", "listeners", "records", "stream", "web",
+    },
 }  # fmt: skip
 """What each part may import of the others; parts that are not named here wire these together."""
 

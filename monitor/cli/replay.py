@@ -39,6 +39,7 @@ Examples:
   sound-monitor replay street.wav --json --deterministic >street.jsonl
   sound-monitor replay street.wav --expect street.jsonl
   sound-monitor replay street.wav --why
+  sound-monitor replay street.wav --realtime --page
   sound-monitor replay street.wav --realtime --mqtt --states --view
 """
 
@@ -55,6 +56,7 @@ class _Outputs:
     history: Path | None
     view: bool
     why: bool
+    page: bool
 
 
 @click.command(epilog=_EXAMPLES)
@@ -94,6 +96,7 @@ class _Outputs:
     is_flag=True,
     help="Print what kept each class that came near from being reported; with --json on stderr.",
 )
+@click.option("--page", is_flag=True, help="Serve the page meanwhile, and after the last file until Ctrl-C.")
 @click.option(
     "--deterministic", is_flag=True, help="Time zero and counted ids: two replays give the same bytes."
 )
@@ -148,9 +151,12 @@ class _Session:
                 # What is kept comes before what is shown.
                 listeners: list[Listener] = [delivery] if delivery else []
                 listeners += [last_word] if expected is None else [last_word, records]
+                listeners += self._page(shown, delivery)
                 listeners += self._listeners(shown, files, delivery)
                 options = replace(self.options, first_seq=delivery.next_seq if delivery else 1)
                 bad = Replay(self.assembly, options, listeners, self.stop).run(files, _report)
+                if self.wanted.page and not self.stop.is_set():
+                    self._stay()
             click.echo(str(last_word), err=True)
             code = EXIT_INPUT if bad else 0
             if self.stop.is_set():
@@ -167,7 +173,7 @@ class _Session:
 
     def _delivery(self, stack: ExitStack) -> Delivery | None:
         wanted = self.wanted
-        if not (wanted.mqtt or wanted.history):
+        if not (wanted.mqtt or wanted.history or wanted.page):
             return None
         from monitor.cli.deliver import replay_delivery
 
@@ -184,6 +190,21 @@ class _Session:
         if self.options.deterministic and delivery.next_seq > 1:
             raise UsageError(f"--deterministic: {wanted.history} holds events already; give a new --history")
         return delivery
+
+    def _page(self, stack: ExitStack, delivery: Delivery | None) -> Sequence[Listener]:
+        if delivery is None or not self.wanted.page:
+            return ()
+        from monitor.cli.page import replay_page
+
+        page = replay_page(self.config, self.assembly, delivery, self.options.node)
+        return stack.enter_context(page)
+
+    def _stay(self) -> None:
+        """Keep the page; leaving it is how such a replay ends well."""
+        from monitor.cli.page import stay
+
+        stay(self.config, self.stop)
+        self.stop.clear()
 
     def _listeners(
         self, stack: ExitStack, files: Sequence[Path], delivery: Delivery | None

@@ -140,7 +140,7 @@ class Outbox:
     """
 
     def __init__(self, path: Path, *, readonly: bool = False, utc: Callable[[], float] = time.time) -> None:
-        self._path = path
+        self.path = path
         self._utc = utc
         self._lock = threading.Lock()
         self._unreadable: set[int] = set()
@@ -258,9 +258,7 @@ class Outbox:
         try:
             yield
         except sqlite3.Error as error:
-            raise OutboxError(
-                f"history {self._path}: {error}; check the disk, or set history.path"
-            ) from error
+            raise OutboxError(f"history {self.path}: {error}; check the disk, or set history.path") from error
 
 
 def _open(path: Path) -> sqlite3.Connection:

@@ -96,6 +96,11 @@ class Supervisor:
             self._watchdog_at = now
             self._systemd.tell("WATCHDOG=1")
 
+    @property
+    def health(self) -> Health:
+        """How the monitor is now; may be asked from any thread."""
+        return self._health(self._condition())
+
     def stopping(self) -> None:
         self._systemd.tell("STOPPING=1")
 
@@ -125,25 +130,26 @@ class Supervisor:
         if vitals.dropped_s > self._told_dropped_s:
             log.warning("this machine is too slow: %.1f s of audio lost so far", vitals.dropped_s)
         self._told_at, self._told_dropped_s = now, vitals.dropped_s
-        if watched.publisher is None:
-            return
-        watched.publisher.publish_health(
-            Health(
-                microphone=condition.hearing.microphone,
-                reason=condition.hearing.reason,
-                version=__version__,
-                model=watched.model,
-                model_version=watched.model_version,
-                uptime_s=vitals.uptime_s,
-                dropped_s=vitals.dropped_s,
-                inference_ms=None if vitals.inference_s is None else 1000 * vitals.inference_s,
-                delay_s=vitals.delay_s,
-                queue=_count(watched.outbox.pending_count),
-                dropped_events=watched.writer.dropped,
-                expired=_count(watched.outbox.expired_count),
-                history=condition.history,
-                broker=condition.broker,
-            )
+        if watched.publisher is not None:
+            watched.publisher.publish_health(self._health(condition))
+
+    def _health(self, condition: _Condition) -> Health:
+        watched, vitals = self._watched, self._watched.vitals
+        return Health(
+            microphone=condition.hearing.microphone,
+            reason=condition.hearing.reason,
+            version=__version__,
+            model=watched.model,
+            model_version=watched.model_version,
+            uptime_s=vitals.uptime_s,
+            dropped_s=vitals.dropped_s,
+            inference_ms=None if vitals.inference_s is None else 1000 * vitals.inference_s,
+            delay_s=vitals.delay_s,
+            queue=_count(watched.outbox.pending_count),
+            dropped_events=watched.writer.dropped,
+            expired=_count(watched.outbox.expired_count),
+            history=condition.history,
+            broker=condition.broker,
         )
 
 

@@ -16,13 +16,15 @@ from monitor.web.backend import Backend
 log = logging.getLogger(__name__)
 
 _STOP_S = 2.0
+_BACKLOG = 128
+_SEND_BYTES = 64 * 1024
 _MOST_HEADER_BYTES = 16 * 1024
 _MOST_MESSAGE_BYTES = 4 * 1024
 """Viewers have nothing to say."""
 
 
 def bind(host: str, port: int, where: str) -> socket.socket:
-    """Take the address.
+    """Take the address; connections wait until the server takes them.
 
     where : the setting to name when it cannot be had
 
@@ -37,7 +39,10 @@ def bind(host: str, port: int, where: str) -> socket.socket:
         raise ConfigError(f"{where}: {host}: {error.strerror or error}") from error
     try:
         taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        # Connections inherit it: what waits in the kernel for a viewer that does not read.
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BYTES)
         taken.bind(address)
+        taken.listen(_BACKLOG)
     except OSError as error:
         taken.close()
         raise ConfigError(f"{where}: cannot serve the page at {host}:{port} ({error.strerror})") from error
@@ -62,7 +67,7 @@ class PageServer:
             ws_max_size=_MOST_MESSAGE_BYTES,
             h11_max_incomplete_event_size=_MOST_HEADER_BYTES,
             timeout_graceful_shutdown=1,
-            backlog=128,
+            backlog=_BACKLOG,
         )
         self._server = uvicorn.Server(config)
         self._backend = backend

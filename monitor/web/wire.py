@@ -74,7 +74,8 @@ def rows_json(rows: NDArray[np.uint8]) -> dict[str, Any]:
 
 def thinned(rows: NDArray[np.float32], frames: int, bands: int) -> NDArray[np.float32]:
     """Average neighbours until there are at most so many frames and bands."""
-    return _thinned(_thinned(rows, frames).T, bands).T
+    thin: NDArray[np.float32] = _thinned(_thinned(rows, frames).T, bands).T
+    return thin
 
 
 def _thinned(rows: NDArray[np.float32], most: int) -> NDArray[np.float32]:

@@ -89,10 +89,11 @@ def test_the_sdist_carries_them_too(built: tuple[Path, Path]) -> None:
             assert content.read() == source.read_bytes()
 
 
-def test_beside_them_the_wheel_carries_code_alone(built: tuple[Path, Path]) -> None:
+def test_beside_them_the_wheel_carries_code_and_the_page(built: tuple[Path, Path]) -> None:
     with zipfile.ZipFile(built[1]) as wheel:
         names = [name for name in wheel.namelist() if ".dist-info/" not in name]
-    assert {name for name in names if Path(name).suffix not in CODE} == set(SHIPPED)
+    page = {str(path.relative_to(ROOT)) for path in (ROOT / "monitor" / "web" / "static").iterdir()}
+    assert {name for name in names if Path(name).suffix not in CODE} == set(SHIPPED) | page
     assert {name.split("/")[0] for name in names} == {"monitor", "training"}
     modules = {str(path.relative_to(ROOT)) for path in (ROOT / "monitor").rglob("*.py")}
     assert modules <= set(names)

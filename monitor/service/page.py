@@ -1,0 +1,125 @@
+"""Wires the page, for ``run`` and ``replay``: what follows the stream for it, and its server."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
+from ipaddress import ip_address
+
+from monitor import __version__
+from monitor.config.load import Config, read_secret
+from monitor.config.sections import Web
+from monitor.delivery.outbox import Outbox
+from monitor.errors import ConfigError
+from monitor.listeners import Listener
+from monitor.service.publishing import subscribe_command, topics
+from monitor.stream.assembly import Assembly
+from monitor.web.facts import Facts, StatusNow
+
+log = logging.getLogger(__name__)
+
+
+@contextmanager
+def open_page(
+    config: Config, assembly: Assembly, outbox: Outbox, status: StatusNow, node: str
+) -> Iterator[Sequence[Listener]]:
+    """Serve the page while the context lasts; yield what must follow the stream.
+
+    Raises
+    ------
+    ConfigError
+        The server's packages are missing, its address is taken, or it would be open to everybody.
+    """
+    try:
+        from monitor.web.server import PageServer, bind
+    except ImportError as error:
+        where = config.where("web", "enabled")
+        raise ConfigError(f"{where}: {error.name} is missing; pip install 'sound-monitor[web]'") from error
+    from monitor.history.keeper import MomentKeeper
+    from monitor.history.notebook import Notebook
+    from monitor.history.reader import HistoryReader
+    from monitor.web.backend import Backend
+    from monitor.web.guard import Rules
+    from monitor.web.hub import Hub
+
+    web, card = config.settings.web, assembly.model.card
+    rules = Rules(tuple(web.names), _password(config))
+    notebook = Notebook(outbox)
+    keeper = MomentKeeper(
+        notebook,
+        assembly.model.labels,
+        assembly.classes,
+        rate=card.sample_rate,
+        hop_s=assembly.hop_s,
+        pictures=web.pictures,
+        model=f"{card.name} {card.version}",
+    )
+    facts = _facts(config, assembly, node)
+    hub = Hub(lambda: facts, status)
+    with ExitStack() as stack:
+        stack.enter_context(closing(keeper))
+        reader = stack.enter_context(closing(HistoryReader(outbox.path)))
+        bound = bind(web.host, web.port, config.where("web", "port"))
+        backend = Backend(
+            facts=lambda: facts,
+            status=status,
+            reader=reader,
+            notebook=notebook,
+            keeper=keeper,
+            hub=hub,
+            rules=rules,
+            write=web.write,
+        )
+        stack.enter_context(closing(PageServer(backend, bound)))
+        log.info("page at %s", address(web))
+        yield keeper, hub
+
+
+def address(web: Web) -> str:
+    """Where a browser on this machine finds the page."""
+    host = {"0.0.0.0": "localhost", "::": "localhost"}.get(web.host, web.host)
+    return f"http://{f'[{host}]' if ':' in host else host}:{web.port}/"
+
+
+def _password(config: Config) -> str | None:
+    """The page's password.
+
+    Raises
+    ------
+    ConfigError
+        There is none, and the page would be open to the network.
+    """
+    web = config.settings.web
+    password = read_secret(web.password, web.password_file, "web.password_file")
+    if not password and not _loopback(web.host):
+        where = config.where("web", "host")
+        raise ConfigError(
+            f"{where} is {web.host!r}: the page would be open to everybody; set web.password, or 127.0.0.1"
+        )
+    return password
+
+
+def _loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _facts(config: Config, assembly: Assembly, node: str) -> Facts:
+    card = assembly.model.card
+    subscribe = None
+    if config.settings.mqtt.enabled:
+        subscribe = subscribe_command(config, topics(config, node, assembly.event_labels))
+    return Facts(
+        node=node,
+        version=__version__,
+        model=card.name,
+        model_version=card.version,
+        labels=tuple(assembly.model.labels),
+        classes=assembly.classes,
+        disabled=assembly.disabled,
+        hop_s=assembly.hop_s,
+        subscribe=subscribe,
+    )
