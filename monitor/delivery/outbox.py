@@ -175,7 +175,7 @@ class Outbox:
             return None
         rows = ", ".join(str(seq) for seq in sorted(self._unreadable)[:_NAMED])
         more = ", …" if len(self._unreadable) > _NAMED else ""
-        return f"history {self._path}: passed over what cannot be read (seq {rows}{more})"
+        return f"history {self.path}: passed over what cannot be read (seq {rows}{more})"
 
     def mark_delivered(self, seqs: Iterable[int], *, late: Collection[int] = ()) -> None:
         """Note that the broker has acknowledged these rows; ``late`` are those sent as delayed."""
@@ -245,7 +245,7 @@ class Outbox:
     def _note_unreadable(self, seq: int, reason: str) -> None:
         if seq not in self._unreadable:
             log.warning(
-                "history %s: event record %d cannot be read (%s); passed over", self._path, seq, reason
+                "history %s: event record %d cannot be read (%s); passed over", self.path, seq, reason
             )
         self._unreadable.add(seq)
 
