@@ -123,7 +123,7 @@ def _page(
 def source_opener(audio: Audio, rate: int, stop: threading.Event) -> Callable[[], LiveSource]:
     """What opens the configured source, each time anew.
 
-    rate : Hz that ffmpeg delivers, the model's
+    rate : the model's, Hz; ffmpeg delivers it, a microphone at least that where it can
 
     Raises
     ------
@@ -133,7 +133,7 @@ def source_opener(audio: Audio, rate: int, stop: threading.Event) -> Callable[[]
     if audio.source == "microphone":
         from monitor.sources.microphone import Microphone
 
-        return lambda: Microphone(audio.device, **limits, stop=stop)
+        return lambda: Microphone(audio.device, model_rate=rate, **limits, stop=stop)
     if audio.source == "-":
         from monitor.sources.raw import RawInput
 

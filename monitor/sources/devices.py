@@ -27,6 +27,25 @@ class DeviceNotFound(AudioError):  # noqa: N818 — a state that a daemon may wa
     """No device of that name or index is there now."""
 
 
+_USUAL_RATES = (48000, 96000, 44100, 32000, 22050, 16000, 8000)
+"""Rates that hardware or sound servers offer, Hz."""
+_BEST_RATE = 48000
+"""What most converters run at themselves: nobody has to resample before us."""
+
+
+def capture_rates(model_rate: int, device_rate: int) -> tuple[int, ...]:
+    """Return the rates at which a device is tried, the best first, Hz.
+
+    Those that hold all that the model hears come first: 48 kHz, the model's own, what the device calls
+    its own, then the others from the lowest. Of the rest, which lose treble, the highest comes first.
+    """
+    rates = {*_USUAL_RATES, model_rate, device_rate}
+    whole = sorted(rate for rate in rates if rate >= model_rate)
+    preferred = [rate for rate in (_BEST_RATE, model_rate, device_rate) if rate >= model_rate]
+    poorer = sorted(rates - set(whole), reverse=True)
+    return tuple(dict.fromkeys((*preferred, *whole, *poorer)))
+
+
 def no_device_advice() -> str:
     """What a person can do when there is no microphone at all."""
     return (

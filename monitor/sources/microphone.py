@@ -38,14 +38,12 @@ from typing import Any
 from monitor.errors import AudioError
 from monitor.records import AudioBlock
 from monitor.sources.base import DriverStuck, SourceSilent
-from monitor.sources.devices import Device, DeviceNotFound, choose_device
+from monitor.sources.devices import Device, DeviceNotFound, capture_rates, choose_device
 from monitor.sources.live import Patience, live_blocks
 from monitor.sources.ring import CaptureRing
 
 log = logging.getLogger(__name__)
 
-_RATES = (48000, 44100, 16000, 32000, 22050, 96000, 8000)
-"""Tried in this order when a device refuses the rate that it calls its own, Hz."""
 _CALLBACK_S = 0.02
 """Length of the pieces asked of the driver; left to itself it may call a thousand times a second."""
 _START_S = 5.0
@@ -83,6 +81,7 @@ class Microphone:
     Parameters
     ----------
     device : index, (part of the) name, or None for the default
+    model_rate : Hz that the model wants; the device is opened at a rate that holds it, if it can be
     buffer_s : seconds kept while nobody reads; then the oldest go
     stall_s, silence_s : seconds without audio, and of exact zeros, after which it is lost
     stop : ends :meth:`blocks` within a tenth of a second
@@ -98,6 +97,7 @@ class Microphone:
         self,
         device: str | int | None,
         *,
+        model_rate: int,
         buffer_s: float,
         stall_s: float,
         silence_s: float,
@@ -107,6 +107,7 @@ class Microphone:
         self.name = chosen.name
         self.overflows = 0
         """Times that the driver reported lost audio; how much, it does not say."""
+        self._model_rate = model_rate
         self._patience = Patience(stall_s, silence_s, _START_S)
         self._stop = stop
         self._stream = self._open(portaudio, chosen, buffer_s)
@@ -145,9 +146,9 @@ class Microphone:
             gc.collect()
 
     def _open(self, portaudio: Any, device: Device, buffer_s: float) -> Any:
-        """Open in the first form that the device accepts: its own rate, two channels at most."""
+        """Open in the first form that the device accepts: see :func:`capture_rates`, two channels at most."""
         refusal: Any = None
-        rates = dict.fromkeys((round(device.default_rate), *_RATES))
+        rates = capture_rates(self._model_rate, round(device.default_rate))
         # Some arrays of microphones can be opened with all of their channels only.
         channels = dict.fromkeys((min(2, device.max_inputs), device.max_inputs))
         for self.rate, count in product(rates, channels):

@@ -22,10 +22,19 @@ SILENCE_S = 1.0
 
 
 def open_microphone(
-    device: str | int | None = None, *, silence_s: float = 60.0, stop: threading.Event | None = None
+    device: str | int | None = None,
+    *,
+    model_rate: int = 32000,
+    silence_s: float = 60.0,
+    stop: threading.Event | None = None,
 ) -> Microphone:
     return Microphone(
-        device, buffer_s=5.0, stall_s=STALL_S, silence_s=silence_s, stop=stop or threading.Event()
+        device,
+        model_rate=model_rate,
+        buffer_s=5.0,
+        stall_s=STALL_S,
+        silence_s=silence_s,
+        stop=stop or threading.Event(),
     )
 
 
@@ -229,8 +238,37 @@ def test_devices_are_found_by_part_of_the_name_and_by_index(pulse: PulseServer) 
     for wanted in ("PULSE", "puls", pulse_device.index):
         microphone = open_microphone(wanted)
         assert microphone.name == "pulse"
-        assert microphone.rate == round(pulse_device.default_rate)
         microphone.close()
+
+
+@pytest.mark.parametrize("model_rate", [16000, 32000])
+def test_a_device_is_opened_at_a_rate_that_holds_what_the_model_hears(
+    pulse: PulseServer, model_rate: int
+) -> None:
+    microphone = open_microphone(model_rate=model_rate)
+    assert microphone.rate == 48000
+    assert len(listen(microphone, 0.2)) >= 0.2 * 48000
+    microphone.close()
+
+
+def test_a_device_that_knows_one_rate_only_is_opened_at_it(
+    pulse: PulseServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import sounddevice
+
+    class Fixed(sounddevice.InputStream):
+        """As hardware without a sound server before it: it refuses every rate but its own."""
+
+        def __init__(self, samplerate: int, **settings: object) -> None:
+            if samplerate != 16000:
+                raise sounddevice.PortAudioError("Invalid sample rate", -9997)
+            super().__init__(samplerate=samplerate, **settings)
+
+    monkeypatch.setattr(sounddevice, "InputStream", Fixed)
+    microphone = open_microphone()
+    assert microphone.rate == 16000
+    assert len(listen(microphone, 0.2)) >= 0.2 * 16000
+    microphone.close()
 
 
 def test_an_unknown_device_is_answered_with_the_names_that_exist(pulse: PulseServer) -> None:

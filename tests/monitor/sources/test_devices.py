@@ -6,9 +6,11 @@ import subprocess
 import sys
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from monitor.errors import AudioError
-from monitor.sources.devices import Device, DeviceNotFound, choose_device
+from monitor.sources.devices import Device, DeviceNotFound, capture_rates, choose_device
 
 
 def device(index: int, name: str, *, default: bool = False) -> Device:
@@ -59,6 +61,25 @@ def test_a_part_of_several_names_is_refused_with_these() -> None:
         choose_device(DEVICES, "usb")
     assert not isinstance(refused.value, DeviceNotFound)
     assert "HDA" not in str(refused.value)
+
+
+rates = st.sampled_from([8000, 16000, 22050, 32000, 44100, 48000, 96000, 192000])
+
+
+@given(rates, rates)
+def test_rates_that_hold_what_the_model_hears_are_tried_before_poorer_ones(model: int, device: int) -> None:
+    tried = capture_rates(model, device)
+    assert {model, device, 48000, 44100} <= set(tried)
+    assert len(set(tried)) == len(tried)
+    whole = [rate >= model for rate in tried]
+    assert whole == sorted(whole, reverse=True)
+    poorer = tried[sum(whole) :]
+    assert list(poorer) == sorted(poorer, reverse=True)
+
+
+def test_48_khz_comes_first_and_then_the_models_own_rate() -> None:
+    assert capture_rates(32000, 44100) == (48000, 32000, 44100, 96000, 22050, 16000, 8000)
+    assert capture_rates(16000, 16000)[:3] == (48000, 16000, 22050)
 
 
 @pytest.mark.parametrize("wanted", [None, "USB", 3])
