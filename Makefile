@@ -10,7 +10,7 @@ DEMO := --view --set mqtt.broker=embedded --set mqtt.port=$(DEMO_PORT)
 PYTEST ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run install service no-service test check tests system-packages lock study clean
+.PHONY: help demo run install service no-service test check tests system-packages lock study dist docs check-pi clean
 
 help:
 	@echo "make demo         play the example street: live view, alerts, an MQTT broker inside"
@@ -19,6 +19,9 @@ help:
 	@echo "make service      start at boot, restart when it fails (systemd); make no-service ends that"
 	@echo "make test         lint, types and all tests, as CI runs them"
 	@echo "make study        the small version of the study, unattended (SOUND_DATA names the recordings)"
+	@echo "make dist         sdist, wheel and bill of materials in dist/, the same bytes for the same commit"
+	@echo "make docs         the documentation as a site in build/site"
+	@echo "make check-pi     follow the README in an emulated arm64 Debian (root, debootstrap, qemu-user-static)"
 	@echo "make lock         renew the versions that CI installs"
 	@echo "make clean        delete what was made here"
 
@@ -33,10 +36,10 @@ run: $(VENV)/installed .system-audio
 install: $(VENV)/installed
 
 service: $(VENV)/installed .system-audio
-	examples/install-service "$(CURDIR)/$(VENV)/bin/sound-monitor"
+	packaging/install-service "$(CURDIR)/$(VENV)/bin/sound-monitor"
 
 no-service:
-	examples/install-service --remove
+	packaging/install-service --remove
 
 test: system-packages check tests
 
@@ -73,8 +76,23 @@ $(TEST_VENV)/installed: setup.cfg pyproject.toml $(wildcard .ci/lock-*.txt)
 lock:
 	.ci/make-lock $(PYTHON)
 
+dist:
+	PYTHON=$(PYTHON) packaging/make-dist
+
+DOCS_VENV := .venv-docs
+docs: $(DOCS_VENV)/installed
+	$(DOCS_VENV)/bin/mkdocs build
+
+$(DOCS_VENV)/installed: setup.cfg
+	$(PYTHON) -m venv $(DOCS_VENV)
+	$(DOCS_VENV)/bin/pip install --quiet --disable-pip-version-check -e '.[docs]'
+	touch $@
+
+check-pi: $(VENV)/installed
+	packaging/check-pi
+
 study: $(TEST_VENV)/installed
 	PATH=$(CURDIR)/$(TEST_VENV)/bin:$$PATH training/study/small.sh
 
 clean:
-	rm -rf $(VENV) $(TEST_VENV) .cache .pytest_cache .mypy_cache .ruff_cache .hypothesis build *.egg-info
+	rm -rf $(VENV) $(TEST_VENV) $(DOCS_VENV) dist .cache .pytest_cache .mypy_cache .ruff_cache .hypothesis build *.egg-info

@@ -191,6 +191,9 @@ class Web(Section):
     names: list[Annotated[str, Field(min_length=1)]] = Field(
         default_factory=list, description="further host names that lead here, for example behind a proxy"
     )
+    trusted_proxies: list[Annotated[str, Field(pattern=r"^[0-9a-fA-F.:]+$")]] = Field(
+        default_factory=list, description="addresses of proxies that log people in themselves"
+    )
     write: bool = Field(False, description="the page may judge alerts, teach sounds and change settings")
     pictures: bool = Field(True, description="keep a small spectrogram with each event; never audio")
 

@@ -44,7 +44,7 @@ def open_page(
     from monitor.web.hub import Hub
 
     web, card = config.settings.web, assembly.model.card
-    rules = Rules(tuple(web.names), _password(config))
+    rules = Rules(tuple(web.names), _password(config), frozenset(web.trusted_proxies))
     notebook = Notebook(outbox)
     keeper = MomentKeeper(
         notebook,
@@ -92,7 +92,7 @@ def _password(config: Config) -> str | None:
     """
     web = config.settings.web
     password = read_secret(web.password, web.password_file, "web.password_file")
-    if not password and not _loopback(web.host):
+    if not password and not web.trusted_proxies and not _loopback(web.host):
         where = config.where("web", "host")
         raise ConfigError(
             f"{where} is {web.host!r}: the page would be open to everybody; set web.password, or 127.0.0.1"

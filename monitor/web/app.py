@@ -70,7 +70,8 @@ class Guard:
             return
         websocket = scope["type"] == "websocket"
         headers = Headers(scope=scope)
-        request = Request(scope.get("method", "GET"), scope["path"], headers, websocket)
+        client = scope["client"][0] if scope.get("client") else None
+        request = Request(scope.get("method", "GET"), scope["path"], headers, websocket, client)
         refusal = self._rules.judge(request)
 
         async def guarded(message: Message) -> None:

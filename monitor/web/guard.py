@@ -5,6 +5,7 @@
 - What changes something, and the WebSocket, must come from a page of the same origin.
 - Off loopback everything but ``healthz``, the style sheet and the login needs the password, as
   ``Authorization: Bearer`` or as the cookie that the login sets.
+- A trusted proxy has checked name and person already.
 """
 
 from __future__ import annotations
@@ -43,12 +44,17 @@ _READING = ("GET", "HEAD")
 
 @dataclass(frozen=True)
 class Request:
-    """What is judged of a request; header names in lower case."""
+    """What is judged of a request.
+
+    headers : names in lower case
+    client : address that the connection comes from
+    """
 
     method: str
     path: str
     headers: Mapping[str, str]
     websocket: bool = False
+    client: str | None = None
 
 
 @dataclass(frozen=True)
@@ -65,15 +71,19 @@ class Rules:
 
     names : host names beside loopback's, single-label and ``.local`` ones
     password : None = none is needed
+    proxies : addresses of proxies that check people themselves; without a password they and loopback
+        are the only clients
     """
 
     names: tuple[str, ...] = ()
     password: str | None = None
+    proxies: frozenset[str] = frozenset()
 
     def judge(self, request: Request) -> Refusal | None:
         """Return why a request is refused; None if it is not."""
         headers = request.headers
-        if not self.knows(host_of(headers.get("host", ""))):
+        proxied = request.client in self.proxies
+        if not proxied and not self.knows(host_of(headers.get("host", ""))):
             return Refusal(403, "this host name is not ours; add it to web.names")
         changes = request.websocket or request.method not in _READING
         if changes and not self._same_origin(headers):
@@ -81,7 +91,13 @@ class Rules:
         length = headers.get("content-length", "0")
         if not length.isdigit() or int(length[:12]) > MOST_BYTES:
             return Refusal(413, f"the body is larger than {MOST_BYTES} bytes")
-        if self.password is None or request.path.startswith(PUBLIC) or self._knows_password(headers):
+        if proxied or request.path.startswith(PUBLIC):
+            return None
+        if self.password is None:
+            if self.proxies and not _is_loopback(request.client):
+                return Refusal(403, "only the proxies of web.trusted_proxies are served")
+            return None
+        if self._knows_password(headers):
             return None
         return Refusal(401, "log in, or send the password as Authorization: Bearer")
 
@@ -131,6 +147,13 @@ def host_of(header: str) -> str:
     except ValueError:
         return ""
     return (parts.hostname or "").rstrip(".") if parts.netloc == header and "@" not in header else ""
+
+
+def _is_loopback(client: str | None) -> bool:
+    try:
+        return ipaddress.ip_address(client or "").is_loopback
+    except ValueError:
+        return False
 
 
 def _session(password: str) -> str:

@@ -13,11 +13,17 @@ CLOSED = Rules(names=("sounds.example.org",), password="correct horse")
 
 
 def status(
-    rules: Rules, method: str = "GET", path: str = "/", *, websocket: bool = False, **headers: str
+    rules: Rules,
+    method: str = "GET",
+    path: str = "/",
+    *,
+    websocket: bool = False,
+    client: str | None = None,
+    **headers: str,
 ) -> int:
     """The status of a refusal; 200 when there is none."""
     named = {name.replace("_", "-"): value for name, value in {"host": "localhost:8099", **headers}.items()}
-    refusal = rules.judge(Request(method, path, named, websocket))
+    refusal = rules.judge(Request(method, path, named, websocket, client))
     return 200 if refusal is None else refusal.status
 
 
@@ -129,3 +135,24 @@ def test_no_header_breaks_the_judge(host: str, cookie: str, origin: str) -> None
         refusal = rules.judge(request)
         assert refusal is None or isinstance(refusal, Refusal)
     assert host_of(host) == host_of(host).lower()
+
+
+PROXIED = Rules(proxies=frozenset({"172.30.32.2"}))
+
+
+@pytest.mark.parametrize("rules", [PROXIED, Rules(password="x", proxies=frozenset({"172.30.32.2"}))])
+def test_a_trusted_proxy_answers_for_name_and_person(rules: Rules) -> None:
+    assert status(rules, client="172.30.32.2", host="home.example.org") == 200
+    assert status(rules, "POST", client="172.30.32.2", sec_fetch_site="cross-site") == 403
+
+
+def test_without_a_password_only_the_proxy_and_this_machine_are_served() -> None:
+    assert status(PROXIED, client="172.30.32.3") == 403
+    assert status(PROXIED, client=None) == 403
+    assert status(PROXIED, client="127.0.0.1") == 200
+    assert status(PROXIED, client="172.30.32.3", path="/healthz") == 200
+
+
+def test_a_client_cannot_claim_to_be_the_proxy() -> None:
+    forged = {"x_forwarded_for": "172.30.32.2", "forwarded": "for=172.30.32.2"}
+    assert status(PROXIED, client="10.0.0.9", **forged) == 403

@@ -8,17 +8,17 @@ from pathlib import Path
 
 import pytest
 
-EXAMPLES = Path(__file__).parents[1] / "examples"
+PACKAGING = Path(__file__).parents[2] / "packaging"
 
 
 def unit(folder: Path) -> dict[str, str]:
     """What install-service writes for a clone in ``folder``."""
-    (folder / "examples").mkdir(parents=True)
+    (folder / "packaging").mkdir(parents=True)
     for name in ("install-service", "sound-monitor.service"):
-        shutil.copy(EXAMPLES / name, folder / "examples" / name)
+        shutil.copy(PACKAGING / name, folder / "packaging" / name)
     program = f"{folder}/.venv/bin/sound-monitor"
     printed = subprocess.run(
-        [folder / "examples/install-service", "--print", program], capture_output=True, text=True, check=True
+        [folder / "packaging/install-service", "--print", program], capture_output=True, text=True, check=True
     ).stdout
     return dict(line.split("=", 1) for line in printed.splitlines() if "=" in line and line[0] != "#")
 
@@ -38,7 +38,7 @@ def test_the_makefile_hands_the_program_on_as_one_argument(tmp_path: Path) -> No
     folder = tmp_path / "my projects"
     (folder / ".venv").mkdir(parents=True)
     (folder / ".venv/installed").touch()
-    shutil.copy(EXAMPLES.parent / "Makefile", folder)
+    shutil.copy(PACKAGING.parent / "Makefile", folder)
     recipe = subprocess.run(
         ["make", "-n", "-o", ".venv/installed", "-o", ".system-audio", "service"],
         cwd=folder,
