@@ -49,7 +49,7 @@ check: $(TEST_VENV)/installed
 	$(TEST_VENV)/bin/mypy
 
 tests: $(TEST_VENV)/installed
-	$(TEST_VENV)/bin/pytest $(PYTEST)
+	$(TEST_VENV)/bin/pytest -n auto --dist loadgroup $(PYTEST)
 
 # mosquitto, a sound server with a virtual microphone, ffmpeg: the tests use the real ones.
 system-packages:
