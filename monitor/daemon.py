@@ -27,6 +27,8 @@ from typing import BinaryIO
 from monitor.clock import LiveClock
 from monitor.config.load import Config
 from monitor.config.sections import Audio
+from monitor.control.control import Control
+from monitor.control.store import SettingsStore, settings_path
 from monitor.errors import AudioError, ConfigError
 from monitor.health.systemd import Systemd
 from monitor.health.vitals import Vitals
@@ -74,19 +76,23 @@ def run(
         delivery = stack.enter_context(
             open_delivery(config, assembly.event_labels, _delivery_options(config))
         )
+        control = Control(config, assembly, SettingsStore(settings_path(config.settings.history_path)))
         audience = stack.enter_context(closing(Audience(listeners, tellers)))
         supervisor = _supervisor(assembly, delivery, vitals, audio.stall_s, audience)
         page = stack.enter_context(_page(config, assembly, delivery, supervisor))
         listening = Listening(
             open_source,
-            _Streams(assembly, node_name(config), delivery.next_seq, vitals),
+            _Streams(node_name(config), delivery.next_seq, vitals),
             (delivery, audience, *page),
             vitals,
             stop,
             waits=audio.wait and audio.source == "microphone",
+            orders=lambda: control.state.orders,
+            closes=audio.source != "-",
         )
         path = stack.enter_context(_audio_path(listening, stop))
         while path.is_alive() and not stop.wait(_CHECK_S):
+            control.tick()
             supervisor.check()
             delivery.catch_up()
             audience.check()
@@ -188,20 +194,17 @@ def _supervisor(
 class _Streams:
     """Makes what each stream needs, its records numbered on from ``first_seq``."""
 
-    def __init__(self, assembly: Assembly, node: str, first_seq: int, vitals: Vitals) -> None:
-        self._assembly = assembly
+    def __init__(self, node: str, first_seq: int, vitals: Vitals) -> None:
         self._node = node
         self._numbers = count(first_seq)
         self._new_id = random_ids()
         self._vitals = vitals
 
-    def pipeline(self, source_rate: int) -> Pipeline:
-        return self._assembly.new_pipeline(source_rate, self._vitals.on_inference)
+    def pipeline(self, source_rate: int, assembly: Assembly) -> Pipeline:
+        return assembly.new_pipeline(source_rate, self._vitals.on_inference)
 
-    def recorder(self, clock: LiveClock) -> Recorder:
-        return self._assembly.recorder(
-            node=self._node, clock=clock, numbers=self._numbers, new_id=self._new_id
-        )
+    def recorder(self, clock: LiveClock, assembly: Assembly) -> Recorder:
+        return assembly.recorder(node=self._node, clock=clock, numbers=self._numbers, new_id=self._new_id)
 
 
 def _finish(delivery: Delivery, timeout_s: float, stop: threading.Event) -> None:

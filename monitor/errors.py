@@ -3,6 +3,7 @@
     MonitorError
     ├── UsageError      exit 2   a command line that asks for the impossible
     ├── ConfigError     exit 2   config.yaml, --set, an unknown key or label
+    ├── ControlError    exit 2   a setting that cannot be changed so while running
     ├── AudioError      exit 3   a file, a device or a stream that gives no audio
     ├── PackageError    exit 3   a model that cannot be read or contradicts its card
     ├── OutboxError     exit 4   the history database cannot be opened or written
@@ -32,6 +33,10 @@ class UsageError(MonitorError):
 
 
 class ConfigError(MonitorError):
+    exit_code = EXIT_USAGE
+
+
+class ControlError(MonitorError):
     exit_code = EXIT_USAGE
 
 

@@ -22,6 +22,9 @@ class Listener:
     def on_record(self, record: EventRecord) -> None:
         """Called when an event has started or ended."""
 
+    def on_off(self) -> None:
+        """Called when nobody is to listen any more, on purpose."""
+
 
 class Listeners(Listener):
     """Passes everything on to several listeners, in their order."""
@@ -43,3 +46,7 @@ class Listeners(Listener):
     def on_record(self, record: EventRecord) -> None:
         for listener in self._listeners:
             listener.on_record(record)
+
+    def on_off(self) -> None:
+        for listener in self._listeners:
+            listener.on_off()

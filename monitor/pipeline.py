@@ -7,17 +7,19 @@ Pure: no file, no clock, no thread. Positions count samples at the model's rate.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from monitor.events.background import BackgroundLevel
 from monitor.events.level import measure
+from monitor.events.loud import LoudSettings
 from monitor.events.tracker import EventTracker
 from monitor.features.resample import Resampler, mono
 from monitor.model.classifier import Classifier
 from monitor.records import AudioBlock, Decision, EndReason, HopResult, Level, Samples
+from monitor.settings import ClassSettings
 
 
 @dataclass(frozen=True)
@@ -81,6 +83,16 @@ class Pipeline:
             audio = self._pending[: self._filled].copy()
             self._pending[self._filled :] = 0.0
             yield self._analyse(self._pending, audio)
+
+    def configure(
+        self,
+        settings: Mapping[str, ClassSettings],
+        *,
+        loud: LoudSettings | None,
+        disabled: Mapping[str, float],
+    ) -> tuple[Decision, ...]:
+        """Follow other settings from the next hop on; see :meth:`EventTracker.configure`."""
+        return self._parts.tracker.configure(settings, loud=loud, disabled=disabled)
 
     def close(self, reason: EndReason) -> tuple[Decision, ...]:
         """End every open event where the stream stands."""

@@ -28,7 +28,7 @@ BELOW: dict[str, set[str]] = {
     "level": {"records"},
     "events": {"level", "records", "settings"},
     "model": {"errors", "features", "records", "settings"},
-    "pipeline": {"events", "features", "level", "model", "records"},
+    "pipeline": {"events", "features", "level", "model", "records", "settings"},
     "config": {"errors", "events", "model", "settings"},
     "health": {"clock", "errors", "records"},
     "tuning": {"errors", "events", "records", "settings"},
@@ -40,6 +40,7 @@ BELOW: dict[str, set[str]] = {
     },
     "history": {"clock", "delivery", "errors", "listeners", "records", "settings", "tuning"},
     "web": {"clock", "delivery", "errors", "events", "history", "listeners", "records", "settings"},
+    "control": {"clock", "config", "errors", "events", "model", "stream"},
     "service": {
         "config", "delivery", "errors", "health", "history", "listeners", "records", "stream", "web",
     },

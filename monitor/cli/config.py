@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 
 import click
@@ -10,8 +11,11 @@ import click
 from monitor.cli.common import common_options, read_config
 from monitor.config.load import Config
 from monitor.config.sections import Settings
+from monitor.control.control import Control
+from monitor.control.state import ControlState
+from monitor.control.store import SettingsStore, settings_path
 from monitor.sources.url import masked
-from monitor.stream.assembly import Assembly, assemble, node_name
+from monitor.stream.assembly import assemble, node_name
 
 
 @click.command(epilog="Example: sound-monitor config --set events.profile=sensitive")
@@ -23,19 +27,31 @@ def config(
 ) -> None:
     """Show the settings in force.
 
-    Below them: what window, hop and persistence mean in seconds for the model in use.
+    Below them: what window, hop and persistence mean in seconds for the model in use, and what was
+    changed while running (over MQTT or on the page), which holds for ``run`` alone.
     """
     if schema:
         click.echo(json.dumps(Settings.model_json_schema(), indent=2))
         return
     loaded = read_config(config_file, overrides, debug)
-    assembly = assemble(loaded)
+    store = SettingsStore(settings_path(loaded.settings.history_path))
+    state = Control(loaded, assemble(loaded), store).state
     values = _masked(loaded)
     if as_json:
-        classes = {label: settings.model_dump() for label, settings in assembly.classes.items()}
-        click.echo(json.dumps({"file": str(loaded.file), "settings": values, "classes": classes}, indent=2))
+        _print_json(loaded, state, values)
         return
-    _print_text(loaded, assembly, values)
+    _print_text(loaded, state, values)
+    if state.changes:
+        click.echo(f"\n# changed while running, kept in {store.path}; holds over what stands above:")
+        for key, change in state.changes.items():
+            click.echo(f"# {key}: {json.dumps(change.value)}  by {change.by}, {change.at}")
+
+
+def _print_json(loaded: Config, state: ControlState, values: dict[str, object]) -> None:
+    classes = {label: settings.model_dump() for label, settings in state.assembly.classes.items()}
+    changed = {key: asdict(change) for key, change in state.changes.items()}
+    document = {"file": str(loaded.file), "settings": values, "classes": classes, "changed": changed}
+    click.echo(json.dumps(document, indent=2))
 
 
 def _masked(loaded: Config) -> dict[str, object]:
@@ -48,16 +64,17 @@ def _masked(loaded: Config) -> dict[str, object]:
     return values
 
 
-def _print_text(loaded: Config, assembly: Assembly, values: dict[str, object]) -> None:
+def _print_text(loaded: Config, state: ControlState, values: dict[str, object]) -> None:
     import yaml
 
+    assembly = state.assembly
     card = assembly.model.card
     click.echo(f"# read from {loaded.file}")
     click.echo(yaml.safe_dump(values, sort_keys=False, allow_unicode=True), nl=False)
     click.echo(f"\n# model {card.name} {card.version} ({assembly.model.runtime}), licence: {card.licence}")
     click.echo(
         f"# {card.sample_rate} Hz, window {assembly.window_s:g} s, hop {assembly.hop_s:g} s; profile "
-        f"{loaded.settings.events.profile}, in seconds; hops in brackets"
+        f"{state.profile}, in seconds; hops in brackets"
     )
     click.echo("# class              enter  exit  attack       release      smoothing    cooldown")
     for label, settings in assembly.classes.items():

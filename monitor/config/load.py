@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -63,6 +63,26 @@ def load_config(explicit: Path | None = None, overrides: Sequence[str] = ()) -> 
     except ValidationError as error:
         raise ConfigError(_explain(error, lines, path)) from error
     return Config(settings, path, lines)
+
+
+def override(config: Config, values: Mapping[KeyPath, Any], where: str) -> Config:
+    """The same configuration with other values.
+
+    where : what :meth:`Config.where` says of the keys that are replaced
+
+    Raises
+    ------
+    ConfigError : a value out of range
+    """
+    if not values:
+        return config
+    whole, lines = config.settings.model_dump(exclude_unset=True), dict(config.lines)
+    for key, value in values.items():
+        _put(whole, lines, key, value, where)
+    try:
+        return Config(Settings.model_validate(whole), config.file, lines)
+    except ValidationError as error:
+        raise ConfigError(_explain(error, lines, config.file)) from error
 
 
 def read_secret(value: str | None, file: str | None, key: str) -> str | None:
@@ -143,6 +163,11 @@ def _apply(values: dict[str, Any], lines: dict[KeyPath, str], override: str) -> 
         raise ConfigError(
             f"--set {name}: the value is not valid YAML ({_one_line(error)}); put text in quotes"
         ) from error
+    _put(values, lines, key, value, "--set")
+
+
+def _put(values: dict[str, Any], lines: dict[KeyPath, str], key: KeyPath, value: Any, where: str) -> None:
+    """Set a value, whatever stood there, and note where it came from."""
     section = values
     for part in key[:-1]:
         if not isinstance(section.get(part), dict):
@@ -152,15 +177,15 @@ def _apply(values: dict[str, Any], lines: dict[KeyPath, str], override: str) -> 
     for replaced in [known for known in lines if known[: len(key)] == key]:
         del lines[replaced]
     for length in range(1, len(key)):
-        lines.setdefault(key[:length], "--set")
-    _mark_set(value, key, lines)
+        lines.setdefault(key[:length], where)
+    _mark_set(value, key, lines, where)
 
 
-def _mark_set(value: Any, key: KeyPath, lines: dict[KeyPath, str]) -> None:
-    lines[key] = "--set"
+def _mark_set(value: Any, key: KeyPath, lines: dict[KeyPath, str], where: str) -> None:
+    lines[key] = where
     if isinstance(value, dict):
         for name, item in value.items():
-            _mark_set(item, (*key, str(name)), lines)
+            _mark_set(item, (*key, str(name)), lines, where)
 
 
 def _substitute(value: Any, key: KeyPath, lines: dict[KeyPath, str], path: Path) -> Any:

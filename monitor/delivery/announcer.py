@@ -68,6 +68,12 @@ class Announcer(Listener):
         if self._level_interval_s:
             self._collect_near(hop.near, now)
 
+    def on_off(self) -> None:
+        """The monitor works, and is told not to listen."""
+        if not self._online:
+            self._online = True
+            self._board.set_online(True)
+
     def on_record(self, record: EventRecord) -> None:
         """It was heard; it is not on the disk yet."""
         with self._lock:

@@ -14,8 +14,8 @@ from monitor.records import Level, Near
 class Health:
     """How the monitor is.
 
-    microphone : of any live source; ``starting`` until its first audio
-    reason : why it is lost
+    microphone : of any live source; ``starting`` until its first audio, ``off`` on purpose
+    reason : why it is lost or off
     dropped_s : audio lost since the start because the machine was too slow, seconds
     inference_ms, delay_s : of late; the model's time a hop, and the age of the audio decided on
     queue : events without an acknowledgement by the broker
@@ -24,7 +24,7 @@ class Health:
     history, broker : why the disk or the broker cannot be used; None when all is well
     """
 
-    microphone: Literal["starting", "listening", "lost"]
+    microphone: Literal["starting", "listening", "lost", "off"]
     version: str
     model: str
     model_version: str

@@ -84,19 +84,33 @@ class ClassMachine:
     settings : thresholds and seconds
     rate : Hz of all positions
     next_key : gives the key of each event that opens
+    since : position before which no event may begin
     """
 
     def __init__(
-        self, label: str, settings: ClassSettings, *, rate: int, next_key: Callable[[], int]
+        self, label: str, settings: ClassSettings, *, rate: int, next_key: Callable[[], int], since: int = 0
     ) -> None:
         self.label = label
-        self._threshold = settings.enter
-        self.limits = Limits.of(settings, rate)
+        self._rate = rate
+        self._next_key = next_key
+        self._settings: ClassSettings | None = None
+        self._state = State.IDLE
+        self.configure(settings)
+        self.reset()
+        self._last_end = since
+
+    def configure(self, settings: ClassSettings) -> None:
+        """Follow other settings from the next row on, in the state in which the class is."""
+        if settings == self._settings:
+            return
+        self._settings, self._threshold = settings, settings.enter
+        self.limits = Limits.of(settings, self._rate)
         self._mean = TrailingMean(self.limits.smoothing)
         # A trailing mean comes late by its length at most: the rise is of what it averages.
         self._rise = Rise(self.limits.rise + self.limits.smoothing) if self.limits.rise else None
-        self._next_key = next_key
-        self.reset()
+        if self._state is State.ATTACK:
+            # Its run was judged by other limits.
+            self._state = State.IDLE
 
     def reset(self) -> None:
         """Forget everything: the next row begins a stream."""

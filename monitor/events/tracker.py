@@ -47,27 +47,55 @@ class EventTracker:
         loud: LoudSettings | None = None,
         disabled: Mapping[str, float] | None = None,
     ) -> None:
+        self._labels = tuple(labels)
+        self._rate = rate
+        self._hop = hop
+        self._machines: list[tuple[int, ClassMachine]] = []
+        self._position: int | None = None
+        self._keys = count(1)
+        self.configure(settings, loud=loud, disabled=disabled)
+
+    def configure(
+        self,
+        settings: Mapping[str, ClassSettings],
+        *,
+        loud: LoudSettings | None,
+        disabled: Mapping[str, float] | None,
+    ) -> tuple[Decision, ...]:
+        """Follow other settings from the next row on; parameters and errors as for the class.
+
+        A class that was on stays on and ends by its new settings; a class that makes no more
+        events ends, ``stopped``, where the stream stands.
+        """
+        labels = self._labels
         unknown = [label for label in (*settings, *(disabled or ())) if label not in labels]
         if unknown or (loud and LOUD in labels):
             raise ValueError(f"labels {list(labels)} do not fit settings for {unknown or [LOUD]}")
         used = {label: settings[label] for label in labels if label in settings}
-        columns = [labels.index(label) for label in used]
+        columns = {label: labels.index(label) for label in used}
         if loud:
-            used[LOUD] = loud.as_class()
-            columns.append(len(labels))
-        machines = [ClassMachine(label, used[label], rate=rate, next_key=self._next_key) for label in used]
-        self._machines = list(zip(columns, machines, strict=True))
+            used[LOUD], columns[LOUD] = loud.as_class(), len(labels)
+        position = self._position or 0
+        known = {machine.label: machine for _, machine in self._machines}
+        ended = [known[label].close(position, "stopped") for label in known if label not in used]
+        decisions = self._joined([decision for decision in ended if decision is not None])
+        for label, new in used.items():
+            if label in known:
+                known[label].configure(new)
+            else:
+                known[label] = ClassMachine(
+                    label, new, rate=self._rate, next_key=self._next_key, since=position
+                )
+        self._machines = [(columns[label], known[label]) for label in used]
         self._order = {label: index for index, label in enumerate(used)}
         self._disabled = [(labels.index(label), label, enter) for label, enter in (disabled or {}).items()]
-        self._rate = rate
-        self._hop = hop
         self._loud = loud is not None
-        self.reset()
+        return decisions
 
     def reset(self) -> None:
         """Forget everything, keys too: the next row begins a new stream."""
         self._keys = count(1)
-        self._position: int | None = None
+        self._position = None
         for _, machine in self._machines:
             machine.reset()
 

@@ -15,10 +15,11 @@ _WEIGHT = 1 / 8
 class Hearing:
     """Whether a source is heard.
 
-    reason : why it is lost
+    microphone : ``off`` on purpose
+    reason : why it is lost or off
     """
 
-    microphone: Literal["starting", "listening", "lost"]
+    microphone: Literal["starting", "listening", "lost", "off"]
     reason: str | None = None
 
 

@@ -80,6 +80,10 @@ class Delivery(Listener):
             self.announcer.on_record(record)
         self.writer.put(record)
 
+    def on_off(self) -> None:
+        if self.announcer is not None:
+            self.announcer.on_off()
+
     def catch_up(self) -> None:
         """Correct the states whose events did not reach the disk in time."""
         if self.announcer is not None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 import socket
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from monitor.clock import Clock
@@ -15,7 +15,7 @@ from monitor.config.sounds import resolve_sounds
 from monitor.errors import ConfigError
 from monitor.events.background import BackgroundLevel
 from monitor.events.feasible import check_feasible
-from monitor.events.loud import LoudSettings
+from monitor.events.loud import LOUD, LoudSettings
 from monitor.events.tracker import EventTracker
 from monitor.model.card import ClassCard
 from monitor.model.classifier import OnInference
@@ -68,6 +68,13 @@ class Assembly:
         """All labels that can make events, in the model's order."""
         return (*self.classes, *(("loud",) if self.loud else ()))
 
+    def without(self, labels: Collection[str]) -> Assembly:
+        """Return the same where these labels make no events; their scores are computed still."""
+        off = {label: one.enter for label, one in self.classes.items() if label in labels}
+        classes = {label: one for label, one in self.classes.items() if label not in labels}
+        loud = None if LOUD in labels else self.loud
+        return replace(self, classes=classes, disabled=self.disabled | off, loud=loud)
+
     def new_parts(self, on_inference: OnInference | None = None) -> StreamParts:
         """Make the stateful parts of a new stream; see :class:`Classifier` for ``on_inference``."""
         card = self.model.card
@@ -111,15 +118,15 @@ class Assembly:
         )
 
 
-def assemble(config: Config) -> Assembly:
-    """Load the model and check every class's settings against it.
+def assemble(config: Config, model: LoadedModel | None = None) -> Assembly:
+    """Load the model, if it is not given, and check every class's settings against it.
 
     Raises
     ------
     PackageError, ConfigError : see :func:`load_model`, :func:`resolve_sounds`, :func:`resolve_classes`;
         settings that make a class undetectable are refused, doubtful ones of the user's are logged
     """
-    model = load_configured_model(config)
+    model = model or load_configured_model(config)
     sounds = resolve_sounds(config, model)
     heads: tuple[Head, ...] = () if sounds is None else (sounds,)
     classes = resolve_classes(config, model.card, heads)

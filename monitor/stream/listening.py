@@ -21,6 +21,8 @@ from monitor.listeners import Listener, Listeners
 from monitor.pipeline import Pipeline
 from monitor.records import AudioBlock, Decision, HopResult
 from monitor.sources.base import DriverStuck, LiveSource, SourceLost, SourceSilent
+from monitor.stream.assembly import Assembly
+from monitor.stream.orders import AskOrders, Orders
 from monitor.stream.recorder import Recorder
 
 log = logging.getLogger(__name__)
@@ -34,6 +36,8 @@ _STUCK_S = 60.0
 """How long a driver is tried that only a new process frees: a sound server may come back before."""
 _LOG_EVERY = 20
 """Failures in a row after which it is said again that audio is waited for."""
+_OFF_POLL_S = 0.1
+"""So soon an order to listen again is followed."""
 _STEP_S = 1.0
 """Longest sleep between two signs of life."""
 
@@ -41,9 +45,9 @@ _STEP_S = 1.0
 class Streams(Protocol):
     """Makes what each stream needs afresh."""
 
-    def pipeline(self, source_rate: int) -> Pipeline: ...
+    def pipeline(self, source_rate: int, assembly: Assembly) -> Pipeline: ...
 
-    def recorder(self, clock: LiveClock) -> Recorder: ...
+    def recorder(self, clock: LiveClock, assembly: Assembly) -> Recorder: ...
 
 
 class Listening:
@@ -55,6 +59,8 @@ class Listening:
     listeners : called in this thread, must not block
     vitals : written here alone
     waits : for a source that could never be opened yet
+    orders : what to listen for, and whether at all
+    closes : whether the source is closed while nobody is to listen; standard input cannot be opened again
     """
 
     def __init__(
@@ -66,7 +72,11 @@ class Listening:
         stop: threading.Event,
         *,
         waits: bool,
+        orders: AskOrders,
+        closes: bool = True,
     ) -> None:
+        self._orders = orders
+        self._closes = closes
         self._open_source = open_source
         self._streams = streams
         self._listeners = Listeners(listeners)
@@ -92,8 +102,11 @@ class Listening:
             began = time.monotonic()
             self._vitals.beat()
             try:
-                self._listen()
-                return
+                self._wait_while_off()
+                if self._stop.is_set() or self._listen():
+                    return
+                backoff.reset()
+                continue
             except SourceSilent:
                 backoff.reset()  # it can be opened, and took its time
             except SourceLost:
@@ -112,20 +125,42 @@ class Listening:
             return not self._waits
         return isinstance(error, DriverStuck) and time.monotonic() - self._closed_at > _STUCK_S
 
-    def _listen(self) -> None:
-        """Hear one source to its end, or until it is lost."""
+    def _wait_while_off(self) -> None:
+        """Wait with the source closed while nobody is to listen."""
+        while self._closes and (off := self._orders().off) and not self._stop.is_set():
+            self._switch_off(off)
+            self._vitals.beat()
+            self._stop.wait(_OFF_POLL_S)
+
+    def _switch_off(self, reason: str) -> None:
+        if self._vitals.hearing != Hearing("off", reason):
+            log.info("not listening: %s", reason)
+            self._vitals.hearing = Hearing("off", reason)
+            self._listeners.on_off()
+
+    def _listen(self) -> bool:
+        """Hear one source to its end or until it is lost; False when it was closed by order."""
         source = self._open_source()
         self._opened = True
-        stream = _Stream(source, self._streams, self._vitals)
+        stream = _Stream(source, self._streams, self._vitals, self._orders())
         try:
             for block in source.blocks():
+                orders = self._orders()
+                self._tell(stream.follow(orders), stream.recorder)
+                if orders.off is not None:
+                    self._switch_off(orders.off)
+                    if self._closes:
+                        return False
+                    self._vitals.beat()
+                    continue
                 for hop in stream.push(block):
                     self._hear(source, block)
                     self._tell_hop(source.name, hop, stream.recorder)
-            if not self._stop.is_set():
+            if not self._stop.is_set() and self._orders().off is None:
                 for hop in stream.pipeline.flush():
                     self._tell_hop(source.name, hop, stream.recorder)
             self._tell(stream.pipeline.close("stopped"), stream.recorder)
+            return True
         except SourceLost as lost:
             self._silent = isinstance(lost, SourceSilent)
             self._lose(lost, f"{source.name}: ")  # said before the source is closed: that may take time
@@ -169,15 +204,29 @@ class Listening:
 class _Stream:
     """One opened source on the route, with its figures."""
 
-    def __init__(self, source: LiveSource, streams: Streams, vitals: Vitals) -> None:
-        self.pipeline = streams.pipeline(source.rate)
+    def __init__(self, source: LiveSource, streams: Streams, vitals: Vitals, orders: Orders) -> None:
+        self.pipeline = streams.pipeline(source.rate, orders.assembly)
+        self._orders, self._assembly = orders, orders.assembly
         self._clock = LiveClock(source.rate)
-        self.recorder = streams.recorder(self._clock)
+        self.recorder = streams.recorder(self._clock, orders.assembly)
         self._source = source
         self._vitals = vitals
         self._dropped_before_s = vitals.dropped_s
         self._overflows = Repeats(every=100)
         self._overflows_seen = 0
+
+    def follow(self, orders: Orders) -> tuple[Decision, ...]:
+        """Return what ends because the orders have changed."""
+        before, self._orders = self._orders, orders
+        if orders is before:
+            return ()
+        if orders.off is not None:
+            return self.pipeline.close("stopped")
+        wanted = orders.assembly
+        if wanted is self._assembly:
+            return ()
+        self._assembly = wanted
+        return self.pipeline.configure(wanted.classes, loud=wanted.loud, disabled=wanted.disabled)
 
     def push(self, block: AudioBlock) -> Iterator[HopResult]:
         source, vitals = self._source, self._vitals

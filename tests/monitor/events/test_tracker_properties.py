@@ -156,3 +156,49 @@ def _events(settings: ClassSettings, rows: list[tuple[float, Level]]) -> list[li
         events.append([at[opened], at[min(ends)]])
         rested = [i for i in range(len(rows)) if at[i] - events[-1][1] >= settings.cooldown_s * RATE]
         free = rested[0] if rested else len(rows)
+
+
+@given(three_classes, three_classes, streams, st.data())
+def test_settings_changed_within_a_stream_keep_its_laws(
+    before: dict[str, ClassSettings], after: dict[str, ClassSettings], rows: list[Row], data: st.DataObject
+) -> None:
+    kept = data.draw(st.sets(st.sampled_from(LABELS)))
+    at = data.draw(st.integers(0, len(rows)))
+    positions = positions_of([step for step, _, _ in rows])
+    tracker = tracker_of({label: before[label] for label in LABELS})
+    decisions: list[Decision] = []
+    for index, (_, row, level) in enumerate(rows):
+        if index == at:
+            on = set(tracker.active)
+            ended = tracker.configure({label: after[label] for label in kept}, loud=None, disabled=None)
+            assert {d.label for d in ended} == on - kept
+            assert all(d.type == "end" and d.reason == "stopped" for d in ended)
+            assert set(tracker.active) == on & kept
+            decisions += ended
+        decisions += tracker.push(positions[index], np.array(row, np.float32), level)
+    decisions += tracker.close(positions[-1], "stopped")
+    for label in LABELS:
+        own = [d for d in decisions if d.label == label]
+        assert [d.type for d in own] == ["start", "end"] * (len(own) // 2)
+        assert (
+            label in kept
+            or at == len(rows)
+            or all(d.decided_pos <= (positions[at - 1] if at else 0) for d in own)
+        )
+        ends = [d.end_pos for d in own if d.end_pos is not None]
+        assert all(end <= start.start_pos for end, start in zip(ends, own[2::2], strict=False))
+
+
+@given(three_classes, streams, st.integers(0, 40))
+def test_settings_that_stay_the_same_change_nothing(
+    settings: dict[str, ClassSettings], rows: list[Row], at: int
+) -> None:
+    tracker = tracker_of({label: settings[label] for label in LABELS})
+    positions = positions_of([step for step, _, _ in rows])
+    decisions: list[Decision] = []
+    for index, (_, row, level) in enumerate(rows):
+        if index == at:
+            assert tracker.configure(settings, loud=None, disabled=None) == ()
+        decisions += tracker.push(positions[index], np.array(row, np.float32), level)
+    decisions += tracker.close(positions[-1], "stopped")
+    assert decisions == track(settings, rows)

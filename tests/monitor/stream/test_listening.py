@@ -21,11 +21,15 @@ from monitor.records import AudioBlock, EventRecord, HopResult
 from monitor.sources.base import DriverStuck, SourceLost, SourceSilent
 from monitor.sources.live import Patience, live_blocks
 from monitor.sources.ring import CaptureRing
+from monitor.stream.assembly import Assembly
 from monitor.stream.listening import Listening
+from monitor.stream.orders import Orders
 from monitor.stream.recorder import Recorder, counted_ids
 
 PATIENCE_S = 20.0
 HOP_S = HOP / RATE
+BARE = Assembly(model=None, classes={}, loud=None)  # type: ignore[arg-type]
+ON, OFF = Orders(BARE), Orders(BARE, "switched off")
 
 
 @pytest.fixture(autouse=True)
@@ -40,10 +44,10 @@ class Streams:
         self.numbers = count(1)
         self.ids = counted_ids()
 
-    def pipeline(self, source_rate: int) -> Pipeline:
+    def pipeline(self, source_rate: int, assembly: Assembly) -> Pipeline:
         return pipeline(source_rate)
 
-    def recorder(self, clock: LiveClock) -> Recorder:
+    def recorder(self, clock: LiveClock, assembly: Assembly) -> Recorder:
         facts = {"node": "n", "model": "m", "model_version": "1", "rate": RATE}
         return Recorder(**facts, clock=clock, numbers=self.numbers, new_id=self.ids)
 
@@ -86,6 +90,7 @@ class Ear(Listener):
     """Remembers what it was told, and how the monitor was at the time."""
 
     def __init__(self, vitals: Vitals) -> None:
+        self.offs = 0
         self.vitals = vitals
         self.records: list[EventRecord] = []
         self.at_hops: list[str] = []
@@ -96,6 +101,9 @@ class Ear(Listener):
         self.hops.append(hop)
         self.at_hops.append(self.vitals.hearing.microphone)
 
+    def on_off(self) -> None:
+        self.offs += 1
+
     def on_record(self, record: EventRecord) -> None:
         self.records.append(record)
         if record.type == "end":
@@ -105,12 +113,24 @@ class Ear(Listener):
 class Case:
     """A monitor whose attempts to open give these sources and errors one after the other."""
 
-    def __init__(self, attempts: Sequence[Source | AudioError], *, waits: bool = False) -> None:
+    def __init__(
+        self, attempts: Sequence[Source | AudioError], *, waits: bool = False, closes: bool = True
+    ) -> None:
         self.vitals = Vitals()
         self.ear = Ear(self.vitals)
         self.stop = threading.Event()
         self.attempts = list(attempts)
-        self.listening = Listening(self.open, Streams(), [self.ear], self.vitals, self.stop, waits=waits)
+        self.orders = ON
+        self.listening = Listening(
+            self.open,
+            Streams(),
+            [self.ear],
+            self.vitals,
+            self.stop,
+            waits=waits,
+            orders=lambda: self.orders,
+            closes=closes,
+        )
 
     def open(self) -> Source:
         attempt = self.attempts.pop(0)
@@ -266,7 +286,9 @@ def test_a_machine_that_is_too_slow_loses_the_oldest_audio_counts_it_and_stays_n
     source = FastSource(buffer_hops=5, hops=400, stop=case.stop)
     slow = Slow(case)
     case.attempts = [source, Source(end=case.stop.set)]  # type: ignore[list-item]
-    case.listening = Listening(case.open, Streams(), [slow], case.vitals, case.stop, waits=False)
+    case.listening = Listening(
+        case.open, Streams(), [slow], case.vitals, case.stop, waits=False, orders=lambda: ON
+    )
     case.listening.run()
     assert case.vitals.dropped_s == source.dropped / RATE > 1.0
     # What is missing between the hops is what was dropped: positions jump over it.
@@ -275,3 +297,61 @@ def test_a_machine_that_is_too_slow_loses_the_oldest_audio_counts_it_and_stays_n
     # Never older than the ring, the block in hand and the hop that is filled.
     assert case.vitals.delay_s is not None
     assert case.vitals.delay_s < (5 + 5 + 1) * HOP_S
+
+
+class Ordered(Source):
+    """Gives an order before each of its blocks."""
+
+    def __init__(self, case: Case, *steps: tuple[Orders, AudioBlock]) -> None:
+        super().__init__()
+        self._case = case
+        self._steps = steps
+
+    def blocks(self) -> Iterator[AudioBlock]:
+        for orders, block in self._steps:
+            self._case.orders = orders
+            yield block
+
+
+def later(block: AudioBlock, hops: int) -> AudioBlock:
+    return AudioBlock(block.samples, hops * HOP, time.monotonic())
+
+
+def test_switched_off_events_end_and_the_source_is_closed_until_switched_on() -> None:
+    case = Case([])
+    first = Ordered(case, (ON, noise(5)), (OFF, later(noise(5), 5)), (OFF, later(noise(5), 10)))
+    second = Source(noise(3))
+    case.attempts = [first, second]
+    waited: list[float] = []
+
+    def wait(timeout: float) -> bool:
+        assert first.closed
+        assert case.vitals.hearing == Hearing("off", "switched off")
+        waited.append(timeout)
+        if len(waited) == 3:
+            case.orders = ON
+        return False
+
+    case.stop.wait = wait  # type: ignore[method-assign, assignment]
+    case.listening.run()
+    assert [hop.position for hop in case.ear.hops] == [h * HOP for h in (1, 2, 3, 4, 5, 1, 2, 3)]
+    assert [reason for _, kind, reason in case.told() if kind == "end"] == 4 * ["stopped"]
+    assert (case.ear.offs, case.vitals.hearing) == (1, Hearing("listening"))
+
+
+def test_a_pipe_is_read_on_while_switched_off_and_nothing_of_it_is_analysed() -> None:
+    case = Case([], closes=False)
+    steps = [(ON, noise(5)), (OFF, later(noise(5), 5)), (OFF, later(noise(5), 10)), (ON, later(noise(2), 15))]
+    case.attempts = [Ordered(case, *steps)]
+    case.listening.run()
+    assert [hop.position // HOP for hop in case.ear.hops] == [1, 2, 3, 4, 5, 16, 17]
+    assert [reason for _, kind, reason in case.told() if kind == "end"] == 4 * ["stopped"]
+    assert case.ear.offs == 1
+
+
+def test_a_monitor_that_starts_switched_off_says_so_and_opens_nothing() -> None:
+    case = Case([])
+    case.orders = OFF
+    case.stop.wait = lambda timeout: case.stop.set()  # type: ignore[method-assign, assignment, return-value]
+    case.listening.run()
+    assert (case.ear.offs, case.vitals.hearing) == (1, Hearing("off", "switched off"))

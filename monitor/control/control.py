@@ -1,0 +1,176 @@
+"""The one place through which settings change while the monitor runs."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import replace
+
+from monitor.clock import iso_utc
+from monitor.config.load import Config
+from monitor.control.changes import (
+    LISTENING,
+    PAUSE_S,
+    PAUSED_UNTIL,
+    Change,
+    Changes,
+    changed_config,
+    checked,
+    switched_off,
+)
+from monitor.control.state import ClassControl, ControlState
+from monitor.control.store import SettingsStore
+from monitor.errors import ConfigError, ControlError
+from monitor.stream.assembly import Assembly, assemble
+
+log = logging.getLogger(__name__)
+
+
+class Control:
+    """Applies changes, keeps them over restarts and tells those who follow; safe to use from any thread.
+
+    The command line's ``--set`` and the config file give the values that hold where nothing
+    was changed.
+
+    Parameters
+    ----------
+    config : Config
+        The configuration without any change.
+    assembly : Assembly
+        What the configuration gives.
+    store : SettingsStore
+        Holds the changes of earlier runs; those that no longer fit are logged and left out.
+    utc : callable
+        Clock, seconds since 1970.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        assembly: Assembly,
+        store: SettingsStore,
+        *,
+        utc: Callable[[], float] = time.time,
+    ) -> None:
+        self._config = config
+        self._base = assembly
+        self._store = store
+        self._utc = utc
+        self._lock = threading.RLock()
+        self._followers: list[Callable[[ControlState], None]] = []
+        self._state = self._restored(store.load())
+
+    @property
+    def state(self) -> ControlState:
+        """The settings in force; a new object after each change."""
+        return self._state
+
+    def follow(self, follower: Callable[[ControlState], None]) -> None:
+        """Call ``follower`` with the state, now and after each change; it must not block."""
+        with self._lock:
+            self._followers.append(follower)
+            follower(self._state)
+
+    def apply(self, key: str, value: object, by: str) -> ControlState:
+        """Change one setting, at once and for later runs.
+
+        Parameters
+        ----------
+        key : str
+            See :mod:`monitor.control.changes`.
+        value : object
+            The new value; None goes back to the config's.
+        by : str
+            Where the change comes from.
+
+        Raises
+        ------
+        ControlError
+            The key is unknown or the value unfit; nothing has changed.
+        """
+        with self._lock:
+            changes = self._with_change(key, value, by)
+            state = self._made(changes)
+            if state == self._state:
+                return state
+            self._enter(state)
+            log.info("%s: %s", by, _in_words(key, value))
+            return state
+
+    def tick(self) -> None:
+        """End a pause whose time has come."""
+        until = self._state.paused_until
+        if until is not None and self._utc() >= until:
+            self.apply(PAUSED_UNTIL, None, "clock")
+
+    def _with_change(self, key: str, value: object, by: str) -> dict[str, Change]:
+        changes = dict(self._state.changes)
+        if value is not None:
+            value = checked(key, value, self._base.event_labels)
+        if key == LISTENING and value is not False:
+            changes.pop(PAUSED_UNTIL, None)
+        if key == PAUSE_S:
+            # A pause is kept by its end: a restart must not prolong it.
+            key, value = PAUSED_UNTIL, round(self._utc() + float(value), 3) if value else None
+        # What is on is as the config says.
+        if value is None or value is True:
+            changes.pop(key, None)
+        else:
+            changes[key] = Change(value, by, iso_utc(self._utc()))
+        return changes
+
+    def _enter(self, state: ControlState) -> None:
+        try:
+            self._store.save(state.changes)
+        except OSError as error:
+            # It holds until the next start at least.
+            log.error("%s: cannot be written (%s); the change is lost at a restart", self._store.path, error)
+        self._state = state
+        for follower in self._followers:
+            follower(state)
+
+    def _restored(self, saved: Changes) -> ControlState:
+        """Take what was saved as far as it fits: the config or the model may be another by now."""
+        changes: dict[str, Change] = {}
+        state = self._made(changes)
+        for key, change in saved.items():
+            try:
+                value = checked(key, change.value, self._base.event_labels)
+                state = self._made({**changes, key: replace(change, value=value)})
+                changes = dict(state.changes)
+            except ControlError as error:
+                log.warning("%s: %s; left out", self._store.path, error)
+        return state
+
+    def _made(self, changes: Changes) -> ControlState:
+        """Return the state with these changes."""
+        try:
+            config = changed_config(self._config, changes)
+            whole = self._base if config is self._config else assemble(config, self._base.model)
+        except ConfigError as error:
+            raise ControlError(str(error)) from error
+        off = switched_off(changes)
+        classes = {
+            label: ClassControl(
+                label not in off, whole.classes[label].enter if label in whole.classes else None
+            )
+            for label in whole.event_labels
+        }
+        listening = changes.get(LISTENING)
+        pause = changes.get(PAUSED_UNTIL)
+        return ControlState(
+            assembly=whole.without(off) if off else whole,
+            listening=listening is None or bool(listening.value),
+            paused_until=None if pause is None else float(pause.value),
+            profile=config.settings.events.profile,
+            classes=classes,
+            changes=dict(changes),
+        )
+
+
+def _in_words(key: str, value: object) -> str:
+    words = {True: "on", False: "off", None: "as configured"}
+    text = words[value] if isinstance(value, bool) or value is None else f"{value}"
+    return f"{key} is {text}"

@@ -1,0 +1,74 @@
+"""The settings in force at one moment; pure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+
+from monitor.clock import iso_utc
+from monitor.control.changes import Changes
+from monitor.stream.assembly import Assembly
+from monitor.stream.orders import Orders
+
+
+@dataclass(frozen=True)
+class ClassControl:
+    """What may be changed of a class.
+
+    Parameters
+    ----------
+    enabled : bool
+        Whether it makes events.
+    threshold : float or None
+        Smoothed score at which it switches on; None for ``loud``, which has none.
+    """
+
+    enabled: bool
+    threshold: float | None
+
+
+@dataclass(frozen=True)
+class ControlState:
+    """All that can be changed while running, as it is.
+
+    Parameters
+    ----------
+    assembly : Assembly
+        The model with the settings of the classes that make events now.
+    listening : bool
+        False when switched off.
+    paused_until : float or None
+        End of a pause, seconds since 1970.
+    profile : str
+        The profile in force.
+    classes : mapping
+        By label, of all that the config lets make events.
+    changes : mapping
+        What differs from the config, by key.
+    """
+
+    assembly: Assembly
+    listening: bool
+    paused_until: float | None
+    profile: str
+    classes: Mapping[str, ClassControl]
+    changes: Changes = field(default_factory=dict)
+
+    @cached_property
+    def orders(self) -> Orders:
+        """What the audio path is told."""
+        off = None if self.paused_until is None else f"paused until {iso_utc(self.paused_until)}"
+        return Orders(self.assembly, off if self.listening else "switched off")
+
+    def to_json(self) -> str:
+        """Return the state as the topic ``control`` carries it."""
+        values = {
+            "listening": self.listening,
+            "paused_until": None if self.paused_until is None else iso_utc(self.paused_until),
+            "profile": self.profile,
+            "classes": {label: asdict(values) for label, values in self.classes.items()},
+            "changed": sorted(self.changes),
+        }
+        return json.dumps(values, ensure_ascii=False)
