@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _DPI = 80
+_COLOURS = 128
 
 Cell = str | int | float | None
 
@@ -67,11 +68,22 @@ def write(report: Report, folder: Path) -> Path:
     for name, table in report.tables.items():
         (folder / name).write_text(table.csv(), encoding="utf-8")
     for name, figure in report.pictures.items():
-        # The software's name in the file would change with every release of matplotlib.
-        figure.savefig(folder / name, dpi=_DPI, metadata={"Software": None})
+        (folder / name).write_bytes(picture_bytes(figure))
     page = folder / "index.html"
     page.write_text(to_html(report.markdown, folder), encoding="utf-8")
     return page
+
+
+def picture_bytes(figure: Figure) -> bytes:
+    """Return a figure as PNG with a palette of its own: a third of the bytes, the same to the eye."""
+    from PIL import Image
+
+    drawn, reduced = io.BytesIO(), io.BytesIO()
+    figure.savefig(drawn, dpi=_DPI, format="png")
+    with Image.open(drawn) as picture:
+        few = picture.convert("RGB").quantize(_COLOURS, method=Image.Quantize.FASTOCTREE)
+    few.save(reduced, format="png", optimize=True)
+    return reduced.getvalue()
 
 
 def to_html(markdown: str, folder: Path) -> str:
