@@ -1,8 +1,8 @@
-"""Stream position → UTC, for live streams and for files.
+"""Map stream positions to UTC, for live streams and for files.
 
 All logic runs on sample positions; UTC is added when a record is made. A live clock maps
-position → monotonic → UTC. Both maps are kept up to date while audio flows: sound cards
-drift by minutes a month, and a board without a battery clock boots in the past.
+position → monotonic → UTC. Both mappings are updated while audio arrives: sound cards drift by
+minutes a month, and a board without a battery-backed clock boots in the past.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from monitor.records import AudioBlock, ClockState
 log = logging.getLogger(__name__)
 
 REFIT_S = 60.0
-"""How often the map from position to monotonic time is fitted anew."""
+"""Seconds between two fits of the mapping from position to monotonic time."""
 
 STEP_S = 0.5
 """A jump of UTC against the monotonic clock larger than this is a step, not drift."""
@@ -28,7 +28,7 @@ _PLAUSIBLE_FROM = datetime(2025, 1, 1, tzinfo=timezone.utc).timestamp()
 
 
 class Clock(Protocol):
-    """Says when, in UTC seconds since 1970, a position of the stream was heard."""
+    """Returns when a position of the stream was captured, in UTC seconds since 1970."""
 
     def utc_at(self, seconds: float) -> float: ...
 
@@ -37,7 +37,7 @@ class Clock(Protocol):
 
 
 class FileClock:
-    """The clock of a recording that began at a known time."""
+    """The clock of a recording whose start time is known."""
 
     def __init__(self, start_utc: float, state: ClockState = "file") -> None:
         self._start = start_utc
@@ -52,8 +52,10 @@ class LiveClock:
 
     Parameters
     ----------
-    rate : Hz, of the positions that :meth:`observe` sees
-    monotonic, utc : the clocks, seconds
+    rate : int
+        Sample rate of the blocks given to :meth:`observe`, Hz.
+    monotonic, utc : Callable[[], float]
+        Clocks, seconds.
     """
 
     def __init__(
@@ -72,10 +74,10 @@ class LiveClock:
         self._fit_until = 0.0
 
     def observe(self, block: AudioBlock) -> None:
-        """Learn from a block's arrival when its last sample was heard.
+        """Update the mapping from a block's arrival time.
 
-        Arrival can only be late, so the earliest arrival of each minute is the best
-        estimate; the minute just begun may only improve on it.
+        A block can only arrive late, so the earliest arrival of each minute is the best estimate;
+        the current minute may only improve on it.
         """
         if block.arrived is None:
             return
@@ -110,18 +112,19 @@ class LiveClock:
 
 
 def iso_utc(seconds: float) -> str:
-    """``2026-01-31T12:00:00.000Z``: UTC with milliseconds, from seconds since 1970."""
-    # Whole milliseconds: a float of seconds may lie just below them and be cut off.
+    """Format seconds since 1970 as UTC with milliseconds: ``2026-01-31T12:00:00.000Z``."""
+    # Round to milliseconds first: a float may lie just below one and be truncated.
     moment = _EPOCH + timedelta(milliseconds=round(seconds * 1000))
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def parse_utc(text: str) -> float:
-    """Seconds since 1970 of an ISO 8601 time; without an offset it is UTC.
+    """Return the seconds since 1970 of an ISO 8601 time; UTC if it has no offset.
 
     Raises
     ------
-    ValueError : not ISO 8601, or outside the years 2 to 9998, in which all arithmetic works
+    ValueError
+        If it is not ISO 8601, or outside the years 2 to 9998, where time arithmetic works.
     """
     moment = datetime.fromisoformat(text.replace("Z", "+00:00"))
     if moment.tzinfo is None:

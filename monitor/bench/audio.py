@@ -1,4 +1,4 @@
-"""Audio to measure with: made from a seed, with something in it for every part of the route."""
+"""Synthetic audio for benchmarks, from a seed, that exercises every part of the pipeline."""
 
 from __future__ import annotations
 
@@ -14,9 +14,16 @@ _SUBTYPES = {".ogg": "VORBIS", ".wav": "PCM_16"}
 
 
 def write_noise_and_sounds(path: Path, hours: float, seed: int) -> None:
-    """Write mono audio at :data:`RATE`: noise whose level changes by the minute, and sweeps over it.
+    """Write mono audio at :data:`RATE`: noise whose level changes every minute, with sweeps over it.
 
-    path : its suffix, ``.wav`` or ``.ogg``, decides the format
+    Parameters
+    ----------
+    path : Path
+        File to write; its suffix, ``.wav`` or ``.ogg``, selects the format.
+    hours : float
+        Duration.
+    seed : int
+        Seed of the noise and the sweeps.
     """
     import soundfile
 

@@ -1,4 +1,4 @@
-"""All figures of ``sound-monitor bench``, from one run on one machine."""
+"""Run all measurements of ``sound-monitor bench`` on this machine."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ FLOORS = {
     READING: "libsndfile, a minute at a time",
     RESAMPLING: "soxr, a minute at a time",
     FRONT_END: "the FFT and the product with the mel matrix",
-    INFERENCE: "the model on the same input again and again",
+    INFERENCE: "the model on the same input repeatedly",
 }
 _SAMPLES = 2000
-"""Looks at the memory in a replay, about."""
+"""Approximate number of memory samples of a replay."""
 _QUICK_S = 0.005
-"""Resolution of the time that a start takes."""
+"""Sampling interval while timing a start, seconds."""
 
 
 @dataclass(frozen=True)
 class Part:
-    """CPU seconds of one part, and of the least that its library can do; None where there is no such."""
+    """CPU seconds of one part, and of its library alone doing the same work (None: not measured)."""
 
     name: str
     cpu_s: float
@@ -41,13 +41,22 @@ class Part:
 
 @dataclass(frozen=True)
 class Bench:
-    """What the monitor costs here.
+    """Results of all measurements.
 
-    audio_s : of the recordings, seconds
-    replay : of all of them in one process, with everything in it
-    parts : they and the rest add up to the replay
-    starts_s : each from the start of a process to its end after one hop, seconds
-    reference_s : CPU seconds of the reference's inference on the same audio
+    Parameters
+    ----------
+    audio_s : float
+        Duration of the recordings, seconds.
+    replay : Run
+        Replay of all recordings in one process.
+    parts : tuple[Part, ...]
+        Costs by part; with the part ``rest`` they add up to the replay.
+    starts_s : tuple[float, ...]
+        Wall time of a process that replays one hop, for each start, seconds.
+    reference : str or None
+        Name of the reference model.
+    reference_s : float or None
+        CPU seconds of the reference's inference on the same audio.
     """
 
     audio_s: float
@@ -76,14 +85,27 @@ def measure_all(
     reference: Reference | None,
     say: Callable[[str], None],
 ) -> Bench:
-    """Measure everything in turn, the long replay last.
+    """Run all measurements one after another, the long replay last.
 
-    hop_file : a recording of one hop
-    options : ``--config`` and ``--set`` as the child processes shall get them
+    Parameters
+    ----------
+    files : Sequence[Path]
+        Recordings to replay.
+    hop_file : Path
+        A recording one hop long.
+    options : Sequence[str]
+        ``--config`` and ``--set`` for the child processes.
+    starts : int
+        Number of starts to time.
+    reference : Reference or None
+        Model to compare with.
+    say : Callable[[str], None]
+        Receives a line of progress before each step.
 
     Raises
     ------
-    MonitorError : a replay fails
+    MonitorError
+        If a replay fails.
     """
     say(f"starting {starts} times")
     one_hop = ["replay", str(hop_file), "--json", *options]
@@ -114,12 +136,12 @@ def _parts(costs: Costs, start_s: float, replay_s: float) -> tuple[Part, ...]:
 
 
 def _python_start_s() -> float:
-    """CPU seconds of a Python that imports numpy and ends."""
+    """Return the CPU seconds of a Python process that only imports numpy."""
     return statistics.median(run_python("-c", "import numpy").cpu_s for _ in range(5))
 
 
 def machine() -> dict[str, object]:
-    """What must be known of a machine to compare figures."""
+    """Describe this machine, so that figures can be compared."""
     return {
         "cpu": _cpu_name(),
         "cores": os.cpu_count(),

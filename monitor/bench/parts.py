@@ -1,7 +1,7 @@
-"""What each part of the route costs, and the least that its library asks for the same work.
+"""Measure the CPU time of each part of the pipeline, and of its library alone on the same work.
 
-The parts run one after another over a minute of audio at a time, so that no clock is read
-between two hops. What they do together beyond their sum shows as the rest of a whole replay.
+Each part runs over a minute of audio at a time, so that no clock is read between two hops. What a
+whole replay costs beyond the sum of its parts is reported as the rest.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _BATCH_S = 60
 
 
 class Costs:
-    """CPU seconds by part, of the monitor and of the libraries alone."""
+    """CPU seconds by part, for the monitor and for the libraries alone."""
 
     def __init__(self) -> None:
         self.cpu_s: defaultdict[str, float] = defaultdict(float)
@@ -54,11 +54,12 @@ def _timed(seconds: defaultdict[str, float], name: str) -> Iterator[None]:
 
 
 def measure_parts(assembly: Assembly, files: Sequence[Path], reference: Reference | None) -> Costs:
-    """Run every part over the recordings, as one stream each; the reference on the same audio.
+    """Run every part over the recordings, each as its own stream, and the reference on the same audio.
 
     Raises
     ------
-    AudioError : a recording cannot be read to its end
+    AudioError
+        If a recording cannot be read to its end.
     """
     costs = Costs()
     for file in files:
@@ -99,13 +100,13 @@ def _measure_file(assembly: Assembly, file: Path, costs: Costs, reference: Refer
 
 
 class _Stream:
-    """From samples at the model's rate to decisions, part by part."""
+    """Runs one stream part by part, from samples at the model's rate to decisions."""
 
     def __init__(self, assembly: Assembly, costs: Costs) -> None:
         self._card = assembly.model.card
         self._costs = costs
         self._parts: StreamParts = assembly.new_parts()
-        # Its floor is measured beside the stream, whose state would change.
+        # A second classifier measures the floor: the stream's own state must not change.
         self._alone = assembly.new_parts().classifier
         self._rest = np.empty(0, np.float32)
         self._position = 0
@@ -123,7 +124,7 @@ class _Stream:
             self._analyse(samples[:whole].reshape(-1, hop))
 
     def finish(self) -> None:
-        """The last hop, filled with silence."""
+        """Analyse the last hop, padded with silence."""
         if len(self._rest):
             last = np.zeros((1, self._card.hop), np.float32)
             last[0, : len(self._rest)] = self._rest
@@ -146,7 +147,7 @@ class _Stream:
         if self._log_mel is not None:
             with costs.floor(FRONT_END):
                 self._log_mel.run(len(hops))
-        # What it is given stays in the caches; it is moved into the interpreter, and the outputs out of it.
+        # The input stays in the CPU caches; it is copied into the interpreter and the outputs out of it.
         with costs.floor(INFERENCE):
             for _ in rows:
                 self._alone.invoke(given)
@@ -159,7 +160,7 @@ class _Stream:
 
 
 class _Library:
-    """The same reading and resampling by the libraries alone, a minute at a time."""
+    """Reads and resamples the same audio with the libraries alone, a minute at a time."""
 
     def __init__(self, file: Path, costs: Costs) -> None:
         import soundfile
@@ -184,7 +185,7 @@ class _Library:
 
 
 class _LogMelFloor:
-    """The FFT of a hop's frames and the product with the mel matrix; nothing around them."""
+    """Computes only the FFT of a hop's frames and the product with the mel matrix."""
 
     def __init__(self, spec: MelSpec, rate: int, hop: int) -> None:
         rng = np.random.default_rng(0)

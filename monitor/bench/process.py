@@ -1,4 +1,4 @@
-"""A command of the monitor in a process of its own: its CPU time, its duration, its memory."""
+"""Run a command in a child process and measure its CPU time, duration and memory."""
 
 from __future__ import annotations
 
@@ -18,10 +18,16 @@ _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 @dataclass(frozen=True)
 class Run:
-    """What one process took, from its start to its end.
+    """Resources used by one process.
 
-    cpu_s : user and system time of all its threads, seconds
-    memory : (seconds since its start, resident bytes), sampled; empty where there is no /proc
+    Parameters
+    ----------
+    cpu_s : float
+        User and system time of all threads, seconds.
+    wall_s : float
+        Duration, seconds.
+    memory : tuple[tuple[float, int], ...]
+        Samples of (seconds since the start, resident bytes); empty on systems without /proc.
     """
 
     cpu_s: float
@@ -33,7 +39,7 @@ class Run:
         return max((size for _, size in self.memory), default=0) / 1e6
 
     def resident_mb(self, begin: float, end: float) -> float:
-        """Mean resident memory in a part of the run, ``begin`` and ``end`` in 0 … 1."""
+        """Return the mean resident memory over a part of the run, ``begin`` and ``end`` in 0 … 1."""
         span = self.memory[-1][0] if self.memory else 0.0
         sizes = [size for at, size in self.memory if begin * span <= at <= end * span]
         return sum(sizes) / len(sizes) / 1e6 if sizes else 0.0
@@ -45,11 +51,12 @@ def run_monitor(arguments: Sequence[str], *, every_s: float = 0.05) -> Run:
 
 
 def run_python(*arguments: str, every_s: float = 0.05) -> Run:
-    """Run Python with these arguments, its output thrown away, and look at its memory ``every_s``.
+    """Run Python with these arguments, discard its output and sample its memory ``every_s`` seconds.
 
     Raises
     ------
-    MonitorError : it exits with anything but 0; the text is the last line of its stderr
+    MonitorError
+        If its exit status is not 0; the message is the last line of its stderr.
     """
     with tempfile.TemporaryFile("w+") as talk:
         began = time.monotonic()
@@ -71,7 +78,7 @@ def run_python(*arguments: str, every_s: float = 0.05) -> Run:
 
 
 def _resident(pid: int) -> int:
-    """Resident bytes of a process; 0 when it has just ended, or where there is no /proc.
+    """Return the resident bytes of a process; 0 if it has just ended, or without /proc.
 
     Not ``ru_maxrss``: after a fork that still counts the parent's memory.
     """

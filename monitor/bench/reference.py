@@ -1,4 +1,4 @@
-"""Another model's inference on the same audio: what the monitor's cost is held against."""
+"""Run another model's inference on the same audio, to compare the monitor's cost with it."""
 
 from __future__ import annotations
 
@@ -14,21 +14,23 @@ from monitor.records import Samples
 
 RATE = 16000
 HOP_S = 0.48
-"""What YAMNet takes, and how it is used by its authors."""
+"""Input rate and hop of YAMNet as its authors use it."""
 
 
 class Reference:
-    """A model that takes waveforms of :data:`RATE` Hz, run every :data:`HOP_S` on one thread.
+    """A model of waveforms at :data:`RATE` Hz, run every :data:`HOP_S` seconds on one thread.
 
     Its inference alone is timed.
 
     Parameters
     ----------
-    path : the .tflite
+    path : Path
+        The ``.tflite`` file.
 
     Raises
     ------
-    PackageError : it is no TFLite model, or cannot be loaded
+    PackageError
+        If it is not a TFLite model or cannot be loaded.
     """
 
     def __init__(self, path: Path) -> None:
@@ -39,12 +41,12 @@ class Reference:
         self.windows = 0
 
     def begin(self, source_rate: int) -> None:
-        """A new recording: its audio comes in ``source_rate`` Hz."""
+        """Start a new recording with a sample rate of ``source_rate`` Hz."""
         self._resampler = Resampler(source_rate, RATE)
         self._audio: Samples = np.zeros(self._runtime.input_size - self._step, np.float32)
 
     def push(self, audio: Samples) -> None:
-        """Take mono audio and run the model at every hop that it completes."""
+        """Add mono audio and run the model at every hop that it completes."""
         audio = np.concatenate([self._audio, self._resampler.push(audio)])
         size, step = self._runtime.input_size, self._step
         starts = range(0, len(audio) - size + 1, step)

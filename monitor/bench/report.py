@@ -1,4 +1,4 @@
-"""The figures of a bench as text, as JSON, and its memory as a table."""
+"""Format the results of a benchmark as text, JSON and CSV."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from monitor.bench.reference import HOP_S
 
 
 def as_text(bench: Bench, machine: Mapping[str, object]) -> str:
-    """Return a few lines and the table of parts."""
+    """Return the results as a few lines and a table of parts."""
     hours, replay = bench.audio_s / 3600, bench.replay
     lines = [
         f"machine   {machine['cpu']}, {machine['cores']} cores, Python {machine['python']}, "
         f"load {machine['load']}",
         f"replay    {replay.cpu_s:.2f} CPU-seconds for {hours:.2f} h of audio ({replay.cpu_s / hours:.2f} an "
-        f"hour), {replay.wall_s:.2f} s by the clock",
+        f"hour), {replay.wall_s:.2f} s wall time",
     ]
     if bench.reference_s is not None:
         lines += [
@@ -43,7 +43,7 @@ def as_text(bench: Bench, machine: Mapping[str, object]) -> str:
 
 
 def as_values(bench: Bench, machine: Mapping[str, object]) -> dict[str, object]:
-    """Return the same for JSON; seconds, megabytes (10⁶ bytes)."""
+    """Return the results for JSON, in seconds and megabytes (10⁶ bytes)."""
     replay = bench.replay
     return {
         "machine": dict(machine),
@@ -75,7 +75,7 @@ def as_values(bench: Bench, machine: Mapping[str, object]) -> dict[str, object]:
 
 
 def write_memory(path: Path, bench: Bench) -> None:
-    """Write the sampled memory as CSV: seconds since the start of the replay, MB."""
+    """Write the memory samples as CSV: seconds since the start of the replay, MB."""
     with path.open("w", encoding="utf-8", newline="") as stream:
         writer = csv.writer(stream, lineterminator="\n")
         writer.writerow(("time_s", "resident_mb"))

@@ -1,4 +1,4 @@
-"""``sound-monitor bench``: what the monitor costs on this machine."""
+"""``sound-monitor bench``: measure CPU time, start-up time and memory on this machine."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ sound-monitor bench recordings/ --json"""
 @click.argument("paths", nargs=-1, metavar="[FILE|DIR ...]", type=click.Path(path_type=Path))
 @common_options
 @click.option("--hours", type=click.FloatRange(0.001, 100), default=1.0, show_default=True,
-              help="Without FILE: hours of audio to make.")  # fmt: skip
+              help="Without FILE: hours of audio to synthesise.")  # fmt: skip
 @click.option("--format", "suffix", type=click.Choice(["ogg", "wav"]), default="ogg", show_default=True,
-              help="Without FILE: its format.")  # fmt: skip
-@click.option("--seed", type=int, default=0, show_default=True, help="Without FILE: what it is made from.")
+              help="Without FILE: format of the audio.")  # fmt: skip
+@click.option("--seed", type=int, default=0, show_default=True, help="Without FILE: seed of the audio.")
 @click.option("--against", type=click.Path(path_type=Path), metavar="MODEL",
-              help="Compare with this model's inference alone: raw audio of 16 kHz every 0.48 s (YAMNet).",
+              help="Compare with the inference of this model: 16 kHz waveforms every 0.48 s (YAMNet).",
               )  # fmt: skip
 @click.option("--starts", type=click.IntRange(1, 100), default=7, show_default=True,
-              help="Starts to time.")  # fmt: skip
+              help="Number of starts to time.")  # fmt: skip
 @click.option("--memory", type=click.Path(path_type=Path), metavar="CSV",
-              help="Write the memory over the time of the replay.")  # fmt: skip
+              help="Write the resident memory during the replay.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def bench(
     paths: tuple[Path, ...],
@@ -47,7 +47,7 @@ def bench(
     memory: Path | None,
     as_json: bool,
 ) -> None:
-    """Measure CPU time, start and memory of a replay, and where the time goes."""
+    """Measure CPU time, start-up time and memory of a replay, and the CPU time of each part."""
     from monitor.bench.audio import write_noise_and_sounds
     from monitor.bench.measure import machine, measure_all
     from monitor.bench.reference import Reference
@@ -66,7 +66,7 @@ def bench(
         files = find_audio(paths)
         if not files:
             files = [Path(folder, f"audio.{suffix}")]
-            _say(f"making {hours:g} h of audio from seed {seed}")
+            _say(f"synthesising {hours:g} h of audio, seed {seed}")
             write_noise_and_sounds(files[0], hours, seed)
         result = measure_all(assembly, files, hop_file, options, starts=starts, reference=reference, say=_say)
     if memory is not None:

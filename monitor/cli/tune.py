@@ -1,4 +1,4 @@
-"""``sound-monitor tune``: thresholds from a user's own recordings."""
+"""``sound-monitor tune``: choose thresholds from one's own recordings."""
 
 from __future__ import annotations
 
@@ -30,19 +30,19 @@ Examples:
   sound-monitor tune street.csv --events labels.tsv --plot street.svg
   sound-monitor tune week.npz --events tracks/ >tuned.yaml
 
-A label track is what Audacity exports: start TAB end TAB label, in seconds, the label a class of
-the model. With several recordings --events is a folder with <recording>.tsv or .txt for each; one
-without a track holds none of the sounds.
+A label track is a text file as Audacity exports it: start TAB end TAB label, in seconds; labels
+are classes of the model. For several recordings, --events names a folder with <recording>.tsv or
+.txt for each. A recording without a track holds none of the sounds.
 
-An alert counts by its start_s, the estimated onset. It is true if that lies within a labelled
-sound of its class, the collar before and after included; every other alert is false. A sound is
-heard if a true alert is on during it: one alert may stand for several sounds in a row, and what
-falls into a cooldown counts as missed.
+An alert is true if its start_s, the estimated onset, lies within a labelled sound of its class,
+extended by the collar on both sides. Every other alert is false. A sound is detected if a true
+alert is on during it. One alert may cover several consecutive sounds; a sound that falls into a
+cooldown counts as missed.
 
-A threshold keeps to the target if it and all higher ones do. Of those, the one that hears most
-is chosen, then the quietest, then the middle of equals. Without labelled sounds all alerts are
-counted, and the lowest is chosen that is not below the present one. exit keeps its proportion
-to enter. Intervals are exact, 95 % (Garwood).
+A threshold meets the target if it and all higher ones do. Of those, the one that detects most
+sounds is chosen, then the one with fewest alarms, then the middle of equals. Without labelled
+sounds all alerts are counted, and the lowest threshold is chosen that is not below the present
+one. exit keeps its proportion to enter. Intervals are exact, 95 % (Garwood).
 """
 
 
@@ -58,13 +58,15 @@ class _Wanted:
 @click.command(epilog=_EPILOG)
 @click.argument("scores", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--events", type=click.Path(path_type=Path), metavar="TRACK|DIR",
-              help="What is really to be heard: a label track, or a folder of them.")  # fmt: skip
+              help="The true sounds: a label track, or a folder of them.")  # fmt: skip
 @click.option("--collar", type=click.FloatRange(min=0), default=1.0, show_default=True, metavar="S",
-              help="Seconds around a labelled sound that belong to it.")  # fmt: skip
+              help="Seconds before and after a labelled sound that count as part of it.")  # fmt: skip
 @click.option("--alarms-per-hour", type=click.FloatRange(min=0), default=0.5, show_default=True,
-              metavar="N", help="What a class may raise for nothing.")  # fmt: skip
-@click.option("--label", "labels", multiple=True, help="Only this class; may be given several times.")
-@click.option("--plot", type=click.Path(path_type=Path), metavar="FILE.svg", help="Draw the curves.")
+              metavar="N", help="Target: false alarms of a class.")  # fmt: skip
+@click.option("--label", "labels", multiple=True, help="Tune only this class; may be repeated.")
+@click.option(
+    "--plot", type=click.Path(path_type=Path), metavar="FILE.svg", help="Write the curves as a picture."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print all curves and choices as JSON.")
 @common_options
 def tune(
@@ -75,21 +77,21 @@ def tune(
     debug: bool,
     **wanted: object,
 ) -> None:
-    """Choose thresholds by what SCORES, files of replay --scores, would have raised.
+    """Choose thresholds from SCORES, files written by replay --scores.
 
-    The monitor's own event logic runs over the scores at each threshold, with the smoothing,
-    attack, release, cooldown and minimum level of the config. Tables go to stderr, the lines for
-    config.yaml to stdout.
+    The monitor's event logic runs over the scores at each threshold, with the smoothing, attack,
+    release, cooldown and minimum level of the config. Tables go to stderr, lines for config.yaml
+    to stdout.
     """
     options = _Wanted(**wanted)  # type: ignore[arg-type]
     if options.plot is not None and options.plot.suffix != ".svg":
-        raise UsageError(f"--plot {options.plot}: the picture is an SVG; name it FILE.svg")
+        raise UsageError(f"--plot {options.plot}: the picture is an SVG file; give a name that ends in .svg")
     assembly = assemble(read_config(config_file, overrides, debug))
     classes = _wanted_classes(assembly, labels)
     recordings = [recording for path in scores for recording in read_scores(path, assembly.labels)]
     tracks: list[Track] = [()] * len(recordings)
     if options.events is not None:
-        # Labels of classes that are not asked for are true all the same.
+        # Labels of classes that are not being tuned are valid too.
         tracks = read_tracks(options.events, recordings, list(assembly.classes))
         _say_tracks(tracks)
     found = curves(recordings, tracks, _logic(assembly, classes), options.collar, _progress)
@@ -102,7 +104,7 @@ def tune(
 def _wanted_classes(assembly: Assembly, labels: Sequence[str]) -> Mapping[str, ClassSettings]:
     for label in labels:
         if label not in assembly.classes:
-            raise UsageError(f"--label {label}: no class that makes events; there are {_list(assembly)}")
+            raise UsageError(f"--label {label}: not a class that makes events; known are {_list(assembly)}")
     classes = {label: s for label, s in assembly.classes.items() if not labels or label in labels}
     if not classes:
         raise UsageError("events.enabled leaves no class to tune")
@@ -128,7 +130,9 @@ def _say_tracks(tracks: Sequence[Track]) -> None:
     click.echo(f"{count_text(sum(map(len, tracks)), 'labelled sound')}", err=True)
     empty = sum(not track for track in tracks)
     if empty:
-        click.echo(f"{count_text(empty, 'recording')} without: taken as holding none of them", err=True)
+        click.echo(
+            f"{count_text(empty, 'recording')} without a track: assumed to hold none of the sounds", err=True
+        )
 
 
 def _progress(done: int, total: int) -> None:
@@ -157,11 +161,11 @@ def _report(
     target = options.alarms_per_hour
     for curve in found:
         click.echo(table(curve, chosen[curve.label]) + "\n", err=True)
-    # Even without a single alarm the interval reaches up to this.
+    # Upper limit of the interval when there is no alarm at all.
     silent_limit = interval(0)[1]
     if target * hours < silent_limit:
         need = f"; {silent_limit / target:.3g} h would" if target else ""
-        click.echo(f"{hours:.3g} h of audio cannot prove {target:g} alarms an hour{need}", err=True)
+        click.echo(f"{hours:.3g} h of audio cannot show {target:g} alarms an hour{need}", err=True)
     if options.as_json:
         click.echo(json.dumps(_values(found, chosen, hours, options), indent=2))
     else:
@@ -195,6 +199,6 @@ def _point(point: Point) -> dict[str, object]:
         "alarms_per_hour": round(point.alarms_per_hour, 4),
         "low": round(low, 4),
         "high": round(high, 4),
-        "heard": point.heard,
+        "heard": point.detected,
         "sounds": point.sounds,
     }

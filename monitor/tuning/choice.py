@@ -1,4 +1,4 @@
-"""Which threshold keeps to a target of alarms an hour."""
+"""Choose the threshold of a class for a target rate of alarms."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from monitor.tuning.sweep import Curve, Point
 
 
 def choose(curve: Curve, alarms_per_hour: float) -> Point | None:
-    """Return the threshold to take, None if none keeps to the target.
+    """Return the threshold to use, or None if none meets the target.
 
-    A threshold keeps to it only if all higher ones do. With labelled sounds the one that hears
-    most of them is taken, then the one with fewer alarms, then the middle of those that are
-    equal. Without any the lowest is taken, but none below the present: silence shows that a
-    threshold is quiet, not that a lower one is right.
+    A threshold meets it only if all higher ones do. With labelled sounds, the threshold that
+    detects most of them is chosen, then the one with fewest alarms, then the middle of equals.
+    Without labels the lowest is chosen, but none below the present one: a quiet recording shows
+    that a threshold raises no alarms, not that a lower one would still detect the class.
     """
     kept: list[Point] = []
     for point in reversed(curve.points):
@@ -22,6 +22,6 @@ def choose(curve: Curve, alarms_per_hour: float) -> Point | None:
         return None
     if not kept[0].sounds:
         return next((point for point in kept if point.enter >= curve.present.enter), kept[-1])
-    best = max((point.heard, -point.alarms) for point in kept)
-    equal = [point for point in kept if (point.heard, -point.alarms) == best]
+    best = max((point.detected, -point.alarms) for point in kept)
+    equal = [point for point in kept if (point.detected, -point.alarms) == best]
     return equal[len(equal) // 2]

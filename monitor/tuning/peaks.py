@@ -1,11 +1,11 @@
-"""The highest threshold at which each episode of a class would have been reported; pure.
+"""Find the highest threshold at which each episode of a class would have been reported; pure.
 
-An *episode* is what raises one alert at most: it begins at the first row at or above
+An *episode* raises at most one alert: it begins at the first row at or above
 :data:`FLOOR` and ends where the smoothed score stayed below it for ``release_s``. At a threshold
 ``t`` an event needs rows at or above ``t`` for ``attack_s`` without a break. So the episode is
 reported exactly at the thresholds up to its *peak*, the largest over its runs of that length of
 the smallest score in the run, and the alerts at ``t`` are the peaks at or above ``t``. Two
-events that only a sinking threshold joins count as one: a lower bound.
+events that join only at a lower threshold count as one, so the number of alerts is a lower bound.
 """
 
 from __future__ import annotations
@@ -18,16 +18,18 @@ from monitor.events.smoothing import TrailingMean
 from monitor.settings import ClassSettings
 
 FLOOR = 0.1
-"""Scores below it are nothing that anybody would want to be alerted of."""
+"""Lowest threshold that is considered."""
 
 
 class EpisodePeaks:
-    """Follows one class of one stream.
+    """Tracks the episodes of one class in one stream.
 
     Parameters
     ----------
-    settings : its smoothing, attack and release count; its thresholds do not
-    rate : Hz of all positions
+    settings : ClassSettings
+        Smoothing, attack and release are used; the thresholds are not.
+    rate : int
+        Sample rate of all positions, Hz.
     """
 
     def __init__(self, settings: ClassSettings, rate: int) -> None:
@@ -42,7 +44,7 @@ class EpisodePeaks:
         self._open = False
 
     def push(self, position: int, score: float) -> float | None:
-        """Take one row; return the peak of the episode that it ends, if it ends one."""
+        """Add one row; return the peak of the episode that it ends, if any."""
         score = self._mean.push(position, score)
         if score >= FLOOR:
             if not self._open:
@@ -59,7 +61,7 @@ class EpisodePeaks:
         return self.close() if released else None
 
     def close(self) -> float | None:
-        """End the episode that is open; return its peak, None where no run was long enough."""
+        """End the open episode; return its peak, or None if no run was long enough."""
         peak = self._peak if self._open and self._peak >= FLOOR else None
         self._open = False
         return peak

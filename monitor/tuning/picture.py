@@ -1,4 +1,4 @@
-"""The curves as an SVG picture, a panel a class; written by hand, so that nothing heavy is needed."""
+"""Draw the curves as SVG, one panel for each class, without a plotting library."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ _STYLE = (
 
 
 def svg(curves: Sequence[Curve], chosen: Mapping[str, Point | None]) -> str:
-    """Draw recall over false alarms an hour, or alarms an hour over the threshold where nothing is labelled.
+    """Draw recall against false alarms an hour; without labels, alarms an hour against the threshold.
 
-    The alarms' axis is logarithmic from 1 on; thin lines are their 95 % intervals, the circle is
-    the chosen threshold.
+    The axis of alarms is logarithmic from 1; thin lines are 95 % intervals, the circle marks the
+    chosen threshold.
     """
     columns = min(_COLUMNS, len(curves))
     width, height = columns * _WIDTH, ceil(len(curves) / columns) * _HEIGHT
@@ -45,7 +45,7 @@ def _panel(curve: Curve, chosen: Point | None, most: float) -> str:
 
     def place(point: Point, per_hour: float) -> tuple[float, float]:
         share = log1p(min(per_hour, most)) / log1p(most)
-        return _at(share, point.heard / point.sounds) if labelled else _at(point.enter, share)
+        return _at(share, point.detected / point.sounds) if labelled else _at(point.enter, share)
 
     marks = [_frame(curve.label, labelled, most)]
     for point in curve.points:
@@ -61,7 +61,7 @@ def _panel(curve: Curve, chosen: Point | None, most: float) -> str:
 
 
 def _at(x: float, y: float) -> tuple[float, float]:
-    """Where shares of the axes, 0 … 1, lie in a panel."""
+    """Return the position in a panel of fractions of its axes, 0 … 1."""
     return _LEFT + x * (_WIDTH - _LEFT - _RIGHT), _HEIGHT - _BOTTOM - y * (_HEIGHT - _TOP - _BOTTOM)
 
 

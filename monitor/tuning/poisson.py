@@ -1,4 +1,4 @@
-"""How many alarms there might have been: the exact interval of a count."""
+"""Exact confidence interval of a Poisson count."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ LEVEL = 0.95
 
 @cache
 def interval(count: int, level: float = LEVEL) -> tuple[float, float]:
-    """Return the limits of the mean of a Poisson count, exact (central).
+    """Return the exact central confidence limits of the mean of a Poisson count.
 
     Reference: Garwood, Fiducial limits for the Poisson distribution, Biometrika 28, 1936.
     """
@@ -26,7 +26,7 @@ def interval(count: int, level: float = LEVEL) -> tuple[float, float]:
 
 
 def _at_most(count: int, mean: float) -> float:
-    """Probability of ``count`` or fewer; summed in logarithms, which cannot overflow."""
+    """Return the probability of ``count`` or fewer, summed in logarithms to avoid overflow."""
     if mean <= 0:
         return 1.0
     numbers = np.arange(count + 1)
@@ -35,7 +35,7 @@ def _at_most(count: int, mean: float) -> float:
 
 
 def _root(rising: Callable[[float], float], low: float, high: float) -> float:
-    """Where a rising function crosses 0, by bisection to the last digits that matter here."""
+    """Return where a rising function crosses 0, by bisection."""
     while high - low > 1e-9 * max(1.0, high):
         middle = (low + high) / 2
         low, high = (low, middle) if rising(middle) > 0 else (middle, high)

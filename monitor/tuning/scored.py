@@ -1,4 +1,4 @@
-"""Score files, as ``replay --scores`` writes them, back in memory: one recording each stream."""
+"""Read score files written by ``replay --scores``: one recording for each stream."""
 
 from __future__ import annotations
 
@@ -20,11 +20,16 @@ _ARRAYS = (*_COLUMNS, "scores", "labels")
 
 @dataclass(frozen=True)
 class Recording:
-    """What the model made of one recording, a row a hop.
+    """The scores of one recording, one row for each hop.
 
-    times_s : ends of the windows, shape (rows,), rising
-    levels_dbfs : of the newest hops, shape (rows,), −120 … 0
-    scores : calibrated, before smoothing and thresholds, shape (rows, labels), 0 … 1
+    Parameters
+    ----------
+    times_s : NDArray[np.float64]
+        Ends of the windows, seconds, shape (rows,), rising.
+    levels_dbfs : NDArray[np.float32]
+        Level of the newest hop of each row, shape (rows,), −120 … 0.
+    scores : NDArray[np.float32]
+        Calibrated scores before smoothing and thresholds, shape (rows, labels), 0 … 1.
     """
 
     name: str
@@ -40,11 +45,15 @@ class Recording:
 def read_scores(path: Path, labels: Sequence[str]) -> list[Recording]:
     """Read the recordings of a .csv or .npz file.
 
-    labels : the model's; the file must have the very same
+    Parameters
+    ----------
+    labels : Sequence[str]
+        Labels of the model; the file must have the same, in the same order.
 
     Raises
     ------
-    UsageError : unreadable, not such a file, of another model, or with values out of range
+    UsageError
+        If the file is unreadable, not a score file, of another model, or has values out of range.
     """
     if path.suffix not in (".csv", ".npz"):
         raise UsageError(f"{path}: the name of a score file ends in .csv or .npz (replay --scores)")
@@ -117,7 +126,7 @@ def _check_labels(path: Path, found: Sequence[str], labels: Sequence[str]) -> No
 
 def _check_values(path: Path, columns: _Columns) -> None:
     if not columns.files:
-        raise UsageError(f"{path}: holds no scores; was the replay broken off?")
+        raise UsageError(f"{path}: holds no scores; was the replay interrupted?")
     numbers = (columns.times_s, columns.levels_dbfs, columns.scores)
     if not all(np.isfinite(values).all() for values in numbers):
         raise UsageError(f"{path}: holds values that are not finite; write it again with replay --scores")

@@ -1,4 +1,4 @@
-"""What the monitor would have raised at other thresholds: its own event logic over stored scores."""
+"""Run the monitor's event logic over stored scores at many thresholds."""
 
 from __future__ import annotations
 
@@ -17,15 +17,19 @@ from monitor.tuning.scored import Recording
 from monitor.tuning.tracks import Sound, Track
 
 ENTERS = (0.02, 0.05, *(step / 40 for step in range(4, 38)), 0.95, 0.97, 0.98, 0.99, 0.995)
-"""Thresholds that are tried, beside the present ones."""
+"""Thresholds to try, in addition to the present ones."""
 
 
 @dataclass(frozen=True)
 class Logic:
-    """What decides in the monitor between scores and events.
+    """What the monitor uses to turn scores into events.
 
-    accepted : the scores that the model's reject rule leaves of a row
-    can_switch_on : whether settings of a label allow an event at all
+    Parameters
+    ----------
+    accepted : Callable[[NDArray[np.float32]], NDArray[np.float32]]
+        Returns the scores that remain after the model's reject rule.
+    can_switch_on : Callable[[str, ClassSettings], bool]
+        Returns whether a label's settings allow any event.
     """
 
     labels: tuple[str, ...]
@@ -38,16 +42,20 @@ class Logic:
 
 @dataclass(frozen=True)
 class Point:
-    """One threshold of one class.
+    """Results at one threshold of one class.
 
-    alarms : alerts outside every labelled sound of the class; all alerts where none is labelled
-    heard : labelled sounds that raised an alert, of ``sounds``
+    Parameters
+    ----------
+    alarms : int
+        Alerts outside all labelled sounds of the class; all alerts if nothing is labelled.
+    detected : int
+        Labelled sounds, out of ``sounds``, that raised an alert.
     """
 
     enter: float
     exit: float
     alarms: int
-    heard: int
+    detected: int
     sounds: int
     hours: float
 
@@ -64,7 +72,7 @@ class Point:
 
 @dataclass(frozen=True)
 class Curve:
-    """All thresholds of one class, rising; ``present`` are its settings now."""
+    """Results at all thresholds of one class, rising; ``present`` holds its current settings."""
 
     label: str
     present: ClassSettings
@@ -87,10 +95,14 @@ def curves(
     collar_s: float,
     tick: Callable[[int, int], None],
 ) -> list[Curve]:
-    """Return what every class does at every threshold.
+    """Return the results of every class at every threshold.
 
-    tracks : what is labelled in each recording
-    tick : called with the thresholds done and their number
+    Parameters
+    ----------
+    tracks : Sequence[Track]
+        Labelled sounds of each recording.
+    tick : Callable[[int, int], None]
+        Called with the number of thresholds done and their total.
     """
     streams = [_Stream(recording, logic) for recording in recordings]
     hours = sum(recording.seconds for recording in recordings) / 3600
@@ -101,18 +113,18 @@ def curves(
         settings = {label: s for label, s in settings.items() if logic.can_switch_on(label, s)}
         alerts = [stream.alerts(logic, settings) for stream in streams]
         for label, tried in settings.items():
-            heard, alarms, sounds = 0, 0, 0
+            detected, alarms, sounds = 0, 0, 0
             for found, track in zip(alerts, tracks, strict=True):
                 own = [sound for sound in track if sound.label == label]
-                more_heard, more_alarms = judge([a for a in found if a.label == label], own, collar_s)
-                heard, alarms, sounds = heard + more_heard, alarms + more_alarms, sounds + len(own)
-            points[label].append(Point(tried.enter, tried.exit, alarms, heard, sounds, hours))
+                more_detected, more_alarms = judge([a for a in found if a.label == label], own, collar_s)
+                detected, alarms, sounds = detected + more_detected, alarms + more_alarms, sounds + len(own)
+            points[label].append(Point(tried.enter, tried.exit, alarms, detected, sounds, hours))
         tick(done, len(enters))
     return [Curve(label, present, tuple(points[label])) for label, present in logic.classes.items()]
 
 
 def with_enter(present: ClassSettings, enter: float) -> ClassSettings:
-    """The settings with another ``enter``, and ``exit`` in the same proportion to it."""
+    """Return the settings with another ``enter``, and ``exit`` in the same proportion to it."""
     if enter == present.enter:
         return present
     share = present.exit / present.enter if present.enter else 1.0
@@ -120,25 +132,25 @@ def with_enter(present: ClassSettings, enter: float) -> ClassSettings:
 
 
 def judge(alerts: Sequence[Alert], sounds: Sequence[Sound], collar_s: float) -> tuple[int, int]:
-    """Return the sounds that were heard and the false alerts, of one class in one recording.
+    """Count the detected sounds and the false alerts of one class in one recording.
 
-    An alert is true if it begins within a sound, ``collar_s`` before or after included. A sound is
-    heard if a true alert is on during it, so that one alert may stand for several sounds in a row.
+    An alert is true if it begins within a sound extended by ``collar_s`` on both sides. A sound is
+    detected if a true alert is on during it, so one alert may cover several consecutive sounds.
     """
     true = [
         alert
         for alert in alerts
         if any(s.start_s - collar_s <= alert.start_s <= s.end_s + collar_s for s in sounds)
     ]
-    heard = sum(
+    detected = sum(
         any(a.start_s <= sound.end_s + collar_s and a.end_s >= sound.start_s - collar_s for a in true)
         for sound in sounds
     )
-    return heard, len(alerts) - len(true)
+    return detected, len(alerts) - len(true)
 
 
 class _Stream:
-    """A recording's rows as the tracker takes them."""
+    """The rows of a recording in the form that the tracker takes."""
 
     def __init__(self, recording: Recording, logic: Logic) -> None:
         self._rate = logic.rate
@@ -149,7 +161,7 @@ class _Stream:
         self._levels = [Level(rms, rms, background.push(rms), 0) for rms in levels]
 
     def alerts(self, logic: Logic, settings: Mapping[str, ClassSettings]) -> list[Alert]:
-        """Every event that the settings raise, in order of their starts."""
+        """Return all events that the settings raise, ordered by start."""
         starts = {}
         found = []
         for decision in self._decisions(logic, settings):
@@ -168,7 +180,7 @@ class _Stream:
 
 
 def positions(times_s: NDArray[np.float64], rate: int, hop: int) -> list[int]:
-    """Return the sample positions of times that a file rounds to milliseconds.
+    """Return the sample positions of times that were rounded to milliseconds in a file.
 
     Rows lie on multiples of the hop but for a recording's last; a millisecond more or less
     would let an attack of whole hops miss its row.

@@ -1,4 +1,4 @@
-"""Label tracks: what is really to be heard in a recording, as Audacity exports it."""
+"""Read label tracks as Audacity exports them: the true sounds of a recording."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _SUFFIXES = (".tsv", ".txt")
 
 @dataclass(frozen=True)
 class Sound:
-    """One labelled stretch, in seconds of its recording; an end equal to the start is a point."""
+    """One labelled interval, in seconds from the start of its recording; start equals end for a point."""
 
     label: str
     start_s: float
@@ -28,16 +28,21 @@ Track = tuple[Sound, ...]
 
 
 def read_tracks(path: Path, recordings: Sequence[Recording], known: Collection[str]) -> list[Track]:
-    """Read what is labelled in each recording.
+    """Read the labelled sounds of each recording.
 
-    path : the track of the only recording, or a folder with ``<recording>.tsv`` or ``.txt`` for
-        each; a recording without one holds none of the sounds
-    known : the classes that may be labelled
+    Parameters
+    ----------
+    path : Path
+        The track of the only recording, or a folder with ``<recording>.tsv`` or ``.txt`` for each. A
+        recording without a track holds none of the sounds.
+    known : Collection[str]
+        Classes that may be labelled.
 
     Raises
     ------
-    UsageError : unreadable, a line that is no label, an unknown class, a stretch that lies
-        beyond the recording, a track that belongs to no recording or to two
+    UsageError
+        If a track is unreadable, has an invalid line, an unknown class or an interval beyond the end of
+        the recording, or if it matches no recording or several.
     """
     if not path.is_dir():
         if len(recordings) > 1:
@@ -48,7 +53,7 @@ def read_tracks(path: Path, recordings: Sequence[Recording], known: Collection[s
         return [_read_track(path, recordings[0], known)]
     files = {file.stem: file for file in sorted(path.iterdir()) if file.suffix in _SUFFIXES}
     if not files:
-        raise UsageError(f"--events {path}: holds no label track (.tsv or .txt)")
+        raise UsageError(f"--events {path}: contains no label track (.tsv or .txt)")
     stems = Counter(Path(recording.name).stem for recording in recordings)
     for stem, file in files.items():
         if stems[stem] != 1:
@@ -78,11 +83,11 @@ def _sound(where: str, line: str, recording: Recording, known: Collection[str]) 
     except ValueError as error:
         raise UsageError(f"{where}: not a label; write start TAB end TAB label, in seconds") from error
     if not (math.isfinite(sound.end_s) and 0 <= sound.start_s <= sound.end_s):
-        raise UsageError(f"{where}: {sound.start_s:g} to {sound.end_s:g} s is no stretch of time")
+        raise UsageError(f"{where}: {sound.start_s:g} to {sound.end_s:g} s is not an interval")
     if sound.label not in known:
         near = difflib.get_close_matches(sound.label, known, 1, 0.5)
         hint = f"did you mean {near[0]}?" if near else f"known are: {', '.join(known)}"
-        raise UsageError(f"{where}: {sound.label!r} is no class that makes events; {hint}")
+        raise UsageError(f"{where}: {sound.label!r} is not a class that makes events; {hint}")
     if sound.start_s > recording.seconds:
         raise UsageError(
             f"{where}: begins at {sound.start_s:g} s, {recording.name} ends at {recording.seconds:g} s; "

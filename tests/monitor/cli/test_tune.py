@@ -47,8 +47,8 @@ def test_what_it_prints_is_config_and_keeps_a_replay_to_the_target(call: Call, s
     after = starts(call, "--config", "tuned.yaml")
     hours = 44 / 3600
     assert all(after.get(label, 0) / hours <= 90 for label in chosen)
-    assert "cannot prove 90 alarms an hour" not in call("tune", scores, "--alarms-per-hour", 999).err
-    assert "cannot prove 90 alarms an hour" in result.err
+    assert "cannot show 90 alarms an hour" not in call("tune", scores, "--alarms-per-hour", 999).err
+    assert "cannot show 90 alarms an hour" in result.err
 
 
 def test_npz_and_csv_give_the_same(call: Call, scores: Path) -> None:
@@ -67,7 +67,7 @@ def test_labelled_sounds_are_heard_by_the_thresholds_it_chooses(call: Call, scor
 
 def test_a_class_that_no_threshold_quietens_stands_in_a_comment(call: Call, scores: Path) -> None:
     out = call("tune", scores, "--alarms-per-hour", 0, "--label", "siren").out
-    assert "# siren: no threshold keeps to it" in out
+    assert "# siren: no threshold meets the target" in out
     assert yaml.safe_load(out) is None
 
 
@@ -81,7 +81,7 @@ def test_a_folder_holds_a_track_for_each_recording_and_one_without_holds_nothing
     (siren,) = result.json_document["classes"].values()
     low = next(point for point in siren["curve"] if point["enter"] == 0.6)
     assert (low["heard"], low["sounds"], low["alarms"]) == (1, 1, 1)
-    assert "1 recording without: taken as holding none of them" in result.err
+    assert "1 recording without a track: assumed to hold none of the sounds" in result.err
 
 
 def test_the_picture_is_svg_with_a_panel_a_class(call: Call, scores: Path) -> None:
@@ -94,9 +94,9 @@ def test_the_picture_is_svg_with_a_panel_a_class(call: Call, scores: Path) -> No
 
 BAD_TRACKS = {
     "2.0 11.0 siren": "labels.tsv:1: not a label; write start TAB end TAB label",
-    "2.0\t11.0\tsirene": "labels.tsv:1: 'sirene' is no class that makes events; did you mean siren?",
-    "11.0\t2.0\tsiren": "labels.tsv:1: 11 to 2 s is no stretch of time",
-    "1\tinf\tsiren": "labels.tsv:1: 1 to inf s is no stretch of time",
+    "2.0\t11.0\tsirene": "labels.tsv:1: 'sirene' is not a class that makes events; did you mean siren?",
+    "11.0\t2.0\tsiren": "labels.tsv:1: 11 to 2 s is not an interval",
+    "1\tinf\tsiren": "labels.tsv:1: 1 to inf s is not an interval",
     "60\t61\tsiren": "labels.tsv:1: begins at 60 s",
 }
 
@@ -162,10 +162,10 @@ def test_paths_and_options_that_do_not_fit_are_refused_in_one_line(call: Call, s
     refused(call("tune", scores, "--events", "absent.tsv"), "cannot read the labels")
     refused(call("tune", scores, "--plot", "p.png"), "the picture is an SVG")
     refused(call("tune", scores, "--plot", "no/p.svg"), "cannot write")
-    refused(call("tune", scores, "--label", "sirene"), "--label sirene: no class that makes events")
+    refused(call("tune", scores, "--label", "sirene"), "--label sirene: not a class that makes events")
     refused(call("tune", scores, scores, "--events", track("l.tsv", "1\t2\tsiren")), "give a folder")
     Path("tracks").mkdir()
-    refused(call("tune", scores, "--events", "tracks"), "holds no label track")
+    refused(call("tune", scores, "--events", "tracks"), "contains no label track")
     track("tracks/avenue.tsv", "1\t2\tsiren")
     refused(call("tune", scores, "--events", "tracks"), "no recording in the scores named avenue")
 

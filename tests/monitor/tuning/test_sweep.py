@@ -82,9 +82,9 @@ def test_hours_are_those_of_all_recordings_and_intervals_follow_them() -> None:
 def test_labelled_sounds_are_heard_and_other_alerts_are_false() -> None:
     # The peaks begin with the rows that end at 2.5 and at 8.5 s.
     points = curve([PEAKS], logic(), (Sound("bell", 2.0, 3.0), Sound("bell", 11.0, 12.0)))
-    assert (points[0.6].heard, points[0.6].sounds, points[0.6].alarms) == (1, 2, 0)
-    assert (points[0.4].heard, points[0.4].alarms) == (1, 1)
-    assert points[0.95].heard == 0
+    assert (points[0.6].detected, points[0.6].sounds, points[0.6].alarms) == (1, 2, 0)
+    assert (points[0.4].detected, points[0.4].alarms) == (1, 1)
+    assert points[0.95].detected == 0
 
 
 @pytest.mark.parametrize(("start_s", "heard"), [(8.9, 0), (9.0, 1), (21.0, 1), (21.1, 0)])
