@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from training.cli.options import data_option
-from training.cli.study.cv import parse_fold_list, parse_numbers, run_jobs
+from training.cli.study.cv import missing_of, parse_fold_list, parse_numbers, run_jobs
 
 if TYPE_CHECKING:
     from training.robustness.plan import Plan
@@ -123,9 +123,7 @@ def _train(plan: Plan) -> list[str]:
     from training.robustness.plan import state_of
 
     records = plan.out / "records" / "hardening"
-    missing = [
-        job
-        for job in plan.jobs(plan.models)
-        if not state_of(job, plan.options).is_file() or not job.path(records).exists()
-    ]
+    jobs = plan.jobs(plan.models)
+    unrecorded = missing_of(jobs, plan.options, records)
+    missing = [job for job in jobs if job in unrecorded or not state_of(job, plan.options).is_file()]
     return run_jobs(missing, plan.options, "joblib", None, 1, records, False)

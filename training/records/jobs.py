@@ -8,9 +8,9 @@ data, weights or the machine that made them. Columns over clips are packed (see
 from __future__ import annotations
 
 import base64
-import json
+import hashlib
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -18,9 +18,9 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from training.base.atomic import atomic_write
-from training.errors import DataError
 from training.networks.compact import Cost
+from training.records.envelope import Envelope, Key, Origin, RunTime, plain
+from training.records.store import Store, envelope_of
 
 SCHEMA = 1
 Protocol = Literal["seed", "honest"]
@@ -127,51 +127,106 @@ class JobRecord:
 
     def to_json(self) -> str:
         """Return the record as text, equal for equal records."""
-        parts = {
-            "schema": SCHEMA,
-            **asdict(self.job),
-            **asdict(self.data),
-            **asdict(self.making),
-            "epochs": [_without_none(asdict(epoch)) for epoch in self.epochs],
-            "best_epoch": self.best_epoch,
-            **asdict(self.cost),
-            "temperature": self.clips.temperature,
-            "accuracy": round(self.clips.accuracy, 4),
-            "clips": _pack(self.clips),
-        }
-        return json.dumps(parts, indent=1) + "\n"
+        return JOBS.pack(self).to_json()
 
     @staticmethod
     def from_json(text: str) -> JobRecord:
-        """Return the record of :meth:`to_json`.
+        """Return the record of :meth:`to_json`, or one of before 0.7.0.
 
         Raises
         ------
         ValueError, KeyError, TypeError : the text is no record of this schema
         """
-        parts = json.loads(text)
-        if parts["schema"] != SCHEMA:
-            raise ValueError(f"schema {parts['schema']} is not {SCHEMA}")
-        if parts["protocol"] not in get_args(Protocol):
-            raise ValueError(f"unknown protocol {parts['protocol']!r}")
-        lists = ("train_folds", "labels")
-        parts |= {key: tuple(parts[key]) for key in lists}
-        return JobRecord(
-            _take(Job, parts),
-            _take(DataUse, parts),
-            _take(Making, parts),
-            tuple(Epoch(**epoch) for epoch in parts["epochs"]),
-            parts["best_epoch"],
-            _take(Cost, parts),
-            _unpack(parts["clips"], len(parts["labels"]), parts["temperature"]),
-        )
+        return JOBS.unpack(envelope_of(text, JOBS))
 
     def write(self, folder: Path) -> Path:
         """Write the record to its place under ``folder``, whole or not at all; return the path."""
-        path = self.job.path(folder)
-        with atomic_write(path) as partial:
-            partial.write_text(self.to_json(), encoding="utf-8")
-        return path
+        return Store(folder, JOBS).write(str(self.job), self)
+
+
+class JobCodec:
+    """Records of jobs as envelopes."""
+
+    kind = "job"
+    schema = SCHEMA
+
+    def pack(self, record: JobRecord) -> Envelope:
+        """See :class:`~training.records.store.Codec`."""
+        making = record.making
+        content = {
+            **asdict(record.job),
+            "epochs": [_without_none(asdict(epoch)) for epoch in record.epochs],
+            "best_epoch": record.best_epoch,
+            **asdict(record.cost),
+            "temperature": record.clips.temperature,
+            "accuracy": round(record.clips.accuracy, 4),
+            "clips": _pack(record.clips),
+        }
+        return Envelope(
+            self.kind,
+            job_key(making.settings, record.data, record.clips.clip),
+            Origin(making.machine, making.versions, making.command, RunTime(making.seconds)),
+            content,
+        )
+
+    def unpack(self, envelope: Envelope) -> JobRecord:
+        """See :class:`~training.records.store.Codec`."""
+        parts, data, origin = envelope.content, envelope.key.data, envelope.origin
+        if parts["protocol"] not in get_args(Protocol):
+            raise ValueError(f"unknown protocol {parts['protocol']!r}")
+        if origin.time is None:
+            raise ValueError("no seconds")
+        lists = {name: tuple(data[name]) for name in ("train_folds", "labels")}
+        return JobRecord(
+            job=_take(Job, parts),
+            data=_take(DataUse, {**data, **lists}),
+            making=Making(
+                envelope.key.settings, origin.versions, origin.machine, origin.command, origin.time.seconds
+            ),
+            epochs=tuple(Epoch(**epoch) for epoch in parts["epochs"]),
+            best_epoch=parts["best_epoch"],
+            cost=_take(Cost, parts),
+            clips=_unpack(parts["clips"], len(data["labels"]), parts["temperature"]),
+        )
+
+    def upgrade(self, parts: Mapping[str, Any]) -> Envelope:
+        """See :class:`~training.records.store.Codec`; all fields were on one level."""
+        clips = tuple(_column(parts["clips"]["clip"]).decode().split("\n"))
+        labels, folds = tuple(parts["labels"]), tuple(parts["train_folds"])
+        data = _take(DataUse, {**parts, "labels": labels, "train_folds": folds})
+        key = job_key(parts["settings"], data, clips)
+        origin = Origin(parts["machine"], parts["versions"], parts["command"], RunTime(parts["seconds"]))
+        return Envelope(self.kind, Key(parts["schema"], key.settings, key.data), origin, parts)
+
+    def decisive(self, key: Key) -> Key:
+        """See :class:`~training.records.store.Codec`.
+
+        Settings that came later have the value that changes nothing where a record does not name them;
+        what was measured on the data decides nothing.
+        """
+        settings = {name: value for name, value in key.settings.items() if name not in _MEASURED}
+        for name, later in _CAME_LATER.items():
+            if isinstance(later, Mapping) and isinstance(settings.get(name), Mapping):
+                settings[name] = {**later, **settings[name]}
+        whole_clips = {"last": False} if "shuffled" in settings else {}
+        windows = {"hardening": _CAME_LATER["hardening"]} if "recipe" in settings else {}
+        return Key(key.schema, {**whole_clips, **windows, **settings}, key.data)
+
+
+JOBS = JobCodec()
+
+_MEASURED = ("deviation_db",)
+_CAME_LATER: dict[str, Mapping[str, Any]] = {
+    "recipe": {"room": 0.0, "room_frames": [10.0, 75.0], "room_db": [-5.0, 10.0]},
+    "lessons": {"room": 0.0, "room_s": [0.2, 1.5], "room_db": [-5.0, 10.0]},
+    "hardening": {"beta": 0.0, "epsilon_db": 1.0, "steps": 2},
+}
+
+
+def job_key(settings: Mapping[str, Any], data: DataUse, test_clips: Sequence[str]) -> Key:
+    """Return what decides the record of a job: settings, the parts of the data, the clips it is tested on."""
+    tested = hashlib.sha256("\n".join(test_clips).encode()).hexdigest()[:16]
+    return Key(SCHEMA, plain(settings), {**plain(data), "test_clips": tested})
 
 
 def read(path: Path) -> JobRecord:
@@ -181,10 +236,7 @@ def read(path: Path) -> JobRecord:
     ------
     DataError : the file is no record of this schema
     """
-    try:
-        return JobRecord.from_json(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, KeyError, TypeError, zlib.error) as error:
-        raise DataError(f"{path}: no record of schema {SCHEMA} ({error!r}); run its job again") from error
+    return Store(path.parent, JOBS).read(path)
 
 
 def read_all(folder: Path) -> tuple[JobRecord, ...]:
@@ -214,7 +266,7 @@ def _pack(clips: Outcome) -> dict[str, str]:
 
 
 def _unpack(columns: Mapping[str, str], labels: int, temperature: float) -> Outcome:
-    raw = {name: zlib.decompress(base64.b64decode(text)) for name, text in columns.items()}
+    raw = {name: _column(text) for name, text in columns.items()}
     steps = np.frombuffer(raw["probability_250ths"], "u1").reshape(-1, labels)
     salience, truth, prediction = (
         np.frombuffer(raw[name], "u1").astype(np.int64) for name in ("salience", "truth", "prediction")
@@ -228,3 +280,7 @@ def _unpack(columns: Mapping[str, str], labels: int, temperature: float) -> Outc
         (steps / _STEPS).astype(np.float32),
         temperature,
     )
+
+
+def _column(text: str) -> bytes:
+    return zlib.decompress(base64.b64decode(text))

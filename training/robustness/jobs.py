@@ -14,7 +14,9 @@ from typing import Any
 from training.base.parallel import cores, in_processes
 from training.base.progress import Progress
 from training.errors import DataError
-from training.robustness import records
+from training.records.envelope import Key, RunTime
+from training.records.store import Store
+from training.robustness.records import FINDINGS, SCHEMA, FindingsRecord
 
 
 @dataclass(frozen=True)
@@ -25,9 +27,6 @@ class Work:
     settings: Mapping[str, Any]
     run: Callable[[Progress], Sequence[Any]]
 
-    def path(self, folder: Path) -> Path:
-        return folder / f"{self.name}.json"
-
 
 @dataclass(frozen=True)
 class Done:
@@ -36,14 +35,15 @@ class Done:
     work: Work
     found: Sequence[Any]
     refused: str
-    cost: records.Cost
+    time: RunTime
 
 
 def run(works: Sequence[Work], folder: Path, workers: int = 1) -> list[str]:
     """Run what ``folder`` has no record of, ``workers`` at a time; return what could not be run, and why."""
     from tqdm import tqdm
 
-    missing = [work for work in works if not records.holds(work.path(folder), work.settings)]
+    store = Store(folder, FINDINGS)
+    missing = [work for work in works if store.find(work.name, Key(SCHEMA, work.settings)) is None]
     failed = []
     with tqdm(total=len(works), initial=len(works) - len(missing), unit="job", file=sys.stderr) as bar:
         results = _apart(missing, workers) if workers > 1 else _here(missing, bar)
@@ -51,7 +51,7 @@ def run(works: Sequence[Work], folder: Path, workers: int = 1) -> list[str]:
             if done.refused:
                 failed.append(f"{done.work.name}: {done.refused}")
             else:
-                records.write(done.work.path(folder), done.work.settings, done.found, done.cost)
+                store.write(done.work.name, FindingsRecord(done.work.settings, done.found, done.time))
             bar.update()
     return failed
 
@@ -82,7 +82,8 @@ def _done(work: Work, say: Progress) -> Done:
         found = work.run(say)
     except DataError as error:
         refused = str(error)
-    return Done(work, found, refused, records.Cost(time.perf_counter() - began, _cpu_s() - before))
+    took = RunTime(round(time.perf_counter() - began, 1), round(_cpu_s() - before, 1))
+    return Done(work, found, refused, took)
 
 
 def _cpu_s() -> float:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from training.stream_eval.alarms import Bed
 from training.stream_eval.judge import SceneFigures
-from training.stream_eval.records import Record
+from training.stream_eval.records import StreamRecord
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Voice:
         return f"{self.listener}, {self.profile}"
 
 
-def voices(records: Sequence[Record]) -> list[Voice]:
+def voices(records: Sequence[StreamRecord]) -> list[Voice]:
     """Sort the records by listener and profile, quiet profiles first."""
     found: dict[tuple[str, str], Voice] = {}
     for record in records:

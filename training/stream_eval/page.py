@@ -15,7 +15,7 @@ from training.stream_eval.conditions import ALARM, CONDITIONS, OVERLAP, PLAIN, U
 from training.stream_eval.gathered import Voice, voices
 from training.stream_eval.judge import TOGETHER_S
 from training.stream_eval.psds import MOST_PER_HOUR
-from training.stream_eval.records import Record
+from training.stream_eval.records import StreamRecord
 
 MEASURES = {"onset_f1": "onset F1", "event_f1": "onset and offset F1", "segment_f1": "segment F1"}
 RECALL_OF, RECALL_AT = "siren", "snr-5"
@@ -27,7 +27,7 @@ _SUMMARY = {
 }  # fmt: skip
 
 
-def compose(records: Sequence[Record], plan: ScapePlan, command: str, notes: Sequence[str]) -> Report:
+def compose(records: Sequence[StreamRecord], plan: ScapePlan, command: str, notes: Sequence[str]) -> Report:
     """Return the page, its pictures and its tables; ``notes`` are lines for its beginning."""
     heard = [voice for voice in voices(records) if PLAIN in voice.scenes and voice.beds]
     drawn = {

@@ -12,14 +12,14 @@ from training.errors import DataError
 from training.stream_eval.alarms import Bed
 from training.stream_eval.judge import ClassFigures, SceneFigures
 from training.stream_eval.peers import THRESHOLDS
-from training.stream_eval.records import Record
+from training.stream_eval.records import StreamRecord, read
 
 _FOLD = re.compile(r"without-fold\d+")
 _RECIPE = "without the fold"
 """Stands for the networks of one recipe, each of which never heard the fold that it is judged on."""
 
 
-def pooled(folders: Sequence[Path]) -> list[Record]:
+def pooled(folders: Sequence[Path]) -> list[StreamRecord]:
     """Return what is in the records of all folders: by listener and condition, all of a class's sounds.
 
     F1 and PSDS are means over the folders; sounds, recordings, delays, pairs and alarms are pooled.
@@ -35,24 +35,23 @@ def pooled(folders: Sequence[Path]) -> list[Record]:
     return [_joined([records[key] for records in found]) for key in shared]
 
 
-def _records(folder: Path) -> list[Record]:
+def _records(folder: Path) -> list[StreamRecord]:
     paths = sorted(path for path in (folder / "records").glob("*.json") if path.name != THRESHOLDS)
-    try:
-        records = [Record.from_json(path.read_text(encoding="utf-8")) for path in paths]
-    except (ValueError, KeyError, TypeError) as error:
-        raise DataError(f"{folder}: holds a record of another version; run it again") from error
+    records = [read(path) for path in paths]
     if not records:
         raise DataError(f"{folder}: no records of an evaluation are in it")
-    return [Record(_FOLD.sub(_RECIPE, r.listener), r.condition, r.key, r.scenes, r.beds) for r in records]
+    return [
+        StreamRecord(_FOLD.sub(_RECIPE, r.listener), r.condition, r.key, r.scenes, r.beds) for r in records
+    ]
 
 
-def _joined(records: Sequence[Record]) -> Record:
+def _joined(records: Sequence[StreamRecord]) -> StreamRecord:
     first = records[0]
     scenes = {profile: _scenes([r.scenes[profile] for r in records]) for profile in first.scenes}
     beds: dict[str, tuple[Bed, ...]] = {
         profile: tuple(bed for r in records for bed in r.beds[profile]) for profile in first.beds
     }
-    return Record(first.listener, first.condition, "", scenes, beds)
+    return StreamRecord(first.listener, first.condition, "", scenes, beds)
 
 
 def _scenes(folds: Sequence[SceneFigures]) -> SceneFigures:

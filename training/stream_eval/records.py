@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from monitor.config.load import SHIPPED_CONFIG, load_config
 from monitor.stream.assembly import Assembly, assemble
-from training.base.atomic import atomic_write
+from training.base.provenance import machine, versions
 from training.data.splits import Part
 from training.mixing.soundscapes import ScapePlan
+from training.records.envelope import Envelope, Key, Origin, plain
+from training.records.store import Store
 from training.stream_eval.alarms import Bed
 from training.stream_eval.judge import ClassFigures, SceneFigures
 
 VERSION = 2
 """Of what is measured and how: records of another version are made again."""
+_DIGITS = 4
 BACKGROUNDS = "backgrounds"
 """The condition without sounds: plain backgrounds."""
 
@@ -64,7 +67,7 @@ class Setting:
 
 
 @dataclass(frozen=True)
-class Record:
+class StreamRecord:
     """One listener under one condition: by profile, figures on soundscapes or on backgrounds."""
 
     listener: str
@@ -73,48 +76,75 @@ class Record:
     scenes: Mapping[str, SceneFigures]
     beds: Mapping[str, tuple[Bed, ...]]
 
-    def to_json(self) -> str:
-        """Return the record as text, equal for equal records; delays to a hundredth of a second."""
-        return json.dumps(_rounded(asdict(self)), separators=(",", ":")) + "\n"
 
-    @staticmethod
-    def from_json(text: str) -> Record:
-        """Return the record of :meth:`to_json`.
+class StreamCodec:
+    """Records of a system under a condition as envelopes; the key's settings are a digest of everything."""
 
-        Raises
-        ------
-        ValueError, KeyError, TypeError : the text is no record
-        """
-        parts = json.loads(text)
+    kind = "stream"
+    schema = VERSION
+
+    def pack(self, record: StreamRecord) -> Envelope:
+        """See :class:`~training.records.store.Codec`; delays to a hundredth of a second."""
+        content = {
+            "listener": record.listener,
+            "condition": record.condition,
+            "scenes": record.scenes,
+            "beds": record.beds,
+        }
+        origin = Origin(machine(), versions(), "sound-training stream-eval", None)
+        return Envelope(self.kind, Key(self.schema, record.key), origin, plain(content, _DIGITS))
+
+    def unpack(self, envelope: Envelope) -> StreamRecord:
+        """See :class:`~training.records.store.Codec`."""
+        parts = envelope.content
         scenes = {profile: _scenes(values) for profile, values in parts["scenes"].items()}
         beds = {profile: tuple(map(_bed, values)) for profile, values in parts["beds"].items()}
-        return Record(parts["listener"], parts["condition"], parts["key"], scenes, beds)
+        return StreamRecord(parts["listener"], parts["condition"], envelope.key.settings, scenes, beds)
+
+    def upgrade(self, parts: Mapping[str, Any]) -> Envelope:
+        """See :class:`~training.records.store.Codec`; the version was told by the key alone."""
+        return Envelope(self.kind, Key(self.schema, parts["key"]), Origin("", {}, "", None), parts)
+
+    def decisive(self, key: Key) -> Key:
+        """See :class:`~training.records.store.Codec`."""
+        return key
 
 
-class Store:
+STREAMS = StreamCodec()
+
+
+def read(path: Path) -> StreamRecord:
+    """Read one record.
+
+    Raises
+    ------
+    DataError : the file is no record of an evaluation
+    """
+    return Store(path.parent, STREAMS).read(path)
+
+
+class Evaluations:
     """The records of one setting in a folder."""
 
     def __init__(self, folder: Path, setting: Setting) -> None:
-        self._folder, self._setting = folder, setting.digest()
+        self._store, self._setting = Store(folder, STREAMS), setting.digest()
 
     def key(self, listener: Listener, condition: str) -> str:
+        """Return what changes with everything that decides a record: the rule, the data, the system."""
         return _digest(VERSION, self._setting, listener.digest(), condition)
 
-    def find(self, listener: Listener, condition: str) -> Record | None:
-        """The record, unless it is not there or was made of something else."""
-        try:
-            record = Record.from_json(self._path(listener.name, condition).read_text(encoding="utf-8"))
-        except (OSError, ValueError, KeyError, TypeError):
-            return None
-        return record if record.key == self.key(listener, condition) else None
+    def find(self, listener: Listener, condition: str) -> StreamRecord | None:
+        """Return the record, unless it is not there or was made of something else."""
+        key = Key(VERSION, self.key(listener, condition))
+        return self._store.find(_name(listener.name, condition), key)
 
-    def write(self, record: Record) -> None:
+    def write(self, record: StreamRecord) -> None:
         """Write a record, whole or not at all."""
-        with atomic_write(self._path(record.listener, record.condition)) as partial:
-            partial.write_text(record.to_json(), encoding="utf-8")
+        self._store.write(_name(record.listener, record.condition), record)
 
-    def _path(self, listener: str, condition: str) -> Path:
-        return self._folder / f"{listener.replace(' ', '-')}-{condition}.json"
+
+def _name(listener: str, condition: str) -> str:
+    return f"{listener.replace(' ', '-')}-{condition}"
 
 
 def _scenes(values: Mapping[str, Any]) -> SceneFigures:
@@ -131,16 +161,6 @@ def _class(values: dict[str, Any]) -> ClassFigures:
 
 def _bed(values: dict[str, Any]) -> Bed:
     return Bed(**{**values, "curve": tuple(values["curve"])})
-
-
-def _rounded(value: Any) -> Any:
-    if isinstance(value, float):
-        return round(value, 4)
-    if isinstance(value, Mapping):
-        return {key: _rounded(each) for key, each in value.items()}
-    if isinstance(value, Iterable) and not isinstance(value, str):
-        return [_rounded(each) for each in value]
-    return value
 
 
 def _digest(*parts: object) -> str:

@@ -15,7 +15,7 @@ from training.mixing.soundscapes import write_wavs
 from training.stream_eval.alarms import bed_figures, loops
 from training.stream_eval.conditions import CONDITIONS, PLAIN, chosen
 from training.stream_eval.judge import judge
-from training.stream_eval.records import BACKGROUNDS, Listener, Record, Setting, Store
+from training.stream_eval.records import BACKGROUNDS, Evaluations, Listener, Setting, StreamRecord
 from training.stream_eval.replayed import Hops, Profile, listen
 
 
@@ -41,9 +41,9 @@ class Task:
 
 def run(
     listeners: Sequence[Listener], setting: Setting, sweeps: Sweeps, folder: Path, jobs: int, say: Progress
-) -> list[Record]:
+) -> list[StreamRecord]:
     """Hear what ``folder`` holds no record of, ``jobs`` conditions at a time; return all records."""
-    store = Store(folder, setting)
+    store = Evaluations(folder, setting)
     tasks = _missing(listeners, sweeps, store)
     total, done, begin = sum(len(task.listeners) for task in tasks), 0, time.monotonic()
     for task in _worked(tasks, setting, folder, jobs):
@@ -56,7 +56,7 @@ def run(
     return [record for record in found if record is not None]
 
 
-def _missing(listeners: Sequence[Listener], sweeps: Sweeps, store: Store) -> list[Task]:
+def _missing(listeners: Sequence[Listener], sweeps: Sweeps, store: Evaluations) -> list[Task]:
     tasks = []
     for name in (PLAIN, BACKGROUNDS, *(c.name for c in CONDITIONS if c.name != PLAIN)):
         left = [one for one in listeners if name in sweeps.conditions(one) and store.find(one, name) is None]
@@ -72,23 +72,23 @@ def _worked(tasks: Sequence[Task], setting: Setting, folder: Path, jobs: int) ->
 
 def work(task: Task, setting: Setting, folder: Path) -> Task:
     """Let every listener of the task hear its condition; each one's record is written at once."""
-    store = Store(folder, setting)
+    store = Evaluations(folder, setting)
     hear = _hear_backgrounds if task.condition == BACKGROUNDS else _hear_soundscapes
     for record in hear(task, setting, store):
         store.write(record)
     return task
 
 
-def _hear_backgrounds(task: Task, setting: Setting, store: Store) -> Iterator[Record]:
+def _hear_backgrounds(task: Task, setting: Setting, store: Evaluations) -> Iterator[StreamRecord]:
     clips = setting.part.backgrounds
     looped = loops(clips)
     for listener in task.listeners:
         streams, profiles = _heard(listener, [clip.path for clip in clips])
         beds = {name: bed_figures(clips, looped, streams, profile) for name, profile in profiles}
-        yield Record(listener.name, BACKGROUNDS, store.key(listener, BACKGROUNDS), {}, beds)
+        yield StreamRecord(listener.name, BACKGROUNDS, store.key(listener, BACKGROUNDS), {}, beds)
 
 
-def _hear_soundscapes(task: Task, setting: Setting, store: Store) -> Iterator[Record]:
+def _hear_soundscapes(task: Task, setting: Setting, store: Evaluations) -> Iterator[StreamRecord]:
     condition = next(c for c in CONDITIONS if c.name == task.condition)
     scapes = condition.soundscapes(setting.part, setting.plan)
     with tempfile.TemporaryDirectory() as place:
@@ -96,7 +96,7 @@ def _hear_soundscapes(task: Task, setting: Setting, store: Store) -> Iterator[Re
         for listener in task.listeners:
             streams, profiles = _heard(listener, files)
             scenes = {name: judge(scapes, streams, profile) for name, profile in profiles}
-            yield Record(listener.name, condition.name, store.key(listener, condition.name), scenes, {})
+            yield StreamRecord(listener.name, condition.name, store.key(listener, condition.name), scenes, {})
 
 
 def _heard(listener: Listener, files: Sequence[Path]) -> tuple[list[Hops], list[tuple[str, Profile]]]:

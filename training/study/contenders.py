@@ -17,12 +17,16 @@ from training.study.trainers import augmented, embedding, plain, shipped
 
 @dataclass(frozen=True)
 class Contender:
-    """A model: ``epochs`` as planned (0: fitted in closed form), ``fit`` trains it."""
+    """A model: ``epochs`` as planned (0: fitted in closed form), ``fit`` trains it.
+
+    ``decided`` returns what decides the weights, the clips apart, before anything is trained.
+    """
 
     name: str
     about: str
     epochs: int
     fit: Callable[[Task], Fitted]
+    decided: Callable[[Task], dict[str, Any]]
     precision: Precision = "float32"
 
 
@@ -32,14 +36,27 @@ _HALF: Precision = "mixed_bfloat16"
 _SIXTEEN_BITS = {"cnn", "cnn-proper", "crnn", "compact", "compact-wide", "compact-plain"}
 
 CONTENDERS = {
-    name: Contender(name, about, settings.epochs, fit, _HALF if name in _SIXTEEN_BITS else "float32")
-    for table, fit in ((plain.SETTINGS, plain.fit), (augmented.SETTINGS, augmented.fit))
-    for name, settings in table.items()
+    name: Contender(
+        name,
+        about,
+        settings.epochs,
+        trainer.fit,
+        trainer.decided,
+        _HALF if name in _SIXTEEN_BITS else "float32",
+    )
+    for trainer in (plain, augmented)
+    for name, settings in trainer.SETTINGS.items()
     for about in [ARCHITECTURES[name.removesuffix("-plain")].about]
 } | {
-    "yamnet-lr": Contender("yamnet-lr", "logistic regression on YAMNet's mean embedding", 0, embedding.fit),
+    "yamnet-lr": Contender(
+        "yamnet-lr", "logistic regression on YAMNet's mean embedding", 0, embedding.fit, embedding.decided
+    ),
     "shipped": Contender(
-        "shipped", "the network that ships, taught by YAMNet", shipped.SETTINGS["shipped"].epochs, shipped.fit
+        "shipped",
+        "the network that ships, taught by YAMNet",
+        shipped.SETTINGS["shipped"].epochs,
+        shipped.fit,
+        shipped.decided,
     ),
 }
 _APART = {"shipped"}

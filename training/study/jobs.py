@@ -16,10 +16,11 @@ from training.base.provenance import machine, versions
 from training.data.corpora import Corpora, data_root, load
 from training.data.splits import deal_backgrounds
 from training.fit.loop import Row, prepare_keras
-from training.records.jobs import DataUse, Epoch, Job, JobRecord, Making, Outcome
+from training.records.jobs import JOBS, DataUse, Epoch, Job, JobRecord, Making, Outcome, job_key
+from training.records.store import Store
 from training.study.contenders import contender, validation_of
 from training.study.folds import Corpus, Labelled, divide, labelled
-from training.study.task import Fitted, Options, Task
+from training.study.task import Fitted, Options, Precision, Task
 
 
 def run_job(job: Job, options: Options, report: Progress) -> JobRecord:
@@ -30,26 +31,52 @@ def run_job(job: Job, options: Options, report: Progress) -> JobRecord:
     DataError : the data do not allow the job
     """
     task = make_task(job, options, report)
-    corpus, parts, model = task.corpus, task.parts, contender(job.model)
-    precision = options.precision or model.precision
+    model = contender(job.model)
     begun = time.monotonic()
     if model.epochs:
-        prepare_keras(job.seed, precision)
+        prepare_keras(job.seed, _precision(job, options))
     fitted = model.fit(task)
     clips = _outcome(task, fitted)
     # Epochs of an earlier, interrupted call are in the history, not on this clock.
     trained = sum(row["seconds"] for row in fitted.history)
     seconds = max(time.monotonic() - begun, trained)
-    settings = {**fitted.settings, **({"precision": precision} if model.epochs else {})}
+    settings = {**fitted.settings, **_arithmetic(job, options)}
     return JobRecord(
         job,
-        DataUse(parts.train_folds, parts.rule, len(parts.train), len(parts.validation), corpus.labels),
+        _data_use(task),
         Making(settings, versions(), machine(), command(job, options), round(seconds, 1)),
         tuple(_epoch(number, row) for number, row in enumerate(fitted.history, start=1)),
         fitted.best_epoch,
         fitted.cost,
         clips,
     )
+
+
+def found(job: Job, options: Options, records: Path) -> JobRecord | None:
+    """Return the job's record under ``records`` where it was made with these settings from these clips.
+
+    Raises
+    ------
+    DataError : the data do not allow the job
+    """
+    task = make_task(job, options, lambda text: None)
+    settings = {**contender(job.model).decided(task), **_arithmetic(job, options)}
+    tested = [task.corpus.clips[row].path.stem for row in task.parts.test]
+    return Store(records, JOBS).find(str(job), job_key(settings, _data_use(task), tested))
+
+
+def _data_use(task: Task) -> DataUse:
+    parts = task.parts
+    return DataUse(parts.train_folds, parts.rule, len(parts.train), len(parts.validation), task.corpus.labels)
+
+
+def _precision(job: Job, options: Options) -> Precision:
+    return options.precision or contender(job.model).precision
+
+
+def _arithmetic(job: Job, options: Options) -> dict[str, Any]:
+    """What a network computes in; a model without epochs has no choice."""
+    return {"precision": _precision(job, options)} if contender(job.model).epochs else {}
 
 
 def make_task(job: Job, options: Options, report: Progress) -> Task:

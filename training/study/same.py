@@ -53,7 +53,7 @@ def _row(job: Job, one: JobRecord | None, other: JobRecord | None) -> tuple[Cell
 
 def _fixed(record: JobRecord) -> dict[str, Any]:
     parts: dict[str, Any] = json.loads(record.to_json())
-    del parts["seconds"], parts["epochs"], parts["clips"]["probability_250ths"]
+    del parts["seconds"], parts["content"]["epochs"], parts["content"]["clips"]["probability_250ths"]
     return parts
 
 

@@ -25,7 +25,7 @@ from training.recipes.ablation.factors import GROUPS, NAME, Settings, models
 from training.recipes.ablation.front import Front, Pcen
 from training.recipes.ablation.listening import Heard, Streams, judge, prepare, thresholds
 from training.recipes.ablation.page import compose, gain
-from training.recipes.ablation.records import Record, read, read_all
+from training.recipes.ablation.records import AblationRecord, read, read_all
 from training.recipes.shipped import HOP_FRAMES
 from training.study.ablation import Factor, Group
 
@@ -117,11 +117,13 @@ def test_what_a_part_brings_is_the_base_minus_the_run_without_it() -> None:
     assert other.precision == pytest.approx(-0.2)
 
 
-def _record(model: str, right: float, fold: int, settings: dict[str, object], precision: float) -> Record:
+def _record(
+    model: str, right: float, fold: int, settings: dict[str, object], precision: float
+) -> AblationRecord:
     made = random_record(model, right, fold)
     run = {"epochs": 8, "steps": 50, "batch": 32}
     making = replace(made.making, settings={"run": run | settings, "lessons": {"count": 9}})
-    return Record(replace(made, making=making), _streams(precision, [0.5, None]), 60.0)
+    return AblationRecord(replace(made, making=making), _streams(precision, [0.5, None]), 60.0)
 
 
 def test_a_record_comes_back_as_it_was_written(tmp_path: Path) -> None:
@@ -204,7 +206,7 @@ def test_columns_are_what_the_monitor_scores(network: StreamSpec | WindowSpec, t
 def test_a_job_ends_in_a_record_and_is_made_again_when_the_recipe_changes(tmp_path: Path) -> None:
     pytest.importorskip("tensorflow")
     from training.data.corpora import load
-    from training.recipes.ablation.job import Place, is_done, planned, run_job
+    from training.recipes.ablation.job import Place, found, planned, run_job
     from training.recipes.shipped import School
     from training.records.jobs import Job
 
@@ -214,7 +216,7 @@ def test_a_job_ends_in_a_record_and_is_made_again_when_the_recipe_changes(tmp_pa
     base = Settings(run=StreamRun(network=network, epochs=1, steps=2, batch=4), front=Front(bands=40))
     job = Job("honest", changed(NAME, {"run.taught": 0.0}), 1, 0)
     assert job in planned((1, 2), 0)
-    assert not is_done(job, base, tmp_path)
+    assert found(job, base, place, tmp_path) is None
     record = run_job(job, base, place, lambda text: None)
     record.write(tmp_path)
     assert record.job.data.train_folds == (2,)
@@ -222,7 +224,8 @@ def test_a_job_ends_in_a_record_and_is_made_again_when_the_recipe_changes(tmp_pa
     assert [epoch.epoch for epoch in record.job.epochs] == [1]
     assert record.streams is not None
     assert len(record.streams.sounds) > 0
-    assert is_done(job, base, tmp_path)
-    assert not is_done(job, replace(base, run=replace(base.run, rate=1e-3)), tmp_path)
+    assert found(job, base, place, tmp_path) is not None
+    other = replace(base, run=replace(base.run, rate=1e-3))
+    assert found(job, other, place, tmp_path) is None
     with pytest.raises(DataError, match="leave them out"):
         run_job(Job("honest", NAME, 1, 0), base, place, lambda text: None)

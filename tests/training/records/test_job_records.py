@@ -82,7 +82,7 @@ def test_a_damaged_record_is_named_in_one_line(tmp_path: Path, damage: str) -> N
     if damage == "schema":
         parts["schema"] = 99
     elif damage == "protocol":
-        parts["protocol"] = "leaky"
+        parts["content"]["protocol"] = "leaky"
     elif damage == "missing":
         del parts["seconds"]
     path.write_text(text[: len(text) // 2] if damage == "cut" else json.dumps(parts))
@@ -95,4 +95,4 @@ def test_a_damaged_record_is_named_in_one_line(tmp_path: Path, damage: str) -> N
 def test_the_accuracy_in_the_text_is_that_of_the_predictions() -> None:
     made = record(50)
     wrong = replace(made.clips, prediction=(made.clips.truth + 1) % len(CLASSES))
-    assert json.loads(replace(made, clips=wrong).to_json())["accuracy"] == 0.0
+    assert json.loads(replace(made, clips=wrong).to_json())["content"]["accuracy"] == 0.0

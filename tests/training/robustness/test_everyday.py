@@ -16,6 +16,8 @@ pytest.importorskip("tensorflow")
 from training.data.corpora import CLASSES, Clip
 from training.errors import DataError
 from training.mixing.streams import rms
+from training.records.envelope import RunTime
+from training.records.store import Store
 from training.robustness import records
 from training.robustness.corruptions import disturbances
 from training.robustness.corruptions.disturbances import CLEAN, RATE, Disturbance, clipped, codec, every, over
@@ -141,12 +143,13 @@ def test_the_shipped_package_is_heard_as_the_daemon_runs_it() -> None:
 
 def test_findings_come_back_from_their_file(panel: Panel, tmp_path: Path) -> None:
     found = findings([panel], [Disturbance(CLEAN, CLEAN, "")], [(1,)], lambda text: None)
-    records.write(tmp_path / "everyday.json", {"clips": 6}, found, records.Cost(1.0, 1.0))
-    (row,) = records.read(tmp_path / "everyday.json")
+    record = records.FindingsRecord({"clips": 6}, found, RunTime(1.0, 1.0))
+    path = Store(tmp_path, records.FINDINGS).write("everyday", record)
+    (row,) = records.read(path).rows
     assert row["subject"] == "loudness"
     assert row["figures"]["accuracy"] == 1.0
     assert row["figures"]["background"] is None  # no such clips: not a number, which JSON cannot say
     assert isinstance(found[0], Finding)
     (tmp_path / "other.json").write_text("{}")
-    with pytest.raises(DataError, match="no record of findings"):
+    with pytest.raises(DataError, match="no findings record"):
         records.read(tmp_path / "other.json")

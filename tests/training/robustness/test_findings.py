@@ -20,7 +20,9 @@ from training.cli.robustness import robustness
 from training.data.corpora import CLASSES
 from training.errors import DataError
 from training.networks.compact import Cost
+from training.records.envelope import RunTime
 from training.records.jobs import DataUse, Job, JobRecord, Making, Outcome
+from training.records.store import Store
 from training.robustness import records
 from training.robustness.attacks import universal
 from training.robustness.attacks.in_features import (
@@ -102,7 +104,7 @@ def test_an_analysis_that_cannot_be_run_stops_no_other(tmp_path: Path, workers: 
     def refuse(say: Any) -> Any:
         raise DataError("not trained")
 
-    works = [Work("one", {}, refuse), Work("two", {}, lambda say: [records.Cost(1.0, 2.0)])]
+    works = [Work("one", {}, refuse), Work("two", {}, lambda say: [RunTime(1.0, 2.0)])]
     assert run(works, tmp_path, workers) == ["one: not trained"]
     assert (tmp_path / "two.json").is_file()
     assert not (tmp_path / "one.json").exists()
@@ -265,7 +267,8 @@ def test_what_the_same_networks_did_with_other_packages_is_one_row_and_earlier_r
             "net", 1, 0, "hide", ("a",), (True,), levels, levels, levels, {f"{package}, quiet": {}}
         )
         for kind, rows in (("transfer", (heard[0], one)), ("universal", (sound,))):
-            records.write(tmp_path / kind / f"net to {package}.json", {}, rows, records.Cost(1.0, 1.0))
+            record = records.FindingsRecord({}, rows, RunTime(1.0, 1.0))
+            Store(tmp_path, records.FINDINGS).write(f"{kind}/net to {package}", record)
     (tmp_path / "sound").mkdir()
     (tmp_path / "sound" / "old.json").write_text(
         '{"schema": 1, "settings": {}, "findings": [{"model": "net"}]}'

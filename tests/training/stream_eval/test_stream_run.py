@@ -19,7 +19,7 @@ from training.stream_eval.judge import MOVES
 from training.stream_eval.page import compose, wilson
 from training.stream_eval.peers import THRESHOLDS, own, unheard_folds
 from training.stream_eval.pooled import pooled
-from training.stream_eval.records import BACKGROUNDS, Listener, Record, Setting, Store
+from training.stream_eval.records import BACKGROUNDS, STREAMS, Evaluations, Listener, Setting, StreamRecord
 from training.stream_eval.replayed import Profile, listen
 from training.stream_eval.run import Sweeps, run
 
@@ -42,7 +42,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def records(setting: Setting, folder: Path) -> list[Record]:
+def records(setting: Setting, folder: Path) -> list[StreamRecord]:
     return run([own(MODEL)], setting, Sweeps(("band",), ()), folder, 1, lambda text: None)
 
 
@@ -81,18 +81,18 @@ def test_higher_thresholds_raise_fewer_alarms() -> None:
 
 
 def test_every_condition_is_kept_as_it_was_heard(
-    records: list[Record], setting: Setting, folder: Path
+    records: list[StreamRecord], setting: Setting, folder: Path
 ) -> None:
     assert [r.condition for r in records] == [BACKGROUNDS, "plain", "band-4k"]
-    store = Store(folder, setting)
+    store = Evaluations(folder, setting)
     for record in records:
         assert store.find(own(MODEL), record.condition) == record
-        assert Record.from_json(record.to_json()) == record
+        assert STREAMS.unpack(STREAMS.pack(record)) == record
     assert all(set(r.scenes) | set(r.beds) == {"quiet", "sensitive"} for r in records)
     assert all(len(bed.curve) == len(MOVES) for bed in records[0].beds["quiet"])
 
 
-def test_what_is_kept_is_not_heard_again(records: list[Record], setting: Setting, folder: Path) -> None:
+def test_what_is_kept_is_not_heard_again(records: list[StreamRecord], setting: Setting, folder: Path) -> None:
     def refuse(text: str) -> None:
         raise AssertionError(text)
 
@@ -101,18 +101,20 @@ def test_what_is_kept_is_not_heard_again(records: list[Record], setting: Setting
 
 
 def test_records_of_other_scenes_or_other_models_are_made_again(
-    records: list[Record], setting: Setting, folder: Path, tmp_path: Path
+    records: list[StreamRecord], setting: Setting, folder: Path, tmp_path: Path
 ) -> None:
-    assert Store(folder, Setting(setting.part, ScapePlan(seed=9))).find(own(MODEL), "plain") is None
+    assert Evaluations(folder, Setting(setting.part, ScapePlan(seed=9))).find(own(MODEL), "plain") is None
     other = tmp_path / MODEL.name
     other.write_bytes(MODEL.read_bytes() + b" ")
-    assert Store(folder, setting).find(own(other), "plain") is None
+    assert Evaluations(folder, setting).find(own(other), "plain") is None
     other.write_bytes(MODEL.read_bytes())
-    assert Store(folder, setting).find(own(other), "plain") == records[1]
+    assert Evaluations(folder, setting).find(own(other), "plain") == records[1]
 
 
-def test_a_damaged_record_is_made_again(records: list[Record], setting: Setting, tmp_path: Path) -> None:
-    store = Store(tmp_path, setting)
+def test_a_damaged_record_is_made_again(
+    records: list[StreamRecord], setting: Setting, tmp_path: Path
+) -> None:
+    store = Evaluations(tmp_path, setting)
     store.write(records[1])
     path = next(tmp_path.glob("*.json"))
     path.write_text(path.read_text()[:-40])
@@ -120,7 +122,7 @@ def test_a_damaged_record_is_made_again(records: list[Record], setting: Setting,
 
 
 def test_several_processes_hear_what_one_does(
-    records: list[Record], setting: Setting, tmp_path: Path
+    records: list[StreamRecord], setting: Setting, tmp_path: Path
 ) -> None:
     assert run([own(MODEL)], setting, Sweeps(("band",), ()), tmp_path, 2, lambda text: None) == records
 
@@ -133,14 +135,14 @@ def test_peers_hear_their_own_sweeps() -> None:
     assert {BACKGROUNDS, "plain", "snr-5"} <= set(sweeps.conditions(peer))
 
 
-def test_folds_are_pooled(records: list[Record], folder: Path, tmp_path: Path) -> None:
+def test_folds_are_pooled(records: list[StreamRecord], folder: Path, tmp_path: Path) -> None:
     """Twice the same fold: as good, with twice the sounds, the hours and the alarms."""
     for number in (1, 2):
         for record in records:
             target = tmp_path / str(number) / "records" / f"{record.condition}.json"
             target.parent.mkdir(parents=True, exist_ok=True)
             named = replace(record, listener=f"without-fold{number}")
-            target.write_text(named.to_json())
+            target.write_text(STREAMS.pack(named).to_json())
         (target.parent / THRESHOLDS).write_text("{}")
     twice = {r.condition: r for r in pooled([tmp_path / "1", tmp_path / "2"])}
     assert {r.listener for r in twice.values()} == {"without the fold"}
@@ -159,7 +161,7 @@ def test_folds_are_pooled(records: list[Record], folder: Path, tmp_path: Path) -
         pooled([tmp_path])
 
 
-def test_the_page_names_every_picture_and_table(records: list[Record], tmp_path: Path) -> None:
+def test_the_page_names_every_picture_and_table(records: list[StreamRecord], tmp_path: Path) -> None:
     report = compose(records, PLAN, "sound-training stream-eval", ["", "**A note.**"])
     page = write(report, tmp_path)
     assert "**A note.**" in report.markdown

@@ -49,8 +49,8 @@ def options(data: Path, folder: Path) -> Options:
 def timeless(record: JobRecord) -> dict[str, Any]:
     """A record but for the clock and the last digits."""
     parts: dict[str, Any] = json.loads(record.to_json())
-    del parts["seconds"], parts["clips"]["probability_250ths"]
-    for epoch in parts["epochs"]:
+    del parts["seconds"], parts["content"]["clips"]["probability_250ths"]
+    for epoch in parts["content"]["epochs"]:
         del epoch["seconds"]
         for name in ("loss", "val_loss"):
             epoch[name] = pytest.approx(epoch[name], rel=1e-3) if name in epoch else None

@@ -54,7 +54,8 @@ def ablation(
     """Measure what each choice of features and each augmentation brings, all else equal.
 
     Short runs with one seed on every fold, as jobs with records of their own; a job whose record
-    exists is not run again. The page of paired differences is made from the records alone.
+    has the same settings and clips is not run again. The page of paired differences is made from
+    the records alone.
 
     \b
     Examples:
@@ -102,9 +103,9 @@ def _plan(groups: list[Group], jobs: dict[str, list[Job]], options: Options, wor
 
 
 def _run(asked: list[Job], options: Options, scheduler: str | None, workers: int, records: Path) -> None:
-    from training.cli.study.cv import run_jobs
+    from training.cli.study.cv import missing_of, run_jobs
 
-    missing = [job for job in asked if not job.path(records).exists()]
+    missing = missing_of(asked, options, records)
     click.echo(f"{len(missing)} of {len(asked)} jobs to run, {options.epochs} epochs each", err=True)
     engine = "dask" if scheduler else "joblib"
     if run_jobs(missing, options, engine, scheduler, workers, records, as_json=False):

@@ -81,8 +81,8 @@ def cv(
 ) -> None:  # fmt: skip
     """Train and test models on each fold in turn; a record of each job is written as it ends.
 
-    A job whose record exists is not run again; one that was interrupted goes on after its last
-    whole epoch. Records do not depend on the engine.
+    A job whose record has the same settings and clips is not run again; one that was interrupted
+    goes on after its last whole epoch. Records do not depend on the engine.
 
     \b
     Examples:
@@ -101,7 +101,7 @@ def cv(
     if plan:
         _plan(asked, options, jobs, records)
         return
-    missing = [job for job in asked if not job.path(records).exists()]
+    missing = missing_of(asked, options, records)
     if len(missing) < len(asked):
         click.echo(f"{len(asked) - len(missing)} of {len(asked)} records are there already", err=True)
     failed = run_jobs(missing, options, engine, scheduler, jobs, records, as_json)
@@ -137,6 +137,13 @@ def _jobs(
             raise UsageError(f"{name}: --protocol {protocol} is for {', '.join(models_of(protocol))}")
     corpus = labelled(load(data_root(options.data)), options.corpus)
     return planned(protocol, names, folds or corpus.folds, seeds)
+
+
+def missing_of(jobs: list[Job], options: Options, records: Path) -> list[Job]:
+    """Return the jobs without a record that was made with these settings from these clips."""
+    from training.study.jobs import found
+
+    return [job for job in jobs if found(job, options, records) is None]
 
 
 def run_jobs(

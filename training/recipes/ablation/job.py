@@ -6,7 +6,7 @@ import hashlib
 import json
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -25,10 +25,12 @@ from training.networks.streaming import cost
 from training.recipes.ablation.factors import NAME, Settings, models
 from training.recipes.ablation.front import Front
 from training.recipes.ablation.listening import Material, judge, listen, prepare
-from training.recipes.ablation.records import Record, read
+from training.recipes.ablation.records import ABLATIONS, AblationRecord
 from training.recipes.shipped import HOP_FRAMES, School
 from training.recipes.shipped_report import clips_of
-from training.records.jobs import DataUse, Epoch, Job, JobRecord, Making
+from training.records.envelope import plain
+from training.records.jobs import DataUse, Epoch, Job, JobRecord, Making, job_key
+from training.records.store import Store
 from training.scoring.evaluation import clip_figures
 
 
@@ -65,17 +67,19 @@ def settings(job: Job, base: Settings) -> Settings:
     return made
 
 
-def is_done(job: Job, base: Settings, records: Path) -> bool:
-    """Whether the job's record is there and was made with these settings."""
-    path = job.path(records)
-    return path.exists() and read(path).job.making.settings == _plain(settings(job, base))
+def found(job: Job, base: Settings, place: Place, records: Path) -> AblationRecord | None:
+    """Return the job's record under ``records`` where it was made with these settings from these clips."""
+    split = leave_one_out(place.corpora, place.folds)[job.test_fold]
+    tested = [clip.path.stem for clip, _ in split.test.events]
+    key = job_key(plain(settings(job, base)), _use(job, split, place.folds), tested)
+    return Store(records, ABLATIONS).find(str(job), key)
 
 
-def run_job(job: Job, base: Settings, place: Place, say: Progress) -> Record:
+def run_job(job: Job, base: Settings, place: Place, say: Progress) -> AblationRecord:
     """Train, or go on where an earlier call stopped; hear the fold that was left out."""
     made, begun = settings(job, base), (time.process_time(), time.monotonic())
     split = leave_one_out(place.corpora, place.folds)[job.test_fold]
-    digest = hashlib.sha256(json.dumps(_plain(made)).encode()).hexdigest()[:8]
+    digest = hashlib.sha256(json.dumps(plain(made)).encode()).hexdigest()[:8]
     folder = place.runs / f"{job}-{digest}"
     model, scaling = _trained(job, made, split.train, place, folder, say)
     material = _material(split.test, made.front, place.cache)
@@ -86,14 +90,14 @@ def run_job(job: Job, base: Settings, place: Place, say: Progress) -> Record:
     record = JobRecord(
         job,
         _use(job, split, place.folds),
-        Making(_plain(made), versions(), machine(), "sound-training default-ablation", round(seconds, 1)),
+        Making(plain(made), versions(), machine(), "sound-training default-ablation", round(seconds, 1)),
         tuple(_epoch(number, row) for number, row in enumerate(history, start=1)),
         len(history),
         cost(made.network, made.front.in_frames(HOP_FRAMES)),
         clips_of(split.test, heard.clips),
     )
     say(f"{job}: accuracy {clip_figures(heard.clips, record.clips.truth).accuracy:.3f}, {cpu_s:.0f} s of CPU")
-    return Record(record, streams, round(cpu_s, 1))
+    return AblationRecord(record, streams, round(cpu_s, 1))
 
 
 def _trained(
@@ -130,9 +134,3 @@ def _epoch(number: int, row: Row) -> Epoch:
 def _use(job: Job, split: Split, folds: Sequence[int]) -> DataUse:
     others = tuple(fold for fold in folds if fold != job.test_fold)
     return DataUse(others, "none: the last epoch's weights", len(split.train.events), 0, CLASSES)
-
-
-def _plain(made: Settings) -> dict[str, Any]:
-    """The settings as JSON gives them back."""
-    plain: dict[str, Any] = json.loads(json.dumps(asdict(made)))
-    return plain

@@ -12,7 +12,7 @@ from training.base.report import Cell, Report, Table
 from training.errors import DataError
 from training.recipes.ablation.factors import GROUPS
 from training.recipes.ablation.listening import FALSE_SHARE, PIECE_S, SCAPES, Streams
-from training.recipes.ablation.records import Record
+from training.recipes.ablation.records import AblationRecord
 from training.study.ablation import Effect, Factor, Group, effects
 from training.study.compare.gather import Entry
 from training.study.compare.pictures import forest
@@ -36,7 +36,7 @@ class Gain:
     delay_s: float | None
 
 
-def compose(records: Sequence[Record], costs: Table, hops: Table) -> Report:
+def compose(records: Sequence[AblationRecord], costs: Table, hops: Table) -> Report:
     """Return the page of all groups; ``costs`` of the front ends and times of ``hops`` are shown as they are.
 
     Raises
@@ -69,7 +69,7 @@ def compose(records: Sequence[Record], costs: Table, hops: Table) -> Report:
     return Report("\n\n".join(parts) + "\n", pictures, tables)
 
 
-def _opening(records: Sequence[Record]) -> Iterator[str]:
+def _opening(records: Sequence[AblationRecord]) -> Iterator[str]:
     run = records[0].job.making.settings["run"]
     lessons = records[0].job.making.settings["lessons"]["count"]
     spent = sum(record.cpu_s for record in records)
@@ -114,7 +114,7 @@ _NUMBERS = (
 
 
 def _row(
-    group: Group, effect: Effect, records: Sequence[Record]
+    group: Group, effect: Effect, records: Sequence[AblationRecord]
 ) -> tuple[tuple[Cell, ...], tuple[Cell, ...]]:
     """The row that is shown and the one of numbers."""
     base, other = _of(group.base, records), _of(effect.model, records)
@@ -138,7 +138,7 @@ def _row(
     return shown, numbers
 
 
-def _of(model: str, records: Sequence[Record]) -> Mapping[int, Record]:
+def _of(model: str, records: Sequence[AblationRecord]) -> Mapping[int, AblationRecord]:
     """The model's records by fold."""
     return {record.job.job.test_fold: record for record in records if record.job.job.model == model}
 
@@ -188,7 +188,7 @@ def _heard(streams: Streams) -> float:
     return float(np.mean([delay is not None for delay in streams.delays_s]))
 
 
-def _base(group: Group, records: Sequence[Record]) -> str:
+def _base(group: Group, records: Sequence[AblationRecord]) -> str:
     mine = _of(group.base, records)
     if not mine:
         return f"The base is `{group.base}`; it was not run."
@@ -204,7 +204,7 @@ def _base(group: Group, records: Sequence[Record]) -> str:
     )
 
 
-def _check(group: Group, records: Sequence[Record]) -> None:
+def _check(group: Group, records: Sequence[AblationRecord]) -> None:
     for factor in group.factors:
         base, other = _of(group.base, records), _of(group.model(factor), records)
         for fold in set(base) & set(other):

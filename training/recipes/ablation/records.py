@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import json
-import zlib
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
-from training.base.atomic import atomic_write
-from training.errors import DataError
 from training.recipes.ablation.listening import Streams
-from training.records.jobs import JobRecord
+from training.records.envelope import Envelope, Key
+from training.records.jobs import JOBS, SCHEMA, JobRecord
+from training.records.store import Store
 
 
 @dataclass(frozen=True, eq=False)
-class Record:
+class AblationRecord:
     """A finished job; ``streams`` is None where none could be heard, ``cpu_s`` is what all of it took."""
 
     job: JobRecord
@@ -23,32 +23,50 @@ class Record:
 
     def write(self, folder: Path) -> Path:
         """Write the record to its place under ``folder``, whole or not at all; return the path."""
-        path = self.job.job.path(folder)
-        parts = json.loads(self.job.to_json())
-        parts["streams"] = None if self.streams is None else asdict(self.streams)
-        parts["cpu_s"] = self.cpu_s
-        with atomic_write(path) as partial:
-            partial.write_text(json.dumps(parts, indent=1) + "\n", encoding="utf-8")
-        return path
+        return Store(folder, ABLATIONS).write(str(self.job.job), self)
 
 
-def read(path: Path) -> Record:
+class AblationCodec:
+    """Records of ablation jobs as envelopes: those of jobs, with more in them."""
+
+    kind = "ablation"
+    schema = SCHEMA
+
+    def pack(self, record: AblationRecord) -> Envelope:
+        """See :class:`~training.records.store.Codec`."""
+        envelope = JOBS.pack(record.job)
+        streams = None if record.streams is None else asdict(record.streams)
+        content = {**envelope.content, "streams": streams, "cpu_s": record.cpu_s}
+        return replace(envelope, kind=self.kind, content=content)
+
+    def unpack(self, envelope: Envelope) -> AblationRecord:
+        """See :class:`~training.records.store.Codec`."""
+        given = envelope.content["streams"]
+        streams = given and Streams(given["precision"], tuple(given["sounds"]), tuple(given["delays_s"]))
+        return AblationRecord(JOBS.unpack(envelope), streams, envelope.content["cpu_s"])
+
+    def upgrade(self, parts: Mapping[str, Any]) -> Envelope:
+        """See :class:`~training.records.store.Codec`."""
+        return replace(JOBS.upgrade(parts), kind=self.kind)
+
+    def decisive(self, key: Key) -> Key:
+        """See :class:`~training.records.store.Codec`."""
+        return JOBS.decisive(key)
+
+
+ABLATIONS = AblationCodec()
+
+
+def read(path: Path) -> AblationRecord:
     """Read one record.
 
     Raises
     ------
     DataError : the file is no record of a job
     """
-    try:
-        text = path.read_text(encoding="utf-8")
-        parts = json.loads(text)
-        given = parts["streams"]
-        streams = given and Streams(given["precision"], tuple(given["sounds"]), tuple(given["delays_s"]))
-        return Record(JobRecord.from_json(text), streams, parts["cpu_s"])
-    except (OSError, ValueError, KeyError, TypeError, zlib.error) as error:
-        raise DataError(f"{path}: no record ({error!r}); delete it and run its job again") from error
+    return Store(path.parent, ABLATIONS).read(path)
 
 
-def read_all(folder: Path) -> tuple[Record, ...]:
+def read_all(folder: Path) -> tuple[AblationRecord, ...]:
     """Return every record under ``folder``, ordered by job."""
     return tuple(sorted((read(path) for path in folder.glob("*/*.json")), key=lambda record: record.job.job))

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from training.errors import DataError
+from training.records.envelope import RunTime
 from training.records.jobs import JobRecord, read_all
 from training.robustness import records
 from training.robustness.attacks.in_features import Pushed
@@ -38,7 +39,7 @@ class Findings:
     alerted: tuple[Alerted, ...] = ()
     universal: tuple[Universal, ...] = ()
     examples: tuple[Example, ...] = ()
-    costs: tuple[tuple[str, records.Cost], ...] = ()
+    costs: tuple[tuple[str, RunTime], ...] = ()
     """Of every analysis that says what it took: its part, and that."""
 
     @property
@@ -84,9 +85,9 @@ def gather(folder: Path) -> Findings:
     )
 
 
-def _costs(folder: Path) -> Iterator[tuple[str, records.Cost]]:
+def _costs(folder: Path) -> Iterator[tuple[str, RunTime]]:
     for path in sorted(folder.glob("*/*.json")):
-        took = records.cost(path) if records.is_current(path) else None
+        took = records.read(path).time if records.is_current(path) else None
         if took is not None:
             yield path.parent.name, took
 
@@ -123,7 +124,7 @@ def _shared(*sides: Side) -> bool:
 
 def _rows(folder: Path) -> list[dict[str, Any]]:
     paths = (path for path in sorted(folder.glob("*.json")) if records.is_current(path))
-    return [row for path in paths for row in records.read(path)]
+    return [dict(row) for path in paths for row in records.read(path).rows]
 
 
 def _once(found: Iterable[Transferred]) -> tuple[Transferred, ...]:

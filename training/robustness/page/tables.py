@@ -251,13 +251,11 @@ def costs(findings: Findings) -> Table:
     parts = dict.fromkeys(part for part, _ in findings.costs)
     groups = [(part, [cost for of, cost in findings.costs if of == part]) for part in parts]
     groups.append(("all", [cost for _, cost in findings.costs]))
-    rows: tuple[tuple[Cell, ...], ...] = tuple(
-        (
-            part, len(took), f"{sum(c.seconds for c in took):.0f}", f"{sum(c.cpu_seconds for c in took):.0f}"
-        )
-        for part, took in groups
-    )  # fmt: skip
-    return Table(("part", "analyses", "seconds by the clock", "seconds of processors"), rows)
+    rows: list[tuple[Cell, ...]] = []
+    for part, took in groups:
+        seconds, cpu_seconds = sum(c.seconds for c in took), sum(c.cpu_seconds or 0.0 for c in took)
+        rows.append((part, len(took), f"{seconds:.0f}", f"{cpu_seconds:.0f}"))
+    return Table(("part", "analyses", "seconds by the clock", "seconds of processors"), tuple(rows))
 
 
 def everyday_figures(findings: Findings) -> Table:

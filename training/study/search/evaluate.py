@@ -7,7 +7,7 @@ from pathlib import Path
 
 from training.base.progress import Progress
 from training.errors import DataError
-from training.records.jobs import Job, JobRecord, read
+from training.records.jobs import Job, JobRecord
 from training.study.task import Options
 
 
@@ -37,11 +37,11 @@ class Validated:
         return accuracy, record.data.validation_clips
 
     def _record(self, job: Job) -> JobRecord:
-        from training.study.jobs import run_job
+        from training.study.jobs import found, run_job
 
-        path = job.path(self.records)
-        if path.is_file():
-            return read(path)
+        before = found(job, self.options, self.records)
+        if before is not None:
+            return before
         record = run_job(job, self.options, lambda text: self.report(f"fold {job.test_fold}: {text}"))
         record.write(self.records)
         return record

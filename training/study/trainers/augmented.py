@@ -91,14 +91,8 @@ def train(task: Task) -> Network:
     settings = settings_of(task.job.model, SETTINGS)
     front = default_front_end(task.options.cache)
     whole = _mel_power(task, front)
-    recipe = settings.recipe if task.backgrounds else _without_backgrounds(settings.recipe)
-    mixer = _mixer(task, whole, front, recipe)
-    steps = math.ceil(_WINDOWS_PER_CLIP * len(task.parts.train) / BATCH)
-    epochs = task.epochs(settings.epochs)
-    run = RunSpec(
-        recipe=recipe, seed=task.job.seed, epochs=epochs, steps=steps, batch=BATCH, rate=settings.rate,
-        decay=settings.decay, hardening=settings.hardening,
-    )  # fmt: skip
+    run = _run(task)
+    mixer = _mixer(task, whole, front, run.recipe)
     scaling = measure_scaling(mixer, task.job.seed)
     model = in_float32(settings.network(len(task.corpus.labels) + 1))
     infer = tf.function(model, reduce_retracing=True)
@@ -114,9 +108,23 @@ def train(task: Task) -> Network:
         guess = logits(task.parts.validation, hop=front.spec.frames).argmax(axis=1)
         return {"val_accuracy": float((guess == task.truth(task.parts.validation)).mean())}
 
-    course = Course(epochs, one_cycle(settings.rate, epochs, steps), measure)
+    course = Course(run.epochs, one_cycle(run.rate, run.epochs, run.steps), measure)
     history = fit_windows(model, run, mixer, scaling, course, task.folder, task.report)
-    return Network(model, scaling, front, _settings(run, scaling, front), history, logits)
+    return Network(model, scaling, front, {**decided(task), "deviation_db": scaling.std}, history, logits)
+
+
+def _run(task: Task) -> RunSpec:
+    settings = settings_of(task.job.model, SETTINGS)
+    return RunSpec(
+        recipe=settings.recipe if task.backgrounds else _without_backgrounds(settings.recipe),
+        seed=task.job.seed,
+        epochs=task.epochs(settings.epochs),
+        steps=math.ceil(_WINDOWS_PER_CLIP * len(task.parts.train) / BATCH),
+        batch=BATCH,
+        rate=settings.rate,
+        decay=settings.decay,
+        hardening=settings.hardening,
+    )
 
 
 def _mel_power(task: Task, front: FrontEnd) -> Bank:
@@ -128,9 +136,10 @@ def _mel_power(task: Task, front: FrontEnd) -> Bank:
     return whole
 
 
-def _settings(run: RunSpec, scaling: Scaling, front: FrontEnd) -> dict[str, Any]:
-    spec = front.spec
-    kept = {name: value for name, value in asdict(run).items() if name != "network"}
+def decided(task: Task) -> dict[str, Any]:
+    """Return what decides the weights, the clips apart, as the record keeps it."""
+    spec = default_front_end(task.options.cache).spec
+    kept = {name: value for name, value in asdict(_run(task)).items() if name != "network"}
     window = {
         "frames": spec.frames,
         "n_mels": spec.n_mels,
@@ -138,7 +147,7 @@ def _settings(run: RunSpec, scaling: Scaling, front: FrontEnd) -> dict[str, Any]
         "n_fft": spec.n_fft,
         "rate_hz": RATE,
     }
-    return kept | {"front_end": window, "deviation_db": scaling.std}
+    return kept | {"front_end": window}
 
 
 def _without_backgrounds(recipe: Recipe) -> Recipe:

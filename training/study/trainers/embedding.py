@@ -47,7 +47,12 @@ def fit(task: Task) -> Fitted:
         return filled
 
     whole = _cost(network, len(task.corpus.labels))
-    return Fitted(logits, (), 0, whole, {"C": _C, "features": "mean YAMNet embedding, standardised"})
+    return Fitted(logits, (), 0, whole, decided(task))
+
+
+def decided(task: Task) -> dict[str, Any]:
+    """Return what decides the regression, the clips apart, as the record keeps it."""
+    return {"C": _C, "features": "mean YAMNet embedding, standardised"}
 
 
 def embeddings(clips: Sequence[Clip], network: Path, cache: Path) -> Floats:

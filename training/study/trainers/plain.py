@@ -113,20 +113,29 @@ def train(task: Task) -> Network:
         parts = [predict(infer, clips.inputs(rows[i : i + 256])) for i in range(0, len(rows), 256)]
         return np.concatenate(parts)
 
-    shuffled = task.job.protocol == "honest" or settings.stops
     course = _course(task, settings, logits)
     history = optimise(
         model,
         keras.optimizers.Adam(settings.rate),
         on_logits(_loss(model, settings.decay)),
-        lambda epoch: _batches(clips, task, epoch, shuffled),
+        lambda epoch: _batches(clips, task, epoch, _shuffled(task, settings)),
         course,
         task.folder,
         task.report,
     )
-    used = asdict(settings) | {"batch": BATCH, "shuffled": shuffled, "epochs": course.epochs}
     best = course.best(history)
-    return Network(model, clips.spec, clips.scaler, clips.values, logits, history, best, used)
+    return Network(model, clips.spec, clips.scaler, clips.values, logits, history, best, decided(task))
+
+
+def decided(task: Task) -> dict[str, Any]:
+    """Return what decides the weights, the clips apart, as the record keeps it."""
+    settings = settings_of(task.job.model, SETTINGS)
+    epochs = task.epochs(settings.epochs)
+    return asdict(settings) | {"batch": BATCH, "shuffled": _shuffled(task, settings), "epochs": epochs}
+
+
+def _shuffled(task: Task, settings: Published) -> bool:
+    return task.job.protocol == "honest" or settings.stops
 
 
 class _Clips:

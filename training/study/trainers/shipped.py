@@ -24,7 +24,7 @@ from training.fit.loop import Row, history_of
 from training.fit.predict import clip_logits
 from training.fit.streaming import StreamRun
 from training.fit.streaming import train as train_taught
-from training.fit.windows import Scaling, measure_scaling
+from training.fit.windows import measure_scaling
 from training.mixing.prepare import make_mixer
 from training.networks.compact import cost
 from training.networks.streaming import build_last
@@ -52,14 +52,13 @@ def train(task: Task) -> Network:
     import keras
     import tensorflow as tf
 
-    settings = settings_of(task.job.model, SETTINGS)
     clips, chosen = task.corpus.clips, task.parts.train
     if task.corpus.name != "urbansound8k":
         raise DataError(
             f"{task.job}: hears UrbanSound8K's classes; `sound-training own` makes it hear others"
         )
     part = Part(tuple((clips[row], clips[row].label) for row in chosen), (), task.backgrounds)
-    run = replace(settings, seed=task.job.seed, epochs=task.epochs(settings.epochs))
+    run = _run(task)
     front = default_front_end(task.options.cache).cut(run.network.window)
     mixer = make_mixer(part, front, run.recipe, lambda done: None)
     scaling = measure_scaling(mixer, run.seed)
@@ -77,7 +76,9 @@ def train(task: Task) -> Network:
         )
         return means[:, : len(task.corpus.labels)]
 
-    return Network(model, scaling, front, _used(run, scaling), _history(task), logits)
+    return Network(
+        model, scaling, front, {**decided(task), "deviation_db": scaling.std}, _history(task), logits
+    )
 
 
 def _lessons(part: Part, front: FrontEnd, run: StreamRun, task: Task) -> Lessons:
@@ -89,8 +90,14 @@ def _lessons(part: Part, front: FrontEnd, run: StreamRun, task: Task) -> Lessons
     )  # fmt: skip
 
 
-def _used(run: StreamRun, scaling: Scaling) -> dict[str, Any]:
-    return {**asdict(run), "lessons": asdict(LessonPlan()), "deviation_db": scaling.std}
+def _run(task: Task) -> StreamRun:
+    settings = settings_of(task.job.model, SETTINGS)
+    return replace(settings, seed=task.job.seed, epochs=task.epochs(settings.epochs))
+
+
+def decided(task: Task) -> dict[str, Any]:
+    """Return what decides the weights, the clips apart, as the record keeps it."""
+    return {**asdict(_run(task)), "lessons": asdict(LessonPlan())}
 
 
 def _history(task: Task) -> list[Row]:

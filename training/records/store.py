@@ -1,0 +1,104 @@
+"""Records of one kind in a folder, a file each, and the one rule for what need not be made again."""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Generic, Protocol, TypeVar
+
+from training.base.atomic import atomic_write
+from training.errors import DataError
+from training.records.envelope import Envelope, Key, is_envelope
+
+Kind = TypeVar("Kind")
+Kind_co = TypeVar("Kind_co")
+
+_DAMAGE = (OSError, ValueError, KeyError, TypeError, zlib.error)
+
+
+class Codec(Protocol[Kind]):
+    """How records of one kind become envelopes and come back."""
+
+    @property
+    def kind(self) -> str: ...
+    @property
+    def schema(self) -> int: ...
+
+    def pack(self, record: Kind) -> Envelope:
+        """Return the record in its envelope."""
+
+    def unpack(self, envelope: Envelope) -> Kind:
+        """Return the record of an envelope; ValueError, KeyError or TypeError where it is none."""
+
+    def upgrade(self, parts: Mapping[str, Any]) -> Envelope:
+        """Return the envelope of a record in the layout that this kind had before there were envelopes."""
+
+    def decisive(self, key: Key) -> Key:
+        """Return what of a key decides the content, in the form of today."""
+
+
+class Store(Generic[Kind]):
+    """The records of one kind under a folder; a record's name is its path there without ``.json``."""
+
+    def __init__(self, folder: Path, codec: Codec[Kind]) -> None:
+        self._folder, self._codec = folder, codec
+
+    def path(self, name: str) -> Path:
+        """Return where the record of a name lies."""
+        return self._folder / f"{name}.json"
+
+    def write(self, name: str, record: Kind) -> Path:
+        """Write a record, whole or not at all; return its path."""
+        path = self.path(name)
+        with atomic_write(path) as partial:
+            partial.write_text(self._codec.pack(record).to_json(), encoding="utf-8")
+        return path
+
+    def find(self, name: str, key: Key) -> Kind | None:
+        """Return the record that need not be made again: same schema, same settings, same data.
+
+        A record that is damaged, or that was made of something else, is None like one that is not there.
+        """
+        try:
+            envelope = self._envelope(self.path(name).read_text(encoding="utf-8"))
+            if self._codec.decisive(envelope.key) != self._codec.decisive(key):
+                return None
+            return self._codec.unpack(envelope)
+        except _DAMAGE:
+            return None
+
+    def read(self, path: Path) -> Kind:
+        """Read one record.
+
+        Raises
+        ------
+        DataError : the file is no record of this kind and schema
+        """
+        try:
+            return self._codec.unpack(self._envelope(path.read_text(encoding="utf-8")))
+        except _DAMAGE as error:
+            raise DataError(
+                f"{path}: no {self._codec.kind} record of schema {self._codec.schema} ({error!r}); "
+                "delete it and run its job again"
+            ) from error
+
+    def _envelope(self, text: str) -> Envelope:
+        return envelope_of(text, self._codec)
+
+
+def envelope_of(text: str, codec: Codec[Any]) -> Envelope:
+    """Return the envelope of a stored record, of today or of before.
+
+    Raises
+    ------
+    ValueError, KeyError, TypeError : the text is no record of the codec's kind and schema
+    """
+    parts = json.loads(text)
+    envelope = Envelope.of(parts) if is_envelope(parts) else codec.upgrade(parts)
+    if envelope.kind != codec.kind:
+        raise ValueError(f"kind {envelope.kind} is not {codec.kind}")
+    if envelope.key.schema != codec.schema:
+        raise ValueError(f"schema {envelope.key.schema} is not {codec.schema}")
+    return envelope
