@@ -13,7 +13,7 @@ PYTEST ?=
 .PHONY: help demo run install service no-service test check tests system-packages lock study dist docs check-pi clean
 
 help:
-	@echo "make demo         play the example street: live view, alerts, an MQTT broker inside"
+	@echo "make demo         play the example street: the page, live view, alerts, an MQTT broker inside"
 	@echo "make run          the same with the microphone"
 	@echo "make install      the environment $(VENV) alone: $(VENV)/bin/sound-monitor --help"
 	@echo "make service      start at boot, restart when it fails (systemd); make no-service ends that"
@@ -28,10 +28,10 @@ help:
 # All five kinds of sound in the street are to be seen.
 demo: $(VENV)/installed
 	$(VENV)/bin/sound-monitor replay examples/street.wav --realtime --mqtt --states $(DEMO) --node street \
-	  --set events.profile=sensitive
+	  --set events.profile=sensitive --page --set web.write=true --start-time $$(date -u +%Y-%m-%dT%H:%M:%SZ)
 
 run: $(VENV)/installed .system-audio
-	$(VENV)/bin/sound-monitor run --set audio.wait=true $(DEMO)
+	$(VENV)/bin/sound-monitor run --set audio.wait=true $(DEMO) --set web.enabled=true --set web.write=true
 
 install: $(VENV)/installed
 
@@ -51,9 +51,10 @@ check: $(TEST_VENV)/installed
 tests: $(TEST_VENV)/installed
 	$(TEST_VENV)/bin/pytest -n auto --dist loadgroup $(PYTEST)
 
-# mosquitto, a sound server with a virtual microphone, ffmpeg: the tests use the real ones.
+# mosquitto, a sound server with a virtual microphone, ffmpeg, a browser: the tests use the real ones.
 system-packages:
-	.ci/system-packages mosquitto mosquitto-clients pulseaudio pulseaudio-utils libportaudio2 libasound2-plugins ffmpeg
+	.ci/system-packages mosquitto mosquitto-clients pulseaudio pulseaudio-utils libportaudio2 libasound2-plugins ffmpeg \
+	  chromium
 
 .system-audio:
 	.ci/system-packages libportaudio2

@@ -237,7 +237,13 @@ class _Session:
             from monitor.service.publishing import subscribe_command, topics
 
             command = subscribe_command(self.config, topics(self.config, self.options.node, ()))
-        view = stack.enter_context(open_view(ViewFacts.of(self.assembly, self.options.node, command)))
+        page = None
+        if self.wanted.page:
+            from monitor.service.page import address
+
+            page = address(self.config.settings.web)
+        facts = ViewFacts.of(self.assembly, self.options.node, command, page)
+        view = stack.enter_context(open_view(facts))
         if delivery is None:
             view.on_status("replay, not published")
             return [view]

@@ -49,12 +49,14 @@ def run(
     with ExitStack() as stack:
         if view:
             from monitor.cli.view import ViewFacts, open_view
+            from monitor.service.page import address
             from monitor.service.publishing import subscribe_command, topics
 
             node = node_name(config)
             names = topics(config, node, assembly.event_labels)
             subscribe = subscribe_command(config, names) if config.settings.mqtt.enabled else None
-            shown = stack.enter_context(open_view(ViewFacts.of(assembly, node, subscribe)))
+            page = address(config.settings.web) if config.settings.web.enabled else None
+            shown = stack.enter_context(open_view(ViewFacts.of(assembly, node, subscribe, page)))
             listeners.append(shown)
             tellers.append(shown.on_status)
         run_daemon(config, assembly, stop, listeners, tellers)

@@ -50,18 +50,20 @@ class ViewFacts:
     labels : of the scores, in their order
     thresholds : of the labels that make events, 0…1
     subscribe : the command that shows the same elsewhere; None = nothing is published
+    page : address of the page; None = it is not served
     """
 
     title: str
     labels: Sequence[str]
     thresholds: Mapping[str, float]
     subscribe: str | None
+    page: str | None = None
 
     @classmethod
-    def of(cls, assembly: Assembly, node: str, subscribe: str | None) -> ViewFacts:
+    def of(cls, assembly: Assembly, node: str, subscribe: str | None, page: str | None = None) -> ViewFacts:
         card = assembly.model.card
         thresholds = {label: settings.enter for label, settings in assembly.classes.items()}
-        return cls(f"{node} · {card.name} {card.version}", assembly.labels, thresholds, subscribe)
+        return cls(f"{node} · {card.name} {card.version}", assembly.labels, thresholds, subscribe, page)
 
 
 class View(Listener):
@@ -92,6 +94,8 @@ class PlainView(View):
         self._print(facts.title)
         if facts.subscribe:
             self._print(f"$ {facts.subscribe}")
+        if facts.page:
+            self._print(f"page {facts.page}")
 
     def on_record(self, record: EventRecord) -> None:
         self._print(describe(record))
@@ -143,7 +147,7 @@ class LiveView(View):
 
     def render(self) -> RenderableType:
         width = min(self._console.width, _WIDEST)
-        room = max(8, self._console.height - 12)
+        room = max(8, self._console.height - 13)
         classes = min(len(self._facts.labels), room * 3 // 5)
         body = Group(
             self._meter(width - 4),
@@ -159,6 +163,8 @@ class LiveView(View):
         if self._facts.subscribe:
             # Not inside the frame: a line that wraps there cannot be copied.
             lines.append(Text.assemble(("$ ", "dim"), (self._facts.subscribe, "cyan")))
+        if self._facts.page:
+            lines.append(Text.assemble(("page ", "dim"), (self._facts.page, "cyan")))
         return Group(*lines)
 
     def _progress(self) -> Text:

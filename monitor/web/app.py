@@ -14,6 +14,7 @@ from pydantic import BaseModel, ValidationError
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request as HttpRequest
 from starlette.responses import FileResponse, JSONResponse, RedirectResponse, Response
 from starlette.routing import Mount, Route, WebSocketRoute
@@ -37,6 +38,9 @@ ENDPOINTS = (*READING, *ACTING)
 _WRONG_PASSWORD_S = 1.0
 """An answer to a wrong password takes so long, one after the other: nobody tries many."""
 
+_WORTH_PACKING = 1000
+"""Bytes of an answer."""
+
 _TOO_MANY = 1013
 _COOKIE_S = 365 * 86400
 
@@ -54,7 +58,7 @@ def application(backend: Backend) -> ASGIApp:
         Mount("/static", StaticFiles(directory=STATIC)),
     ]
     app = Starlette(routes=routes, exception_handlers={404: _not_found, 405: _not_found})
-    return Guard(app, backend.rules)
+    return Guard(GZipMiddleware(app, minimum_size=_WORTH_PACKING), backend.rules)
 
 
 class Guard:
@@ -76,7 +80,10 @@ class Guard:
 
         async def guarded(message: Message) -> None:
             if message["type"] == "http.response.start":
-                MutableHeaders(scope=message).update(HEADERS)
+                answer = MutableHeaders(scope=message)
+                answer.update(HEADERS)
+                if request.path.startswith("/static/"):
+                    answer["Cache-Control"] = "no-cache"  # asked for again, sent only if it changed
             await send(message)
 
         if refusal is None:

@@ -48,6 +48,9 @@ const day = new Intl.DateTimeFormat(undefined, { weekday: "short", day: "numeric
 const both = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
 export const timeOf = (date) => clock.format(date);
 export const dayOf = (date) => day.format(date);
+const minute = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
+export const decibels = (value, digits = 1) => value.toFixed(digits).replace("-", "−");
+export const minuteOf = (date) => minute.format(date);
 export const momentOf = (date) => both.format(date);
 
 /** "3.4 s", "2 min 10 s", "1 h 5 min". */

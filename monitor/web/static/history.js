@@ -1,5 +1,5 @@
 // The history: timeline by class, heat map by hour and weekday, events with details and verdicts.
-import { api, bytes, Canvas, colours, dayOf, html, hue, ink, isDark, lasted, momentOf, Notice, paint, percent, timeOf, useCallback, useEffect, useLoad, useMemo, useState, words } from "./base.js";
+import { api, bytes, Canvas, colours, dayOf, decibels, html, hue, ink, isDark, lasted, minuteOf, momentOf, Notice, paint, percent, timeOf, useCallback, useEffect, useLoad, useMemo, useState, words } from "./base.js";
 
 const DAY = 86_400_000;
 const RANGES = { "24 hours": DAY, "7 days": 7 * DAY, "30 days": 30 * DAY, year: 365 * DAY };
@@ -18,14 +18,14 @@ const query = (values) => {
   return found;
 };
 
-/** Step of the axis that leaves room for its words. */
-function step(span) {
+/** Step of the axis that leaves room for so many words. */
+function step(span, most) {
   const steps = [60_000, 300_000, 900_000, 3_600_000, 3 * 3_600_000, 6 * 3_600_000, 12 * 3_600_000, DAY, 2 * DAY, 7 * DAY, 30 * DAY, 90 * DAY];
-  return steps.find((one) => span / one <= 8) ?? 365 * DAY;
+  return steps.find((one) => span / one <= most) ?? 365 * DAY;
 }
 
 function drawAxis(context, width, height, from, to) {
-  const every = step(to - from);
+  const every = step(to - from, Math.max(2, Math.floor(width / 105)));
   context.font = "12px system-ui, sans-serif";
   context.fillStyle = ink("muted");
   context.strokeStyle = ink("grid");
@@ -123,7 +123,7 @@ function HeatMap({ counts, labels }) {
     return found;
   }, [counts, labels]);
   const most = Math.max(1, ...cells.flat());
-  return html`<div class="scroll" tabindex="0" role="region" aria-labelledby="heat"><table class="heat">
+  return html`<div class="scroll" tabindex="0" role="group" aria-label="Events by weekday and hour"><table class="heat">
     <caption class="unseen">Events by weekday and hour</caption>
     <thead><tr><td></td>${Array.from({ length: 24 }, (_, hour) => html`<th scope="col"><span class=${hour % 3 ? "unseen" : ""}>${hour}</span></th>`)}</tr></thead>
     <tbody>${cells.map((row, i) => html`<tr><th scope="row">${DAYS[i]}</th>${row.map((count, hour) =>
@@ -168,7 +168,7 @@ function Details({ id, write, close, changed }) {
   };
   const figures = {
     began: momentOf(new Date(event.start)), lasted: lasted(event.duration_s), score: `${percent(event.score)} at its peak, threshold ${percent(event.threshold)}`,
-    level: `${event.level_dbfs} dBFS, ${event.over_background_db} dB over the background`, "detected after": `${event.delay_s} s`,
+    level: `${decibels(event.level_dbfs)} dBFS, ${decibels(event.over_background_db)} dB over the background`, "detected after": `${event.delay_s} s`,
     ended: event.reason ?? "still on", model: `${event.model} ${event.model_version}`,
   };
   return html`<aside class="card details" aria-labelledby="details">
@@ -202,7 +202,7 @@ function Events({ span, chosen, choose, labels, all, round }) {
     <tbody>${pages.events.map((one) => html`<tr key=${one.event_id} class=${one.event_id === chosen ? "chosen" : ""}>
       <td><button class="link" onClick=${() => choose(one.event_id)}>${momentOf(new Date(one.start))}</button></td>
       <td><i class="swatch" style=${{ "--hue": hue(all, one.label) }}></i>${words(one.label)}</td><td>${lasted(one.duration_s)}</td>
-      <td class="number">${percent(one.score)}</td><td class="number">${one.level_dbfs.toFixed(0)} dBFS</td>
+      <td class="number">${percent(one.score)}</td><td class="number">${decibels(one.level_dbfs, 0)} dBFS</td>
       <td>${{ right: "right", false_alarm: "false alarm" }[one.verdict] ?? ""}</td></tr>`)}</tbody>
   </table></div>
   ${pages.next && html`<button class="more" onClick=${more}>Show more</button>`}`;
@@ -216,12 +216,12 @@ function Precision({ weeks, labels }) {
   }
   const rows = Object.entries(sums).sort();
   if (!rows.length) return html`<${Notice} title="No verdict yet">Say of alerts whether they were right: the share by class appears here, and they can be taught from.</${Notice}>`;
-  return html`<table class="precision">
+  return html`<div class="scroll"><table class="precision">
     <thead><tr><th scope="col">Class</th><th scope="col">Right</th><th scope="col">False</th><th scope="col">Missed</th><th scope="col">Precision</th></tr></thead>
     <tbody>${rows.map(([label, [right, wrong, missed]]) => html`<tr><th scope="row"><i class="swatch" style=${{ "--hue": hue(labels, label) }}></i>${words(label)}</th>
       <td class="number">${right}</td><td class="number">${wrong}</td><td class="number">${missed}</td>
       <td class="bar">${right + wrong ? html`<span class="track" style=${{ "--score": right / (right + wrong) }} aria-hidden="true"><i class="fill"></i></span>${percent(right / (right + wrong))}` : "no verdict"}</td></tr>`)}</tbody>
-  </table>`;
+  </table></div>`;
 }
 
 /** Everything that is drawn of a span: single events while they are few, else counts. */
@@ -272,7 +272,7 @@ export function History({ live }) {
   const write = Boolean(live.facts?.write);
   return html`<div class=${chosen ? "history with-details" : "history"}>
     <section class="card" aria-labelledby="when">
-      <div class="head"><h2 id="when">${momentOf(new Date(span[0]))} to ${momentOf(new Date(span[1]))}</h2>
+      <div class="head"><h2 id="when">${minuteOf(new Date(span[0]))} to ${minuteOf(new Date(span[1]))}</h2>
         <div class="ranges" role="group" aria-label="Time shown">${Object.entries(RANGES).map(([name, length]) =>
           html`<button class="quiet" aria-pressed=${Math.abs(span[1] - span[0] - length) < 1000} onClick=${() => jump(length)}>${name}</button>`)}</div></div>
       ${present.length > 0 && html`<div class="filters" role="group" aria-label="Classes shown">${present.map((label) => html`<button key=${label} class="quiet filter" aria-pressed=${!hidden.includes(label)} onClick=${() => toggle(label)}>

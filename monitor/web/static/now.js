@@ -1,5 +1,5 @@
 // What it hears now: scrolling log-mel, level, classes with their marks, alerts, and why not.
-import { bytes, calm, colours, html, hue, ink, isDark, lasted, paint, percent, score, timeOf, useEffect, useRef, useState, words, api, Notice } from "./base.js";
+import { bytes, calm, colours, decibels, html, hue, ink, isDark, lasted, paint, percent, score, timeOf, useEffect, useRef, useState, words, api, Notice } from "./base.js";
 
 const WIDE_S = 30;
 const NARROW_S = 12;
@@ -91,7 +91,7 @@ function Spectrogram({ live }) {
     const draw = (now) => {
       frame = requestAnimationFrame(draw);
       const canvas = ref.current;
-      if (!canvas || !live.hop || scroll.current.empty || now - last < (calm() ? 900 : 30)) return;
+      if (!canvas || !live.hop || scroll.current.empty || now - last < (calm() ? 900 : 45)) return;
       last = now;
       const ratio = devicePixelRatio || 1;
       const { clientWidth: width, clientHeight: height } = canvas;
@@ -125,12 +125,11 @@ function LevelMeter({ hop }) {
       <i class="fill"></i><i class="mark background"></i><i class="mark peak"></i>
     </div>
     <dl>
-      <div><dt>level</dt><dd>${rms.toFixed(1)}</dd></div>
-      <div><dt>peak</dt><dd>${peak.toFixed(1)}</dd></div>
-      <div><dt>background</dt><dd>${background.toFixed(1)}</dd></div>
-      <div class="unit">dBFS</div>
-      <div class=${hop.clipped ? "clip now" : "clip"}>${hop.clipped ? `${hop.clipped} samples clipped` : "not clipped"}</div>
+      <div><dt>level</dt><dd>${decibels(rms)}</dd></div>
+      <div><dt><i class="mark peak"></i>peak</dt><dd>${decibels(peak)}</dd></div>
+      <div><dt><i class="mark background"></i>background</dt><dd>${decibels(background)} dBFS</dd></div>
     </dl>
+    <p class=${hop.clipped ? "clip now" : "clip"}>${hop.clipped ? `${hop.clipped} samples clipped` : "not clipped"}</p>
   </div>`;
 }
 
@@ -247,13 +246,17 @@ export function Now({ live }) {
   const write = live.facts.write;
   const away = live.state !== "open";
   return html`<div class=${away ? "now away" : "now"}>
-    <section class="card picture" aria-label="Sound">
-      <${Spectrogram} live=${live} />
-      ${live.hop ? html`<${LevelMeter} hop=${live.hop} />` : html`<p class="wait">Waiting for audio…</p>`}
-    </section>
-    ${live.hop && html`<${Classes} live=${live} hop=${live.hop} />`}
-    <${Alerts} live=${live} write=${write} />
-    <${WhyNot} live=${live} write=${write} />
+    <div class="column">
+      <section class="card" aria-label="Sound">
+        <${Spectrogram} live=${live} />
+        ${live.hop ? html`<${LevelMeter} hop=${live.hop} />` : html`<p class="wait">Waiting for audio…</p>`}
+      </section>
+      <${Alerts} live=${live} write=${write} />
+    </div>
+    <div class="column">
+      ${live.hop && html`<${Classes} live=${live} hop=${live.hop} />`}
+      <${WhyNot} live=${live} write=${write} />
+    </div>
     ${live.facts.subscribe && html`<p class="subscribe">The same in a terminal: <code>${live.facts.subscribe}</code></p>`}
   </div>`;
 }

@@ -39,6 +39,7 @@ class Served:
     outbox: Outbox
     backend: Backend
     port: int
+    server: PageServer
 
     def ask(
         self, path: str, method: str = "GET", body: object = None, **headers: str
@@ -76,7 +77,9 @@ class Served:
 
 
 @contextmanager
-def served(folder: Path, *, write: bool = False, rules: Rules | None = None) -> Iterator[Served]:
+def served(
+    folder: Path, *, write: bool = False, rules: Rules | None = None, port: int | None = None
+) -> Iterator[Served]:
     settings = ClassSettings(enter=0.5, exit=0.3)
     classes = dict.fromkeys(LABELS, settings)
     facts = Facts("balcony", "0", "ear", "1", LABELS, classes, {}, HOP_S)
@@ -99,10 +102,10 @@ def served(folder: Path, *, write: bool = False, rules: Rules | None = None) -> 
             rules=rules or Rules(),
             write=write,
         )
-        bound = bind("127.0.0.1", free_port(), "web.port")
-        port = bound.getsockname()[1]
-        stack.enter_context(closing(PageServer(backend, bound)))
-        yield Served(outbox, backend, port)
+        port = port or free_port()
+        server = PageServer(backend, bind("127.0.0.1", port, "web.port"))
+        stack.enter_context(closing(server))
+        yield Served(outbox, backend, port, server)
 
 
 def free_port() -> int:

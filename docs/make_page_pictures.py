@@ -1,0 +1,222 @@
+"""Makes the pictures of the page: python docs/make_page_pictures.py [FOLDER]
+
+Replays the example street in real time beside a made-up history of two months, and takes what
+Chromium shows: both themes, and a phone's width. Needs the extras ``web`` and ``test`` and the
+system's Chromium (``CHROMIUM`` names another one).
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import random
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from monitor.clock import iso_utc
+from monitor.delivery.outbox import Outbox
+from monitor.history.notebook import Judgement, Moment, Notebook, Peak
+from monitor.records import EventRecord
+
+ROOT = Path(__file__).parent.parent
+CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
+FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-quic")
+DAY_S = 86400.0
+
+HABITS = {
+    # class: events a day, and the hours around which they happen
+    "dog_bark": (7.0, (8, 18)),
+    "siren": (3.0, (13, 22)),
+    "drilling": (2.5, (10,)),
+    "jackhammer": (1.5, (9, 15)),
+    "street_music": (1.0, (17,)),
+}
+"""A made-up street."""
+
+DESKTOP, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
+SETTLED_MS = 1500
+"""For answers to be drawn."""
+
+LIVE_S = 32.0
+"""Seconds of the street that have been heard when pictures are taken: a jackhammer is on."""
+
+
+def made_up_history(path: Path, now: float, days: int = 60) -> None:
+    """Fill a new history: events, verdicts on a quarter of them, pictures of the newest, score peaks."""
+    chance = random.Random(7)
+    events = []
+    for label, (daily, hours) in HABITS.items():
+        for day in range(days):
+            for _ in range(_poisson(chance, daily)):
+                hour = chance.gauss(chance.choice(hours), 1.6) % 24
+                midnight = (now // DAY_S) * DAY_S - day * DAY_S
+                at = midnight + 3600 * hour
+                if at < now - 600:
+                    events.append((at, label))
+    with closing(Outbox(path)) as outbox:
+        notebook = Notebook(outbox, lambda: now)
+        for number, (at, label) in enumerate(sorted(events)):
+            start = _start(number, at, label, chance)
+            lasted = chance.expovariate(1 / 9.0) + 1.0
+            end = replace(
+                start, seq=2 * number + 2, type="end", end=iso_utc(at + lasted), end_s=round(100 + lasted, 2),
+                duration_s=round(lasted, 2), reason="released",
+            )  # fmt: skip
+            outbox.append_all((start, end))
+            if chance.random() < 0.25:
+                right = chance.random() < {"siren": 0.97, "drilling": 0.8}.get(label, 0.88)
+                verdict = "right" if right else "false_alarm"
+                notebook.judge(Judgement(label, verdict, at, "ear 1", start.event_id))
+            if at > now - DAY_S:
+                notebook.keep_moment(_moment(start, lasted, number))
+        peaks = [
+            Peak(label, now - 5 * DAY_S * chance.random(), chance.betavariate(1.2, 2.2))
+            for label in HABITS
+            for _ in range(160)
+        ]
+        notebook.keep_peaks(peak for peak in peaks if peak.peak >= 0.1)
+
+
+def _poisson(chance: random.Random, mean: float) -> int:
+    count, product = 0, chance.random()
+    while product > math.exp(-mean):
+        count, product = count + 1, product * chance.random()
+    return count
+
+
+def _start(number: int, at: float, label: str, chance: random.Random) -> EventRecord:
+    return EventRecord(
+        event_id=f"made-up-{number}", seq=2 * number + 1, type="start", node="balcony", label=label,
+        start=iso_utc(at), end=None, start_s=100.0, end_s=None, duration_s=None,
+        score=round(chance.uniform(0.75, 1.0), 3), score_mean=0.8, threshold=0.7,
+        level_dbfs=round(chance.uniform(-38, -14), 1), over_background_db=round(chance.uniform(8, 30), 1),
+        delay_s=round(chance.uniform(0.4, 1.4), 2), model="urban-sounds", model_version="0.6.0",
+        clock="synced",
+    )  # fmt: skip
+
+
+def _moment(start: EventRecord, lasted: float, seed: int) -> Moment:
+    """A picture with a rising and falling tone in noise."""
+    noise = np.random.default_rng(seed)
+    frames = round(50 * min(8.0, lasted + 2.0))
+    rows = noise.normal(60, 18, (frames, 64))
+    for frame in range(50, min(frames, 50 + round(50 * lasted))):
+        tone = 28 + 10 * math.sin(frame / 18.0)
+        for overtone in (1.0, 1.45):
+            band = int(tone * overtone)
+            if band < 62:
+                rows[frame, band : band + 2] += 130 / overtone
+    picture = np.clip(rows, 0, 255).astype(np.uint8)
+    return Moment(start.event_id, start.start_s - 1.0, 0.02, picture, None, "ear 1")
+
+
+@contextmanager
+def replayed(history: Path, port: int) -> Iterator[str]:
+    """The example street on a page that may write."""
+    sets = (f"web.port={port}", "web.write=true", "events.profile=sensitive", "mqtt.enabled=false")
+    command = [
+        sys.executable,
+        "-m",
+        "monitor",
+        "replay",
+        str(ROOT / "examples/street.wav"),
+        "--realtime",
+        "--start-time",
+        iso_utc(time.time()),
+        "--page",
+    ]
+    command += ["--history", str(history), "--node", "balcony"]
+    command += [word for setting in sets for word in ("--set", setting)]
+    process = subprocess.Popen(
+        command, cwd=history.parent, env={**os.environ, "PYTHONPATH": str(ROOT)}, stderr=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        yield f"http://127.0.0.1:{port}/"
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def open_page(browser: Browser, url: str, theme: str, size: dict[str, int]) -> Page:
+    page = browser.new_page(viewport=size, color_scheme=theme, device_scale_factor=1)
+    deadline = time.monotonic() + 30
+    while True:
+        try:
+            page.goto(url)
+            break
+        except Exception:
+            if time.monotonic() > deadline:
+                raise
+            page.wait_for_timeout(100)
+    page.wait_for_selector("main .card")
+    return page
+
+
+def take(browser: Browser, url: str, out: Path) -> None:
+    looks = [
+        (theme, width, size)
+        for theme in ("light", "dark")
+        for width, size in (("wide", DESKTOP), ("phone", PHONE))
+    ]
+    pages = [open_page(browser, url, theme, size) for theme, _, size in looks]
+    pages[0].wait_for_timeout(1000 * LIVE_S)
+    for (theme, width, _), page in zip(looks, pages, strict=True):
+        page.screenshot(path=out / f"page-now-{theme}-{width}.png")
+        page.close()
+    for theme, width, size in looks:
+        page = open_page(browser, url, theme, size)
+        take_history(page, url, out, f"{theme}-{width}")
+        take_tune(page, url, out, f"{theme}-{width}")
+        page.close()
+
+
+def take_history(page: Page, url: str, out: Path, look: str) -> None:
+    page.goto(f"{url}#history")
+    page.get_by_role("button", name="7 days").first.click()
+    page.wait_for_timeout(SETTLED_MS)
+    page.screenshot(path=out / f"page-history-{look}.png")
+    page.get_by_role("button", name="24 hours").first.click()
+    page.wait_for_timeout(SETTLED_MS)
+    page.locator(".events .link").nth(3).click()
+    page.wait_for_selector(".details .facts")
+    page.wait_for_timeout(SETTLED_MS)
+    page.screenshot(path=out / f"page-event-{look}.png")
+
+
+def take_tune(page: Page, url: str, out: Path, look: str) -> None:
+    page.goto(f"{url}#tune")
+    page.select_option("#class", "siren")
+    page.wait_for_selector(".uplot")
+    page.locator("#enter").fill("0.5")
+    page.wait_for_timeout(SETTLED_MS)
+    page.screenshot(path=out / f"page-tune-{look}.png")
+
+
+def main() -> None:
+    out = Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "docs" / "images"
+    out.mkdir(parents=True, exist_ok=True)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
+        history = Path(folder) / "history.db"
+        made_up_history(history, time.time())
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        with replayed(history, port) as url:
+            take(browser, url, out)
+        browser.close()
+
+
+if __name__ == "__main__":
+    main()
