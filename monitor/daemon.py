@@ -79,7 +79,7 @@ def run(
         control = Control(config, assembly, SettingsStore(settings_path(config.settings.history_path)))
         audience = stack.enter_context(closing(Audience(listeners, tellers)))
         supervisor = _supervisor(assembly, delivery, vitals, audio.stall_s, audience)
-        page = stack.enter_context(_page(config, assembly, delivery, supervisor))
+        page = stack.enter_context(_page(config, control, assembly, delivery, supervisor))
         listening = Listening(
             open_source,
             _Streams(node_name(config), delivery.next_seq, vitals),
@@ -106,7 +106,7 @@ def run(
 
 @contextmanager
 def _page(
-    config: Config, assembly: Assembly, delivery: Delivery, supervisor: Supervisor
+    config: Config, control: Control, assembly: Assembly, delivery: Delivery, supervisor: Supervisor
 ) -> Iterator[tuple[Audience, ...]]:
     """Serve the page if config asks for it; what follows the stream for it has a queue of its own."""
     if not config.settings.web.enabled:
@@ -120,7 +120,7 @@ def _page(
         return Status(supervisor.health, None if publisher is None else publisher.connected)
 
     with (
-        open_page(config, assembly, delivery.outbox, status, node_name(config)) as followers,
+        open_page(config, assembly, delivery.outbox, status, node_name(config), control) as followers,
         closing(Audience(followers)) as audience,
     ):
         yield (audience,)

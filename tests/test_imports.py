@@ -42,7 +42,8 @@ BELOW: dict[str, set[str]] = {
     "web": {"clock", "delivery", "errors", "events", "history", "listeners", "records", "settings"},
     "control": {"clock", "config", "errors", "events", "model", "stream"},
     "service": {
-        "config", "delivery", "errors", "health", "history", "listeners", "records", "stream", "web",
+        "config", "control", "delivery", "errors", "health", "history", "listeners", "records", "stream",
+        "web",
     },
 }  # fmt: skip
 """What each part may import of the others; parts that are not named here wire these together."""

@@ -5,11 +5,14 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
+from functools import partial
 from ipaddress import ip_address
 
 from monitor import __version__
 from monitor.config.load import Config, read_secret
 from monitor.config.sections import Web
+from monitor.control.control import Control
+from monitor.control.state import ControlState
 from monitor.delivery.outbox import Outbox
 from monitor.errors import ConfigError
 from monitor.listeners import Listener
@@ -22,9 +25,19 @@ log = logging.getLogger(__name__)
 
 @contextmanager
 def open_page(
-    config: Config, assembly: Assembly, outbox: Outbox, status: StatusNow, node: str
+    config: Config,
+    assembly: Assembly,
+    outbox: Outbox,
+    status: StatusNow,
+    node: str,
+    control: Control | None = None,
 ) -> Iterator[Sequence[Listener]]:
     """Serve the page while the context lasts; yield what must follow the stream.
+
+    Parameters
+    ----------
+    control : Control or None
+        Takes changes of settings; None in a replay.
 
     Raises
     ------
@@ -55,14 +68,17 @@ def open_page(
         pictures=web.pictures,
         model=f"{card.name} {card.version}",
     )
-    facts = _facts(config, assembly, node)
-    hub = Hub(lambda: facts, status)
+
+    def facts() -> Facts:
+        return _facts(config, assembly, node, None if control is None else control.state)
+
+    hub = Hub(facts, status, write=web.write)
     with ExitStack() as stack:
         stack.enter_context(closing(keeper))
         reader = stack.enter_context(closing(HistoryReader(outbox.path)))
         bound = bind(web.host, web.port, config.where("web", "port"))
         backend = Backend(
-            facts=lambda: facts,
+            facts=facts,
             status=status,
             reader=reader,
             notebook=notebook,
@@ -70,8 +86,11 @@ def open_page(
             hub=hub,
             rules=rules,
             write=web.write,
+            apply=None if control is None else partial(control.apply, by="page"),
         )
         stack.enter_context(closing(PageServer(backend, bound)))
+        if control is not None:
+            control.follow(lambda state: hub.on_facts(_facts(config, assembly, node, state)))
         log.info("page at %s", address(web))
         yield keeper, hub
 
@@ -107,8 +126,11 @@ def _loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def _facts(config: Config, assembly: Assembly, node: str) -> Facts:
+def _facts(config: Config, assembly: Assembly, node: str, state: ControlState | None) -> Facts:
     card = assembly.model.card
+    changed: tuple[str, ...] = ()
+    if state is not None:
+        assembly, changed = state.assembly, tuple(sorted(state.changes))
     subscribe = None
     if config.settings.mqtt.enabled:
         subscribe = subscribe_command(config, topics(config, node, assembly.event_labels))
@@ -122,4 +144,6 @@ def _facts(config: Config, assembly: Assembly, node: str) -> Facts:
         disabled=assembly.disabled,
         hop_s=assembly.hop_s,
         subscribe=subscribe,
+        adjustable=state is not None,
+        changed=changed,
     )

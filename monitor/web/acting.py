@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
 from monitor.clock import parse_utc
+from monitor.errors import ControlError
 from monitor.history.notebook import Judgement
 from monitor.web.backend import Backend, Endpoint, RequestError
 from monitor.web.reading import EventId, Label, OneEvent, Parameters, Utc
@@ -29,6 +30,15 @@ class NewVerdict(Parameters):
         if (self.event_id is None) != missed or (self.label is not None) != missed:
             raise ValueError("write event_id with right or false_alarm, label with missed")
         return self
+
+
+class NewSetting(Parameters):
+    """A setting of the running monitor, kept over restarts; without a value the config's holds again."""
+
+    key: Annotated[str, Field(min_length=1, max_length=200)] = Field(
+        description="listening, pause_s, profile, classes.<label>.enabled, classes.<label>.threshold"
+    )
+    value: bool | float | Annotated[str, Field(max_length=100)] | None = None
 
 
 def _judge(backend: Backend, body: NewVerdict) -> Any:
@@ -66,7 +76,18 @@ def _withdraw(backend: Backend, query: OneEvent) -> Any:
     return {"verdict": None}
 
 
+def _set(backend: Backend, body: NewSetting) -> Any:
+    if backend.apply is None:
+        raise RequestError(409, "a replay has no settings to change")
+    try:
+        backend.apply(body.key, body.value)
+    except ControlError as error:
+        raise RequestError(422, str(error)) from error
+    return backend.facts().as_json(write=backend.write)
+
+
 ACTING = (
+    Endpoint("POST", "/api/settings", "Change a setting at once and for later runs.", _set, NewSetting),
     Endpoint(
         "POST", "/api/verdicts", "Say whether an alert was right, or that one was missed.", _judge, NewVerdict
     ),

@@ -199,7 +199,7 @@ def _live(backend: Backend) -> Callable[[WebSocket], Awaitable[None]]:
             return
         await websocket.accept()
         with hub.viewer() as viewer, suppress(WebSocketDisconnect):
-            await websocket.send_text(hub.hello(write=backend.write))
+            await websocket.send_text(hub.hello())
             await websocket.send_text(hub.status_message())
             gone = asyncio.create_task(_until_gone(websocket))
             try:

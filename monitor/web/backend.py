@@ -21,6 +21,8 @@ class Backend:
     """All of one monitor that its server may use.
 
     write : whether requests may change anything
+    apply : changes one setting of the running monitor, as :meth:`monitor.control.control.Control.apply`
+        does; None in a replay, which has none
     """
 
     facts: FactsNow
@@ -31,6 +33,7 @@ class Backend:
     hub: Hub
     rules: Rules
     write: bool
+    apply: Callable[[str, object], object] | None = None
 
 
 class RequestError(Exception):

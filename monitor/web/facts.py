@@ -19,6 +19,8 @@ class Facts:
     disabled : ``enter`` of those that make none
     hop_s : seconds between hops
     subscribe : the shell command that shows the same from the broker; None = nothing is published
+    adjustable : whether settings can be changed while running
+    changed : keys of those that differ from the config
     """
 
     node: str
@@ -30,6 +32,8 @@ class Facts:
     disabled: Mapping[str, float]
     hop_s: float
     subscribe: str | None = None
+    adjustable: bool = False
+    changed: tuple[str, ...] = ()
 
     def as_json(self, *, write: bool) -> dict[str, Any]:
         marks = {
@@ -52,6 +56,8 @@ class Facts:
             "hop_s": self.hop_s,
             "subscribe": self.subscribe,
             "write": write,
+            "adjustable": self.adjustable and write,
+            "changed": self.changed,
         }
 
 

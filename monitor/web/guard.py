@@ -146,7 +146,7 @@ def host_of(header: str) -> str:
         parts.port  # noqa: B018 - raises on a bad one
     except ValueError:
         return ""
-    return (parts.hostname or "").rstrip(".") if parts.netloc == header and "@" not in header else ""
+    return (parts.hostname or "").lower().rstrip(".") if parts.netloc == header and "@" not in header else ""
 
 
 def _is_loopback(client: str | None) -> bool:

@@ -61,16 +61,25 @@ class Hub(Listener):
 
     Parameters
     ----------
+    write : whether viewers may change anything
     utc : clock, seconds since 1970
     """
 
-    def __init__(self, facts: FactsNow, status: StatusNow, utc: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        facts: FactsNow,
+        status: StatusNow,
+        *,
+        write: bool = False,
+        utc: Callable[[], float] = time.time,
+    ) -> None:
         self._facts = facts
+        self._write = write
         self._status = status
         self._utc = utc
         self._writer = HopWriter(facts().hop_s)
         self._viewers: set[Viewer] = set()
-        self._waiting: deque[tuple[float, HopResult] | EventRecord] = deque(maxlen=_WAITING)
+        self._waiting: deque[tuple[float, HopResult] | EventRecord | Facts] = deque(maxlen=_WAITING)
         self._scheduled = False
         self._loop: asyncio.AbstractEventLoop | None = None
         self._near: deque[tuple[float, Any]] = deque(maxlen=_NEAR)
@@ -84,10 +93,6 @@ class Hub(Listener):
     @property
     def viewers(self) -> int:
         return len(self._viewers)
-
-    @property
-    def facts(self) -> Facts:
-        return self._facts()
 
     def on_hop(self, file: str, hop: HopResult) -> None:
         self.latest = hop
@@ -105,6 +110,11 @@ class Hub(Listener):
             self._events.pop(record.event_id, None)
         if self._viewers:
             self._wait(record)
+
+    def on_facts(self, facts: Facts) -> None:
+        """Settings have changed."""
+        if self._viewers:
+            self._wait(facts)
 
     async def run(self) -> None:
         """Tell viewers how the monitor is, once a second while there are any; for ever."""
@@ -124,17 +134,22 @@ class Hub(Listener):
         finally:
             self._viewers.discard(viewer)
 
-    def hello(self, *, write: bool) -> str:
+    def hello(self) -> str:
         """The first message of a connection: all that a page needs before the next hop."""
         near = [{"utc": round(at, 3), **near_json(one)} for at, one in tuple(self._near)]
         events = [json.loads(record.to_json()) for record in tuple(self._events.values())]
-        hello = {"type": "hello", "facts": self._facts().as_json(write=write), "near": near, "open": events}
+        hello = {
+            "type": "hello",
+            "facts": self._facts().as_json(write=self._write),
+            "near": near,
+            "open": events,
+        }
         return json.dumps(hello)
 
     def status_message(self) -> str:
         return json.dumps({"type": "status", **self._status().as_json()})
 
-    def _wait(self, told: tuple[float, HopResult] | EventRecord) -> None:
+    def _wait(self, told: tuple[float, HopResult] | EventRecord | Facts) -> None:
         self._waiting.append(told)
         if not self._scheduled and self._loop is not None:
             self._scheduled = True
@@ -147,6 +162,8 @@ class Hub(Listener):
             told = self._waiting.popleft()
             if isinstance(told, EventRecord):
                 self._tell(event_message(told))
+            elif isinstance(told, Facts):
+                self._tell(json.dumps({"type": "facts", "facts": told.as_json(write=self._write)}))
             else:
                 utc, hop = told
                 self._tell(self._writer.write(hop, utc))

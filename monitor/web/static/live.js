@@ -57,6 +57,9 @@ export class Live extends EventTarget {
       this.arrived = performance.now();
       for (const near of message.near) this.#came(near, message.utc);
       this.#tell("hop", message);
+    } else if (message.type === "facts") {
+      this.facts = message.facts;
+      this.#tell("hello");
     } else if (message.type === "event") this.#event(message.record);
   }
 

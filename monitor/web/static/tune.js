@@ -70,20 +70,23 @@ function Class({ live, label, days }) {
   if (!data.peaks.length) return html`<${Notice} title=${`No score of ${words(label)} rose above 0.1 in this time`}>The monitor collects them while the page is enabled.</${Notice}>`;
   const apply = async () => {
     try {
-      await api("settings", { method: "POST", body: { label, enter } });
+      await api("settings", { method: "POST", body: { key: `classes.${label}.threshold`, value: enter } });
       say(`In force: ${words(label)} at ${score(enter)}.`);
     } catch (reason) {
       say(reason.message);
     }
   };
+  const changed = live.facts.adjustable && live.facts.changed.includes(`classes.${label}.threshold`);
+  const undo = () => api("settings", { method: "POST", body: { key: `classes.${label}.threshold` } }).then(() => say(""), (reason) => say(reason.message));
   const then = alertsAt(data.peaks, enter);
   return html`<p class="answer" role="status">With <b>${score(enter)}</b> there would have been <b>${then} ${then === 1 ? "alert" : "alerts"}</b>${enter !== now ? `; with ${score(now)}, as it is now, ${alertsAt(data.peaks, now)}` : ", as it is now"}.</p>
     <${Curve} peaks=${data.peaks} enter=${enter} days=${days} />
     <label for="enter">Threshold of ${words(label)}</label>
-    <input id="enter" type="range" min="0.1" max="1" step="0.01" value=${enter} onInput=${(e) => setEnter(Number(e.target.value))} />
-    <div class="line">${live.facts.write && html`<button disabled=${enter === now} onClick=${apply}>Apply now</button>`}
+    <input id="enter" type="range" min="0.1" max="0.99" step="0.01" value=${enter} onInput=${(e) => setEnter(Number(e.target.value))} />
+    <div class="line">${live.facts.adjustable && html`<button disabled=${enter === now} onClick=${apply}>Apply now</button>`}
       <button class="quiet" disabled=${enter === now} onClick=${() => setEnter(now)}>Back to ${score(now)}</button></div>
-    ${!live.facts.write && html`<p class="hint">In the config: <code>events.classes.${label}.enter: ${score(enter)}</code>. To apply it here, set <code>web.write: true</code>.</p>`}
+    ${changed && html`<p class="hint">Changed on this page or over MQTT; <button class="link" onClick=${undo}>go back to the config</button>.</p>`}
+    ${!live.facts.adjustable && html`<p class="hint">In the config: <code>events.classes.${label}.enter: ${score(enter)}</code>. A running monitor with <code>web.write: true</code> applies it here.</p>`}
     <p role="status">${said}</p>`;
 }
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import http.client
 import json
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from websockets.sync.client import ClientConnection, connect
 
 from monitor.delivery.outbox import Outbox
 from monitor.delivery.payloads import Health
+from monitor.errors import ControlError
 from monitor.history.keeper import MomentKeeper
 from monitor.history.notebook import Notebook
 from monitor.history.reader import HistoryReader
@@ -32,6 +33,23 @@ HOP_S = 0.25
 PATIENCE_S = 20.0
 
 
+class Settings:
+    """Stands for the control of a running monitor: thresholds of classes."""
+
+    def __init__(self, facts: Facts) -> None:
+        self.facts = facts
+        self.followers: list[Callable[[Facts], None]] = []
+
+    def apply(self, key: str, value: object) -> None:
+        label = key.removeprefix("classes.").removesuffix(".threshold")
+        if label not in self.facts.classes or not isinstance(value, float):
+            raise ControlError(f"{key}: no such setting")
+        changed = self.facts.classes[label].model_copy(update={"enter": value})
+        self.facts = replace(self.facts, classes={**self.facts.classes, label: changed}, changed=(key,))
+        for follower in self.followers:
+            follower(self.facts)
+
+
 @dataclass
 class Served:
     """A server and what stands behind it."""
@@ -40,6 +58,7 @@ class Served:
     backend: Backend
     port: int
     server: PageServer
+    settings: Settings
 
     def ask(
         self, path: str, method: str = "GET", body: object = None, **headers: str
@@ -82,7 +101,7 @@ def served(
 ) -> Iterator[Served]:
     settings = ClassSettings(enter=0.5, exit=0.3)
     classes = dict.fromkeys(LABELS, settings)
-    facts = Facts("balcony", "0", "ear", "1", LABELS, classes, {}, HOP_S)
+    running = Settings(Facts("balcony", "0", "ear", "1", LABELS, classes, {}, HOP_S, adjustable=True))
     health = Health("listening", "0", "ear", "1", uptime_s=1.0)
     with ExitStack() as stack:
         outbox = stack.enter_context(closing(Outbox(folder / "history.db")))
@@ -91,9 +110,9 @@ def served(
             notebook, LABELS, classes, rate=16000, hop_s=HOP_S, pictures=True, model="ear 1"
         )
         status = lambda: Status(health, True)  # noqa: E731
-        hub = Hub(lambda: facts, status)
+        hub = Hub(lambda: running.facts, status, write=write)
         backend = Backend(
-            facts=lambda: facts,
+            facts=lambda: running.facts,
             status=status,
             reader=stack.enter_context(closing(HistoryReader(outbox.path))),
             notebook=notebook,
@@ -101,11 +120,13 @@ def served(
             hub=hub,
             rules=rules or Rules(),
             write=write,
+            apply=running.apply,
         )
+        running.followers.append(hub.on_facts)
         port = port or free_port()
         server = PageServer(backend, bind("127.0.0.1", port, "web.port"))
         stack.enter_context(closing(server))
-        yield Served(outbox, backend, port, server)
+        yield Served(outbox, backend, port, server, running)
 
 
 def free_port() -> int:

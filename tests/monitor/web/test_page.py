@@ -126,13 +126,17 @@ def test_a_missed_sound_is_marked(server: Served, seen: Watched) -> None:
     assert len(server.backend.reader.marked("doorbell", "ear 1")) == 1
 
 
-def test_tune_counts_the_alerts_of_another_threshold(seen: Watched) -> None:
+def test_tune_counts_the_alerts_of_another_threshold_and_applies_it(server: Served, seen: Watched) -> None:
     page = seen.page
     page.get_by_role("link", name="Tune").click()
     expect(page.locator(".answer")).to_contain_text("With 0.50 there would have been 2 alerts")
     expect(page.locator(".uplot canvas")).to_be_visible()
     page.locator("#enter").fill("0.4")
     expect(page.locator(".answer")).to_contain_text("With 0.40 there would have been 3 alerts")
+    page.get_by_role("button", name="Apply now").click()
+    expect(page.get_by_text("go back to the config")).to_be_visible()
+    expect(page.locator(".answer")).to_contain_text("as it is now")
+    assert server.settings.facts.classes["siren"].enter == 0.4
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

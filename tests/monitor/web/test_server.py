@@ -130,6 +130,20 @@ def test_a_body_that_says_nothing_is_refused_in_one_line(writing: Served, body: 
     assert "\n" not in answer["error"]
 
 
+def test_a_setting_is_changed_or_refused_in_one_line(writing: Served) -> None:
+    with writing.live() as live:
+        for _ in range(2):
+            live.recv(PATIENCE_S)
+        key = "classes.siren.threshold"
+        status, facts = writing.json("/api/settings", "POST", {"key": key, "value": 0.7})
+        assert (status, facts["classes"]["siren"]["enter"], facts["changed"]) == (200, 0.7, [key])
+        while (told := json.loads(live.recv(PATIENCE_S)))["type"] != "facts":
+            pass
+        assert told["facts"]["classes"]["siren"]["enter"] == 0.7
+    status, answer = writing.json("/api/settings", "POST", {"key": "nothing", "value": True})
+    assert (status, answer["error"]) == (422, "nothing: no such setting")
+
+
 def test_without_write_nothing_can_be_changed(reading: Served) -> None:
     fill(reading, 1)
     for endpoint in ENDPOINTS:
