@@ -1,4 +1,4 @@
-"""The errors that reach a user, each one line: what, where, what to do.
+"""The errors shown to the user, one line each: what, where, what to do.
 
     MonitorError
     ├── UsageError      exit 2   a command line that asks for the impossible
@@ -9,8 +9,8 @@
     ├── OutboxError     exit 4   the history database cannot be opened or written
     └── PublishError    exit 4   the broker refused, or did not acknowledge in time
 
-Exit code 1 is not an error of this tree: the command ran and its answer is "no"
-(``--expect`` differs), or a bug stopped it. 130: Ctrl-C broke it off.
+Exit code 1 is not an error of this tree: the command ran and its answer is "no" (``--expect``
+found differences), or a bug stopped it. 130: interrupted by Ctrl-C.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ EXIT_INTERRUPTED = 130
 
 
 class MonitorError(Exception):
-    """Root of all expected errors; ``exit_code`` is what the command returns."""
+    """Root of all expected errors; ``exit_code`` is the exit code of the command."""
 
     exit_code = EXIT_FAILED
 

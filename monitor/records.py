@@ -1,10 +1,9 @@
-"""The frozen records that travel along the route, in its order.
+"""The frozen records that the parts exchange, in the order of the data flow.
 
 ``AudioBlock → HopResult (with its Decisions) → EventRecord``
 
-Positions are sample counts since the start of the stream; which rate they count
-at is said at each field. Seconds are positions divided by the rate. UTC appears
-only in :class:`EventRecord`.
+Positions are sample counts since the start of the stream; each field states its sample rate.
+Seconds are positions divided by the rate. UTC appears only in :class:`EventRecord`.
 """
 
 from __future__ import annotations
@@ -22,10 +21,10 @@ if TYPE_CHECKING:
     from pydantic import TypeAdapter
 
 SCHEMA = 1
-"""Version of the event record; new keys may come, old ones keep name and meaning."""
+"""Version of the event record; keys may be added, existing ones keep name and meaning."""
 
 SILENCE_DBFS = -120.0
-"""Level reported for digital silence, and the lowest level reported at all."""
+"""Level reported for digital silence; the lowest level reported."""
 
 Samples = NDArray[np.float32]
 EventType = Literal["start", "end"]
@@ -45,12 +44,17 @@ WhyNot = Literal[
 
 @dataclass(frozen=True, slots=True)
 class AudioBlock:
-    """A run of consecutive samples as a source delivered it.
+    """Consecutive samples as delivered by a source.
 
-    samples : float32, shape (n,) or (n, channels), full scale ±1, read-only
-    position : index of the first sample since the stream began, at the source's rate;
-        larger than the end of the block before when audio was lost between the two
-    arrived : monotonic seconds when the last sample was in hand; None for files
+    Parameters
+    ----------
+    samples : Samples
+        Float32, shape (n,) or (n, channels), full scale ±1, read-only.
+    position : int
+        Index of the first sample since the start of the stream, at the source's rate; greater than the end
+        of the previous block if audio was lost in between.
+    arrived : float or None
+        Monotonic seconds at which the last sample arrived; None for files.
     """
 
     samples: Samples
@@ -60,11 +64,16 @@ class AudioBlock:
 
 @dataclass(frozen=True, slots=True)
 class Level:
-    """How loud the newest hop was.
+    """Level of the newest hop.
 
-    rms_dbfs, peak_dbfs : −120 … 0; the mean (DC) is removed before
-    background_dbfs : slow estimate of the level without events
-    clipped : samples at or beyond full scale in the hop
+    Parameters
+    ----------
+    rms_dbfs, peak_dbfs : float
+        −120 … 0, after removal of the mean (DC).
+    background_dbfs : float
+        Slow estimate of the level without events.
+    clipped : int
+        Number of samples at or beyond full scale.
     """
 
     rms_dbfs: float
@@ -75,10 +84,10 @@ class Level:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What the tracker decided at one hop: an event began or ended.
+    """A decision of the tracker at one hop: an event started or ended.
 
-    All ``*_pos`` are positions at the model's rate. ``key`` joins a start to its end
-    within one stream.
+    All ``*_pos`` are positions at the model's rate. ``key`` links a start to its end within one
+    stream.
     """
 
     type: EventType
@@ -100,9 +109,13 @@ class Decision:
 class Near:
     """What kept a class that came near from being reported at one hop (see :mod:`monitor.events.why`).
 
-    score : calibrated, before smoothing, 0 … 1
-    value, limit : what was reached and what was needed; seconds for ``cooldown`` and
-        ``attack_not_held``, dBFS for ``too_quiet``, scores for the others
+    Parameters
+    ----------
+    score : float
+        Calibrated, before smoothing, 0 … 1.
+    value, limit : float
+        The value reached and the value needed; seconds for ``cooldown`` and ``attack_not_held``, dBFS for
+        ``too_quiet``, scores for the others.
     """
 
     label: str
@@ -114,13 +127,20 @@ class Near:
 
 @dataclass(frozen=True, slots=True)
 class HopResult:
-    """All that one hop brought.
+    """All results of one hop.
 
-    position : end of the hop at the model's rate
-    scores : calibrated scores before smoothing, shape (labels,), 0 … 1
-    near : of the classes that came near and were not reported, in label order
-    features : log-mel rows of the hop, shape (frames, bands); None for models that take a waveform
-    embedding : of the window that the hop ends, shape (n,); None where the model gives none
+    Parameters
+    ----------
+    position : int
+        End of the hop at the model's rate.
+    scores : NDArray[np.float32]
+        Calibrated scores before smoothing, shape (labels,), 0 … 1.
+    near : tuple[Near, ...]
+        Classes that came near and were not reported, in label order.
+    features : NDArray[np.float32] or None
+        Log-mel rows of the hop, shape (frames, bands); None for models that take a waveform.
+    embedding : NDArray[np.float32] or None
+        Embedding of the window that ends with the hop, shape (n,); None if the model has none.
     """
 
     position: int
@@ -135,7 +155,7 @@ class HopResult:
 
 @dataclass(frozen=True, slots=True)
 class EventRecord:
-    """An event as MQTT, the history and ``--json`` carry it (schema 1)."""
+    """An event as in MQTT, the history and ``--json`` (schema 1)."""
 
     event_id: str
     seq: int
@@ -164,7 +184,7 @@ class EventRecord:
     schema: int = field(default=SCHEMA)
 
     def to_json(self) -> str:
-        """One line of JSON with sorted keys, so that equal records are equal bytes."""
+        """Return one line of JSON with sorted keys, so that equal records give equal bytes."""
         return json.dumps(asdict(self), sort_keys=True, ensure_ascii=False)
 
     @classmethod
@@ -173,7 +193,8 @@ class EventRecord:
 
         Raises
         ------
-        ValueError : not JSON, a value of the wrong type, a key that is missing, another schema
+        ValueError
+            If it is not JSON, has a value of the wrong type, lacks a key, or has another schema.
         """
         record = _adapter().validate_json(text.encode())
         if record.schema != SCHEMA:

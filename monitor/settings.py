@@ -1,4 +1,4 @@
-"""How one class's scores become events; written by cards, overridden by config."""
+"""Settings that turn a class's scores into events; set by the card, overridden by the config."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ ShiftSeconds = Annotated[float, Field(ge=-60.0, le=60.0)]
 RiseSeconds = Annotated[float, Field(ge=0.0, le=60.0)]
 
 NEVER = 1.0
-"""``enter`` of a class that is to keep silent: a score reaches it only where rounding makes it one."""
+"""``enter`` of a class that is never reported: a score reaches it only by rounding."""
 
 
 class ClassSettings(BaseModel):
@@ -30,12 +30,14 @@ class ClassSettings(BaseModel):
     enter: Score = Field(0.5, description="smoothed score at or above which the class may switch on, 0…1")
     exit: Score = Field(0.3, description="smoothed score below which it may switch off, 0…1, ≤ enter")
     attack_s: Seconds = Field(0.0, description="seconds the score must hold `enter`; 0 = the first window")
-    release_s: Seconds = Field(1.0, description="seconds the score must stay below `exit`; gaps shorter join")
+    release_s: Seconds = Field(
+        1.0, description="seconds the score must stay below `exit`; shorter gaps are bridged"
+    )
     smoothing_s: Seconds = Field(0.0, description="seconds of trailing mean over the scores; 0 = none")
-    min_duration_s: Seconds = Field(0.0, description="seconds an event stays on at least")
+    min_duration_s: Seconds = Field(0.0, description="minimum duration of an event, seconds")
     cooldown_s: Seconds = Field(0.0, description="seconds after an end before the class may switch on again")
     min_level_dbfs: LevelDbfs = Field(
-        -120.0, description="level below which a window cannot switch the class on, dBFS"
+        -120.0, description="level below which a hop cannot switch the class on, dBFS"
     )
     onset_shift_s: ShiftSeconds = Field(
         0.0, description="seconds from the true onset to the end of the first window over `enter`"
@@ -43,8 +45,8 @@ class ClassSettings(BaseModel):
     rise_s: RiseSeconds = Field(
         0.0,
         description=(
-            "seconds before that window in which its score's rise may begin: the onset is then dated from "
-            "within the rise; 0 = from the window"
+            "seconds before that window in which the score may start to rise: the onset is then dated from "
+            "within the rise; 0 = dated from the window"
         ),
     )
     offset_shift_s: ShiftSeconds = Field(

@@ -1,4 +1,4 @@
-"""Streaming log-mel: one implementation for training and daemon.
+"""Streaming log-mel features; one implementation for training and daemon.
 
 A frame looks back: frame *t* covers the ``n_fft`` samples (``win_length`` with
 ``kaldi-log-mel``) that end at ``(t + 1)·hop``, so a hop's worth of audio yields a hop's
@@ -6,9 +6,8 @@ worth of frames with no look-ahead. For ``log-mel`` this is
 ``librosa.feature.melspectrogram(center=False)`` on the signal after ``n_fft − hop``
 zeros.
 
-Each call computes the same fixed number of frames. That is what makes the result
-independent, to the bit, of how the audio was cut into blocks: the rounding of a BLAS
-matrix product depends on its row count.
+Each call computes the same number of frames. This makes the result independent of block sizes, to
+the bit: the rounding of a BLAS matrix product depends on its row count.
 """
 
 from __future__ import annotations
@@ -31,14 +30,17 @@ class LogMel:
 
     Parameters
     ----------
-    spec : settings of the front end
-    sample_rate : Hz
-    frames_per_call : frames that every :meth:`push` computes, ≥ 1
+    spec : MelSpec
+        Settings of the front end.
+    sample_rate : int
+        Sample rate, Hz.
+    frames_per_call : int
+        Number of frames that each :meth:`push` computes, 1 or more.
 
     Raises
     ------
-    ValueError : fmax above half the sample rate, or the mel matrix does not hash to
-        ``spec.matrix_sha256``
+    ValueError
+        If fmax is above half the sample rate, or the mel matrix does not match ``spec.matrix_sha256``.
     """
 
     def __init__(self, spec: MelSpec, sample_rate: int, frames_per_call: int) -> None:
@@ -76,15 +78,23 @@ class LogMel:
         return self._to_log(power @ self._mel)
 
     def reset(self) -> None:
-        """Forget the past; the next hop begins a stream."""
+        """Start a new stream with the next hop."""
         self._buffer[:] = 0.0
         self._last = np.float32(0.0)
 
 
 def log_mel(samples: Samples, spec: MelSpec, sample_rate: int, frames_per_call: int) -> Frames:
-    """Return all frames of a whole signal, exactly as the stream computes them.
+    """Return all frames of a signal, exactly as the stream computes them.
 
-    samples : float32, shape (n,); zeros fill the last hop. Returns shape (frames, n_mels).
+    Parameters
+    ----------
+    samples : Samples
+        Signal, float32, shape (n,); the last hop is padded with zeros.
+
+    Returns
+    -------
+    Frames
+        Shape (frames, n_mels).
     """
     stream = LogMel(spec, sample_rate, frames_per_call)
     hops = -(-len(samples) // stream.hop_samples)
@@ -97,9 +107,9 @@ def log_mel(samples: Samples, spec: MelSpec, sample_rate: int, frames_per_call: 
 
 @lru_cache(maxsize=4)
 def _checked_mel(spec: MelSpec, sample_rate: int) -> NDArray[np.float32]:
-    """The mel filters for a power spectrum that was divided by n_fft², shape (n_fft // 2 + 1, n_mels).
+    """Return the mel filters for a power spectrum divided by n_fft², shape (n_fft // 2 + 1, n_mels).
 
-    Kept, because a directory of short clips is as many streams.
+    Cached, because each file of a directory is a new stream.
     """
     matrix = mel_matrix(spec, sample_rate)
     if spec.matrix_sha256 not in (None, matrix_sha256(matrix)):
@@ -110,10 +120,10 @@ def _checked_mel(spec: MelSpec, sample_rate: int) -> NDArray[np.float32]:
 
 
 def _taper(spec: MelSpec) -> Samples:
-    """The window by which a frame is multiplied; its length is that of a frame.
+    """Return the window that multiplies a frame, as long as the frame.
 
     ``hann``: periodic, of ``win_length``, centred in ``n_fft``, as librosa and scipy define it.
-    ``hann-symmetric``: of ``win_length`` alone. Where in ``n_fft`` it stood would not change the
+    ``hann-symmetric``: ``win_length`` samples. Its position within ``n_fft`` would not change the
     power, so the frame need not reach further back.
     """
     if spec.window == "hann-symmetric":
@@ -126,7 +136,7 @@ def _taper(spec: MelSpec) -> Samples:
 
 
 def _log_of(spec: MelSpec) -> Callable[[Frames], Frames]:
-    """From mel power to normalised logarithm, in place, as the spec says it."""
+    """Return the function from mel power to the normalised logarithm, in place."""
     if isinstance(spec, KaldiLogMelSpec):
         return _natural_log(spec)
     assert isinstance(spec, LogMelSpec)
@@ -165,7 +175,7 @@ def _natural_log(spec: KaldiLogMelSpec) -> Callable[[Frames], Frames]:
 
 
 def _affine(normalisation: Normalisation) -> tuple[Samples, Samples]:
-    """What is subtracted, and by what is multiplied."""
+    """Return the offset to subtract and the scale to multiply by."""
     mean = np.asarray(normalisation.mean, np.float32)
     return mean, (1.0 / np.asarray(normalisation.std)).astype(np.float32)
 
@@ -197,7 +207,7 @@ def mel_matrix(spec: MelSpec, sample_rate: int) -> NDArray[np.float64]:
 
 
 def matrix_sha256(matrix: NDArray[np.float64]) -> str:
-    """Hash a mel matrix at seven decimals, so that the last bits of a libm do not matter."""
+    """Hash a mel matrix rounded to seven decimals, so that differences between libms do not matter."""
     return hashlib.sha256(np.rint(matrix * 1e7).astype("<i8").tobytes()).hexdigest()
 
 

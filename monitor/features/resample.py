@@ -1,4 +1,4 @@
-"""Stateful resampling to the model's rate, and what makes raw samples safe to use."""
+"""Mix to mono, clean up samples, and resample to the model's rate with state."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ import soxr
 from monitor.records import Samples
 
 _LOUDEST = 4.0
-"""Float files and drivers may exceed full scale; beyond 12 dB over it a sample is noise of the format."""
+"""Float files and drivers may exceed full scale; more than 12 dB above it a sample is not audio."""
 
 
 def mono(samples: Samples) -> Samples:
-    """Mix channels down to one and replace what is not a number by zero; shape (n,)."""
-    # Not a number compares false, so it takes the second way too.
+    """Mix channels to one and replace NaN by zero; shape (n,)."""
+    # NaN compares false and takes the second branch too.
     if not np.abs(samples).max(initial=0.0) <= _LOUDEST:
         samples = np.nan_to_num(samples, nan=0.0, posinf=0.0, neginf=0.0).clip(-_LOUDEST, _LOUDEST)
     return samples if samples.ndim == 1 else samples.mean(axis=1, dtype=np.float32)
 
 
 class Resampler:
-    """Resamples a mono stream; block sizes do not change a bit of the joined output.
+    """Resamples a mono stream; the output does not depend on block sizes, to the bit.
 
-    Output is bursty: soxr keeps up to 40 ms back and then gives several blocks at once.
+    Output is bursty: soxr holds back up to 40 ms and then returns several blocks at once.
     """
 
     def __init__(self, source_rate: int, rate: int) -> None:
@@ -36,7 +36,7 @@ class Resampler:
         return resampled
 
     def flush(self) -> Samples:
-        """Return what the filter still holds; the stream is over."""
+        """Return the rest of the filter's output at the end of the stream."""
         empty = np.empty(0, np.float32)
         if self._stream is None:
             return empty

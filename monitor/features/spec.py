@@ -1,4 +1,4 @@
-"""The settings of a front end, as a model's card carries them."""
+"""The settings of a front end, as stored in a model's card."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, m
 
 
 class Frozen(BaseModel):
-    """Base of card and config sections: unknown keys are refused, values are finite and cannot change."""
+    """Base of the card's sections: unknown keys are refused, values are finite and immutable."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
@@ -21,7 +21,7 @@ class Normalisation(Frozen):
 
 
 class MelSpec(Frozen):
-    """What all log-mel front ends share: frames, mel bank and the order of their keys in a card.
+    """Settings common to all log-mel front ends, in the order of their keys in a card.
 
     Lengths are samples at the model's rate. ``frames`` counts the frames of one model
     window. Frame *t* ends at sample ``(t + 1)·hop``: it looks back, never ahead.

@@ -1,4 +1,4 @@
-"""The sliding ring of what the model sees: the last window, hop by hop."""
+"""The sliding window of the model's input, hop by hop."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ class SlidingWindow:
     """Keeps the last ``length`` rows; each push returns them, oldest first, contiguous.
 
     The buffer is twice as long as the window and is copied down once per lap, so a push
-    costs a copy of the new rows alone. Before ``length`` rows have come, the missing past
-    is filled: ``repeat`` tiles what has been heard so far (a short sound fills the window,
-    as short clips do in training), ``silence`` puts ``silence`` rows.
+    costs a copy of the new rows alone. Before ``length`` rows have arrived, the missing past is
+    filled: ``repeat`` tiles the rows so far (a short sound fills the window, as short clips do in
+    training), ``silence`` inserts ``silence`` rows.
     """
 
     def __init__(
@@ -50,7 +50,7 @@ class SlidingWindow:
         return buffer[self._end - self._length : self._end]
 
     def reset(self) -> None:
-        """Begin a stream: nothing has been heard."""
+        """Start a new stream without a past."""
         self._end = self._length
         self._heard = 0
 
@@ -61,5 +61,5 @@ class SlidingWindow:
             past[:] = self._silence
             return
         heard = self._buffer[self._end - self._heard : self._end]
-        # Tiled backwards from the oldest heard row, so that the loop has one seam per lap.
+        # Tiled backwards from the oldest row, so that the loop has one seam per lap.
         past[:] = heard[np.arange(-missing, 0) % self._heard]

@@ -1,14 +1,14 @@
-"""Is there still audio? Pure: time comes in as an argument, seconds of one monotonic clock.
+"""Decide whether a live source still delivers audio. Pure: times are arguments, monotonic seconds.
 
-A dead microphone rarely raises an error. It stops calling back, or it delivers exact
-zeros for ever (muted, unplugged behind a sound server that goes on). Both are told by
+A dead microphone rarely raises an error. It stops calling back, or it delivers exact zeros
+indefinitely (muted, or unplugged behind a sound server that keeps running). Both are detected by
 age alone:
 
     age of the last block        ≥ stall_s (start_s before the first)  → "no audio for …"
     age of the last other than 0 ≥ silence_s                            → "digital silence for …"
 
-Real microphones, also in a quiet room, never deliver exact zeros for seconds: the
-converter's own noise moves the last bit.
+Real microphones never deliver exact zeros for seconds, even in a quiet room: the converter's own
+noise changes the last bit.
 """
 
 from __future__ import annotations
@@ -17,14 +17,18 @@ from dataclasses import dataclass
 
 
 class Liveness:
-    """Tells when a live source must be taken as lost.
+    """Decides when a live source counts as lost.
 
     Parameters
     ----------
-    stall_s : seconds without a block, above 0
-    silence_s : seconds of exact zeros, above 0
-    start_s : seconds allowed for the first block (a sound server wakes up, a camera connects)
-    now : when the source was opened
+    stall_s : float
+        Seconds without a block, above 0.
+    silence_s : float
+        Seconds of exact zeros, above 0.
+    start_s : float
+        Seconds allowed until the first block (a sound server wakes, a camera connects).
+    now : float
+        Time at which the source was opened.
     """
 
     def __init__(self, *, stall_s: float, silence_s: float, start_s: float, now: float) -> None:
@@ -37,20 +41,20 @@ class Liveness:
         self._sounded: float | None = None
 
     def feed(self, now: float, all_zero: bool) -> None:
-        """A block came; ``all_zero`` if every sample of it is exactly 0."""
+        """Note that a block arrived; ``all_zero`` if all of its samples are exactly 0."""
         self._heard = now
         self._limit_s = self._stall_s
         if not all_zero or self._sounded is None:
             self._sounded = now
 
     def stalled(self, now: float) -> str | None:
-        """Return for how long nothing came, in a few words, once that is too long."""
+        """Return the reason once there has been no audio for too long, else None."""
         if now - self._heard >= self._limit_s:
             return f"no audio for {self._limit_s:g} s"
         return None
 
     def silent(self, now: float) -> str | None:
-        """Return for how long only zeros came, once that is too long."""
+        """Return the reason once there have been only zeros for too long, else None."""
         if self._sounded is not None and now - self._sounded >= self._silence_s:
             return f"digital silence for {self._silence_s:g} s"
         return None
@@ -58,7 +62,7 @@ class Liveness:
 
 @dataclass
 class Backoff:
-    """How long to wait before the next attempt: first_s, twice that, … at most cap_s."""
+    """Delays between attempts: ``first_s``, twice that, and so on, at most ``cap_s``."""
 
     first_s: float = 1.0
     factor: float = 2.0
@@ -70,11 +74,11 @@ class Backoff:
         self._next_s = self.first_s
 
     def next_s(self) -> float:
-        """Seconds to wait now; the next answer is longer."""
+        """Return the seconds to wait now and increase the next delay."""
         wait_s = self._next_s
         self._next_s = min(wait_s * self.factor, self.cap_s)
         return wait_s
 
     def reset(self) -> None:
-        """The attempt succeeded."""
+        """Start again with ``first_s`` after a success."""
         self._next_s = self.first_s

@@ -1,4 +1,4 @@
-"""Tells systemd how the service is: sd_notify's datagrams, without a library."""
+"""Send the state of the service to systemd: the datagrams of sd_notify, without a library."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ from contextlib import suppress
 
 
 class Systemd:
-    """Nothing happens where no service manager listens.
+    """The service manager's notification socket; does nothing without a service manager.
 
     Reference: sd_notify(3), sd_watchdog_enabled(3)
 
     Parameters
     ----------
-    environment : with NOTIFY_SOCKET, WATCHDOG_USEC and WATCHDOG_PID as systemd sets them
+    environment : Mapping[str, str]
+        Environment with NOTIFY_SOCKET, WATCHDOG_USEC and WATCHDOG_PID as set by systemd.
     """
 
     def __init__(self, environment: Mapping[str, str] = os.environ) -> None:
@@ -23,13 +24,13 @@ class Systemd:
         # "@" stands for the zero byte of Linux's abstract sockets.
         self._address = "\0" + address[1:] if address.startswith("@") else address
         self.watchdog_s = _watchdog_s(environment)
-        """A service that is silent for so long is killed; None: it is not watched."""
+        """Seconds without a sign of life after which systemd kills the service; None if disabled."""
 
     def tell(self, *lines: str) -> None:
         """Send assignments such as ``READY=1``."""
         if not self._address:
             return
-        # A manager that went away, or does not read, is no reason to stop listening.
+        # A service manager that is gone or does not read is no reason to stop listening.
         with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sending:
             sending.setblocking(False)
             sending.sendto("\n".join(lines).encode(), self._address)

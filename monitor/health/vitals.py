@@ -15,8 +15,12 @@ _WEIGHT = 1 / 8
 class Hearing:
     """Whether a source is heard.
 
-    microphone : ``off`` on purpose
-    reason : why it is lost or off
+    Parameters
+    ----------
+    microphone : Literal['starting', 'listening', 'lost', 'off']
+        ``off`` on purpose.
+    reason : str or None
+        Why it is lost or off.
     """
 
     microphone: Literal["starting", "listening", "lost", "off"]
@@ -28,7 +32,8 @@ class Vitals:
 
     Parameters
     ----------
-    monotonic : clock, seconds
+    monotonic : Callable[[], float]
+        Clock, seconds.
     """
 
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:

@@ -1,4 +1,4 @@
-"""What every source of audio offers, and how a live one says that it is gone."""
+"""The interface of audio sources, and the errors of live ones."""
 
 from __future__ import annotations
 
@@ -10,10 +10,14 @@ from monitor.records import AudioBlock
 
 
 class Source(Protocol):
-    """One stream of audio; it is read once and closed.
+    """One stream of audio, read once and closed.
 
-    rate : samples a second, Hz
-    name : for people: a path, a device, a URL without its password
+    Attributes
+    ----------
+    rate : int
+        Sample rate, Hz.
+    name : str
+        Name to display: a path, a device, or a URL without its password.
     """
 
     @property
@@ -23,25 +27,31 @@ class Source(Protocol):
     def name(self) -> str: ...
 
     def blocks(self) -> Iterator[AudioBlock]:
-        """Yield the audio in order; see :class:`AudioBlock` for what positions tell of gaps.
+        """Yield the audio in order; positions show gaps, see :class:`AudioBlock`.
 
         Raises
         ------
-        SourceLost : a live source ended, stalled or delivers digital silence
-        AudioError : a file is damaged from here on
+        SourceLost
+            If a live source ended, stalled or delivers digital silence.
+        AudioError
+            If a file is damaged from here on.
         """
         ...
 
     def close(self) -> None:
-        """Give the device, file or process back, at once; may be called twice."""
+        """Release the device, file or process without waiting; may be called twice."""
         ...
 
 
 class LiveSource(Source, Protocol):
-    """A source that pushes: when the reader is too slow the oldest audio goes.
+    """A source that pushes: if the reader is too slow, the oldest audio is dropped.
 
-    dropped : samples (of one channel) that were overwritten before they were read
-    overflows : times that the driver itself reported a loss, whose length it does not tell
+    Attributes
+    ----------
+    dropped : int
+        Samples of one channel that were overwritten before they were read.
+    overflows : int
+        Number of losses that the driver reported; it does not report their length.
     """
 
     @property
@@ -52,12 +62,12 @@ class LiveSource(Source, Protocol):
 
 
 class SourceLost(AudioError):  # noqa: N818 — the name of a state, not of a mistake
-    """A live source gives no more audio; the text is the reason in a few words."""
+    """A live source delivers no more audio; the message is the reason in a few words."""
 
 
 class SourceSilent(SourceLost):
-    """It delivers, but exact zeros only."""
+    """A live source delivers exact zeros only."""
 
 
 class DriverStuck(AudioError):  # noqa: N818 — a state that only a new process ends
-    """The source cannot be opened, and its driver cannot be started anew to look for it again."""
+    """The source cannot be opened, and its driver cannot be restarted within this process."""

@@ -1,4 +1,4 @@
-"""Which microphones there are, and which one is meant; pure."""
+"""Select a microphone from a list of devices; pure."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ from monitor.errors import AudioError
 class Device:
     """A device with at least one input.
 
-    default_rate : Hz, the device's own as far as PortAudio can tell
+    Parameters
+    ----------
+    default_rate : float
+        Native sample rate as reported by PortAudio, Hz.
     """
 
     index: int
@@ -24,20 +27,20 @@ class Device:
 
 
 class DeviceNotFound(AudioError):  # noqa: N818 — a state that a daemon may wait out
-    """No device of that name or index is there now."""
+    """No device with that name or index is present."""
 
 
 _USUAL_RATES = (48000, 96000, 44100, 32000, 22050, 16000, 8000)
-"""Rates that hardware or sound servers offer, Hz."""
+"""Sample rates that hardware and sound servers offer, Hz."""
 _BEST_RATE = 48000
-"""What most converters run at themselves: nobody has to resample before us."""
+"""Native rate of most converters, Hz: nothing upstream has to resample."""
 
 
 def capture_rates(model_rate: int, device_rate: int) -> tuple[int, ...]:
-    """Return the rates at which a device is tried, the best first, Hz.
+    """Return the sample rates to try on a device in order of preference, Hz.
 
-    Those that hold all that the model hears come first: 48 kHz, the model's own, what the device calls
-    its own, then the others from the lowest. Of the rest, which lose treble, the highest comes first.
+    Rates that cover the model's bandwidth come first: 48 kHz, the model's rate, the device's native
+    rate, then the others from the lowest. Of the lower ones, the highest comes first.
     """
     rates = {*_USUAL_RATES, model_rate, device_rate}
     whole = sorted(rate for rate in rates if rate >= model_rate)
@@ -47,7 +50,7 @@ def capture_rates(model_rate: int, device_rate: int) -> tuple[int, ...]:
 
 
 def no_device_advice() -> str:
-    """What a person can do when there is no microphone at all."""
+    """Return advice for a system without any microphone."""
     return (
         "no microphone found; plug one in and check that `arecord -l` lists it, that this user is in the "
         "group audio (sudo usermod -aG audio $USER, then log in again), and that the sound server, if any, "
@@ -56,14 +59,16 @@ def no_device_advice() -> str:
 
 
 def choose_device(devices: Sequence[Device], wanted: str | int | None) -> Device:
-    """Find the device by index, by name, or by a part of its name (case does not matter).
+    """Find a device by index, by name, or by part of its name, ignoring case.
 
-    None takes the default. Of devices with the same name the first is taken.
+    None selects the default. Of several devices with the same name the first is selected.
 
     Raises
     ------
-    DeviceNotFound : none fits, with what there is
-    AudioError : a part of a name fits several
+    DeviceNotFound
+        If none matches; the message lists the devices.
+    AudioError
+        If part of a name matches several.
     """
     if not devices:
         raise DeviceNotFound(f"microphone {_spell(wanted)}: {no_device_advice()}")
@@ -75,11 +80,11 @@ def choose_device(devices: Sequence[Device], wanted: str | int | None) -> Device
         fits = [d for d in devices if (d.is_default if wanted is None else d.index == wanted)]
     if not fits:
         raise DeviceNotFound(
-            f"microphone {_spell(wanted)}: not there; choose audio.device from: {_names(devices)}"
+            f"microphone {_spell(wanted)}: not found; choose audio.device from: {_names(devices)}"
         )
     if len({device.name for device in fits}) > 1:
         raise AudioError(
-            f"microphone {_spell(wanted)}: fits {len(fits)} devices; "
+            f"microphone {_spell(wanted)}: matches {len(fits)} devices; "
             f"write more of the name in audio.device: {_names(fits)}"
         )
     return fits[0]

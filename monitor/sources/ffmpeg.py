@@ -1,4 +1,4 @@
-"""Anything that ffmpeg can hear: cameras (RTSP), radio streams, files of odd formats."""
+"""Any input of ffmpeg: cameras (RTSP), radio streams, files in other formats."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from monitor.sources.pcm import PcmFormat, PcmReader
 from monitor.sources.url import masked, without_secrets
 
 _START_S = 20.0
-"""A camera that sleeps, and ffmpeg's look at the first five seconds, take their time."""
+"""Time for a sleeping camera to wake and for ffmpeg to probe the first five seconds."""
 _END_S = 2.0
-"""For ffmpeg's last words after its audio ended."""
+"""Time to wait for ffmpeg's final messages after its audio ended."""
 
 
 def ffmpeg_command(url: str, rate: int) -> tuple[str, ...]:
-    """The command that turns a URL into s16le, mono, on its standard output."""
-    # TCP: over UDP most cameras lose packets. Audio alone: a camera's picture is a hundred times as much.
+    """Return the command that decodes a URL to mono s16le on standard output."""
+    # TCP: most cameras lose packets over UDP. Audio only: video is a hundred times as much data.
     rtsp = (
         ("-rtsp_transport", "tcp", "-allowed_media_types", "audio")
         if _scheme(url) in ("rtsp", "rtsps")
@@ -43,15 +43,21 @@ class FfmpegSource:
 
     Parameters
     ----------
-    url : whatever follows ``ffmpeg -i``
-    rate : Hz to deliver; ffmpeg resamples and mixes down to mono
-    buffer_s : seconds kept while nobody reads; then the oldest go
-    stall_s, silence_s : seconds without audio, and of exact zeros, after which it is lost
-    stop : ends :meth:`blocks` within a tenth of a second
+    url : str
+        Input as given to ``ffmpeg -i``.
+    rate : int
+        Sample rate to deliver, Hz; ffmpeg resamples and mixes to mono.
+    buffer_s : float
+        Seconds that the buffer holds; when it is full, the oldest audio is dropped.
+    stall_s, silence_s : float
+        Seconds without audio, and of exact zeros, after which the source counts as lost.
+    stop : threading.Event
+        Ends :meth:`blocks` within a tenth of a second.
 
     Raises
     ------
-    AudioError : ffmpeg is not installed
+    AudioError
+        If ffmpeg is not installed.
     """
 
     def __init__(
@@ -68,12 +74,12 @@ class FfmpegSource:
         self._url = url
         self.rate = rate
         self.overflows = 0
-        """Always 0: ffmpeg does not tell."""
+        """Always 0: ffmpeg does not report losses."""
         self._patience = Patience(stall_s, silence_s, _START_S)
         self._stop = stop
         self._last_words = ""
         try:
-            # A session of its own: Ctrl-C is for the monitor, which ends the events first.
+            # A session of its own, so that Ctrl-C reaches only the monitor, which ends open events first.
             self._process = subprocess.Popen(
                 ffmpeg_command(url, rate),
                 stdin=subprocess.DEVNULL,
@@ -87,21 +93,22 @@ class FfmpegSource:
             ) from error
         self._audio, errors = _pipes(self._process)
         self._reader = PcmReader(self._audio.fileno(), PcmFormat(rate, 1, "s16le"), buffer_s)
-        # Read all the time: ffmpeg would wait for ever on a full pipe.
+        # Read continuously: ffmpeg would block on a full pipe.
         self._listener = threading.Thread(target=self._read_errors, args=(errors,), daemon=True)
         self._listener.start()
 
     @property
     def dropped(self) -> int:
-        """Samples that were lost because nobody read in time."""
+        """Number of samples dropped because the reader was too slow."""
         return self._reader.ring.dropped
 
     def blocks(self) -> Iterator[AudioBlock]:
-        """Yield audio as it comes, until ``stop`` is set.
+        """Yield audio as it arrives, until ``stop`` is set.
 
         Raises
         ------
-        SourceLost : ffmpeg ended, stalls or delivers digital silence; with its last words
+        SourceLost
+            If ffmpeg ended, stalls or delivers digital silence; the message quotes its last line.
         """
         try:
             yield from live_blocks(self._reader.ring, self.rate, self._patience, self._stop)
@@ -112,7 +119,7 @@ class FfmpegSource:
             raise type(lost)(f"{lost}{words}") from lost
 
     def close(self) -> None:
-        """Kill ffmpeg and wait for its end."""
+        """Kill ffmpeg and wait for it to exit."""
         self._process.kill()
         self._process.wait()
         self._reader.close()

@@ -1,4 +1,4 @@
-"""Recordings on disk: WAV, RF64, FLAC, Ogg and whatever else libsndfile reads, streamed."""
+"""Stream recordings from disk: WAV, RF64, FLAC, Ogg and other formats that libsndfile reads."""
 
 from __future__ import annotations
 
@@ -17,23 +17,25 @@ if TYPE_CHECKING:
     import soundfile
 
 SUFFIXES = frozenset({".wav", ".flac", ".ogg"})
-"""What counts as a recording when a directory is searched; a file named outright is always tried."""
+"""Suffixes of recordings in a searched directory; a file given by name is always tried."""
 
 _RATES = range(1000, 768001)
 _UNKNOWN = 0x7FFFFFFFFFFFFFFF
-"""libsndfile's number of frames when the file does not tell."""
+"""libsndfile's number of frames if the file does not state its length."""
 
 
 class FileSource:
-    """Reads a recording block by block; never holds more than about a second of it.
+    """Reads a recording block by block, with about one second of it in memory.
 
     Parameters
     ----------
-    path : any rate from 1 to 768 kHz, any number of channels, any subtype
+    path : Path
+        Recording with a sample rate from 1 to 768 kHz, any number of channels and any subtype.
 
     Raises
     ------
-    AudioError : the file is missing, unreadable, not audio, or holds none
+    AudioError
+        If the file is missing, unreadable, not audio, or empty.
     """
 
     def __init__(self, path: Path) -> None:
@@ -47,23 +49,24 @@ class FileSource:
         self._frames: int = self._file.frames
         try:
             if self.rate not in _RATES:
-                raise AudioError(f"{name}: claims {self.rate} samples a second; the header is damaged")
+                raise AudioError(f"{name}: the header states {self.rate} Hz and is damaged")
             if self._frames <= 0:
                 raise AudioError(f"{name}: holds no audio (0 samples); record it again or leave it out")
         except AudioError:
             self.close()
             raise
         self.duration_s = None if self._frames >= _UNKNOWN else self._frames / self.rate
-        """None for a FLAC stream whose writer could not go back to say how long it became."""
+        """Duration, seconds; None for a FLAC stream whose header does not state its length."""
         self.started_utc = modified - (self.duration_s or 0.0)
-        """Seconds since 1970 at which the recording began, if it was written as it was made."""
+        """Start of the recording in seconds since 1970, assuming that it was written in real time."""
 
     def blocks(self) -> Iterator[AudioBlock]:
-        """Yield blocks of a second, each an array of its own.
+        """Yield blocks of one second, each in a new array.
 
         Raises
         ------
-        AudioError : after the last readable block, when the header promised more
+        AudioError
+            After the last readable block, if the header states a greater length.
         """
         import soundfile
 
@@ -93,18 +96,19 @@ class FileSource:
 
 
 def shown_path(path: Path) -> str:
-    """A path as text; bytes of its name that are no UTF-8 appear as ``\\xe9``."""
+    """Return a path as text; bytes that are not UTF-8 appear as ``\\xe9``."""
     return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
 def find_audio(paths: Sequence[Path]) -> list[Path]:
-    """Files as given, directories replaced by the recordings in and below them, sorted.
+    """Replace each directory by the recordings in and below it, sorted; keep files as given.
 
-    Hidden files (such as the ``._x.wav`` that macOS leaves) are no recordings.
+    Hidden files, such as the ``._x.wav`` that macOS writes, are ignored.
 
     Raises
     ------
-    AudioError : a directory without any recording
+    AudioError
+        If a directory contains no recording.
     """
     found: list[Path] = []
     for path in paths:
@@ -124,13 +128,13 @@ def find_audio(paths: Sequence[Path]) -> list[Path]:
 
 
 def _readable(path: Path) -> tuple[int, float]:
-    """Size in bytes and time of the last change of a file that can be read."""
+    """Return the size in bytes and the modification time of a readable file."""
     name = shown_path(path)
     try:
         status = path.stat()
-        # A pipe would block in open() until somebody writes to it.
+        # A pipe would block in open() until it has a writer.
         if not stat.S_ISREG(status.st_mode):
-            raise AudioError(f"{name}: is no regular file; give a recording (WAV, FLAC, Ogg)")
+            raise AudioError(f"{name}: not a regular file; give a recording (WAV, FLAC, Ogg)")
         with path.open("rb"):
             pass
     except OSError as error:
@@ -148,12 +152,12 @@ def _open(path: Path, content: Path | BinaryIO) -> soundfile.SoundFile:
     except soundfile.LibsndfileError as error:
         name, reason = shown_path(path), _reason(error.error_string)
         raise AudioError(f"{name}: cannot be read as audio ({reason}); convert it to WAV or FLAC") from error
-    # soundfile seeks after each read of a seekable file. Read on instead: a third cheaper for Ogg, and
-    # the only right way for MP3, whose frames lean on the ones before.
+    # soundfile seeks after each read of a seekable file. Reading on instead is a third cheaper for Ogg,
+    # and the only correct way for MP3, whose frames depend on earlier ones.
     file.seekable = lambda: False
     return file
 
 
 def _reason(text: str) -> str:
-    """libsndfile's words, fit for the middle of a sentence."""
+    """Return libsndfile's message in a form that fits within a sentence."""
     return text.removeprefix("Error : ").rstrip(".")

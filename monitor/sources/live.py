@@ -1,4 +1,4 @@
-"""What all live sources share: from a ring to blocks, until the source is lost or the monitor stops."""
+"""Read blocks from a ring buffer until the live source is lost or the monitor stops."""
 
 from __future__ import annotations
 
@@ -13,18 +13,23 @@ from monitor.sources.base import SourceLost, SourceSilent
 from monitor.sources.ring import CaptureRing
 
 _POLL_S = 0.1
-"""Longest time until a set ``stop`` is seen."""
+"""Longest delay until ``stop`` takes effect, seconds."""
 _BLOCK_S = 0.5
-"""Longest block: a reader that catches up still comes by often enough to be stopped."""
+"""Longest block, seconds: a reader that catches up still checks ``stop`` often enough."""
 
 
 @dataclass(frozen=True)
 class Patience:
-    """How long a live source may be quiet before it counts as lost, in seconds.
+    """Time limits after which a live source counts as lost.
 
-    stall_s : without audio
-    silence_s : with exact zeros only
-    start_s : without audio after it was opened
+    Parameters
+    ----------
+    stall_s : float
+        Seconds without audio.
+    silence_s : float
+        Seconds of exact zeros.
+    start_s : float
+        Seconds without audio after opening.
     """
 
     stall_s: float = 3.0
@@ -35,12 +40,14 @@ class Patience:
 def live_blocks(
     ring: CaptureRing, rate: int, patience: Patience, stop: threading.Event
 ) -> Iterator[AudioBlock]:
-    """Yield what the ring holds as soon as it is there; return when ``stop`` is set.
+    """Yield audio from the ring as it arrives; return when ``stop`` is set.
 
     Raises
     ------
-    SourceLost : the writer ended (what it wrote is yielded first) or stalls
-    SourceSilent : it writes zeros only
+    SourceLost
+        If the writer ended (what it wrote is yielded first) or stalls.
+    SourceSilent
+        If it writes zeros only.
     """
     liveness = Liveness(
         stall_s=patience.stall_s,
@@ -50,9 +57,9 @@ def live_blocks(
     )
     max_frames = max(1, round(_BLOCK_S * rate))
     while not stop.is_set():
-        ended = ring.ended  # asked first: what is written before the end is then seen by read()
+        ended = ring.ended  # checked before read(), which then sees all that was written before the end
         block = ring.read(max_frames, _POLL_S)
-        # Taken before the block is handed on: a slow reader is no fault of the source.
+        # Taken before the block is yielded: a slow reader is not the source's fault.
         now = time.monotonic()
         if block is not None:
             liveness.feed(now, not block.samples.any())

@@ -1,23 +1,21 @@
-"""The microphone, through PortAudio: the one file that knows sounddevice.
+"""The microphone, through PortAudio; the only file that imports sounddevice.
 
-What PortAudio does when a device goes away, and what is done about it:
+How PortAudio behaves when a device disappears, and how this module responds:
 
-- A stream that ends calls ``finished_callback``; no exception is raised anywhere.
-- A stream that stalls says nothing, and ``stop()`` on it hangs: so age is watched
-  (:mod:`monitor.health.liveness`) and streams are aborted, never stopped.
-- ``abort()`` may hang too: when a PulseAudio server dies while PortAudio's thread holds a piece
-  of its shared memory, libpulse waits for the piece with the lock in hand that is needed to
-  give it back. So a stream is closed in a thread, and left behind when that takes too long.
-- The list of devices is frozen when PortAudio starts: a :class:`Microphone` starts it anew, so
-  that a device that came back is seen. Hence one at a time in a process.
-- Each start leaks some kilobytes (ALSA's plugins are loaded and unloaded), and while a device
-  is away it is looked for every few seconds, for months perhaps: so a new process looks, and
-  PortAudio starts anew only when the device is there.
-- PortAudio cannot end before a stream that was left behind. Until then the old list must do; it
-  is right for the devices of a sound server, else only a new process helps: :class:`DriverStuck`.
+- A stream that ends calls ``finished_callback``; no exception is raised.
+- A stream that stalls reports nothing, and ``stop()`` hangs on it: the age of the last audio is
+  watched (:mod:`monitor.health.liveness`), and streams are aborted, never stopped.
+- ``abort()`` may hang too, if a PulseAudio server dies while PortAudio holds some of its shared
+  memory: libpulse then waits for a lock it holds itself. So a thread closes the stream, and is
+  abandoned if that takes too long.
+- The list of devices is fixed when PortAudio starts. A :class:`Microphone` restarts it to see a
+  device that has come back, so there can be only one in a process.
+- Each start leaks a few kilobytes, and a missing device may be looked for over months: a child
+  process looks, and PortAudio restarts only when the device is present.
+- PortAudio cannot terminate while an abandoned stream exists. Until then the old list is used; if
+  it lacks the device, only a new process helps: :class:`DriverStuck`.
 
-PortAudio's own "Expression … failed" on stderr is left alone: it comes from C at the very
-moment that something is wrong, and to silence it would mean to silence the whole process.
+PortAudio prints its own "Expression … failed" to stderr from C; it cannot be suppressed alone.
 """
 
 from __future__ import annotations
@@ -45,27 +43,28 @@ from monitor.sources.ring import CaptureRing
 log = logging.getLogger(__name__)
 
 _CALLBACK_S = 0.02
-"""Length of the pieces asked of the driver; left to itself it may call a thousand times a second."""
+"""Block length requested from the driver; by default it may call back a thousand times a second."""
 _START_S = 5.0
-"""A sound server that wakes up a sleeping device takes up to two seconds."""
+"""A sound server takes up to two seconds to wake a suspended device."""
 _CLOSE_S = 2.0
-"""A stream that can be closed at all takes some milliseconds."""
+"""Closing a stream normally takes a few milliseconds."""
 _POLL_S = 0.1
 _LOOK_S = 15.0
-"""For a process that lists the devices; a cold start of Python on a slow board takes some seconds."""
-_STUCK = "PortAudio still hangs in closing an earlier stream; start sound-monitor again"
+"""Limit for a process that lists the devices; a cold start of Python takes seconds on a slow board."""
+_STUCK = "PortAudio still hangs while closing an earlier stream; restart sound-monitor"
 _NOTHING_TO_TRY = (-9997, -9998)
-"""PortAudio's paInvalidSampleRate and paInvalidChannelCount: another form may be accepted."""
+"""paInvalidSampleRate and paInvalidChannelCount: other parameters may be accepted."""
 
 
 def list_devices() -> tuple[Device, ...]:
-    """The microphones that PortAudio sees.
+    """Return the microphones that PortAudio knows.
 
-    The list is as old as PortAudio's start in this process.
+    The list dates from the start of PortAudio in this process.
 
     Raises
     ------
-    AudioError : the PortAudio library is missing
+    AudioError
+        If the PortAudio library is missing.
     """
     return _inputs(_driver.load())
 
@@ -76,21 +75,29 @@ def print_devices() -> None:
 
 
 class Microphone:
-    """A device that is open and delivers; a :class:`~monitor.sources.base.LiveSource`.
+    """An open microphone; a :class:`~monitor.sources.base.LiveSource`.
 
     Parameters
     ----------
-    device : index, (part of the) name, or None for the default
-    model_rate : Hz that the model wants; the device is opened at a rate that holds it, if it can be
-    buffer_s : seconds kept while nobody reads; then the oldest go
-    stall_s, silence_s : seconds without audio, and of exact zeros, after which it is lost
-    stop : ends :meth:`blocks` within a tenth of a second
+    device : str or int or None
+        Index, name or part of the name; None for the default.
+    model_rate : int
+        Sample rate of the model, Hz; the device is opened at this rate or above if possible.
+    buffer_s : float
+        Seconds that the buffer holds; when it is full, the oldest audio is dropped.
+    stall_s, silence_s : float
+        Seconds without audio, and of exact zeros, after which the source counts as lost.
+    stop : threading.Event
+        Ends :meth:`blocks` within a tenth of a second.
 
     Raises
     ------
-    DeviceNotFound : see :func:`choose_device`
-    AudioError : PortAudio is missing, or the device cannot be opened
-    DriverStuck : it cannot be opened while an earlier stream hangs in PortAudio
+    DeviceNotFound
+        See :func:`choose_device`.
+    AudioError
+        If PortAudio is missing or the device cannot be opened.
+    DriverStuck
+        If an earlier stream still hangs in PortAudio.
     """
 
     def __init__(
@@ -106,7 +113,7 @@ class Microphone:
         portaudio, chosen = _driver.find(device, stop)
         self.name = chosen.name
         self.overflows = 0
-        """Times that the driver reported lost audio; how much, it does not say."""
+        """Number of losses that the driver reported; it does not report their length."""
         self._model_rate = model_rate
         self._patience = Patience(stall_s, silence_s, _START_S)
         self._stop = stop
@@ -119,17 +126,11 @@ class Microphone:
 
     @property
     def dropped(self) -> int:
-        """Samples of each channel that were lost because nobody read in time."""
+        """Number of samples of each channel dropped because the reader was too slow."""
         return self._ring.dropped
 
     def blocks(self) -> Iterator[AudioBlock]:
-        """Yield audio as it comes, half a second at most at once, until ``stop`` is set.
-
-        Raises
-        ------
-        SourceLost : the stream ended or stalls
-        SourceSilent : it delivers digital silence
-        """
+        """Yield blocks of at most half a second until ``stop`` is set; see :meth:`Source.blocks`."""
         try:
             yield from live_blocks(self._ring, self.rate, self._patience, self._stop)
         except SourceSilent:
@@ -137,19 +138,19 @@ class Microphone:
             raise
 
     def close(self) -> None:
-        """Give the device back; a stream that cannot be closed within two seconds is left behind."""
+        """Release the device; a stream that does not close within two seconds is abandoned."""
         stream, self._stream = self._stream, None
         if stream is not None:
             _driver.close(stream, self.name)
-            # A stream of sounddevice is in a cycle with itself, and holds us and the ring.
+            # A sounddevice stream refers to itself and keeps this object and the ring alive.
             del stream
             gc.collect()
 
     def _open(self, portaudio: Any, device: Device, buffer_s: float) -> Any:
-        """Open in the first form that the device accepts: see :func:`capture_rates`, two channels at most."""
+        """Open at the first accepted rate, see :func:`capture_rates`, with at most two channels."""
         refusal: Any = None
         rates = capture_rates(self._model_rate, round(device.default_rate))
-        # Some arrays of microphones can be opened with all of their channels only.
+        # Some microphone arrays can be opened only with all of their channels.
         channels = dict.fromkeys((min(2, device.max_inputs), device.max_inputs))
         for self.rate, count in product(rates, channels):
             self._ring = CaptureRing(max(1, round(buffer_s * self.rate)), count, self.rate)
@@ -170,7 +171,7 @@ class Microphone:
         raise _driver.refused(device, refusal) from refusal
 
     def _on_audio(self, frames: Any, count: int, time_info: Any, status: Any) -> None:
-        """PortAudio's thread: copy, count, return."""
+        """Copy and count the audio; runs in PortAudio's thread."""
         if status.input_overflow:
             self.overflows += 1
         self._ring.write(frames, time.monotonic())
@@ -180,33 +181,33 @@ class Microphone:
 
 
 class _Driver:
-    """PortAudio in this process; like PortAudio itself there is one only."""
+    """PortAudio in this process; a singleton like PortAudio itself."""
 
     def __init__(self) -> None:
-        self._closing: list[threading.Thread] = []  # those that hang
+        self._closing: list[threading.Thread] = []  # those that hang while closing
         self.up_to_date = False
-        """Whether its list of devices is known to be right."""
+        """Whether the list of devices is known to be current."""
 
     @property
     def stuck(self) -> bool:
-        """Whether a stream that was left behind still hangs; a sound server that woke up frees it."""
+        """Whether an abandoned stream still hangs; a sound server that resumes frees it."""
         self._closing = [closing for closing in self._closing if closing.is_alive()]
         return bool(self._closing)
 
     def load(self) -> Any:
-        """The sounddevice module; PortAudio starts when it is loaded first."""
+        """Return the sounddevice module; loading it starts PortAudio."""
         try:
             import sounddevice
         except OSError as error:
             raise AudioError(
                 "the PortAudio library is missing; install it with: sudo apt install libportaudio2"
             ) from error
-        # Our streams are closed; at exit Pa_Terminate would wait for one that was left behind.
+        # Our streams are closed already; Pa_Terminate at exit would wait for an abandoned one.
         atexit.unregister(sounddevice._exit_handler)
         return sounddevice
 
     def find(self, wanted: str | int | None, stop: threading.Event) -> tuple[Any, Device]:
-        """The sounddevice module, and the device in PortAudio's list, which is renewed if need be."""
+        """Return the sounddevice module and the device, after refreshing PortAudio's list if needed."""
         known = "sounddevice" in sys.modules
         portaudio = self.load()
         if known and not self.up_to_date:
@@ -222,7 +223,7 @@ class _Driver:
             raise
 
     def close(self, stream: Any, name: str) -> None:
-        """Close the stream, or leave it behind when that hangs."""
+        """Close the stream, or abandon it if that hangs."""
 
         def close() -> None:
             stream.abort()
@@ -233,7 +234,7 @@ class _Driver:
         closing.start()
         closing.join(_CLOSE_S)
         if closing.is_alive():
-            log.warning("microphone %r: PortAudio hangs in closing it; it is left behind", name)
+            log.warning("microphone %r: PortAudio hangs while closing it; the stream is abandoned", name)
             self._closing.append(closing)
 
     def refused(self, device: Device, error: Any) -> AudioError:
@@ -241,7 +242,7 @@ class _Driver:
         if self.stuck:
             return DriverStuck(f"{what}; {_STUCK}")
         return AudioError(
-            f"{what}; does another program hold it? "
+            f"{what}; is another program using it? "
             "choose another with audio.device (sound-monitor devices lists them)"
         )
 
@@ -250,17 +251,17 @@ _driver = _Driver()
 
 
 def _restart(portaudio: Any) -> None:
-    # There is no public way (python-sounddevice issues 382, 493).
+    # There is no public API for this (python-sounddevice issues 382, 493).
     while portaudio._initialized:
         portaudio._terminate()
     try:
         portaudio._initialize()
     except portaudio.PortAudioError as error:
-        raise AudioError(f"PortAudio does not start ({error}); is the sound server all right?") from error
+        raise AudioError(f"PortAudio does not start ({error}); check the sound server") from error
 
 
 def _devices_now(stop: threading.Event) -> tuple[Device, ...]:
-    """The list of a new process."""
+    """Return the devices that a new process finds."""
     program = "import monitor.sources.microphone as m; m.print_devices()"
     deadline = time.monotonic() + _LOOK_S
     with subprocess.Popen(
@@ -274,7 +275,7 @@ def _devices_now(stop: threading.Event) -> tuple[Device, ...]:
                 if stop.is_set() or time.monotonic() > deadline:
                     looking.kill()
     if looking.returncode:
-        raise AudioError("PortAudio does not list its devices; is the sound server all right?")
+        raise AudioError("PortAudio does not list its devices; check the sound server")
     return tuple(Device(**device) for device in json.loads(found))
 
 

@@ -1,9 +1,8 @@
-"""Raw PCM out of a file descriptor, read by a thread into a ring: standard input, ffmpeg.
+"""Read raw PCM from a file descriptor into a ring, in a thread: standard input, ffmpeg.
 
-The writer at the other end may be live (``arecord``, a camera) or not (``cat``). The clock
-tells them apart: what runs ahead of real time by half a ring is not live, and its writer is
-held back when the ring is full, so nothing is lost; what comes in real time is never held
-back, and when the ring is full the oldest goes, counted.
+The writer may be live (``arecord``, a camera) or not (``cat``). A writer that is ahead of real
+time by half a ring is not live: it has to wait when the ring is full, and nothing is lost. A
+writer in real time never waits: when the ring is full, the oldest audio is dropped and counted.
 """
 
 from __future__ import annotations
@@ -29,16 +28,26 @@ _FORMATS: dict[str, tuple[str, float]] = {
     "f32le": ("<f4", 1.0),
 }
 _CHUNK_BYTES = 65536
-"""What a pipe holds on Linux."""
+"""Capacity of a pipe on Linux."""
 _LIVE_PACE = 0.95
-"""A live device may run 5 % fast by our clock, and what came in a burst is forgotten at that rate."""
+"""A live device may run 5 % fast by our clock; the lead of a burst decays at that rate."""
 _POLL_S = 0.1
-"""Longest time until a reader that was told to close is gone."""
+"""Longest delay until a closed reader's thread ends, seconds."""
 
 
 @dataclass(frozen=True)
 class PcmFormat:
-    """rate : Hz; channels : interleaved, 1 or more; sample_format : integers are full scale at ±1"""
+    """Format of interleaved PCM without a header.
+
+    Parameters
+    ----------
+    rate : int
+        Sample rate, Hz.
+    channels : int
+        Number of channels, 1 or more.
+    sample_format : str
+        Type of the samples; integers are scaled to ±1.
+    """
 
     rate: int
     channels: int
@@ -49,7 +58,7 @@ class PcmFormat:
         return np.dtype(_FORMATS[self.sample_format][0]).itemsize * self.channels
 
     def decode(self, data: bytes) -> Samples:
-        """Whole frames to float32, shape (n, channels), full scale ±1."""
+        """Convert complete frames to float32, shape (n, channels), full scale ±1."""
         dtype, scale = _FORMATS[self.sample_format]
         raw: NDArray[np.generic] = np.frombuffer(data, dtype)
         samples: Samples = raw.astype(np.float32)
@@ -58,12 +67,16 @@ class PcmFormat:
 
 
 class PcmReader:
-    """Reads ``fd`` until its end into :attr:`ring`; whoever opened ``fd`` closes it.
+    """Reads ``fd`` to its end into :attr:`ring`; the caller closes ``fd``.
 
     Parameters
     ----------
-    fd : readable; a pipe, a socket or a file
-    buffer_s : seconds that the ring keeps
+    fd : int
+        Readable file descriptor of a pipe, a socket or a file.
+    pcm : PcmFormat
+        Format of the samples.
+    buffer_s : float
+        Seconds of audio that the ring holds.
     """
 
     def __init__(self, fd: int, pcm: PcmFormat, buffer_s: float) -> None:
@@ -71,20 +84,20 @@ class PcmReader:
         self._pcm = pcm
         self.ring = CaptureRing(max(1, round(buffer_s * pcm.rate)), pcm.channels, pcm.rate)
         self._due = 0.0
-        """Monotonic seconds at which a live stream would have brought what came so far."""
+        """Monotonic seconds at which a live stream would have delivered the audio so far."""
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._read, name="pcm reader", daemon=True)
         self._thread.start()
 
     def close(self) -> None:
-        """Stop reading; what was read stays in the ring."""
+        """Stop reading; audio that was read stays in the ring."""
         self._closing.set()
         self._thread.join()
 
     def _read(self) -> None:
         poll = select.poll()
         poll.register(self._fd, select.POLLIN)
-        # Half the ring at most, so that there can be room for it.
+        # At most half the ring, so that there can be room for it.
         frames = max(1, min(_CHUNK_BYTES // self._pcm.frame_bytes, self.ring.capacity // 2))
         rest = b""
         while not self._closing.is_set():

@@ -17,20 +17,26 @@ from monitor.sources.pcm import PcmFormat, PcmReader, SampleFormat
 class RawInput:
     """Interleaved samples without a header; a :class:`~monitor.sources.base.LiveSource` that may end.
 
-    Known limit: a writer that stalls in the middle of a frame and goes on after the source
-    was opened again is out of step, and heard as noise.
+    Known limit: if a writer stalls within a frame and continues after the source was reopened, its
+    samples are misaligned and become noise.
 
     Parameters
     ----------
-    stream : has a file descriptor; stays open
-    rate, channels, sample_format : what the writer writes; nobody can check it
-    buffer_s : seconds kept while nobody reads
-    stall_s, silence_s : seconds without audio, and of exact zeros, after which it is lost
-    stop : ends :meth:`blocks` within a tenth of a second
+    stream : BinaryIO
+        Stream with a file descriptor; it is not closed.
+    rate, channels, sample_format
+        Format of the samples; it cannot be verified.
+    buffer_s : float
+        Seconds that the buffer holds.
+    stall_s, silence_s : float
+        Seconds without audio, and of exact zeros, after which the source counts as lost.
+    stop : threading.Event
+        Ends :meth:`blocks` within a tenth of a second.
 
     Raises
     ------
-    AudioError : the stream is a terminal
+    AudioError
+        If the stream is a terminal.
     """
 
     def __init__(
@@ -53,14 +59,14 @@ class RawInput:
             )
         self.rate = rate
         self.overflows = 0
-        """Always 0: the writer alone knows."""
+        """Always 0: only the writer knows."""
         self._patience = Patience(stall_s, silence_s)
         self._stop = stop
         self._reader = PcmReader(stream.fileno(), PcmFormat(rate, channels, sample_format), buffer_s)
 
     @property
     def dropped(self) -> int:
-        """Samples of each channel that were lost because nobody read in time."""
+        """Number of samples of each channel dropped because the reader was too slow."""
         return self._reader.ring.dropped
 
     def blocks(self) -> Iterator[AudioBlock]:
@@ -68,7 +74,8 @@ class RawInput:
 
         Raises
         ------
-        SourceLost : the writer stalls or writes digital silence
+        SourceLost
+            If the writer stalls or writes digital silence.
         """
         try:
             yield from live_blocks(self._reader.ring, self.rate, self._patience, self._stop)

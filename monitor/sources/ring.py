@@ -1,4 +1,4 @@
-"""The buffer between a source that cannot wait and a reader that may be late."""
+"""The ring buffer between a live source and its reader."""
 
 from __future__ import annotations
 
@@ -10,16 +10,18 @@ from monitor.records import AudioBlock, Samples
 
 
 class CaptureRing:
-    """Keeps the newest samples of a live stream; the oldest go first, and are counted.
+    """Keeps the newest samples of a live stream; overwrites the oldest and counts them.
 
-    One thread writes, one reads. Each holds the lock for one copy; nothing is allocated
-    on the writer's side.
+    One thread writes and one reads. Each holds the lock for one copy; the writer does not allocate.
 
     Parameters
     ----------
-    capacity : frames kept, 1 or more (a frame = one sample of every channel)
-    channels : 1 or more
-    rate : frames a second, Hz; says how old the samples before the newest are
+    capacity : int
+        Number of frames to hold, 1 or more (a frame is one sample of each channel).
+    channels : int
+        Number of channels, 1 or more.
+    rate : int
+        Frames per second, Hz; used to compute the age of samples before the newest.
     """
 
     def __init__(self, capacity: int, channels: int, rate: int) -> None:
@@ -41,11 +43,11 @@ class CaptureRing:
 
     @property
     def ended(self) -> str | None:
-        """Why the writer will write no more; None while it may."""
+        """Why the writer has ended; None while it may write."""
         return self._ended
 
     def write(self, frames: Samples, arrived: float) -> None:
-        """Append frames, shape (n, channels); ``arrived`` = monotonic seconds of the last one."""
+        """Append frames, shape (n, channels); the last one arrived at ``arrived``, monotonic seconds."""
         capacity = len(self._frames)
         count = len(frames)
         kept = frames[-capacity:]
@@ -63,17 +65,17 @@ class CaptureRing:
             self._changed.notify_all()
 
     def end(self, reason: str) -> None:
-        """The writer is done; what is in the ring can still be read. Only the first reason counts."""
+        """Mark the writer as ended; the rest of the ring can still be read. The first reason is kept."""
         with self._changed:
             if self._ended is None:
                 self._ended = reason
             self._changed.notify_all()
 
     def read(self, max_frames: int, timeout_s: float) -> AudioBlock | None:
-        """Take the oldest frames, at most ``max_frames``, waiting up to ``timeout_s`` for any.
+        """Remove and return the oldest frames, at most ``max_frames``; wait up to ``timeout_s`` for any.
 
-        Returns None when none came. Samples have the shape (n,) for one channel, else
-        (n, channels), and belong to the caller.
+        Returns None on timeout. Samples have the shape (n,) for one channel, else (n, channels),
+        and belong to the caller.
         """
         capacity = len(self._frames)
         with self._changed:
@@ -93,7 +95,7 @@ class CaptureRing:
         return AudioBlock(samples[:, 0] if samples.shape[1] == 1 else samples, position, arrived)
 
     def wait_for_room(self, frames: int, timeout_s: float) -> bool:
-        """Wait until ``frames`` can be written without loss; False when the time is up."""
+        """Wait until ``frames`` can be written without loss; return False on timeout."""
         with self._changed:
             return self._changed.wait_for(
                 lambda: self._written - self._read + frames <= len(self._frames), timeout_s

@@ -1,4 +1,4 @@
-"""A source's URL as people may see it: without its secrets; pure."""
+"""Remove the secrets from a source's URL before it is displayed; pure."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _PARAMETER = re.compile(
 """In the query or, for some cameras, in the path: ``/user=admin&password=…``."""
 _ANY_USER = re.compile(r"://[^/\s]*@")
 _PIECE = 3
-"""Shorter pieces of a password are part of too many words."""
+"""Shorter parts of a password occur in too many words."""
 
 
 def masked(url: str) -> str:
@@ -28,7 +28,7 @@ def masked(url: str) -> str:
 
 
 def without_secrets(text: str, url: str) -> str:
-    """Replace what is secret in ``url`` wherever it appears in a text, whole or in pieces."""
+    """Replace the secrets of ``url`` wherever they or parts of them appear in a text."""
     text = text.replace(url, masked(url))
     for secret in _secrets(url):
         text = text.replace(secret, MASK)
@@ -37,7 +37,7 @@ def without_secrets(text: str, url: str) -> str:
 
 
 def _user(url: str) -> tuple[int, int]:
-    """Where ``user:password`` lies."""
+    """Return the span of ``user:password``."""
     scheme = re.match(r"[A-Za-z][A-Za-z0-9+.-]*:/*", url)
     start = scheme.end() if scheme else 0
     at = url.rfind("@")

@@ -1,7 +1,7 @@
-"""What the header of a WAV or RF64 file promises, beside what the file holds.
+"""Compare the header of a WAV or RF64 file with the content of the file.
 
-A recorder that crashed, a pipe, or a file above 4 GiB leaves a header with the wrong length. libsndfile
-believes it and drops the rest without a word, so the chunks are walked here as well.
+A crashed recorder, a pipe, or a file above 4 GiB leaves a header with the wrong length. libsndfile
+trusts the header and silently drops the rest, so the chunks are checked here as well.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 _PLACEHOLDER = 0x7FFF0000
-"""Writers that cannot seek back leave a length from here up in the header; it promises nothing."""
+"""Writers that cannot seek back leave a length at or above this in the header; it is ignored."""
 _SIZE_SLACK = 16
 """Bytes by which common writers get a length wrong."""
 _TRAILER = 4096
@@ -23,18 +23,18 @@ _UNTIL_THE_END = struct.pack("<I", 0xFFFFFFFF)
 
 @dataclass(frozen=True)
 class WavLayout:
-    """Where the samples lie, in bytes.
+    """Position and length of the samples, in bytes.
 
     Parameters
     ----------
     data_at : int
         Offset of the first sample.
     declared : int or None
-        Length of the samples as the header tells it; None when it tells nothing.
+        Length of the samples according to the header; None if it states none.
     missing : int
-        What the header promises and the file lacks.
+        Bytes that the header states and the file lacks.
     hidden : int
-        What lies behind the declared samples and is neither a chunk nor a trailer.
+        Bytes after the declared samples that are neither a chunk nor a trailer.
     """
 
     data_at: int
@@ -49,7 +49,7 @@ class WavLayout:
 
 
 def read_layout(path: Path, size: int) -> WavLayout | None:
-    """Walk the chunks of a file of ``size`` bytes; None when it is no WAV or has no samples."""
+    """Read the chunks of a file of ``size`` bytes; None if it is not WAV or has no samples."""
     with path.open("rb") as file:
         head = file.read(12)
         if head[:4] not in (b"RIFF", b"RF64") or head[8:12] != b"WAVE":
@@ -77,14 +77,14 @@ def open_unfinished(path: Path, layout: WavLayout) -> BinaryIO:
 
 
 class _Patched(io.RawIOBase):
-    """A file of which some bytes read otherwise.
+    """A read-only view of a file with some bytes replaced.
 
     Parameters
     ----------
     path : Path
         The file; it stays as it is.
     patches : dict
-        By offset, the bytes to read there.
+        Replacement bytes by offset.
     """
 
     def __init__(self, path: Path, patches: dict[int, bytes]) -> None:
@@ -115,7 +115,7 @@ class _Patched(io.RawIOBase):
 
 
 def _find_data(file: BinaryIO, size: int) -> tuple[int, int, int | None] | None:
-    """Offset and length of the samples, and the whole length where a ds64 chunk tells it."""
+    """Return offset and length of the samples, and the total length if a ds64 chunk states it."""
     position, long_data, long_riff = 12, None, None
     while position + 8 <= size:
         file.seek(position)

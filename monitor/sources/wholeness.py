@@ -1,7 +1,7 @@
-"""Whether a decoder that came to its end has read all of a file.
+"""Check whether a decoder that reached its end has read the whole file.
 
-libsndfile ends silently after the first of several recordings that were joined (``cat a.ogg b.ogg``, an
-internet radio's titles), and where an Ogg or MP3 file was cut off. These checks read headers alone.
+libsndfile ends silently after the first of several concatenated recordings (``cat a.ogg b.ogg``, the
+titles of an internet radio), and where an Ogg or MP3 file is truncated. These checks read only headers.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ _SLACK = 16
 
 @dataclass(frozen=True)
 class Unread:
-    """What a decoder left out.
+    """What a decoder did not read.
 
     Parameters
     ----------
     reason : str
-        Words that go into "damaged (…)".
+        Reason for the message "damaged (…)".
     advice : str
-        What to do.
+        What the user can do.
     """
 
     reason: str
@@ -38,7 +38,7 @@ class Unread:
 
 
 def unread(path: Path, size: int) -> Unread | None:
-    """Say what of a file of ``size`` bytes a decoder leaves out; None when nothing.
+    """Return what a decoder does not read of a file of ``size`` bytes; None if it reads all.
 
     Parameters
     ----------
@@ -78,7 +78,7 @@ def _missing(count: int) -> Unread:
 
 
 def _ogg(file: BinaryIO, size: int) -> Unread | None:
-    """Walk the pages: each part begins with pages that say so, and each of its streams must end."""
+    """Check the pages: each part begins with marked pages, and each of its streams must end."""
     parts, beginning = 0, False
     open_streams: set[bytes] = set()
     while header := file.read(27):
@@ -86,7 +86,7 @@ def _ogg(file: BinaryIO, size: int) -> Unread | None:
             return None  # tags behind the audio, or damage, which the decoder has met
         table = file.read(header[26]) if len(header) == 27 else b""
         if len(header) < 27 or len(table) < header[26] or file.seek(sum(table), 1) > size:
-            return Unread("the last page is cut off")
+            return Unread("the last page is truncated")
         flags, stream = header[5], header[14:18]
         begins = bool(flags & _OGG_BEGINS)
         if begins and not beginning:
@@ -133,7 +133,7 @@ def _mp3(file: BinaryIO, size: int) -> Unread | None:
 
 
 def _mp3_length(frame: bytes) -> int:
-    """Bytes of audio that a Xing or Info header tells; 0 when there is none."""
+    """Return the bytes of audio stated in a Xing or Info header; 0 without one."""
     if len(frame) < 56 or frame[0] != 0xFF:
         return 0
     version_1, mono = frame[1] & 0x18 == 0x18, frame[3] >> 6 == 3

@@ -1,4 +1,4 @@
-"""Compares a replay's records with a stored list."""
+"""Compare the records of a replay with a stored list."""
 
 from __future__ import annotations
 
@@ -13,10 +13,14 @@ from monitor.records import EventRecord
 
 @dataclass(frozen=True)
 class Tolerance:
-    """How far a record may lie from the expected one and still be it.
+    """Allowed differences between a record and the expected one.
 
-    time_s : seconds, for start_s and end_s
-    score : for score and score_mean
+    Parameters
+    ----------
+    time_s : float
+        Tolerance of start_s and end_s, seconds.
+    score : float
+        Tolerance of score and score_mean.
     """
 
     time_s: float
@@ -28,7 +32,8 @@ def read_expected(path: Path) -> list[EventRecord]:
 
     Raises
     ------
-    UsageError : unreadable, or a line that is no record
+    UsageError
+        If the list is unreadable or a line is not an event record.
     """
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
@@ -49,10 +54,10 @@ def read_expected(path: Path) -> list[EventRecord]:
 def differences(
     expected: Sequence[EventRecord], actual: Sequence[EventRecord], tolerance: Tolerance
 ) -> list[str]:
-    """Return a line for each record that is missing, extra or shifted; [] when all match.
+    """Return a line for each record that is missing, extra or shifted; [] if all match.
 
-    Records match one to one by file name, label and type, those nearest in time first; one
-    that is ten tolerances away is another. Ids, sequence numbers and wall time are ignored.
+    Records match one to one by file name, label and type, nearest in time first. Records more than
+    ten tolerances apart do not match. Ids, sequence numbers and wall time are ignored.
     """
     pairs = _pairs(expected, actual, reach_s=10 * max(tolerance.time_s, 0.1))
     lines = []
@@ -68,7 +73,7 @@ def differences(
 
 
 def _pairs(expected: Sequence[EventRecord], actual: Sequence[EventRecord], reach_s: float) -> dict[int, int]:
-    """Which actual record stands for which expected one, by index."""
+    """Return the index of the matching actual record for each expected one."""
     of_kind: dict[tuple[str, str, str], list[int]] = {}
     for j, found in enumerate(actual):
         of_kind.setdefault(_kind(found), []).append(j)
@@ -88,7 +93,7 @@ def _pairs(expected: Sequence[EventRecord], actual: Sequence[EventRecord], reach
 
 
 def _common_folders(one: EventRecord, other: EventRecord) -> int:
-    """How many folders above the two files have the same names: lists travel, trees seldom do."""
+    """Count the parent folders with equal names: a list may be used elsewhere than it was written."""
     parents = zip(reversed(Path(one.file or "").parts), reversed(Path(other.file or "").parts), strict=False)
     return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], parents))
 

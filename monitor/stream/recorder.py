@@ -1,4 +1,4 @@
-"""Makes event records of decisions: ids, sequence numbers, seconds and UTC."""
+"""Turn decisions into event records with ids, sequence numbers, seconds and UTC."""
 
 from __future__ import annotations
 
@@ -17,12 +17,18 @@ class Recorder:
 
     Parameters
     ----------
-    node, model, model_version : as the record carries them
-    rate : Hz of the decisions' positions
-    clock : the stream's
-    numbers : sequence numbers, shared by all streams of a process
-    new_id : makes event ids
-    file : the recording's name, in a replay
+    node, model, model_version : str
+        Values for the record.
+    rate : int
+        Sample rate of the decisions' positions, Hz.
+    clock : Clock
+        Clock of the stream.
+    numbers : Iterator[int]
+        Sequence numbers, shared by all streams of a process.
+    new_id : Callable[[], str]
+        Returns a new event id.
+    file : str or None
+        Name of the recording in a replay.
     """
 
     def __init__(
@@ -82,9 +88,9 @@ class Recorder:
 
 
 def cut_off(start: EventRecord, seq: int) -> EventRecord:
-    """The end of an event whose process was killed.
+    """Return the end record of an event whose process was killed.
 
-    Nobody knows when the sound ended: the last that is known is the moment of its start's decision.
+    The true end is unknown; the last known moment is the decision of its start.
     """
     end_s = start.start_s + start.delay_s
     return replace(
@@ -99,7 +105,7 @@ def cut_off(start: EventRecord, seq: int) -> EventRecord:
 
 
 def uuid7(unix_ms: int, random: bytes) -> str:
-    """A UUID version 7: 48 bits of time, then 74 of the 80 given random bits (RFC 9562, 5.7)."""
+    """Return a UUID version 7: 48 bits of time and 74 of the 80 random bits (RFC 9562, 5.7)."""
     value = (unix_ms & (1 << 48) - 1) << 80 | int.from_bytes(random[:10], "big")
     value = value & ~(0xF << 76) | 0x7 << 76
     value = value & ~(0x3 << 62) | 0x2 << 62
@@ -108,11 +114,11 @@ def uuid7(unix_ms: int, random: bytes) -> str:
 
 
 def random_ids() -> Callable[[], str]:
-    """Ids that sort by the time they were made."""
+    """Return a generator of ids that sort by creation time."""
     return lambda: uuid7(time.time_ns() // 1_000_000, os.urandom(10))
 
 
 def counted_ids() -> Callable[[], str]:
-    """Ids that are the same in every run: time zero and a counter."""
+    """Return a generator of ids that are equal in every run: time zero and a counter."""
     numbers = count(1)
     return lambda: uuid7(0, next(numbers).to_bytes(10, "big"))

@@ -1,4 +1,4 @@
-"""Replays recordings through the live path: each file is a stream of its own."""
+"""Replay recordings through the live path; each file is a stream of its own."""
 
 from __future__ import annotations
 
@@ -18,17 +18,23 @@ from monitor.stream.assembly import Assembly
 from monitor.stream.recorder import Recorder, counted_ids, random_ids
 
 _PACE_S = 0.05
-"""Length of the pieces that a replay in real time hands on, as a microphone would."""
+"""Length of the blocks of a replay in real time, seconds."""
 
 
 @dataclass(frozen=True)
 class ReplayOptions:
     """How files are replayed.
 
-    start_utc : seconds since 1970 at which every file began; None = each file's own time
-    deterministic : counted ids, and time zero where no start is given: two replays give the same bytes
-    realtime : at the recording's own pace
-    first_seq : number of the first record
+    Parameters
+    ----------
+    start_utc : float or None
+        Start of every file in seconds since 1970; None uses each file's own time.
+    deterministic : bool
+        Use counted ids, and time zero if no start is given, so that two replays give equal bytes.
+    realtime : bool
+        Replay in real time.
+    first_seq : int
+        Sequence number of the first record.
     """
 
     node: str
@@ -39,7 +45,7 @@ class ReplayOptions:
 
 
 class Replay:
-    """Sends files one after the other through fresh pipelines to the listeners."""
+    """Runs files one after another through new pipelines and passes the results to the listeners."""
 
     def __init__(
         self, assembly: Assembly, options: ReplayOptions, listeners: Sequence[Listener], stop: threading.Event
@@ -52,9 +58,12 @@ class Replay:
         self._new_id = counted_ids() if options.deterministic else random_ids()
 
     def run(self, files: Iterable[Path], report: Callable[[AudioError], None]) -> int:
-        """Replay all files; a bad one is reported and the others still run.
+        """Replay all files; report unreadable ones and continue.
 
-        Returns the number of bad ones.
+        Returns
+        -------
+        int
+            Number of unreadable files.
         """
         bad = 0
         for file in files:
@@ -115,7 +124,7 @@ class Replay:
 
 
 def paced(blocks: Iterable[AudioBlock], rate: int, stop: threading.Event) -> Iterator[AudioBlock]:
-    """Hand blocks on at the pace at which they were recorded, in pieces of 50 ms."""
+    """Yield the blocks in real time, in pieces of 50 ms."""
     began = time.monotonic()
     step = max(1, round(_PACE_S * rate))
     for block in blocks:

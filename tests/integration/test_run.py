@@ -177,7 +177,7 @@ def test_a_second_run_on_the_same_history_exits_2(start: Callable[..., Monitor])
 def test_a_device_that_was_never_seen_exits_3_with_the_names(start: Callable[..., Monitor]) -> None:
     monitor = start("mqtt.enabled=false", "audio.device=Blue Yeti")
     assert monitor.wait_end() == 3
-    assert "'Blue Yeti': not there; choose audio.device from:" in monitor.said[-1]
+    assert "'Blue Yeti': not found; choose audio.device from:" in monitor.said[-1]
     assert "'pulse'" in monitor.said[-1]
 
 

@@ -51,13 +51,13 @@ def test_of_equal_names_the_first_is_taken() -> None:
 @pytest.mark.parametrize("wanted", ["Yeti", 1, 99, -1])
 def test_an_unknown_device_is_answered_with_what_there_is(wanted: str | int) -> None:
     with pytest.raises(
-        DeviceNotFound, match=r"not there; choose audio\.device from: 0 'HDA Intel.*7 'default'"
+        DeviceNotFound, match=r"not found; choose audio\.device from: 0 'HDA Intel.*7 'default'"
     ):
         choose_device(DEVICES, wanted)
 
 
 def test_a_part_of_several_names_is_refused_with_these() -> None:
-    with pytest.raises(AudioError, match=r"'usb': fits 2 devices.*#1.*#2") as refused:
+    with pytest.raises(AudioError, match=r"'usb': matches 2 devices.*#1.*#2") as refused:
         choose_device(DEVICES, "usb")
     assert not isinstance(refused.value, DeviceNotFound)
     assert "HDA" not in str(refused.value)

@@ -169,13 +169,13 @@ def test_bad_files_are_named_with_the_reason_in_one_line(tmp_path: Path) -> None
     os.mkfifo(pipe)
     for path, reason in [
         (tmp_path / "missing.wav", r"cannot be read \(No such file or directory\); check the path"),
-        (tmp_path, "is no regular file"),
-        (pipe, "is no regular file"),
+        (tmp_path, "not a regular file"),
+        (pipe, "not a regular file"),
         (text, r"cannot be read as audio \(Format not recognised\); convert it"),
         (empty, r"holds no audio \(the file is empty\)"),
         (cut, "cannot be read as audio"),
         (silent, r"holds no audio \(0 samples\)"),
-        (rate, "claims 2147483647 samples a second"),
+        (rate, "the header states 2147483647 Hz"),
     ]:
         with pytest.raises(AudioError, match=reason) as refused:
             FileSource(path)
