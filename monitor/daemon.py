@@ -200,8 +200,8 @@ class _Streams:
         self._new_id = random_ids()
         self._vitals = vitals
 
-    def pipeline(self, source_rate: int, assembly: Assembly) -> Pipeline:
-        return assembly.new_pipeline(source_rate, self._vitals.on_inference)
+    def pipeline(self, source_rate: int, clock: LiveClock, assembly: Assembly) -> Pipeline:
+        return assembly.new_pipeline(source_rate, clock, self._vitals.on_inference)
 
     def recorder(self, clock: LiveClock, assembly: Assembly) -> Recorder:
         return assembly.recorder(node=self._node, clock=clock, numbers=self._numbers, new_id=self._new_id)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from monitor.level.minutes import Minute
 from monitor.records import EventRecord, HopResult
 
 
@@ -21,6 +22,9 @@ class Listener:
 
     def on_record(self, record: EventRecord) -> None:
         """Called when an event has started or ended."""
+
+    def on_minute(self, minute: Minute) -> None:
+        """Called when a minute of UTC is over, or the stream: with its noise levels."""
 
     def on_off(self) -> None:
         """Called when nobody is to listen any more, on purpose."""
@@ -46,6 +50,10 @@ class Listeners(Listener):
     def on_record(self, record: EventRecord) -> None:
         for listener in self._listeners:
             listener.on_record(record)
+
+    def on_minute(self, minute: Minute) -> None:
+        for listener in self._listeners:
+            listener.on_minute(minute)
 
     def on_off(self) -> None:
         for listener in self._listeners:

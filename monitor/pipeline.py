@@ -1,6 +1,6 @@
 """The route from audio to decisions, the same for every source: blocks in, hops out.
 
-``AudioBlock → mono → resample → hops → (level, scores) → tracker → HopResult``
+``AudioBlock → mono → (meter, resample) → hops → (level, scores) → tracker → HopResult``
 
 Pure: no file, no clock, no thread. Positions count samples at the model's rate.
 """
@@ -17,8 +17,9 @@ from monitor.events.level import measure
 from monitor.events.loud import LoudSettings
 from monitor.events.tracker import EventTracker
 from monitor.features.resample import Resampler, mono
+from monitor.level.track import HopLevels, LevelTrack
 from monitor.model.classifier import Classifier
-from monitor.records import AudioBlock, Decision, EndReason, HopResult, Level, Samples
+from monitor.records import AudioBlock, Decision, EndReason, HopResult, Level, Reading, Samples
 from monitor.settings import ClassSettings
 
 
@@ -30,10 +31,18 @@ class StreamParts:
     tracker: EventTracker
     background: BackgroundLevel
 
-    def level(self, audio: Samples) -> Level:
+    def level(self, audio: Samples, weighted: HopLevels) -> Level:
         """Measure the newest hop against the background so far."""
         rms_dbfs, peak_dbfs, clipped = measure(audio)
-        return Level(rms_dbfs, peak_dbfs, self.background.push(rms_dbfs), clipped)
+        return Level(
+            rms_dbfs,
+            peak_dbfs,
+            self.background.push(rms_dbfs),
+            clipped,
+            weighted.lafmax_dbfs,
+            weighted.laeq_1s_dbfs,
+            weighted.l90_dbfs,
+        )
 
 
 class Pipeline:
@@ -51,6 +60,7 @@ class Pipeline:
         self._rates = (source_rate, rate)
         self._hop = hop
         self._resampler = Resampler(source_rate, rate)
+        self._levels = LevelTrack(source_rate, rate)
         self._expected = 0
         self._position = 0
         self._pending = np.zeros(hop, np.float32)
@@ -67,7 +77,9 @@ class Pipeline:
         if block.position != self._expected:
             self._skip_to(block.position)
         self._expected = block.position + len(block.samples)
-        yield from self._hops(self._resampler.push(mono(block.samples)))
+        samples = mono(block.samples)
+        self._levels.push(samples)
+        yield from self._hops(self._resampler.push(samples))
 
     def flush(self) -> Iterator[HopResult]:
         """Yield what the filter still holds and one last hop for the tail; the stream is over.
@@ -76,13 +88,14 @@ class Pipeline:
         the audio that was really there. A stream with any audio yields a row, even if it is
         shorter than a sample at the model's rate.
         """
+        self._levels.flush()
         yield from self._hops(self._resampler.flush())
         if not self._position and self._expected:
             self._filled = max(1, self._filled)
         if self._filled:
             audio = self._pending[: self._filled].copy()
             self._pending[self._filled :] = 0.0
-            yield self._analyse(self._pending, audio)
+            yield self._analyse(self._pending, audio, last=True)
 
     def configure(
         self,
@@ -94,6 +107,11 @@ class Pipeline:
         """Follow other settings from the next hop on; see :meth:`EventTracker.configure`."""
         return self._parts.tracker.configure(settings, loud=loud, disabled=disabled)
 
+    def last_readings(self) -> tuple[Reading, ...]:
+        """Return the meter's readings that no hop brought; the stream is over, whether flushed or not."""
+        self._levels.flush()
+        return self._levels.take(None).readings
+
     def close(self, reason: EndReason) -> tuple[Decision, ...]:
         """End every open event where the stream stands."""
         return self._parts.tracker.close(self._position, reason)
@@ -103,6 +121,7 @@ class Pipeline:
         self.lost_samples += position - self._expected
         source_rate, rate = self._rates
         self._resampler = Resampler(source_rate, rate)
+        self._levels.skip_to(position)
         self._parts.classifier.reset()
         self._position = round(position * rate / source_rate)
         self._filled = 0
@@ -117,11 +136,12 @@ class Pipeline:
             if self._filled == self._hop:
                 yield self._analyse(self._pending, self._pending)
 
-    def _analyse(self, hop: Samples, audio: Samples) -> HopResult:
+    def _analyse(self, hop: Samples, audio: Samples, *, last: bool = False) -> HopResult:
         parts = self._parts
         self._position += len(audio)
         self._filled = 0
-        level = parts.level(audio)
+        weighted = self._levels.take(None if last else self._position)
+        level = parts.level(audio, weighted)
         found = parts.classifier.push(hop)
         accepted = parts.classifier.accepted(found.scores)
         decisions = parts.tracker.push(self._position, accepted, level)
@@ -134,4 +154,5 @@ class Pipeline:
             near=parts.tracker.near(found.scores, level, accepted=accepted),
             features=found.features,
             embedding=found.embedding,
+            readings=weighted.readings,
         )

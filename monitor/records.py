@@ -63,6 +63,40 @@ class AudioBlock:
 
 
 @dataclass(frozen=True, slots=True)
+class Reading:
+    """Reading of the sound level meter at the end of a chunk, about four times a second.
+
+    Mean squares and magnitudes count from full scale ±1; weightings are those of IEC 61672-1.
+
+    Parameters
+    ----------
+    end : int
+        Position of the chunk's end, samples at the source's rate.
+    samples : int
+        Length of the chunk; shorter before a gap and at the end of a stream.
+    mean_square : float
+        A-weighted, over the chunk.
+    fast : float
+        A-weighted mean square with time weighting F, at the end of the chunk.
+    fast_max, slow_max : float
+        Highest values with F and with S in the chunk.
+    peak : float
+        Largest C-weighted magnitude.
+    overload : bool
+        Whether a sample reached full scale.
+    """
+
+    end: int
+    samples: int
+    mean_square: float
+    fast: float
+    fast_max: float
+    slow_max: float
+    peak: float
+    overload: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Level:
     """Level of the newest hop.
 
@@ -74,12 +108,29 @@ class Level:
         Slow estimate of the level without events.
     clipped : int
         Number of samples at or beyond full scale.
+    lafmax_dbfs : float
+        Highest A-weighted level with time weighting F.
+    laeq_1s_dbfs : float
+        A-weighted equivalent level of the last second.
+    l90_dbfs : float
+        Level with time weighting F that is exceeded for 90 % of the last minute.
     """
 
     rms_dbfs: float
     peak_dbfs: float
     background_dbfs: float
     clipped: int
+    lafmax_dbfs: float = SILENCE_DBFS
+    laeq_1s_dbfs: float = SILENCE_DBFS
+    l90_dbfs: float = SILENCE_DBFS
+
+    @property
+    def over_background_db(self) -> float:
+        return self.rms_dbfs - self.background_dbfs
+
+    @property
+    def over_l90_db(self) -> float:
+        return self.lafmax_dbfs - self.l90_dbfs
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +154,8 @@ class Decision:
     over_background_db: float
     overlapping: tuple[str, ...]
     reason: EndReason | None = None
+    lafmax_dbfs: float = SILENCE_DBFS
+    over_l90_db: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +194,8 @@ class HopResult:
         Log-mel rows of the hop, shape (frames, bands); None for models that take a waveform.
     embedding : NDArray[np.float32] or None
         Embedding of the window that ends with the hop, shape (n,); None if the model has none.
+    readings : tuple[Reading, ...]
+        Readings of the sound level meter that ended in the hop.
     """
 
     position: int
@@ -151,6 +206,7 @@ class HopResult:
     near: tuple[Near, ...] = ()
     features: NDArray[np.float32] | None = None
     embedding: NDArray[np.float32] | None = None
+    readings: tuple[Reading, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +237,9 @@ class EventRecord:
     clip: str | None = None
     delayed: bool = False
     reason: EndReason | None = None
+    lafmax_dbfs: float | None = None
+    lafmax_db: float | None = None
+    over_l90_db: float | None = None
     schema: int = field(default=SCHEMA)
 
     def to_json(self) -> str:

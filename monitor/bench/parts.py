@@ -20,14 +20,16 @@ from monitor.bench.reference import Reference
 from monitor.features.logmel import mel_matrix
 from monitor.features.resample import Resampler, mono
 from monitor.features.spec import MelSpec
+from monitor.level.track import LevelTrack
 from monitor.pipeline import StreamParts
 from monitor.records import Level, Samples
 from monitor.sources.files import FileSource
 from monitor.stream.assembly import Assembly
 
-STREAM, READING, RESAMPLING, LEVEL = "a new stream", "reading", "resampling", "level"
+STREAM, READING, METER, RESAMPLING = "a new stream", "reading", "level meter", "resampling"
+LEVEL = "level"
 FRONT_END, INFERENCE, EVENTS = "front end", "inference", "events"
-PARTS = (STREAM, READING, RESAMPLING, LEVEL, FRONT_END, INFERENCE, EVENTS)
+PARTS = (STREAM, READING, METER, RESAMPLING, LEVEL, FRONT_END, INFERENCE, EVENTS)
 _BATCH_S = 60
 
 
@@ -71,7 +73,7 @@ def _measure_file(assembly: Assembly, file: Path, costs: Costs, reference: Refer
     card = assembly.model.card
     with costs.part(STREAM):
         source = FileSource(file)
-        stream = _Stream(assembly, costs)
+        stream = _Stream(assembly, costs, source.rate)
         resampler = Resampler(source.rate, card.sample_rate)
     if reference is not None:
         reference.begin(source.rate)
@@ -85,6 +87,9 @@ def _measure_file(assembly: Assembly, file: Path, costs: Costs, reference: Refer
                 break
             with costs.part(RESAMPLING):
                 resampled = [resampler.push(mono(samples)) for samples in batch]
+            with costs.part(METER):
+                for samples in batch:
+                    stream.track.push(mono(samples))
             audio = np.concatenate([mono(samples) for samples in batch])
             costs.audio_s += len(audio) / source.rate
             library.read(len(audio))
@@ -102,8 +107,9 @@ def _measure_file(assembly: Assembly, file: Path, costs: Costs, reference: Refer
 class _Stream:
     """Runs one stream part by part, from samples at the model's rate to decisions."""
 
-    def __init__(self, assembly: Assembly, costs: Costs) -> None:
+    def __init__(self, assembly: Assembly, costs: Costs, source_rate: int) -> None:
         self._card = assembly.model.card
+        self.track = LevelTrack(source_rate, self._card.sample_rate)
         self._costs = costs
         self._parts: StreamParts = assembly.new_parts()
         # A second classifier measures the floor: the stream's own state must not change.
@@ -133,7 +139,10 @@ class _Stream:
     def _analyse(self, hops: NDArray[np.float32]) -> None:
         costs, classifier = self._costs, self._parts.classifier
         with costs.part(LEVEL):
-            levels = [self._parts.level(hop) for hop in hops]
+            ends = range(self._position + len(hops[0]), self._position + hops.size + 1, len(hops[0]))
+            levels = [
+                self._parts.level(hop, self.track.take(end)) for hop, end in zip(hops, ends, strict=True)
+            ]
         with costs.part(FRONT_END):
             rows = [classifier.front_end.push(hop) for hop in hops]
         raw = []

@@ -14,6 +14,7 @@ _COMMANDS = {
     "tune": ("monitor.cli.tune", "tune", "Choose thresholds from scores of your recordings."),
     "config": ("monitor.cli.config", "config", "Show the settings in force."),
     "model": ("monitor.cli.model", "model", "Show or check a model package."),
+    "calibrate": ("monitor.cli.calibrate", "calibrate", "Find a microphone's sensitivity."),
     "bench": ("monitor.cli.bench", "bench", "Measure what the monitor costs here."),
 }
 

@@ -57,6 +57,9 @@ class Audio(Section):
     )
     raw_channels: Annotated[int, Field(ge=1, le=32)] = Field(1, description="stdin: interleaved channels")
     raw_format: Literal["s16le", "s32le", "f32le"] = Field("s16le", description="stdin: sample format")
+    sensitivity_dbfs: Annotated[float, Field(ge=-120, le=20)] | None = Field(
+        None, description="what 94 dB give, dBFS of a full-scale sine; null = not calibrated, no level in dB"
+    )
 
 
 class Model(Section):

@@ -45,6 +45,7 @@ class Board:
         self._on: dict[str, bool] = dict.fromkeys(topics.labels, False) if states else {}
         self._attributes: dict[str, str] = {}
         self._health: str | None = None
+        self._noise: str | None = None
         self._passing: dict[str, str] = {}
         self._due: deque[Message] | None = None
         self._lock = threading.RLock()
@@ -83,6 +84,11 @@ class Board:
         with self._lock:
             self._health = payload
             self._add(self._health_of(payload))
+
+    def set_noise(self, payload: str) -> None:
+        with self._lock:
+            self._noise = payload
+            self._add(self._noise_of(payload))
 
     def set_level(self, payload: str) -> None:
         """Take the newest level; it is sent now or never."""
@@ -135,6 +141,8 @@ class Board:
         truth += [self._state_of(label) for label in self._on]
         if self._health is not None:
             truth.append(self._health_of(self._health))
+        if self._noise is not None:
+            truth.append(self._noise_of(self._noise))
         if self._status is not None:
             truth.append(Message(self._topics.status, self._status, 1, True))
         return truth
@@ -147,3 +155,6 @@ class Board:
 
     def _health_of(self, payload: str) -> Message:
         return Message(self._topics.health, payload, 0, True)
+
+    def _noise_of(self, payload: str) -> Message:
+        return Message(self._topics.noise, payload, 0, True)

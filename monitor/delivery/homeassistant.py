@@ -7,8 +7,11 @@ import json
 from monitor.delivery.board import Message
 from monitor.delivery.topics import Topics, slug
 
+_NOISE = {"laeq": "Noise LAeq", "lafmax": "Noise LAFmax", "l90": "Noise background L90"}
+"""Sensors of the noise topic: key without its unit, and name."""
 
-def discovery(topics: Topics, *, prefix: str, version: str, level: bool) -> Message:
+
+def discovery(topics: Topics, *, prefix: str, version: str, level: bool, noise: bool) -> Message:
     """Return the retained message that announces a device with a binary sensor per label.
 
     Ids are made of the node and the label alone, so that they outlive a new version, a new
@@ -16,6 +19,7 @@ def discovery(topics: Topics, *, prefix: str, version: str, level: bool) -> Mess
 
     prefix : Home Assistant's discovery prefix
     level : whether level messages are sent
+    noise : whether the microphone is calibrated, so that there are sound pressure levels
     """
     device_id = f"sound-monitor-{slug(topics.node)}"
     components: dict[str, object] = {
@@ -23,6 +27,8 @@ def discovery(topics: Topics, *, prefix: str, version: str, level: bool) -> Mess
     }
     if level:
         components["level"] = _level(topics, device_id)
+    if noise:
+        components |= {key: _noise(topics, device_id, key, name) for key, name in _NOISE.items()}
     payload = {
         "device": {
             "identifiers": [device_id],
@@ -54,6 +60,20 @@ def _sound(topics: Topics, device_id: str, label: str) -> dict[str, object]:
         "state_topic": topics.state(label),
         "json_attributes_topic": topics.attributes(label),
         "qos": 1,
+    }
+
+
+def _noise(topics: Topics, device_id: str, key: str, name: str) -> dict[str, object]:
+    return {
+        "platform": "sensor",
+        "unique_id": f"{device_id}_{key}",
+        "name": name,
+        "device_class": "sound_pressure",
+        "state_topic": topics.noise,
+        "value_template": f"{{{{ value_json.{key}_db }}}}",
+        "unit_of_measurement": "dBA",
+        "state_class": "measurement",
+        "suggested_display_precision": 1,
     }
 
 

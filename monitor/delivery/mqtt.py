@@ -110,6 +110,11 @@ class MqttPublisher:
         self._board.set_near(near_payload(near))
         self._wake_up()
 
+    def publish_noise(self, payload: str) -> None:
+        """Send the noise of a minute now, and at each connection until there is a newer one."""
+        self._board.set_noise(payload)
+        self._wake_up()
+
     def publish_health(self, health: Health) -> None:
         """Send now, and at each connection until there is a newer one."""
         self._board.set_health(health.to_json())

@@ -96,6 +96,23 @@ _MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "CREATE TABLE peaks (label TEXT NOT NULL, at TEXT NOT NULL, peak REAL NOT NULL)",
         "CREATE INDEX peaks_by_label ON peaks (label, at)",
     ),
+    (
+        # The noise of each minute since 1970: see monitor/history/levels.py. Tenths of seconds and of
+        # dBFS, hundredths of dB for the offset.
+        """CREATE TABLE levels (
+            minute INTEGER PRIMARY KEY,
+            duration INTEGER NOT NULL,
+            laeq INTEGER NOT NULL,
+            lafmax INTEGER NOT NULL,
+            lcpeak INTEGER NOT NULL,
+            l10 INTEGER NOT NULL,
+            l50 INTEGER NOT NULL,
+            l90 INTEGER NOT NULL,
+            overload INTEGER NOT NULL,
+            offset_db INTEGER,
+            distribution BLOB NOT NULL
+        )""",
+    ),
 )
 """What leads from schema version i to i + 1; entries are only ever added."""
 
@@ -229,6 +246,10 @@ class Outbox:
         with self._errors(), self._lock, _transaction(self._connection):
             for sql, values in statements:
                 self._connection.execute(sql, values)
+
+    def rows(self, sql: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
+        """Run a SELECT with its values: for what is kept beside events."""
+        return self._select(sql, values)
 
     def close(self) -> None:
         with self._errors(), self._lock:

@@ -1,12 +1,15 @@
-"""The JSON of the level, near and health topics; pure. That of events is in records.py."""
+"""The JSON of the level, noise, near and health topics; pure. That of events is in records.py."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Literal
 
+from monitor.clock import iso_utc
+from monitor.level.minutes import MINUTE_S, Minute
+from monitor.level.summary import day_evening_night, energy_mean, unit_of
 from monitor.records import Level, Near
 
 
@@ -63,4 +66,37 @@ def near_payload(near: Iterable[Near]) -> str:
         }
         for one in near
     }
+    return json.dumps(values, ensure_ascii=False)
+
+
+def noise_payload(minute: Minute, hour: Sequence[Minute], day: Sequence[Minute]) -> str:
+    """One object: levels of a minute, of the hour and of the 24 hours that it ends.
+
+    Keys of levels end in ``_dbfs``. Where the microphone is calibrated the same levels come as sound
+    pressure levels too, in keys that end in ``_db``; those of longer times only when it was all along.
+    """
+    levels = {
+        "laeq": minute.laeq_dbfs,
+        "lafmax": minute.lafmax_dbfs,
+        "lcpeak": minute.lcpeak_dbfs,
+        "l10": minute.l10_dbfs,
+        "l50": minute.l50_dbfs,
+        "l90": minute.l90_dbfs,
+    }
+    values: dict[str, object] = {
+        "start": iso_utc(minute.minute * MINUTE_S),
+        "duration_s": round(minute.duration_s, 1),
+        "clock": minute.clock,
+        "calibrated": minute.offset_db is not None,
+        **{f"{name}_dbfs": round(level, 1) for name, level in levels.items()},
+        "overload_s": round(minute.overload_s, 1),
+    }
+    if minute.offset_db is not None:
+        values |= {f"{name}_db": round(level + minute.offset_db, 1) for name, level in levels.items()}
+    for name, span in (("laeq_1h", hour), ("laeq_24h", day)):
+        unit = unit_of(span)
+        values[f"{name}_{unit.lower()}"] = round(energy_mean(span, unit), 1)
+    periods = day_evening_night(day)
+    if periods.lden is not None:
+        values[f"lden_{periods.unit.lower()}"] = round(periods.lden, 1)
     return json.dumps(values, ensure_ascii=False)

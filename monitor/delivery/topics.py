@@ -60,6 +60,10 @@ class Topics:
         return f"{self._root}/level"
 
     @property
+    def noise(self) -> str:
+        return f"{self._root}/noise"
+
+    @property
     def near(self) -> str:
         return f"{self._root}/near"
 

@@ -6,10 +6,8 @@ import math
 
 import numpy as np
 
+from monitor.level.meter import FULL_SCALE
 from monitor.records import SILENCE_DBFS, Samples
-
-FULL_SCALE = 32767 / 32768
-"""Samples of at least this magnitude count as clipped: the highest that 16 bits reach upwards."""
 
 
 def measure(samples: Samples) -> tuple[float, float, int]:

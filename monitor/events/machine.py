@@ -32,13 +32,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from enum import Enum, auto
+from operator import attrgetter
 
 from monitor.events.limits import Limits
 from monitor.events.onset import Rise
 from monitor.events.run import Run, Tally
 from monitor.events.smoothing import TrailingMean
 from monitor.events.why import Standing
-from monitor.records import SILENCE_DBFS, Decision, EndReason, EventType
+from monitor.records import SILENCE_DBFS, Decision, EndReason, EventType, Level
 from monitor.settings import ClassSettings
 
 
@@ -85,12 +86,21 @@ class ClassMachine:
     rate : Hz of all positions
     next_key : gives the key of each event that opens
     since : position before which no event may begin
+    loudness : the level that ``min_level_dbfs`` bounds, dBFS
     """
 
     def __init__(
-        self, label: str, settings: ClassSettings, *, rate: int, next_key: Callable[[], int], since: int = 0
+        self,
+        label: str,
+        settings: ClassSettings,
+        *,
+        rate: int,
+        next_key: Callable[[], int],
+        since: int = 0,
+        loudness: Callable[[Level], float] = attrgetter("rms_dbfs"),
     ) -> None:
         self.label = label
+        self.loudness = loudness
         self._rate = rate
         self._next_key = next_key
         self._settings: ClassSettings | None = None
@@ -143,7 +153,7 @@ class ClassMachine:
             rested=since if self._state is State.COOLDOWN else None,
         )
 
-    def push(self, position: int, score: float, level_dbfs: float, over_db: float) -> Decision | None:
+    def push(self, position: int, score: float, level: Level) -> Decision | None:
         """Take one row; return the event's start or end if this row decides it.
 
         The decision's ``overlapping`` is empty: a machine knows of no other.
@@ -152,14 +162,14 @@ class ClassMachine:
             self._rise.push(position, score, self._since if self._state is State.ATTACK else position)
         score = self._mean.push(position, score)
         run_pos = self._since if self._state is State.ATTACK else None
-        decided = self._advance(position, score, level_dbfs)
+        decided = self._advance(position, score, self.loudness(level))
         state = self._state
         self._sunk = self._position - run_pos if run_pos is not None and state is State.IDLE else None
         self._position, self.smoothed = position, score
         if state is State.RELEASE:
-            self._run.pending.add(score, level_dbfs, over_db)
+            self._run.pending.add(score, level)
         elif state is State.ATTACK or state is State.ON:
-            self._run.heard.add(score, level_dbfs, over_db)
+            self._run.heard.add(score, level)
         if decided is Signal.CONFIRM:
             return self._decision("start", position)
         return self._end(position, "released") if decided is Signal.EXPIRE else None
@@ -258,4 +268,6 @@ class ClassMachine:
             over_background_db=run.heard.over_db,
             overlapping=(),
             reason=reason,
+            lafmax_dbfs=run.heard.lafmax_dbfs,
+            over_l90_db=run.heard.over_l90_db,
         )

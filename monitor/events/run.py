@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 
-from monitor.records import SILENCE_DBFS
+from monitor.records import SILENCE_DBFS, Level
 
 
 class Tally:
-    """Running peak and mean of scores, and the loudest level, over some rows."""
+    """Running peak and mean of scores, and the highest levels, over some rows."""
 
-    __slots__ = ("level_dbfs", "over_db", "peak", "rows", "total")
+    __slots__ = ("lafmax_dbfs", "level_dbfs", "over_db", "over_l90_db", "peak", "rows", "total")
 
     def __init__(self) -> None:
         self.rows = 0
@@ -18,13 +18,17 @@ class Tally:
         self.peak = 0.0
         self.level_dbfs = SILENCE_DBFS
         self.over_db = -math.inf
+        self.lafmax_dbfs = SILENCE_DBFS
+        self.over_l90_db = -math.inf
 
-    def add(self, score: float, level_dbfs: float, over_db: float) -> None:
+    def add(self, score: float, level: Level) -> None:
         self.rows += 1
         self.total += score
         self.peak = max(self.peak, score)
-        self.level_dbfs = max(self.level_dbfs, level_dbfs)
-        self.over_db = max(self.over_db, over_db)
+        self.level_dbfs = max(self.level_dbfs, level.rms_dbfs)
+        self.over_db = max(self.over_db, level.over_background_db)
+        self.lafmax_dbfs = max(self.lafmax_dbfs, level.lafmax_dbfs)
+        self.over_l90_db = max(self.over_l90_db, level.over_l90_db)
 
     def merge(self, other: Tally) -> None:
         """Add the rows of a gap; their scores are below `exit`, so the peak stays."""
@@ -32,6 +36,8 @@ class Tally:
         self.total += other.total
         self.level_dbfs = max(self.level_dbfs, other.level_dbfs)
         self.over_db = max(self.over_db, other.over_db)
+        self.lafmax_dbfs = max(self.lafmax_dbfs, other.lafmax_dbfs)
+        self.over_l90_db = max(self.over_l90_db, other.over_l90_db)
 
 
 class Run:

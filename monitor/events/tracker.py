@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from itertools import count
+from operator import attrgetter
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +28,7 @@ class EventTracker:
     hop : samples between rows; when positions step by two hops or more, rows are missing
     loud : settings of the pseudo-class ``loud``, which comes after all labels; None = off
     disabled : ``enter`` of labels that make no events and are watched by :meth:`near` alone
+    time_of_day_s : local time of a position in seconds since midnight, for ``loud.hours``
 
     Raises
     ------
@@ -46,10 +48,12 @@ class EventTracker:
         hop: int,
         loud: LoudSettings | None = None,
         disabled: Mapping[str, float] | None = None,
+        time_of_day_s: Callable[[int], float] | None = None,
     ) -> None:
         self._labels = tuple(labels)
         self._rate = rate
         self._hop = hop
+        self._time_of_day_s = time_of_day_s
         self._machines: list[tuple[int, ClassMachine]] = []
         self._position: int | None = None
         self._keys = count(1)
@@ -84,12 +88,17 @@ class EventTracker:
                 known[label].configure(new)
             else:
                 known[label] = ClassMachine(
-                    label, new, rate=self._rate, next_key=self._next_key, since=position
+                    label,
+                    new,
+                    rate=self._rate,
+                    next_key=self._next_key,
+                    since=position,
+                    loudness=attrgetter("lafmax_dbfs" if label == LOUD else "rms_dbfs"),
                 )
         self._machines = [(columns[label], known[label]) for label in used]
         self._order = {label: index for index, label in enumerate(used)}
         self._disabled = [(labels.index(label), label, enter) for label, enter in (disabled or {}).items()]
-        self._loud = loud is not None
+        self._loud = loud
         return decisions
 
     def reset(self) -> None:
@@ -116,13 +125,11 @@ class EventTracker:
         """
         missed = self._missed(position)
         self._position = position
-        level_dbfs, over_db = level.rms_dbfs, level.rms_dbfs - level.background_dbfs
-        row: list[float] = scores.tolist()
-        if self._loud:
-            row.append(float(np.float32(loud_score(over_db))))
+        self._follow_time_of_day(position)
+        row = self._row(scores, level)
         decisions = []
         for column, machine in self._machines:
-            decision = machine.push(position, row[column], level_dbfs, over_db)
+            decision = machine.push(position, row[column], level)
             if decision is not None:
                 decisions.append(decision)
         return missed + self._joined(decisions)
@@ -135,11 +142,8 @@ class EventTracker:
         scores : calibrated, as they were before the reject rule, shape (labels,), 0 … 1
         accepted : as :meth:`push` was given them; lower where the reject rule held
         """
-        row: list[float] = scores.tolist()
-        rejected: list[bool] = (accepted < scores).tolist()
-        if self._loud:
-            row.append(float(np.float32(loud_score(level.rms_dbfs - level.background_dbfs))))
-            rejected.append(False)
+        row = self._row(scores, level)
+        rejected: list[bool] = [*(accepted < scores).tolist(), False]
         found = []
         for column, machine in self._machines:
             if not comes_near(row[column], machine.smoothed, machine.limits.enter):
@@ -148,7 +152,7 @@ class EventTracker:
                 machine.standing,
                 machine.limits,
                 score=row[column],
-                level_dbfs=level.rms_dbfs,
+                level_dbfs=machine.loudness(level),
                 rejected=rejected[column],
                 rate=self._rate,
             )
@@ -166,6 +170,19 @@ class EventTracker:
         """
         decisions = [machine.close(position, reason) for _, machine in self._machines]
         return self._joined([decision for decision in decisions if decision is not None])
+
+    def _row(self, scores: NDArray[np.float32], level: Level) -> list[float]:
+        """The scores by column, that of ``loud`` last."""
+        row: list[float] = scores.tolist()
+        if self._loud:
+            row.append(float(np.float32(loud_score(level.over_l90_db))))
+        return row
+
+    def _follow_time_of_day(self, position: int) -> None:
+        """Use the thresholds of ``loud`` that are in force at a position."""
+        if self._loud is not None and self._loud.hours and self._time_of_day_s is not None:
+            now = self._loud.at(self._time_of_day_s(position))
+            self._machines[-1][1].configure(now.as_class())
 
     def _next_key(self) -> int:
         return next(self._keys)

@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
 
 from monitor.level.blocks import GROUP, ChunkFilter
 from monitor.level.weighting import design
-from monitor.records import SILENCE_DBFS, Samples
+from monitor.records import SILENCE_DBFS, Reading, Samples
 
 CHUNK_S = 0.25
 """Time between readings, seconds; a chunk is the nearest whole number of groups of blocks to it."""
@@ -24,39 +23,8 @@ CHUNK_S = 0.25
 FAST_S, SLOW_S = 0.125, 1.0
 """Time constants of the time weightings F and S (IEC 61672-1:2013, 5.8.1), seconds."""
 
-_FULL_SCALE = 32767 / 32768
-
-
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """What the meter shows at the end of a chunk.
-
-    Parameters
-    ----------
-    end : int
-        Position of the chunk's end, samples at the source's rate.
-    samples : int
-        Length of the chunk; shorter before a gap and at the end of a stream.
-    mean_square : float
-        A-weighted, over the chunk.
-    fast : float
-        A-weighted mean square with time weighting F, at the end of the chunk.
-    fast_max, slow_max : float
-        The highest with F and with S in the chunk.
-    peak : float
-        Largest C-weighted magnitude.
-    overload : bool
-        Whether a sample reached full scale.
-    """
-
-    end: int
-    samples: int
-    mean_square: float
-    fast: float
-    fast_max: float
-    slow_max: float
-    peak: float
-    overload: bool
+FULL_SCALE = 32767 / 32768
+"""Samples of at least this magnitude count as overload: the highest that 16 bits reach upwards."""
 
 
 class LevelMeter:
@@ -136,8 +104,8 @@ class LevelMeter:
             fast=fast,
             fast_max=fast_max,
             slow_max=slow_max,
-            peak=_magnitude(c_weighted.reshape(-1)[:count]),
-            overload=_magnitude(self._pending[:count]) >= _FULL_SCALE,
+            peak=magnitude(c_weighted.reshape(-1)[:count]),
+            overload=magnitude(self._pending[:count]) >= FULL_SCALE,
         )
 
 
@@ -169,7 +137,8 @@ class _TimeWeighting:
         return float(means[0, -1]), float(highest[0]), float(highest[1])
 
 
-def _magnitude(samples: Samples) -> float:
+def magnitude(samples: Samples) -> float:
+    """Return the largest magnitude of one or more samples."""
     return max(float(np.maximum.reduce(samples)), -float(np.minimum.reduce(samples)))
 
 

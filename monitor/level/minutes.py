@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from monitor.level.meter import Reading, decibels
+from monitor.level.meter import decibels
+from monitor.records import ClockState, Reading
 
 MINUTE_S = 60
 
@@ -33,6 +34,8 @@ class Minute:
         What makes dBFS sound pressure levels in dB; None when not calibrated.
     distribution : bytes
         How often each decibel was read, see :func:`distribution`.
+    clock : str
+        As in event records; ``unsynced``: ``minute`` is wrong.
     """
 
     minute: int
@@ -46,6 +49,7 @@ class Minute:
     overload_s: float = 0.0
     offset_db: float | None = None
     distribution: bytes = b""
+    clock: ClockState = "synced"
 
 
 @dataclass
@@ -53,6 +57,7 @@ class _Open:
     """The minute under way."""
 
     minute: int
+    clock: ClockState
     samples: int = 0
     energy: float = 0.0
     fast_max: float = 0.0
@@ -77,19 +82,21 @@ class Minutes:
         self._offset_db = offset_db
         self._open: _Open | None = None
 
-    def push(self, reading: Reading, utc: float) -> Minute | None:
+    def push(self, reading: Reading, utc: float, clock: ClockState = "synced") -> Minute | None:
         """Take a reading; return the minute that it leaves behind, mostly none.
 
         Parameters
         ----------
         utc : float
-            When the middle of the reading was heard, seconds since 1970.
+            When the middle of the reading was recorded, seconds since 1970.
+        clock : str
+            As in :class:`Minute`.
         """
         minute, done = int(utc // MINUTE_S), None
         # A refitted clock goes back by milliseconds: that reopens no minute. A clock that was set does.
         if self._open is None or minute > self._open.minute or minute < self._open.minute - 1:
             done = self.flush()
-            self._open = _Open(minute)
+            self._open = _Open(minute, clock)
         self._add(self._open, reading)
         return done
 
@@ -111,6 +118,7 @@ class Minutes:
             overload_s=under_way.overload / self._rate,
             offset_db=self._offset_db,
             distribution=distribution(under_way.levels),
+            clock=under_way.clock,
         )
 
     def _add(self, to: _Open, reading: Reading) -> None:

@@ -77,7 +77,7 @@ def summarise(minutes: Sequence[Minute]) -> Summary | None:
     return Summary(
         unit=unit,
         duration_s=sum(minute.duration_s for minute in minutes),
-        laeq=_energy_mean(minutes, unit),
+        laeq=energy_mean(minutes, unit),
         lafmax=max(minute.lafmax_dbfs + offset for minute, offset in zip(minutes, offsets, strict=True)),
         lcpeak=max(minute.lcpeak_dbfs + offset for minute, offset in zip(minutes, offsets, strict=True)),
         l10=l10,
@@ -101,7 +101,7 @@ def day_evening_night(
     periods: dict[Period, list[Minute]] = {"day": [], "evening": [], "night": []}
     for minute in minutes:
         periods[period_of((hour_of or local_hour)(minute.minute))].append(minute)
-    levels = {name: _energy_mean(part, unit) if part else None for name, part in periods.items()}
+    levels = {name: energy_mean(part, unit) if part else None for name, part in periods.items()}
     covered = min(
         sum(minute.duration_s for minute in part) / (_LENGTH_H[name] * 3600) for name, part in periods.items()
     )
@@ -131,7 +131,7 @@ def joined(first: Minute, second: Minute) -> Minute:
     return replace(
         second,
         duration_s=first.duration_s + second.duration_s,
-        laeq_dbfs=_energy_mean(both, "dBFS"),
+        laeq_dbfs=energy_mean(both, "dBFS"),
         lafmax_dbfs=max(first.lafmax_dbfs, second.lafmax_dbfs),
         lcpeak_dbfs=max(first.lcpeak_dbfs, second.lcpeak_dbfs),
         l10_dbfs=l10,
@@ -151,7 +151,8 @@ def _lden(levels: dict[Period, float | None]) -> float | None:
     return 10 * math.log10(total / 24)
 
 
-def _energy_mean(minutes: Sequence[Minute], unit: Unit) -> float:
+def energy_mean(minutes: Sequence[Minute], unit: Unit) -> float:
+    """Return the equivalent level over all minutes together, of which there must be one."""
     energy = sum(m.duration_s * 10 ** ((m.laeq_dbfs + _offset(m, unit)) / 10) for m in minutes)
     return 10 * math.log10(energy / sum(minute.duration_s for minute in minutes))
 

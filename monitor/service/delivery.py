@@ -20,8 +20,11 @@ from monitor.delivery.lock import ProcessLock
 from monitor.delivery.mqtt import MqttPublisher, Retained
 from monitor.delivery.outbox import Outbox
 from monitor.delivery.writer import EventWriter
+from monitor.history.levels import LevelHistory
+from monitor.level.minutes import Minute
 from monitor.listeners import Listener
 from monitor.records import EventRecord, HopResult
+from monitor.service.noise import NoiseKeeper
 from monitor.service.publishing import announcement, broker_settings, embedded_broker, topics
 from monitor.stream.recorder import cut_off
 
@@ -63,6 +66,7 @@ class Delivery(Listener):
 
     outbox: Outbox
     writer: EventWriter
+    noise: NoiseKeeper
     publisher: MqttPublisher | None = None
     announcer: Announcer | None = None
 
@@ -79,6 +83,9 @@ class Delivery(Listener):
         if self.announcer is not None:
             self.announcer.on_record(record)
         self.writer.put(record)
+
+    def on_minute(self, minute: Minute) -> None:
+        self.noise.on_minute(minute)
 
     def on_off(self) -> None:
         if self.announcer is not None:
@@ -111,7 +118,8 @@ def open_delivery(config: Config, labels: tuple[str, ...], options: DeliveryOpti
         outbox = stack.enter_context(_history(options.history))
         if not options.mqtt:
             writer = stack.enter_context(closing(EventWriter(outbox, wait=not options.live)))
-            yield Delivery(outbox, writer)
+            noise = stack.enter_context(closing(NoiseKeeper(LevelHistory(outbox), wait=not options.live)))
+            yield Delivery(outbox, writer, noise)
             return
         publisher = stack.enter_context(_publisher(config, labels, options, outbox))
         announcer = Announcer(publisher, config.settings.mqtt.level_interval_s) if options.states else None
@@ -120,8 +128,11 @@ def open_delivery(config: Config, labels: tuple[str, ...], options: DeliveryOpti
         if announcer is not None:
             committed.insert(0, announcer.on_committed)
         writer = stack.enter_context(closing(EventWriter(outbox, committed, wait=not options.live)))
+        publish = publisher.publish_noise if options.states else None
+        noise = NoiseKeeper(LevelHistory(outbox), publish, wait=not options.live)
+        stack.enter_context(closing(noise))
         publisher.start()
-        yield Delivery(outbox, writer, publisher, announcer)
+        yield Delivery(outbox, writer, noise, publisher, announcer)
 
 
 @contextmanager

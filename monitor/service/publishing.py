@@ -13,7 +13,7 @@ from monitor.delivery.homeassistant import discovery
 from monitor.delivery.link import BrokerSettings
 from monitor.delivery.topics import Topics, slug
 from monitor.errors import ConfigError
-from monitor.stream.assembly import node_name
+from monitor.stream.assembly import calibration, node_name
 
 
 def client_id(config: Config) -> str:
@@ -60,7 +60,13 @@ def announcement(config: Config, topics: Topics) -> Message | None:
     if not mqtt.discovery:
         return None
     level = mqtt.level_interval_s > 0
-    return discovery(topics, prefix=mqtt.discovery_prefix, version=__version__, level=level)
+    return discovery(
+        topics,
+        prefix=mqtt.discovery_prefix,
+        version=__version__,
+        level=level,
+        noise=calibration(config) is not None,
+    )
 
 
 @contextmanager

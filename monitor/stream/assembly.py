@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import socket
+import time
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -17,6 +18,7 @@ from monitor.events.background import BackgroundLevel
 from monitor.events.feasible import check_feasible
 from monitor.events.loud import LOUD, LoudSettings
 from monitor.events.tracker import EventTracker
+from monitor.level.calibration import offset_db
 from monitor.model.card import ClassCard
 from monitor.model.classifier import OnInference
 from monitor.model.heads import Head
@@ -37,6 +39,7 @@ class Assembly:
     classes : settings of the labels that make events, the model's own first
     disabled : ``enter`` of the classes that make no events
     heads : of the labels beside the model's own
+    offset_db : what makes dBFS sound pressure levels in dB; None when not calibrated
     """
 
     model: LoadedModel
@@ -44,6 +47,7 @@ class Assembly:
     loud: LoudSettings | None
     disabled: dict[str, float] = field(default_factory=dict)
     heads: tuple[Head, ...] = ()
+    offset_db: float | None = None
 
     @property
     def window_s(self) -> float:
@@ -75,8 +79,12 @@ class Assembly:
         loud = None if LOUD in labels else self.loud
         return replace(self, classes=classes, disabled=self.disabled | off, loud=loud)
 
-    def new_parts(self, on_inference: OnInference | None = None) -> StreamParts:
-        """Make the stateful parts of a new stream; see :class:`Classifier` for ``on_inference``."""
+    def new_parts(self, clock: Clock | None = None, on_inference: OnInference | None = None) -> StreamParts:
+        """Make the stateful parts of a new stream.
+
+        clock : the stream's, for ``events.loud.hours``; None: those do not count
+        on_inference : see :class:`Classifier`
+        """
         card = self.model.card
         tracker = EventTracker(
             self.labels,
@@ -85,16 +93,17 @@ class Assembly:
             hop=card.hop,
             loud=self.loud,
             disabled=self.disabled,
+            time_of_day_s=None if clock is None else _time_of_day_s(clock, card.sample_rate),
         )
         classifier = self.model.classifier(on_inference, heads=self.heads)
         return StreamParts(classifier, tracker, BackgroundLevel(self.hop_s))
 
-    def new_pipeline(self, source_rate: int, on_inference: OnInference | None = None) -> Pipeline:
+    def new_pipeline(
+        self, source_rate: int, clock: Clock | None = None, on_inference: OnInference | None = None
+    ) -> Pipeline:
         """Make the pipeline of a new stream whose source is sampled at ``source_rate`` Hz."""
-        card = self.model.card
-        return Pipeline(
-            self.new_parts(on_inference), source_rate=source_rate, rate=card.sample_rate, hop=card.hop
-        )
+        card, parts = self.model.card, self.new_parts(clock, on_inference)
+        return Pipeline(parts, source_rate=source_rate, rate=card.sample_rate, hop=card.hop)
 
     def recorder(
         self,
@@ -115,6 +124,7 @@ class Assembly:
             numbers=numbers,
             new_id=new_id,
             file=file,
+            offset_db=self.offset_db,
         )
 
 
@@ -133,7 +143,8 @@ def assemble(config: Config, model: LoadedModel | None = None) -> Assembly:
     loud = config.settings.events.loud
     others = [label for label in model.card.classes if label not in classes]
     disabled = {label: card_settings(config, model.card.classes[label]).enter for label in others}
-    assembly = Assembly(model, classes, loud if loud.enabled else None, disabled, heads)
+    used = loud if loud.enabled else None
+    assembly = Assembly(model, classes, used, disabled, heads, calibration(config))
     cards = assembly.cards
     for label, class_settings in classes.items():
         card = cards[label]
@@ -144,6 +155,12 @@ def assemble(config: Config, model: LoadedModel | None = None) -> Assembly:
             log.warning("%s", problem.text)
     _say_silent(assembly, config.settings.events.profile)
     return assembly
+
+
+def calibration(config: Config) -> float | None:
+    """What makes dBFS sound pressure levels in dB; None when no sensitivity is configured."""
+    sensitivity = config.settings.audio.sensitivity_dbfs
+    return None if sensitivity is None else offset_db(sensitivity)
 
 
 def _say_silent(assembly: Assembly, profile: str) -> None:
@@ -176,6 +193,16 @@ def load_configured_model(config: Config) -> LoadedModel:
     model = load_model(path, third_party, threads=settings.threads, prefer=settings.runtime)
     log.info("model %s %s on %s", model.card.name, model.card.version, model.runtime)
     return model
+
+
+def _time_of_day_s(clock: Clock, rate: int) -> Callable[[int], float]:
+    """What tells the local time of a position, seconds since midnight."""
+
+    def time_of_day_s(position: int) -> float:
+        local = time.localtime(clock.utc_at(position / rate))
+        return 3600.0 * local.tm_hour + 60.0 * local.tm_min + local.tm_sec
+
+    return time_of_day_s
 
 
 def node_name(config: Config) -> str:

@@ -17,11 +17,13 @@ from monitor.delivery.repeats import Repeats
 from monitor.errors import AudioError
 from monitor.health.liveness import Backoff
 from monitor.health.vitals import Hearing, Vitals
+from monitor.level.minutes import Minute
 from monitor.listeners import Listener, Listeners
 from monitor.pipeline import Pipeline
 from monitor.records import AudioBlock, Decision, HopResult
 from monitor.sources.base import DriverStuck, LiveSource, SourceLost, SourceSilent
 from monitor.stream.assembly import Assembly
+from monitor.stream.noise import MinuteRecorder
 from monitor.stream.orders import AskOrders, Orders
 from monitor.stream.recorder import Recorder
 
@@ -45,7 +47,7 @@ _STEP_S = 1.0
 class Streams(Protocol):
     """Makes what each stream needs afresh."""
 
-    def pipeline(self, source_rate: int, assembly: Assembly) -> Pipeline: ...
+    def pipeline(self, source_rate: int, clock: LiveClock, assembly: Assembly) -> Pipeline: ...
 
     def recorder(self, clock: LiveClock, assembly: Assembly) -> Recorder: ...
 
@@ -155,10 +157,10 @@ class Listening:
                     continue
                 for hop in stream.push(block):
                     self._hear(source, block)
-                    self._tell_hop(source.name, hop, stream.recorder)
+                    self._tell_hop(source.name, hop, stream)
             if not self._stop.is_set() and self._orders().off is None:
                 for hop in stream.pipeline.flush():
-                    self._tell_hop(source.name, hop, stream.recorder)
+                    self._tell_hop(source.name, hop, stream)
             self._tell(stream.pipeline.close("stopped"), stream.recorder)
             return True
         except SourceLost as lost:
@@ -167,6 +169,7 @@ class Listening:
             self._tell(stream.pipeline.close("source_lost"), stream.recorder)
             raise
         finally:
+            self._tell_minutes(stream.minutes.close(stream.pipeline.last_readings()))
             self._closed_at = time.monotonic()
             source.close()
 
@@ -178,9 +181,14 @@ class Listening:
             self._failures, self._logged = 0, ""
             self._vitals.hearing = Hearing("listening")
 
-    def _tell_hop(self, name: str, hop: HopResult, recorder: Recorder) -> None:
+    def _tell_hop(self, name: str, hop: HopResult, stream: _Stream) -> None:
         self._listeners.on_hop(name, hop)
-        self._tell(hop.decisions, recorder)
+        self._tell(hop.decisions, stream.recorder)
+        self._tell_minutes(stream.minutes.push(hop.readings))
+
+    def _tell_minutes(self, minutes: Iterable[Minute]) -> None:
+        for minute in minutes:
+            self._listeners.on_minute(minute)
 
     def _tell(self, decisions: Iterable[Decision], recorder: Recorder) -> None:
         for decision in decisions:
@@ -205,10 +213,11 @@ class _Stream:
     """One opened source on the route, with its figures."""
 
     def __init__(self, source: LiveSource, streams: Streams, vitals: Vitals, orders: Orders) -> None:
-        self.pipeline = streams.pipeline(source.rate, orders.assembly)
-        self._orders, self._assembly = orders, orders.assembly
         self._clock = LiveClock(source.rate)
+        self.pipeline = streams.pipeline(source.rate, self._clock, orders.assembly)
+        self._orders, self._assembly = orders, orders.assembly
         self.recorder = streams.recorder(self._clock, orders.assembly)
+        self.minutes = MinuteRecorder(source.rate, self._clock, orders.assembly.offset_db)
         self._source = source
         self._vitals = vitals
         self._dropped_before_s = vitals.dropped_s

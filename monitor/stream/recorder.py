@@ -29,6 +29,8 @@ class Recorder:
         Returns a new event id.
     file : str or None
         Name of the recording in a replay.
+    offset_db : float or None
+        Difference between sound pressure levels in dB and levels in dBFS; None when not calibrated.
     """
 
     def __init__(
@@ -42,6 +44,7 @@ class Recorder:
         numbers: Iterator[int],
         new_id: Callable[[], str],
         file: str | None = None,
+        offset_db: float | None = None,
     ) -> None:
         self._node = node
         self._model = (model, model_version)
@@ -50,11 +53,12 @@ class Recorder:
         self._numbers = numbers
         self._new_id = new_id
         self._file = file
+        self._offset_db = offset_db
         self._open: dict[int, tuple[str, float]] = {}
 
     def record(self, decision: Decision) -> EventRecord:
         """Return the record of a start, or of an end with its start's id and detection delay."""
-        start_s = decision.start_pos / self._rate
+        start_s, offset_db = decision.start_pos / self._rate, self._offset_db
         if decision.type == "start":
             event_id, delay_s = self._new_id(), decision.decided_pos / self._rate - start_s
             self._open[decision.key] = event_id, delay_s
@@ -84,6 +88,9 @@ class Recorder:
             overlapping=decision.overlapping,
             file=self._file,
             reason=decision.reason,
+            lafmax_dbfs=round(decision.lafmax_dbfs, 1),
+            lafmax_db=None if offset_db is None else round(decision.lafmax_dbfs + offset_db, 1),
+            over_l90_db=round(decision.over_l90_db, 1),
         )
 
 

@@ -11,10 +11,12 @@ from pathlib import Path
 
 from monitor.clock import FileClock
 from monitor.errors import AudioError
+from monitor.level.minutes import Minute
 from monitor.listeners import Listener, Listeners
 from monitor.records import AudioBlock, Decision, HopResult
 from monitor.sources.files import FileSource
 from monitor.stream.assembly import Assembly
+from monitor.stream.noise import MinuteRecorder
 from monitor.stream.recorder import Recorder, counted_ids, random_ids
 
 _PACE_S = 0.05
@@ -84,8 +86,12 @@ class Replay:
             source.close()
 
     def _replay_source(self, source: FileSource, name: str) -> None:
-        pipeline = self._assembly.new_pipeline(source.rate)
-        recorder = self._recorder(source, name)
+        clock = self._clock(source)
+        pipeline = self._assembly.new_pipeline(source.rate, clock)
+        recorder = self._assembly.recorder(
+            node=self._options.node, clock=clock, numbers=self._numbers, new_id=self._new_id, file=name
+        )
+        minutes = MinuteRecorder(source.rate, clock, self._assembly.offset_db)
         self._listeners.on_file(name, source.duration_s)
         damage: AudioError | None = None
 
@@ -104,23 +110,25 @@ class Replay:
         for hop in hops():
             self._listeners.on_hop(name, hop)
             self._record(recorder, hop.decisions)
+            self._tell_minutes(minutes.push(hop.readings))
         self._record(recorder, pipeline.close("stopped"))
+        self._tell_minutes(minutes.close(pipeline.last_readings()))
         if damage is not None:
             raise damage
 
-    def _recorder(self, source: FileSource, name: str) -> Recorder:
+    def _clock(self, source: FileSource) -> FileClock:
         options = self._options
         if options.deterministic:
-            clock = FileClock(options.start_utc or 0.0, "deterministic")
-        else:
-            clock = FileClock(source.started_utc if options.start_utc is None else options.start_utc)
-        return self._assembly.recorder(
-            node=options.node, clock=clock, numbers=self._numbers, new_id=self._new_id, file=name
-        )
+            return FileClock(options.start_utc or 0.0, "deterministic")
+        return FileClock(source.started_utc if options.start_utc is None else options.start_utc)
 
     def _record(self, recorder: Recorder, decisions: Iterable[Decision]) -> None:
         for decision in decisions:
             self._listeners.on_record(recorder.record(decision))
+
+    def _tell_minutes(self, minutes: Iterable[Minute]) -> None:
+        for minute in minutes:
+            self._listeners.on_minute(minute)
 
 
 def paced(blocks: Iterable[AudioBlock], rate: int, stop: threading.Event) -> Iterator[AudioBlock]:

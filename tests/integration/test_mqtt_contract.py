@@ -52,7 +52,7 @@ def pattern(topic: str) -> str:
 @pytest.fixture
 def wire(tmp_path, mosquitto, listener, retained) -> tuple[list[Heard], dict[str, str]]:
     """What a listener and a newcomer heard of a short life."""
-    announcement = discovery(TOPICS, prefix="homeassistant", version="0.1.0", level=True)
+    announcement = discovery(TOPICS, prefix="homeassistant", version="0.1.0", level=True, noise=False)
     settings = broker(mosquitto.port)
     with delivery(tmp_path / "history.db", settings, Retained(discovery=announcement)) as sending:
         publisher = sending.publisher

@@ -82,4 +82,7 @@ def run(stream: Pipeline, samples: np.ndarray, cuts: Sequence[int] = (), start: 
 
 def plain(rows: Sequence[HopResult]) -> list[tuple[Any, ...]]:
     """Rows as values that compare to the bit."""
-    return [(row.position, row.time_s, row.scores.tobytes(), row.level, row.decisions) for row in rows]
+    return [
+        (row.position, row.time_s, row.scores.tobytes(), row.level, row.decisions, row.readings)
+        for row in rows
+    ]

@@ -11,7 +11,7 @@ TOPICS = Topics("sound-monitor", "Back Yard", ("dog_bark", "siren"))
 
 
 def test_discovery_is_the_frozen_payload():
-    message = discovery(TOPICS, prefix="homeassistant", version="0.1.0", level=True)
+    message = discovery(TOPICS, prefix="homeassistant", version="0.1.0", level=True, noise=False)
     assert (message.topic, message.qos, message.retain) == (
         "homeassistant/device/sound-monitor-back_yard/config",
         1,
@@ -53,7 +53,7 @@ def test_discovery_is_the_frozen_payload():
 
 def test_ids_depend_on_node_and_label_alone():
     def ids(topics: Topics, version: str) -> list[str]:
-        payload = json.loads(discovery(topics, prefix="ha", version=version, level=True).payload)
+        payload = json.loads(discovery(topics, prefix="ha", version=version, level=True, noise=False).payload)
         return [component["unique_id"] for component in payload["components"].values()]
 
     elsewhere = Topics("another/base", "Back Yard", ("dog_bark", "siren"))
@@ -61,7 +61,7 @@ def test_ids_depend_on_node_and_label_alone():
 
 
 def test_without_level_messages_there_is_no_level_sensor():
-    payload = json.loads(discovery(TOPICS, prefix="ha", version="1", level=False).payload)
+    payload = json.loads(discovery(TOPICS, prefix="ha", version="1", level=False, noise=False).payload)
     assert list(payload["components"]) == ["sound_dog_bark", "sound_siren"]
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tracking import HOP, HOP_S, RATE, feed, tracker_of
+from tracking import HOP, HOP_S, QUIET, RATE, feed, tracker_of
 
 from monitor.events.machine import ClassMachine
 from monitor.events.onset import LEAST, RISE_SHARE, Rise, log_odds
@@ -79,7 +79,7 @@ def test_the_date_lies_between_the_look_back_and_the_decision(
     run, ended = 0, 0
     for row, score in enumerate(scores, start=1):
         run = run + 1 if score >= 0.4 else 0
-        decision = machine.push(row * HOP, score, -40.0, 0.0)
+        decision = machine.push(row * HOP, score, QUIET)
         if decision is None:
             continue
         if decision.type == "start":

@@ -228,7 +228,7 @@ def test_events_that_end_in_a_gap_end_in_the_order_of_time() -> None:
 def test_active_names_classes_that_are_on_or_releasing() -> None:
     settings = {"a": with_(release_s=1.0), "b": with_(attack_s=1.0), "c": PLAIN}
     tracker = tracker_of(settings, LoudSettings())
-    feed(tracker, [[0.6, 0.6, 0.6], [0.1, 0.6, 0.6]], levels=[QUIET, Level(-20, 0, -55, 0)])
+    feed(tracker, [[0.6, 0.6, 0.6], [0.1, 0.6, 0.6]], levels=[QUIET, fast(-20, -55)])
     assert tracker.active == ("a", "c", "loud")
 
 
@@ -238,20 +238,68 @@ def test_labels_without_settings_make_no_events() -> None:
     assert [(d.label, d.score) for d in decisions] == [("siren", pytest.approx(0.6))]
 
 
-def test_loud_runs_on_decibels_over_background() -> None:
+def fast(lafmax_dbfs: float, l90_dbfs: float) -> Level:
+    """A hop whose weighted levels differ from its RMS."""
+    return Level(-33, 0, -33, 0, lafmax_dbfs=lafmax_dbfs, l90_dbfs=l90_dbfs)
+
+
+def test_loud_runs_on_decibels_of_the_fast_level_over_l90() -> None:
     over = [19.9, 20.0, 35.0, 10.0, 9.9, 50.0]
     tracker = tracker_of({}, LoudSettings(release_s=0.0))
-    decisions = feed(tracker, [[]] * 6, levels=[Level(-55 + db, 0, -55, 0) for db in over])
+    decisions = feed(tracker, [[]] * 6, levels=[fast(-55 + db, -55) for db in over])
     assert hops(decisions) == [("start", 2, 2), ("end", 5, 5), ("start", 6, 6)]
     assert {d.label for d in decisions} == {"loud"}
     assert [d.score for d in decisions] == [0.5, 0.875, 1.0]
-    assert [d.over_background_db for d in decisions] == [20.0, 35.0, 50.0]
+    assert [d.over_l90_db for d in decisions] == [20.0, 35.0, 50.0]
+    assert [d.lafmax_dbfs for d in decisions] == [-35.0, -20.0, -5.0]
+    assert {(d.level_dbfs, d.over_background_db) for d in decisions} == {(-33.0, 0.0)}
     assert decisions[0].threshold == 0.5
 
 
 def test_loud_has_a_level_of_its_own() -> None:
     tracker = tracker_of({}, LoudSettings(min_level_dbfs=-60.0))
-    assert feed(tracker, [[], []], levels=[Level(-61, 0, -100, 0), Level(-120, 0, -100, 0)]) == []
+    assert feed(tracker, [[], []], levels=[fast(-61, -100), fast(-120, -100)]) == []
+
+
+NIGHT = {"from": "22:00", "to": "07:00", "enter_db": 10, "exit_db": 5, "min_level_dbfs": -80}
+
+
+@pytest.mark.parametrize(
+    ("clock", "night"),
+    [("21:59", False), ("22:00", True), ("00:00", True), ("06:59", True), ("07:00", False)],
+)
+def test_loud_hours_cover_local_times_across_midnight(clock: str, night: bool) -> None:
+    loud = LoudSettings(hours=[NIGHT], cooldown_s=3.0)
+    now = loud.at(60.0 * (60 * int(clock[:2]) + int(clock[3:])))
+    assert (now.enter_db, now.exit_db, now.min_level_dbfs) == ((10, 5, -80) if night else (20, 10, -60))
+    assert now.cooldown_s == 3.0
+
+
+def test_loud_follows_the_threshold_of_the_hour() -> None:
+    times = {HOP * n: (22 * 3600.0 if n >= 3 else 21 * 3600.0) for n in range(1, 7)}
+    loud = LoudSettings(hours=[NIGHT], release_s=0.0)
+    tracker = EventTracker([], {}, rate=RATE, hop=HOP, loud=loud, time_of_day_s=times.__getitem__)
+    decisions = feed(tracker, [[]] * 6, levels=[fast(-40, -55)] * 4 + [fast(-51, -55)] * 2)
+    assert hops(decisions) == [("start", 3, 3), ("end", 5, 5)]
+    assert [d.threshold for d in decisions] == [0.25, 0.25]
+
+
+def test_an_open_loud_event_ends_by_the_threshold_of_the_new_hour() -> None:
+    times = {HOP * n: (7 * 3600.0 if n >= 3 else 6 * 3600.0) for n in range(1, 5)}
+    loud = LoudSettings(hours=[NIGHT], release_s=0.0)
+    tracker = EventTracker([], {}, rate=RATE, hop=HOP, loud=loud, time_of_day_s=times.__getitem__)
+    decisions = feed(tracker, [[]] * 4, levels=[fast(-47, -55)] * 4)
+    assert decisions == []
+    tracker.reset()
+    decisions = feed(tracker, [[]] * 4, levels=[fast(-44, -55)] * 2 + [fast(-46, -55)] * 2)
+    assert hops(decisions) == [("start", 1, 1), ("end", 3, 3)]
+
+
+def test_loud_hours_refuse_times_and_thresholds_that_cannot_be() -> None:
+    with pytest.raises(ValueError, match="from"):
+        LoudSettings(hours=[{**NIGHT, "from": "24:00"}])
+    with pytest.raises(ValueError, match="exit_db 10 is above enter_db 8"):
+        LoudSettings(hours=[{"from": "22:00", "to": "07:00", "enter_db": 8}])
 
 
 def test_loud_refuses_an_exit_above_enter() -> None:

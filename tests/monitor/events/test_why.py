@@ -145,7 +145,7 @@ def test_a_run_shorter_than_its_attack_is_what_attack_not_held_reports(
 ) -> None:
     machine = ClassMachine("siren", settings, rate=RATE, next_key=lambda: 1)
     for index, (row, level) in enumerate(rows, 1):
-        machine.push(index * HOP, float(np.float32(row)), level.rms_dbfs, 0.0)
+        machine.push(index * HOP, float(np.float32(row)), level)
         standing = machine.standing
         if standing.attack is not None and machine.smoothed >= machine.limits.enter and not machine.on:
             assert standing.attack < machine.limits.attack or level.rms_dbfs < settings.min_level_dbfs

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from iec61672 import BURSTS_FAST, BURSTS_SLOW, EXPOSURES, PEAKS, RATES
 
-from monitor.level.meter import FAST_S, SLOW_S, LevelMeter, Reading, decibels
-from monitor.records import Samples
+from monitor.level.meter import FAST_S, SLOW_S, LevelMeter, decibels
+from monitor.records import Reading, Samples
 
 
 def sine(rate: int, hz: float, seconds: float, amplitude: float = 0.5) -> Samples:

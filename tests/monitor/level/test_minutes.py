@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 from scipy.signal import lfilter
 
 from monitor.level.blocks import ChunkFilter
-from monitor.level.meter import LevelMeter, Reading, decibels
+from monitor.level.meter import LevelMeter, decibels
 from monitor.level.minutes import Minute, Minutes, distribution, exceeded, spread
 from monitor.level.summary import day_evening_night, joined, period_of, summarise
 from monitor.level.weighting import design
+from monitor.records import Reading
 
 RATE = 8000
 

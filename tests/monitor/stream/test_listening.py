@@ -44,7 +44,7 @@ class Streams:
         self.numbers = count(1)
         self.ids = counted_ids()
 
-    def pipeline(self, source_rate: int, assembly: Assembly) -> Pipeline:
+    def pipeline(self, source_rate: int, clock: LiveClock, assembly: Assembly) -> Pipeline:
         return pipeline(source_rate)
 
     def recorder(self, clock: LiveClock, assembly: Assembly) -> Recorder:

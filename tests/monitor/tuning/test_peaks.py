@@ -7,10 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor.events.machine import ClassMachine
+from monitor.records import Level
 from monitor.settings import ClassSettings
 from monitor.tuning.peaks import FLOOR, EpisodePeaks, alerts_at
 
 RATE, HOP = 16000, 4000
+LEVEL = Level(-40.0, -30.0, -60.0, 0)
 
 
 def peaks_of(settings: ClassSettings, scores: list[float]) -> list[float]:
@@ -21,7 +23,7 @@ def peaks_of(settings: ClassSettings, scores: list[float]) -> list[float]:
 
 def starts(settings: ClassSettings, scores: list[float]) -> int:
     machine = ClassMachine("siren", settings, rate=RATE, next_key=lambda: 1)
-    decisions = [machine.push(row * HOP, score, -40.0, 0.0) for row, score in enumerate(scores, 1)]
+    decisions = [machine.push(row * HOP, score, LEVEL) for row, score in enumerate(scores, 1)]
     return sum(d is not None and d.type == "start" for d in decisions)
 
 
