@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import click
 
-# The arrays here are small: a second BLAS thread costs more than it brings, and memory.
+# The arrays here are small: a second BLAS thread costs more time than it saves, and memory.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
@@ -44,7 +44,7 @@ def main() -> None:
 
 
 def _usage(error: click.UsageError) -> str:
-    """What is wrong with the command line and where to read on; in one line, or the help itself."""
+    """Return the problem with the command line and where to find help, in one line; or the help itself."""
     message = error.format_message()
     if error.ctx is None or "\n" in message:
         return message

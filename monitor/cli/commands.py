@@ -8,14 +8,14 @@ from monitor.cli.late import LateGroup
 
 _COMMANDS = {
     "run": ("monitor.cli.run", "run", "Listen to the microphone and publish events."),
-    "replay": ("monitor.cli.replay", "replay", "Send recordings through the same path."),
+    "replay": ("monitor.cli.replay", "replay", "Replay recordings through the live path."),
     "devices": ("monitor.cli.devices", "devices", "List the microphones."),
-    "events": ("monitor.cli.events", "events", "Read the history of events."),
+    "events": ("monitor.cli.events", "events", "Show the history of events."),
     "tune": ("monitor.cli.tune", "tune", "Choose thresholds from scores of your recordings."),
     "config": ("monitor.cli.config", "config", "Show the settings in force."),
     "model": ("monitor.cli.model", "model", "Show or check a model package."),
     "calibrate": ("monitor.cli.calibrate", "calibrate", "Find a microphone's sensitivity."),
-    "bench": ("monitor.cli.bench", "bench", "Measure what the monitor costs here."),
+    "bench": ("monitor.cli.bench", "bench", "Measure CPU time and memory on this machine."),
 }
 
 _EPILOG = """\b
@@ -26,7 +26,7 @@ Examples:
 
 \b
 Exit codes: 0 done, 1 failed or differs, 2 usage or config, 3 input (file, model, device),
-4 delivery, 130 broken off.
+4 delivery, 130 interrupted.
 """
 
 

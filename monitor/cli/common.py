@@ -1,4 +1,4 @@
-"""What the commands share: options, logging, a stop on Ctrl-C."""
+"""Options, logging and the stop on Ctrl-C that all commands share."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 def common_options(command: Command) -> Command:
-    """``--config``, ``--set`` and ``--debug``, the same for every command."""
+    """Add ``--config``, ``--set`` and ``--debug`` to a command."""
     for option in (
         click.option("--debug", is_flag=True, help="Show debug messages, and tracebacks of errors."),
         click.option(
@@ -40,7 +40,7 @@ def common_options(command: Command) -> Command:
 
 
 class _Stderr(logging.Handler):
-    """Writes to what ``sys.stderr`` is at the time: the live view puts its own in place."""
+    """Writes to the current ``sys.stderr``, which the live view replaces."""
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
@@ -61,7 +61,7 @@ def read_config(config_file: Path | None, overrides: tuple[str, ...], debug: boo
 
 
 def stop_on_signals() -> threading.Event:
-    """An event that the first SIGINT or SIGTERM sets; a second one ends the process at once."""
+    """Return an event that the first SIGINT or SIGTERM sets; a second one ends the process at once."""
     stop = threading.Event()
 
     def handle(number: int, _: object) -> None:

@@ -1,4 +1,4 @@
-"""``sound-monitor config``: the settings in force, and what they mean for the model in use."""
+"""``sound-monitor config``: show the settings in force and their effect with the model in use."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ def config(
 ) -> None:
     """Show the settings in force.
 
-    Below them: what window, hop and persistence mean in seconds for the model in use, and what was
-    changed while running (over MQTT or on the page), which holds for ``run`` alone.
+    They are followed by window, hop and timing of the model in use in seconds, and by the settings
+    changed while running (over MQTT or on the page), which apply to ``run`` only.
     """
     if schema:
         click.echo(json.dumps(Settings.model_json_schema(), indent=2))

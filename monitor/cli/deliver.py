@@ -72,7 +72,8 @@ def finish(delivery: Delivery, timeout_s: float) -> None:
 
     Parameters
     ----------
-    timeout_s : seconds without an acknowledgement after which to give up
+    timeout_s : float
+        Seconds without an acknowledgement after which to give up.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""``sound-monitor events``: the history, as a table or as JSON."""
+"""``sound-monitor events``: show the history as a table or as JSON."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
 
 
 class _ListByDefault(click.Group):
-    """Takes everything that names no command of its own for ``list``."""
+    """Runs ``list`` unless the first argument is the name of a command."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         if not args or args[0] not in self.commands:
@@ -39,12 +39,14 @@ class _ListByDefault(click.Group):
 
 @click.group(cls=_ListByDefault)
 def events() -> None:
-    """Read the history of events."""
+    """Show the history of events."""
 
 
 @events.command("list", epilog=_EXAMPLES)
-@click.option("--label", "labels", multiple=True, help="Only this label; may be given several times.")
-@click.option("--since", metavar="TIME", help="Began then or later: 30m, 2h, 7d ago, or ISO 8601.")
+@click.option("--label", "labels", multiple=True, help="Only this label; may be repeated.")
+@click.option(
+    "--since", metavar="TIME", help="Events that started at or after this time: 30m, 2h, 7d ago, or ISO 8601."
+)
 @click.option("--until", metavar="TIME", help="Began before.")
 @click.option(
     "-n",
@@ -52,7 +54,7 @@ def events() -> None:
     type=click.IntRange(min=0),
     default=50,
     show_default=True,
-    help="The last so many events; 0 = all.",
+    help="Maximum number of events, the newest; 0 = all.",
 )
 @click.option(
     "--history", type=click.Path(path_type=Path), help="Read this database instead of history.path."
@@ -70,9 +72,9 @@ def list_(
     overrides: tuple[str, ...],
     debug: bool,
 ) -> None:
-    """List the events of the history, the newest last, and whether the broker has them.
+    """List the events of the history, the newest last, and whether the broker received them.
 
-    Times without a zone are those of this machine.
+    Times without a time zone are local.
     """
     config = read_config(config_file, overrides, debug)
     span = (_seconds("--since", since), _seconds("--until", until))
@@ -97,10 +99,10 @@ def _newest(
     span: tuple[float | None, float | None],
     limit: int,
 ) -> list[list[StoredEvent]]:
-    """The records of each event, oldest first; of the last ``limit`` events, 0 = all."""
+    """Return the records of the last ``limit`` events (0 = all), oldest first."""
     rows: list[StoredEvent] = []
     for label in labels:
-        # An event has two records, and SQLite takes a negative limit for none.
+        # An event has two records; a negative limit means none in SQLite.
         rows += outbox.query(since=span[0], until=span[1], label=label, limit=2 * limit or -1)
     events: dict[str, list[StoredEvent]] = {}
     for row in sorted(rows, key=lambda row: row.record.seq):
@@ -109,7 +111,7 @@ def _newest(
 
 
 def _seconds(option: str, text: str | None) -> float | None:
-    """UTC seconds since 1970 of a time as users write it."""
+    """Return the UTC seconds since 1970 of a time given by the user."""
     if text is None:
         return None
     ago = re.fullmatch(r"(\d+(?:\.\d+)?) *([smhdw])", text)
@@ -122,7 +124,7 @@ def _seconds(option: str, text: str | None) -> float | None:
 
 
 def _to_json(stored: StoredEvent) -> str:
-    """The event record, and what became of it."""
+    """Return the event record with the state of its delivery."""
     values = asdict(stored.record) | {
         "delayed": stored.delayed,
         "recorded_at": stored.recorded_at,

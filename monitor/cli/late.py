@@ -1,4 +1,4 @@
-"""A group whose commands are imported when they are called: start-up time counts."""
+"""A command group that imports each command when it is called, to start quickly."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import click
 
 
 class LateGroup(click.Group):
-    """A subclass names its commands in ``modules``: name → (module, attribute, summary), in order."""
+    """A subclass lists its commands in ``modules``: name → (module, attribute, summary), in order."""
 
     modules: ClassVar[Mapping[str, tuple[str, str, str]]]
 

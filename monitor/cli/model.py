@@ -1,4 +1,4 @@
-"""``sound-monitor model``: what a package holds, and whether it can be trusted here."""
+"""``sound-monitor model``: show the content of a package and check it."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def sounds(path: Path | None, config_file: Path | None, overrides: tuple[str, ..
 @model.command(epilog="Example: sound-monitor model check my-model.tflite")
 @_arguments
 def check(path: Path | None, config_file: Path | None, overrides: tuple[str, ...], debug: bool) -> None:
-    """Read PATH, compare it with its card and run it on silence and noise; exit 3 if anything is wrong."""
+    """Read PATH, compare it with its card and run it on silence and noise; exit 3 if a check fails."""
     loaded = _load(path, config_file, overrides, debug)
     where = loaded.package.path if loaded.package.path != SHIPPED_MODEL else "the shipped model"
     click.echo(f"{where}: good: {len(loaded.labels)} labels, {loaded.card.output}, runs on {loaded.runtime}")

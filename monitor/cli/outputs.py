@@ -1,7 +1,7 @@
-"""What a replay prints: records as JSON lines or for people, and a last word.
+"""The printed output of a replay: records as JSON or text, and a summary.
 
-With print, not click.echo: that one looks for the terminal behind what the progress bar and
-the live view put in place of the standard streams, and writes across them.
+Uses print, not click.echo: click.echo looks up the terminal itself and would write across the
+progress bar and the live view, which replace the standard streams.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from monitor.records import EventRecord, HopResult
 
 
 class JsonLines(Listener):
-    """Prints each record as a line of JSON, at once, so that a pipe sees it when it happens."""
+    """Prints each record as a line of JSON and flushes it, so that a pipe receives it at once."""
 
     def on_record(self, record: EventRecord) -> None:
         print(record.to_json(), flush=True)
 
 
 class Talk(Listener):
-    """Prints a line for people at each start and end of an event, under the name of its file."""
+    """Prints a readable line for each start and end of an event, under the name of its file."""
 
     def __init__(self) -> None:
         self._file: str | None = None
@@ -38,7 +38,10 @@ class Talk(Listener):
 class WhyLines(Listener):
     """Prints a line for each class that came near at a hop and was not reported, with the reason.
 
-    aside : to stderr, because stdout carries data
+    Parameters
+    ----------
+    aside : bool
+        To stderr, because stdout carries data.
     """
 
     def __init__(self, *, aside: bool) -> None:
@@ -61,7 +64,7 @@ class RecordList(Listener):
 
 
 class LastWord(Listener):
-    """Counts what is replayed; its text says it in one line."""
+    """Counts files, events and audio; its text is a summary in one line."""
 
     def __init__(self) -> None:
         self._began = time.monotonic()

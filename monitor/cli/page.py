@@ -1,4 +1,4 @@
-"""The page of a replay: served meanwhile and afterwards."""
+"""Serve the page during a replay and after it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How far a long replay has come, with an estimate of what is left, on the terminal."""
+"""A progress bar for long replays, with an estimate of the time left."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from monitor.records import HopResult
 from monitor.sources.files import shown_path
 
 _PATIENCE_S = 1.5
-"""A replay that is over sooner shows nothing."""
+"""A shorter replay shows no progress bar, seconds."""
 
 _INTERVAL_S = 0.2
 
 
 class ProgressBar(Listener):
-    """A line under everything else that is printed, while files are replayed.
+    """A progress line below all other output while files are replayed.
 
-    Files count by their size, so that none needs to be opened before its turn.
+    Progress is measured by file size, so that no file is opened before its turn.
     """
 
     def __init__(self, files: Sequence[Path]) -> None:
@@ -43,7 +43,7 @@ class ProgressBar(Listener):
             TextColumn("left"),
             console=Console(stderr=True),
             transient=True,
-            # What goes to a file or a pipe must not be drawn on the terminal.
+            # Output redirected to a file or a pipe must not be drawn on the terminal.
             redirect_stdout=sys.stdout.isatty(),
         )
         self._task = self._bar.add_task("", total=total)

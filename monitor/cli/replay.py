@@ -1,4 +1,4 @@
-"""``sound-monitor replay``: recordings through the live path."""
+"""``sound-monitor replay``: replay recordings through the live path."""
 
 from __future__ import annotations
 
@@ -63,18 +63,20 @@ class _Outputs:
 @click.argument("paths", nargs=-1, required=True, metavar="FILE|DIR ...", type=click.Path(path_type=Path))
 @click.option("--json", "json", is_flag=True, help="Print each event record as a line of JSON.")
 @click.option(
-    "--scores", type=click.Path(path_type=Path), help="Write every window's scores to a .csv or .npz."
+    "--scores",
+    type=click.Path(path_type=Path),
+    help="Write the scores of every window to a .csv or .npz file.",
 )
 @click.option(
     "--expect",
     type=click.Path(path_type=Path),
-    help="Compare with a list that --json wrote; exit 1 if they differ.",
+    help="Compare with a list written by --json; exit 1 if they differ.",
 )
 @click.option(
     "--time-tolerance",
     type=click.FloatRange(min=0),
     metavar="S",
-    help="For --expect: seconds; default one hop.",
+    help="For --expect: allowed shift in seconds; default one hop.",
 )
 @click.option(
     "--score-tolerance", type=click.FloatRange(min=0), default=0.02, show_default=True, help="For --expect."
@@ -86,22 +88,24 @@ class _Outputs:
 @click.option(
     "--history",
     type=click.Path(path_type=Path),
-    help="Keep the events in this database, not in a temporary one.",
+    help="Store the events in this database instead of a temporary one.",
 )
-@click.option("--node", help="Node in the records and topics; default <node>-replay.")
-@click.option("--realtime", is_flag=True, help="At the recording's own pace.")
+@click.option("--node", help="Node name in records and topics; default <node>-replay.")
+@click.option("--realtime", is_flag=True, help="Replay in real time.")
 @click.option("--view", is_flag=True, help="Show level, scores and alerts while it runs.")
 @click.option(
     "--why",
     is_flag=True,
-    help="Print what kept each class that came near from being reported; with --json on stderr.",
+    help="Print why a class that came near was not reported; with --json to stderr.",
 )
-@click.option("--page", is_flag=True, help="Serve the page meanwhile, and after the last file until Ctrl-C.")
+@click.option("--page", is_flag=True, help="Serve the page during the replay and afterwards until Ctrl-C.")
 @click.option(
-    "--deterministic", is_flag=True, help="Time zero and counted ids: two replays give the same bytes."
+    "--deterministic",
+    is_flag=True,
+    help="Use time zero and counted ids, so that two replays give equal bytes.",
 )
 @click.option(
-    "--start-time", metavar="ISO", help="When each recording began, UTC; default the file's own time."
+    "--start-time", metavar="ISO", help="Start time of each recording, UTC; default the file's own time."
 )
 @common_options
 def replay(
@@ -115,10 +119,10 @@ def replay(
     start_time: str | None,
     **outputs: object,
 ) -> int:
-    """Send recordings (WAV, FLAC, Ogg; directories with them) through the very path that listens live."""
+    """Replay recordings (WAV, FLAC, Ogg, or directories of them) through the live path."""
     wanted = _Outputs(**outputs)  # type: ignore[arg-type]
     if wanted.states and not wanted.mqtt:
-        raise UsageError("--states tells the broker; give --mqtt too")
+        raise UsageError("--states needs --mqtt")
     loaded = read_config(config_file, overrides, debug)
     expected = read_expected(wanted.expect) if wanted.expect else None
     files = find_audio(paths)
@@ -134,7 +138,7 @@ def replay(
 
 @dataclass(frozen=True)
 class _Session:
-    """One call of the command."""
+    """One run of the command."""
 
     config: Config
     assembly: Assembly
@@ -143,12 +147,12 @@ class _Session:
     stop: threading.Event
 
     def run(self, files: Sequence[Path], expected: Sequence[EventRecord] | None) -> int:
-        """Replay, compare, deliver; returns the exit code."""
+        """Replay, compare and deliver; return the exit code."""
         records, last_word = RecordList(), LastWord()
         with ExitStack() as way:
             delivery = self._delivery(way)
             with ExitStack() as shown:
-                # What is kept comes before what is shown.
+                # Delivery comes before everything that only shows results.
                 listeners: list[Listener] = [delivery] if delivery else []
                 listeners += [last_word] if expected is None else [last_word, records]
                 listeners += self._page(shown, delivery)
@@ -166,7 +170,7 @@ class _Session:
             if delivery:
                 from monitor.cli.deliver import finish
 
-                # From here on Ctrl-C breaks off the waiting alone.
+                # From here on Ctrl-C only ends the waiting.
                 signal.signal(signal.SIGINT, signal.default_int_handler)
                 finish(delivery, self.config.settings.mqtt.timeout_s)
         return code
@@ -200,7 +204,7 @@ class _Session:
         return stack.enter_context(page)
 
     def _stay(self) -> None:
-        """Keep the page; leaving it is how such a replay ends well."""
+        """Keep the page open until Ctrl-C, which is a normal end here."""
         from monitor.cli.page import stay
 
         stay(self.config, self.stop)
@@ -209,7 +213,7 @@ class _Session:
     def _listeners(
         self, stack: ExitStack, files: Sequence[Path], delivery: Delivery | None
     ) -> list[Listener]:
-        """What shows and writes the results."""
+        """Return the listeners that show and write the results."""
         wanted = self.wanted
         listeners: list[Listener] = []
         if wanted.scores:
@@ -252,7 +256,7 @@ class _Session:
         return [view, _Status(partial(connection_status, self.config, delivery), view)]
 
     def _compare(self, expected: Sequence[EventRecord], found: Sequence[EventRecord]) -> bool:
-        """Say what differs; whether nothing does."""
+        """Print the differences; return whether there are none."""
         wanted = self.wanted
         time_s = self.assembly.hop_s if wanted.time_tolerance is None else wanted.time_tolerance
         lines = differences(expected, found, Tolerance(time_s, wanted.score_tolerance))

@@ -34,7 +34,7 @@ def run(
 ) -> None:
     """Listen to the microphone (or another live source), keep events and publish them over MQTT.
 
-    Goes on until Ctrl-C or SIGTERM, whatever happens to microphone, broker and disk meanwhile.
+    Runs until Ctrl-C or SIGTERM, even if the microphone, the broker or the disk fails meanwhile.
     """
     from monitor.cli.outputs import JsonLines
     from monitor.daemon import run as run_daemon

@@ -1,4 +1,4 @@
-"""``--scores``: every window's scores as CSV or NPZ."""
+"""``--scores``: write the scores of every window as CSV or NPZ."""
 
 from __future__ import annotations
 
@@ -18,11 +18,12 @@ from monitor.records import HopResult
 
 
 class ScoresWriter(Listener):
-    """Takes hops until :meth:`close`.
+    """Writes scores until :meth:`close`.
 
     Raises
     ------
-    UsageError : also by every method, when the file cannot be written
+    UsageError
+        If the file cannot be written; raised by every method.
     """
 
     def close(self) -> None:
@@ -30,7 +31,7 @@ class ScoresWriter(Listener):
 
 
 def scores_writer(path: Path, labels: Sequence[str]) -> ScoresWriter:
-    """The writer for a path that ends in .csv or .npz."""
+    """Return the writer for a path that ends in .csv or .npz."""
     if path.suffix == ".csv":
         return ScoresCsv(path, labels)
     if path.suffix == ".npz":
@@ -39,7 +40,7 @@ def scores_writer(path: Path, labels: Sequence[str]) -> ScoresWriter:
 
 
 class ScoresCsv(ScoresWriter):
-    """One row a hop, written as it comes: file, time_s, level_dbfs and a column per label; six digits."""
+    """Writes one row for each hop: file, time_s, level_dbfs and a column for each label, six digits."""
 
     def __init__(self, path: Path, labels: Sequence[str]) -> None:
         self._path = path
@@ -59,9 +60,9 @@ class ScoresCsv(ScoresWriter):
 
 
 class ScoresNpz(ScoresWriter):
-    """The same as arrays: file, time_s, level_dbfs, scores (rows, labels) and labels.
+    """Writes arrays: file, time_s, level_dbfs, scores (rows, labels) and labels.
 
-    They are kept in memory until the end, 5 MB for twelve hours at a hop of half a second.
+    They stay in memory until the end, 5 MB for twelve hours at a hop of half a second.
     """
 
     def __init__(self, path: Path, labels: Sequence[str]) -> None:
@@ -93,7 +94,7 @@ class ScoresNpz(ScoresWriter):
 
 
 def _write_npz(path: Path, columns: dict[str, NDArray[Any]]) -> None:
-    """Write what ``numpy.load`` reads; ``numpy.savez`` cannot name an array ``file``."""
+    """Write a file for ``numpy.load``; ``numpy.savez`` cannot store an array named ``file``."""
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, column in columns.items():
             with archive.open(f"{name}.npy", "w", force_zip64=True) as stream:
@@ -109,7 +110,7 @@ def _errors(path: Path) -> Iterator[None]:
 
 
 def _quoted(text: str) -> str:
-    """A CSV field; quotes only where a comma, a quote or a line break needs them."""
+    """Return a CSV field, quoted only if it contains a comma, a quote or a line break."""
     if any(mark in text for mark in ',"\r\n'):
         return '"' + text.replace('"', '""') + '"'
     return text

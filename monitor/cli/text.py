@@ -1,4 +1,4 @@
-"""How times and events read on a terminal; pure."""
+"""Format times and events for the terminal; pure."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from monitor.records import EventRecord
 
 
 def clock_text(seconds: float, digits: int = 0) -> str:
-    """``0:03.5``, ``12:34`` or ``1:02:03``: minutes and seconds, hours only when there are any."""
+    """Format a duration as ``0:03.5``, ``12:34`` or ``1:02:03``; hours only if there are any."""
     ticks = round(seconds * 10**digits)
     whole, part = divmod(ticks, 10**digits)
     minutes, second = divmod(whole, 60)
@@ -19,22 +19,22 @@ def clock_text(seconds: float, digits: int = 0) -> str:
 
 
 def count_text(number: int, noun: str) -> str:
-    """``1 event``, ``2 events``."""
+    """Return a number with its noun: ``1 event``, ``2 events``."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def local_time(utc: str) -> datetime:
-    """An ISO 8601 time on this machine's clock."""
+    """Convert an ISO 8601 time to local time."""
     return datetime.fromtimestamp(parse_utc(utc)).astimezone()
 
 
 def moment(record: EventRecord, seconds: float, utc: str) -> str:
-    """When it was: in a recording the time since its start, else the time of day here."""
+    """Return the time since the start of a recording, or the local time of day of a live event."""
     return clock_text(seconds, 1) if record.file is not None else f"{local_time(utc):%H:%M:%S}"
 
 
 def describe(record: EventRecord) -> str:
-    """A record in one line: when, what, how sure, how loud; of an end, how long it was."""
+    """Describe a record in one line: time, label, score, level, and the duration for an end."""
     figures = f"score {record.score:.2f}  {record.level_dbfs:6.1f} dBFS"
     if record.end is None or record.end_s is None or record.duration_s is None:
         return f"{moment(record, record.start_s, record.start):>9}  {record.label:18} starts  {figures}"

@@ -1,4 +1,4 @@
-"""The settings that hold for each class: the card's profile, then config's overrides."""
+"""The settings in force for each class: the card's profile with the config's overrides."""
 
 from __future__ import annotations
 
@@ -14,18 +14,19 @@ from monitor.settings import ClassSettings
 
 
 def class_cards(card: Card, heads: Sequence[Head] = ()) -> dict[str, ClassCard]:
-    """Return what model and heads say of each label that can make events: the model's own first."""
+    """Return the card of each label that can make events, the model's own first, then the heads'."""
     return {**card.classes, **{label: one for head in heads for label, one in head.classes.items()}}
 
 
 def resolve_classes(config: Config, card: Card, heads: Sequence[Head] = ()) -> dict[str, ClassSettings]:
     """Return the settings of every label that makes events, in the order of :func:`class_cards`.
 
-    Labels of ``heads`` were asked for by name; ``events.enabled`` chooses among the model's own.
+    Labels of ``heads`` were requested by name; ``events.enabled`` selects among the model's own.
 
     Raises
     ------
-    ConfigError : a label that the model does not have, or a combination out of range
+    ConfigError
+        If the model lacks a label, or a combination of settings is invalid.
     """
     events = config.settings.events
     known = class_cards(card, heads)
@@ -42,7 +43,7 @@ def resolve_classes(config: Config, card: Card, heads: Sequence[Head] = ()) -> d
 
 
 def card_settings(config: Config, card: ClassCard) -> ClassSettings:
-    """What the card says of a label in the profile in force; a profile it lacks is ``quiet``."""
+    """Return the card's settings in the profile in force; ``quiet`` if the card lacks the profile."""
     return card.profiles.get(config.settings.events.profile, card.profiles["quiet"])
 
 
@@ -51,7 +52,7 @@ def _resolve(config: Config, card: ClassCard, label: str) -> ClassSettings:
     base = card_settings(config, card)
     overrides = [events.defaults, events.classes.get(label, events.defaults)]
     changes = {k: v for part in overrides for k, v in part.model_dump().items() if v is not None}
-    # A lowered `enter` alone must not stumble over the card's `exit`.
+    # If only `enter` is lowered, the card's `exit` must not end up above it.
     if "exit" not in changes and changes.get("enter", base.enter) < base.exit:
         changes["exit"] = changes["enter"]
     try:

@@ -1,4 +1,4 @@
-"""Reads config.yaml and ``--set``; every complaint names file, line and what would fit."""
+"""Read config.yaml and ``--set``; each error names file, line and what is allowed."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ class Config:
     lines: dict[KeyPath, str]
 
     def where(self, *key: str) -> str:
-        """``file:line: a.b.c`` of a key, or of the nearest section above it that was written."""
+        """Return ``file:line: a.b.c`` of a key, or of the nearest enclosing section in the file."""
         return _where(key, self.lines, self.file)
 
 
 def find_config(explicit: Path | None) -> Path:
-    """The file to read: the one named, ./config.yaml, the user's, the system's, or the shipped one."""
+    """Return the file to read: the given one, ./config.yaml, the user's, the system's or the shipped one."""
     if explicit is not None:
         return explicit
     user = Path(os.environ.get("XDG_CONFIG_HOME") or "~/.config").expanduser()
@@ -50,7 +50,9 @@ def load_config(explicit: Path | None = None, overrides: Sequence[str] = ()) -> 
 
     Raises
     ------
-    ConfigError : unreadable, no YAML, unknown key, value out of range, missing variable
+    ConfigError
+        If the file is unreadable or not YAML, or has an unknown key, a value out of range or a missing
+        variable.
     """
     path = find_config(explicit)
     lines: dict[KeyPath, str] = {}
@@ -66,13 +68,17 @@ def load_config(explicit: Path | None = None, overrides: Sequence[str] = ()) -> 
 
 
 def override(config: Config, values: Mapping[KeyPath, Any], where: str) -> Config:
-    """The same configuration with other values.
+    """Return the configuration with other values.
 
-    where : what :meth:`Config.where` says of the keys that are replaced
+    Parameters
+    ----------
+    where : str
+        The text that :meth:`Config.where` returns for the replaced keys.
 
     Raises
     ------
-    ConfigError : a value out of range
+    ConfigError
+        If a value is out of range.
     """
     if not values:
         return config
@@ -86,11 +92,12 @@ def override(config: Config, values: Mapping[KeyPath, Any], where: str) -> Confi
 
 
 def read_secret(value: str | None, file: str | None, key: str) -> str | None:
-    """The secret itself, or the first line of the file that holds it.
+    """Return a secret: the value itself, or the first line of the file.
 
     Raises
     ------
-    ConfigError : the file cannot be read, is not UTF-8 text, or its first line is empty
+    ConfigError
+        If the file is unreadable, not UTF-8 text, or its first line is empty.
     """
     if file is None:
         return value
@@ -101,11 +108,12 @@ def read_secret(value: str | None, file: str | None, key: str) -> str | None:
 
 
 def read_text(file: str, key: str) -> str:
-    """The text of a file that a setting names; the mark that some editors put before it is left out.
+    """Return the text of a file named by a setting, without a byte order mark.
 
     Raises
     ------
-    ConfigError : it cannot be read, or is not UTF-8
+    ConfigError
+        If the file is unreadable or not UTF-8.
     """
     try:
         return Path(file).expanduser().read_bytes().decode("utf-8-sig")
@@ -167,7 +175,7 @@ def _apply(values: dict[str, Any], lines: dict[KeyPath, str], override: str) -> 
 
 
 def _put(values: dict[str, Any], lines: dict[KeyPath, str], key: KeyPath, value: Any, where: str) -> None:
-    """Set a value, whatever stood there, and note where it came from."""
+    """Replace a value and record where it came from."""
     section = values
     for part in key[:-1]:
         if not isinstance(section.get(part), dict):
@@ -189,7 +197,7 @@ def _mark_set(value: Any, key: KeyPath, lines: dict[KeyPath, str], where: str) -
 
 
 def _substitute(value: Any, key: KeyPath, lines: dict[KeyPath, str], path: Path) -> Any:
-    """Replace ``${NAME}`` in every string by the environment's value."""
+    """Replace ``${NAME}`` in every string by the environment variable."""
     if isinstance(value, dict):
         return {name: _substitute(item, (*key, str(name)), lines, path) for name, item in value.items()}
     if isinstance(value, list):
@@ -229,7 +237,7 @@ def _explain(error: ValidationError, lines: dict[KeyPath, str], path: Path) -> s
 
 
 def _written(loc: KeyPath, lines: dict[KeyPath, str]) -> KeyPath:
-    """The key as it was written: unions put the names of their branches behind it."""
+    """Return the key as written, without the names of union branches that pydantic appends."""
     while len(loc) > 1 and loc not in lines:
         loc = loc[:-1]
     return loc
@@ -242,7 +250,7 @@ _WORDS = {
     "list_type": "must be a list",
     "too_short": "must not be empty",
 }
-"""In the place of pydantic's words, which speak of Python."""
+"""Messages that replace pydantic's, which use Python's terms."""
 
 
 def _message(details: ErrorDetails) -> str:
@@ -257,7 +265,7 @@ def _one_line(error: Exception) -> str:
 
 
 def nearest(word: str, known: Sequence[str], describe: Callable[[str], str] = str) -> str:
-    """A hint for a misspelt word: the nearest known one, else the list."""
+    """Return a hint for a misspelt word: the nearest known word, else the list."""
     near = difflib.get_close_matches(word, known, 1, 0.5)
     if near:
         return f"; did you mean {describe(near[0])}?"
@@ -265,7 +273,7 @@ def nearest(word: str, known: Sequence[str], describe: Callable[[str], str] = st
 
 
 def _siblings(key: KeyPath) -> list[str]:
-    """The valid names where the last part of ``key`` stands."""
+    """Return the valid names at the level of the last part of ``key``."""
     model: type[BaseModel] = Settings
     for part in key[:-1]:
         field = model.model_fields.get(part)

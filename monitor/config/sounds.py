@@ -20,7 +20,8 @@ def resolve_sounds(config: Config, model: LoadedModel) -> SoundsHead | None:
 
     Raises
     ------
-    ConfigError : the model gives no sounds, has none of that name, or one is named twice
+    ConfigError
+        The model gives no sounds, has none of that name, or one is named twice.
     """
     names = config.settings.events.sounds
     if not names:

@@ -253,7 +253,7 @@ def inputs(tmp_path: Path) -> Path:
         ((STREET, "--history", "text.wav"), 4, "history text.wav: "),
         ((STREET, "--expect", "absent.jsonl"), 2, "absent.jsonl: cannot read the list"),
         ((STREET, "--expect", "list.jsonl"), 2, "list.jsonl:1: not an event record"),
-        ((STREET, "--states"), 2, "give --mqtt too"),
+        ((STREET, "--states"), 2, "--states needs --mqtt"),
         ((STREET, "--set", "model.path=model.tflite"), 3, "model.tflite: not a TFLite model"),
         ((STREET, "--set", "model.path=absent.tflite"), 3, "absent.tflite: cannot read the model"),
         (
