@@ -143,3 +143,15 @@ def test_labels_without_a_state_are_ignored():
     due(under_test)
     under_test.set_state("background", True, record(1))
     assert due(under_test) == []
+
+
+def test_the_newest_noise_is_retained_and_sent_again_at_each_connection() -> None:
+    under_test = board()
+    under_test.set_noise("1")
+    under_test.connect()
+    assert Message(TOPICS.noise, "1", 0, True) in due(under_test)
+    under_test.set_noise("2")
+    assert due(under_test) == [Message(TOPICS.noise, "2", 0, True)]
+    under_test.disconnect()
+    under_test.connect()
+    assert [message.payload for message in due(under_test) if message.topic == TOPICS.noise] == ["2"]

@@ -75,3 +75,17 @@ def _sound(label: str, name: str) -> dict[str, object]:
         "json_attributes_topic": f"sound-monitor/back_yard/sound/{label}/attributes",
         "qos": 1,
     }
+
+
+def test_sound_pressure_sensors_come_with_a_calibration_alone() -> None:
+    def sensors(noise: bool) -> dict[str, dict[str, str]]:
+        message = discovery(TOPICS, prefix="ha", version="1", level=True, noise=noise)
+        components = json.loads(message.payload)["components"]
+        return {key: one for key, one in components.items() if one.get("device_class") == "sound_pressure"}
+
+    assert sensors(False) == {}
+    assert list(sensors(True)) == ["laeq", "lafmax", "l90"]
+    assert {(one["unit_of_measurement"], one["state_topic"]) for one in sensors(True).values()} == {
+        ("dBA", TOPICS.noise)
+    }
+    assert sensors(True)["l90"]["value_template"] == "{{ value_json.l90_db }}"
