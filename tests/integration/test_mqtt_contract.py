@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
@@ -14,11 +14,17 @@ from samples import record
 
 from monitor.delivery.homeassistant import discovery
 from monitor.delivery.mqtt import Retained
-from monitor.delivery.payloads import Health
+from monitor.delivery.payloads import Health, noise_payload
 from monitor.delivery.topics import slug
-from monitor.records import EventRecord, Level
+from monitor.level.minutes import Minute
+from monitor.records import EventRecord, Level, Near
 
 DOC = (Path(__file__).parents[2] / "docs" / "mqtt.md").read_text(encoding="utf-8")
+
+MINUTE = Minute(20_000_000, 60.0, -75.2, -61.0, -44.7, -71.8, -78.3, -82.0, 0.0, 120.0, b"")
+DAY = [replace(MINUTE, minute=MINUTE.minute - 1440 + number) for number in range(1, 1441)]
+SPANS = {"laeq_1h_dbfs", "laeq_24h_dbfs", "lden_dbfs"}
+"""Levels that come in one unit only: in decibels, since all of these minutes were calibrated."""
 
 
 def section(title: str) -> str:
@@ -63,10 +69,13 @@ def wire(tmp_path, mosquitto, listener, retained) -> tuple[list[Heard], dict[str
         sending.put(1)
         publisher.set_state("siren", True, start)
         listener.wait_message(TOPICS.state("siren"), "ON")
-        publisher.publish_level(Level(-47.123, -33.8, -51.0, 0))
+        publisher.publish_level(Level(-47.123, -33.8, -51.0, 0, -50.2, -51.9, -55.4))
+        publisher.publish_near([Near("siren", 0.4, "below_threshold", 0.4, 0.6)])
+        publisher.publish_noise(noise_payload(MINUTE, [MINUTE], DAY))
         sending.wait()
         listener.wait_message(TOPICS.event)
-        listener.wait_message(TOPICS.level)
+        for topic in (TOPICS.level, TOPICS.near, TOPICS.noise):
+            listener.wait_message(topic)
     listener.wait_for(lambda heard: heard[-1].payload == "offline")
     heard = list(listener.heard)
     return heard, retained()
@@ -94,7 +103,12 @@ def test_payloads_are_those_of_the_document(wire):
     assert by_topic["<base>/<node>/sound/<label>/attributes"][0].json == event.json
     assert by_topic["<base>/<node>/health"][0].json == json.loads(HEALTH.to_json())
     level = by_topic["<base>/<node>/level"][0].json
-    assert level == {"rms_dbfs": -47.1, "peak_dbfs": -33.8, "background_dbfs": -51.0, "clipped": 0}
+    assert level == {**example("Level"), "rms_dbfs": -47.1}
+    noise = by_topic["<base>/<node>/noise"][0].json
+    named = {name for key, *_ in rows(section("Noise")) for name in key.replace("`", "").split(", ")}
+    decibels = {f"{key.removesuffix('_dbfs')}_db" for key in named if key.endswith("_dbfs")}
+    assert named - SPANS <= set(noise) <= named | decibels
+    assert set(example("Noise")) == set(noise)
     for topic in ("status", "sound/<label>/state"):
         words = set(
             re.findall(r"`?([A-Za-z]+)`? or `?([A-Za-z]+)`?", DOCUMENTED[f"<base>/<node>/{topic}"][0])[0]
@@ -119,7 +133,15 @@ def test_the_example_of_a_slug_is_true():
 
 def test_event_keys_and_types_are_frozen():
     """Schema 1: old keys keep name and type; append new ones here."""
-    ended = record(1, end="2026-05-01T22:00:01.000Z", end_s=1.0, duration_s=1.0, reason="released")
+    ended = record(
+        1,
+        end="2026-05-01T22:00:01.000Z",
+        end_s=1.0,
+        duration_s=1.0,
+        reason="released",
+        lafmax_dbfs=-30.0,
+        over_l90_db=20.0,
+    )
     types = {key: type(value).__name__ for key, value in json.loads(ended.to_json()).items()}
     assert types == {
         "clip": "NoneType",
@@ -132,11 +154,14 @@ def test_event_keys_and_types_are_frozen():
         "event_id": "str",
         "file": "NoneType",
         "label": "str",
+        "lafmax_db": "NoneType",
+        "lafmax_dbfs": "float",
         "level_dbfs": "float",
         "model": "str",
         "model_version": "str",
         "node": "str",
         "over_background_db": "float",
+        "over_l90_db": "float",
         "overlapping": "list",
         "reason": "str",
         "schema": "int",
