@@ -1,4 +1,4 @@
-"""The noise of each minute in the history: a row of some 60 bytes, a year in some 35 MB."""
+"""The noise of each minute in the history: a row of some 80 bytes, a year in some 40 MB."""
 
 from __future__ import annotations
 
