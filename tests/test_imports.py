@@ -1,22 +1,25 @@
-"""Imports point down the route, edges stand in one file each, and start-up stays light."""
+"""Imports point down the route, edges stand in one file each, start-up stays light, parts stay small."""
 
 from __future__ import annotations
 
 import ast
 import subprocess
 import sys
-from collections import defaultdict
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from graphlib import TopologicalSorter
-from importlib.util import resolve_name
 from pathlib import Path
 
 import pytest
+from tree import PACKAGES, Module, circles, folder_sizes, length, modules, parameters, parts
+from tree import graph as module_graph
 
 from monitor.model.runtime import RUNTIMES
 
 ROOT = Path(__file__).resolve().parents[1]
 MODULES = sorted((ROOT / "monitor").rglob("*.py"))
+BENCHMARKS = sorted((ROOT / "benchmarks").rglob("*.py"))
 
 BELOW: dict[str, set[str]] = {
     "records": set(),
@@ -58,30 +61,61 @@ LIGHT = {
 """What a replay of a file may load beside the standard library."""
 
 
+LADDER = (
+    "errors", "base", "data", "features", "mixing", "networks", "fit", "records", "scoring", "export",
+    "study", "recipes", "stream_eval", "robustness", "explore", "cli",
+)  # fmt: skip
+"""Parts of training; each may import those before it."""
+
+MOST_LINES, MOST_FUNCTION_LINES, MOST_MODULES, MOST_PARAMETERS = 300, 40, 14, 8
+EXEMPT = {"training.fit.lessons.make_lessons", "monitor.stream.recorder.__init__"}
+"""Take more; the first goes with the teacher that it serves. Nothing may be added here."""
+TO_SPLIT = {"monitor/delivery/outbox.py", "monitor.service.page.open_page"}
+"""Longer than the limits when these came; nothing may be added here."""
+
+
+@lru_cache
+def tree_of(package: str) -> tuple[Module, ...]:
+    return tuple(modules(package))
+
+
 def imports(path: Path) -> Iterator[str]:
-    """Full names of all that a file imports, modules or what is in them, at its top or later."""
-    package = ".".join(path.relative_to(ROOT).parent.parts)
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            base = resolve_name("." * node.level + (node.module or ""), package)
-            yield from (f"{base}.{alias.name}" for alias in node.names)
-
-
-def part(module: str) -> str:
-    """``features`` of ``monitor.features.logmel``; empty for the package itself."""
-    return module.partition(".")[2].split(".")[0]
+    """Full names of all that a file of the monitor imports, at its top or later."""
+    return next(m for m in tree_of("monitor") if ROOT / m.path == path).imports()
 
 
 def graph() -> dict[str, set[str]]:
     """Each part of the monitor and the other parts that it imports."""
-    parts: dict[str, set[str]] = defaultdict(set)
-    for path in MODULES:
-        own = path.relative_to(ROOT / "monitor").with_suffix("").parts[0]
-        found = {part(name) for name in imports(path) if name.split(".")[0] == "monitor"}
-        parts[own] |= found - {own}
-    return {own: below & set(parts) for own, below in parts.items()}
+    return {own: below for own, below in parts(tree_of("monitor")).items() if own}
+
+
+def public(module: Module) -> Iterator[tuple[str, ast.AST]]:
+    """Names without an underscore that a module defines at its top."""
+    for node in module.tree.body:
+        if isinstance(node, ast.ClassDef | ast.FunctionDef):
+            found = [node.name]
+        elif isinstance(node, ast.Assign):
+            found = [target.id for target in node.targets if isinstance(target, ast.Name)]
+        elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+            found = [node.target.id]
+        else:
+            found = []
+        yield from ((name, node) for name in found if not name.startswith("_"))
+
+
+def used(found: Iterable[Module]) -> set[str]:
+    """Names that are read, imported or written as a text somewhere."""
+    names: set[str] = set()
+    for node in (node for module in found for node in ast.walk(module.tree)):
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
+            names.add(node.id)
+        elif isinstance(node, ast.Attribute):
+            names.add(node.attr)
+        elif isinstance(node, ast.ImportFrom):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            names.add(node.value)
+    return names
 
 
 @pytest.mark.parametrize("name", BELOW)
@@ -154,3 +188,60 @@ def test_a_replay_loads_the_light_set_alone() -> None:
 
 def test_help_loads_next_to_nothing() -> None:
     assert loaded("--help") - {"_distutils_hack"} == {"click", "monitor"}
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    assert circles(module_graph([*tree_of("monitor"), *tree_of("training")])) == []
+
+
+def test_training_imports_only_what_lies_below() -> None:
+    found = {part: below for part, below in parts(tree_of("training")).items() if part}
+    up = {
+        (own, other)
+        for own, below in found.items()
+        for other in below
+        if LADDER.index(other) >= LADDER.index(own)
+    }
+    assert up == set()
+
+
+def test_nothing_is_loose_in_training_but_its_errors() -> None:
+    files = [p.name for p in (ROOT / "training").iterdir() if p.is_file() and p.name != "__init__.py"]
+    assert files == ["errors.py"]
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_modules_and_functions_are_short(package: str) -> None:
+    found = tree_of(package)
+    long = {module.path for module in found if module.lines > MOST_LINES}
+    functions = [(f"{module.name}.{f.name}", f) for module in found for f in module.functions()]
+    long |= {name for name, f in functions if length(f) > MOST_FUNCTION_LINES}
+    assert long - TO_SPLIT == set()
+    many = {name for name, f in functions if parameters(f) > MOST_PARAMETERS and ".cli" not in name}
+    assert many - EXEMPT == set()
+
+
+def test_a_folder_of_training_holds_few_modules() -> None:
+    sizes = folder_sizes(tree_of("training"))
+    assert {folder: count for folder, count in sizes.items() if count > MOST_MODULES} == {}
+
+
+def test_public_classes_of_training_have_names_of_their_own() -> None:
+    classes = Counter(
+        name
+        for module in tree_of("training")
+        for name, node in public(module)
+        if isinstance(node, ast.ClassDef)
+    )
+    assert {name: count for name, count in classes.items() if count > 1} == {}
+
+
+def test_every_public_name_of_training_is_used() -> None:
+    benchmarks = [Module(p.stem, str(p), p.read_text(encoding="utf-8")) for p in BENCHMARKS]
+    names = used([*tree_of("training"), *benchmarks])
+    assert [
+        f"{module.name}.{name}"
+        for module in tree_of("training")
+        for name, _ in public(module)
+        if name not in names
+    ] == []

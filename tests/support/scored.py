@@ -9,7 +9,7 @@ import numpy as np
 
 from training.data.corpora import CLASSES
 from training.networks.compact import Cost
-from training.records.jobs import DataUse, Epoch, Job, JobRecord, Making, Outcome, Protocol
+from training.records.jobs import ClipOutcomes, DataUse, Epoch, Job, JobRecord, Making, Protocol
 
 _COST = Cost(1000, 20_000)
 
@@ -17,12 +17,12 @@ _COST = Cost(1000, 20_000)
 def outcome(
     truth: Sequence[int], prediction: Sequence[int], recording: Sequence[str], labels: int = len(CLASSES),
     sure: float = 0.9, prefix: str = "clip",
-) -> Outcome:  # fmt: skip
+) -> ClipOutcomes:  # fmt: skip
     """Columns of clips; the predicted class has probability ``sure``."""
     count = len(truth)
     probability = np.full((count, labels), (1 - sure) / (labels - 1), np.float32)
     probability[np.arange(count), list(prediction)] = sure
-    return Outcome(
+    return ClipOutcomes(
         tuple(f"{prefix}{i}" for i in range(count)),
         tuple(recording),
         np.array([1 + i % 2 for i in range(count)]),
@@ -33,7 +33,7 @@ def outcome(
 
 
 def record(
-    clips: Outcome, model: str = "net", fold: int = 1, seed: int = 0, protocol: Protocol = "honest",
+    clips: ClipOutcomes, model: str = "net", fold: int = 1, seed: int = 0, protocol: Protocol = "honest",
     labels: Sequence[str] = CLASSES, epochs: Sequence[Epoch] = (Epoch(1, 2.0, 1.0), Epoch(2, 1.0, 1.0)),
     cost: Cost = _COST,
 ) -> JobRecord:  # fmt: skip

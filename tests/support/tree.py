@@ -102,7 +102,7 @@ def parts(found: Iterable[Module]) -> dict[str, set[str]]:
     edges: dict[str, set[str]] = defaultdict(set)
     for name, below in graph(found).items():
         edges[part[name]] |= {part[other] for other in below} - {part[name]}
-    return dict(edges)
+    return {own: below - {""} for own, below in edges.items()}
 
 
 def circles(edges: Graph) -> list[set[str]]:

@@ -38,13 +38,13 @@ def adapter(
     """
     from monitor.model.adapter import write_adapter
     from training.data.corpora import TEACHER_FILE, data_root, load
-    from training.recipes.adapter import NAME, Plan, make
+    from training.recipes.adapter import NAME, AdapterPlan, make
     from training.recipes.adapter_report import write_records
     from training.recipes.hearing import yamnet
 
     folds = f"--train {','.join(map(str, train_folds))} --test {','.join(map(str, test_folds))}"
     command = f"sound-training adapter {folds} --seed {seed} --version {model_version}"
-    plan = Plan(train_folds, test_folds, seed, model_version, command)
+    plan = AdapterPlan(train_folds, test_folds, seed, model_version, command)
     root = data_root(data)
     ear = yamnet(network or root / "yamnet" / TEACHER_FILE)
     path = models / f"{NAME}.npz"

@@ -77,7 +77,7 @@ def default(
     from training.features.front_end import default_front_end
     from training.fit.lessons import LessonPlan
     from training.fit.streaming import StreamRun
-    from training.recipes.shipped import NAME, Plan, School, make, write
+    from training.recipes.shipped import NAME, School, ShippedPlan, make, write
     from training.recipes.shipped_report import write_records
 
     epochs = epochs or StreamRun().epochs
@@ -92,7 +92,7 @@ def default(
     root = data_root(data)
     run = StreamRun(seed=seeds[0], epochs=epochs)
     command += "".join(f" --change {change}" for change in changes)
-    plan = settings_of(name, {NAME: Plan(folds, seeds, run, LessonPlan(), model_version, command)})
+    plan = settings_of(name, {NAME: ShippedPlan(folds, seeds, run, LessonPlan(), model_version, command)})
     plan = replace(plan, name=name)
     school = School(teacher or root / "yamnet" / TEACHER_FILE, unlabelled_sounds(root / "effects"))
     if not school.unlabelled:

@@ -55,12 +55,12 @@ def _run(
     from training.data.corpora import TEACHER_FILE, data_root, load, unlabelled_sounds
     from training.recipes.ablation.costs import time_forms
     from training.recipes.ablation.factors import Settings
-    from training.recipes.ablation.job import Place, found, planned, run_job
+    from training.recipes.ablation.job import AblationInputs, found, planned, run_job
     from training.recipes.shipped import School
 
     root, say, base = data_root(data), Clock(), Settings()
     school = School(teacher or root / "yamnet" / TEACHER_FILE, unlabelled_sounds(root / "effects"))
-    place = Place(load(root), school, Path(".cache/features"), runs)
+    place = AblationInputs(load(root), school, Path(".cache/features"), runs)
     missing = [job for job in planned(folds, seed) if found(job, base, place, records) is None]
     begun = time.monotonic()
     for number, job in enumerate(missing):

@@ -47,8 +47,10 @@ def export(
         --clips ~/fold2 --other-python ~/tflite/bin/python
     """
     from training.data.folders import labelled_clips
-    from training.export.forms import make_forms, read_network, write_forms
+    from training.export.form_packages import write_forms
+    from training.export.forms import make_forms
     from training.export.forms_report import write_page
+    from training.export.trained_network import read_network
 
     if other_python is None and not without_tflite_runtime:
         raise click.UsageError(

@@ -53,7 +53,7 @@ def own(
     from training.data.folders import heard, label_counts, made_noises, read_folder
     from training.export.package import Identity
     from training.features.front_end import default_front_end
-    from training.recipes.own import Plan, make, small_run
+    from training.recipes.own import OwnPlan, make, small_run
     from training.recipes.own_report import write_records
 
     say, home = Clock(), runs / f"own-{out.stem}"
@@ -71,7 +71,7 @@ def own(
     ]  # fmt: skip
     shown = " ".join(f"{name} {shlex.quote(str(value))}" for name, value in asked if value is not None)
     command = f"sound-training own {shlex.quote(str(folder))} --out {out} {shown}"
-    plan = Plan(
+    plan = OwnPlan(
         small_run(len(sounds.labels), seed, epochs),
         Identity(out.stem, licence, sources),
         model_version,

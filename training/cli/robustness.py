@@ -14,7 +14,7 @@ from training.cli.options import data_option
 from training.cli.study.cv import missing_of, parse_fold_list, parse_numbers, run_jobs
 
 if TYPE_CHECKING:
-    from training.robustness.plan import Plan
+    from training.robustness.plan import AnalysisPlan
 
 _PATH = click.Path(path_type=Path)
 _HARDENED = "hardening.beta=1~hardening.epsilon_db=0.5"
@@ -96,7 +96,7 @@ def robustness(
     from training.robustness.jobs import run
     from training.robustness.page.compose import compose
     from training.robustness.page.gather import gather
-    from training.robustness.plan import Plan
+    from training.robustness.plan import AnalysisPlan
     from training.study.task import Options
 
     out = out or (_QUICK_OUT if quick else _OUT)
@@ -105,7 +105,7 @@ def robustness(
     options = Options(data, cache=cache, runs=runs)
     folds = folds or (_QUICK_FOLDS if quick else _FOLDS)
     count = clips if clips is not None else _QUICK_CLIPS if quick else _CLIPS
-    plan = Plan(options, models, folds, seeds, count, quick, packages, out, sounds)
+    plan = AnalysisPlan(options, models, folds, seeds, count, quick, packages, out, sounds)
     failed = _train(plan) if parts and not quick else []
     began = time.perf_counter()
     refused = run(works(plan, parts), out / "records", jobs or (_QUICK_JOBS if quick else _JOBS))
@@ -118,7 +118,7 @@ def robustness(
         sys.exit(1)
 
 
-def _train(plan: Plan) -> list[str]:
+def _train(plan: AnalysisPlan) -> list[str]:
     """Train what is not trained; each network's record on its whole test fold is made with its weights."""
     from training.robustness.plan import state_of
 

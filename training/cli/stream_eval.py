@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from training.cli.options import Clock, data_option, parse_folds
+
+if TYPE_CHECKING:
+    from training.mixing.soundscapes import ScapePlan
 
 _FAMILIES = "snr,level,band,room,microphone,overlap"
 _QUICK_SCENES = 12
@@ -77,19 +81,12 @@ def stream_eval(
     from training.errors import DataError
     from training.mixing.soundscapes import ScapePlan
     from training.stream_eval.page import compose
-    from training.stream_eval.pooled import pooled
     from training.stream_eval.records import Setting
     from training.stream_eval.run import Sweeps, run
-    from training.stream_eval.systems import Panel, panel
+    from training.stream_eval.systems import SystemsUnderTest, panel
 
     if pool:
-        command = f"sound-training stream-eval {' '.join(f'--pool {folder}' for folder in pool)}"
-        note = (
-            "Each fold was heard by networks that never heard it; F1 and PSDS are means over the folds, all"
-        )
-        text = f"{note} else is pooled: {', '.join(map(str, pool))}."
-        write(compose(pooled(pool), ScapePlan(count=scenes, seed=seed), command, ("", text)), out)
-        click.echo(str(out / "README.md"))
+        click.echo(str(_pooled(pool, ScapePlan(count=scenes, seed=seed), out)))
         return
     if quick:
         scenes, sweeps, peer, out = min(scenes, _QUICK_SCENES), (), False, Path(_QUICK_OUT)
@@ -99,7 +96,7 @@ def stream_eval(
     say, root = Clock(), data_root(data)
     parts = split(load(root), train_folds, test_folds)
     folder = out / "records"
-    who = Panel(models, root / "yamnet" if peer else None, head, seed)
+    who = SystemsUnderTest(models, root / "yamnet" if peer else None, head, seed)
     listeners, notes = panel(who, parts.train, test_folds, folder, say)
     setting = Setting(parts.test, ScapePlan(count=scenes, seed=seed))
     records = run(listeners, setting, Sweeps(sweeps, peer_sweeps), folder, jobs, say)
@@ -111,3 +108,16 @@ def stream_eval(
     command = f"sound-training stream-eval {named}{folds} --scenes {scenes} --seed {seed} {swept}"
     write(compose(records, setting.plan, command, notes), out)
     click.echo(str(out / "README.md"))
+
+
+def _pooled(folders: tuple[Path, ...], plan: ScapePlan, out: Path) -> Path:
+    """Write the page of several folds; return it."""
+    from training.base.report import write
+    from training.stream_eval.page import compose
+    from training.stream_eval.pooled import pooled
+
+    command = f"sound-training stream-eval {' '.join(f'--pool {folder}' for folder in folders)}"
+    note = "Each fold was heard by networks that never heard it; F1 and PSDS are means over the folds, all"
+    text = f"{note} else is pooled: {', '.join(map(str, folders))}."
+    write(compose(pooled(folders), plan, command, ("", text)), out)
+    return out / "README.md"

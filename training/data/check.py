@@ -7,7 +7,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import soundfile
@@ -15,50 +14,28 @@ import soundfile
 from training.base.parallel import in_processes
 from training.base.progress import Tick
 from training.data.corpora import (
-    CLASSES,
-    ESC_COLUMNS,
-    SUFFIXES,
-    URBAN_COLUMNS,
     Clip,
     Corpora,
-    Place,
-    by_stem,
     load,
     places,
-    rows,
     unlabelled_sounds,
 )
+from training.data.findings import DataFinding, file_findings, manifest_findings, table_findings
 from training.data.manifest import (
     EFFECTS,
-    NAME,
     TEACHER,
     contents,
-    folders,
     lacking,
-    read_manifest,
-    sha256,
     unlike,
 )
 from training.data.splits import split
 
-Kind = Literal["missing", "damaged", "mislabelled", "misplaced", "unlicensed"]
 TWICE_RULE = "a clip of such an id is not trained on when either of its folds is tested"
 ESC_RULE = "an ESC clip from a recording of UrbanSound8K follows that recording's fold"
 
 _SHORTER_S = 0.05
 """Encoders may drop a few milliseconds; a clip that lacks more than this is cut."""
 _FILES_AT_ONCE = 32
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One thing that is wrong with one file or row."""
-
-    kind: Kind
-    corpus: str
-    fold: int
-    name: str
-    why: str
 
 
 @dataclass(frozen=True)
@@ -95,14 +72,14 @@ class CheckReport:
     """Sounds that nobody labelled, and the teacher's files"""
     lacking: tuple[str, ...]
     """What a retraining of the model that ships lacks here"""
-    findings: tuple[Finding, ...]
+    findings: tuple[DataFinding, ...]
     twice: tuple[tuple[str, tuple[int, ...], int], ...]
     """Freesound ids in two folds of UrbanSound8K's table: id, folds, clips"""
     esc_shared: int
     """ESC clips here from recordings of UrbanSound8K"""
     disjoint: tuple[Disjoint, ...]
 
-    def wrong(self) -> list[Finding]:
+    def wrong(self) -> list[DataFinding]:
         """Findings that mean the data is not what it says.
 
         A missing clip only makes it partial, a background without a licence only keeps it at home.
@@ -160,77 +137,6 @@ def check(
     )
 
 
-def table_findings(place: Place) -> Iterator[Finding]:
-    """Rows whose file name, ids and class do not agree, or that stand twice."""
-    columns = URBAN_COLUMNS if place.corpus == "UrbanSound8K" else ESC_COLUMNS
-    name_of = "slice_file_name" if place.corpus == "UrbanSound8K" else "filename"
-    disagreements = _urban_disagreements if place.corpus == "UrbanSound8K" else _esc_disagreements
-    seen: set[str] = set()
-    for line, row in rows(place.table, columns):
-        stem = Path(row[name_of]).stem
-        where = f"{place.table.name} line {line}"
-        for why in disagreements(stem, row):
-            yield Finding("mislabelled", place.corpus, int(row["fold"]), stem, f"{where}: {why}")
-        if stem in seen:
-            yield Finding("mislabelled", place.corpus, int(row["fold"]), stem, f"{where}: is listed twice")
-        seen.add(stem)
-
-
-def _urban_disagreements(stem: str, row: dict[str, str]) -> Iterator[str]:
-    parts = stem.split("-")
-    if len(parts) != 4:
-        yield "is not named fsID-classID-occurrence-slice"
-        return
-    if parts[0] != row["fsID"]:
-        yield f"the name says recording {parts[0]}, the table {row['fsID']}"
-    if parts[1] != row["classID"]:
-        yield f"the name says class {parts[1]}, the table {row['classID']}"
-    if row["classID"] != str(CLASSES.index(row["class"])):
-        yield f"classID {row['classID']} is not {row['class']}"
-    if not 0 <= float(row["start"]) < float(row["end"]):
-        yield f"it ends at {row['end']} s and starts at {row['start']} s"
-
-
-def _esc_disagreements(stem: str, row: dict[str, str]) -> Iterator[str]:
-    parts = stem.split("-")
-    if parts[0] != row["fold"]:
-        yield f"the name says fold {parts[0]}, the table {row['fold']}"
-    if (source := row.get("src_file")) and parts[1] != source:
-        yield f"the name says recording {parts[1]}, the table {source}"
-    if len(parts) > 3 and (target := row.get("target")) and parts[3] != target:
-        yield f"the name says class {parts[3]}, the table {target}"
-
-
-def file_findings(place: Place, listed: Iterable[tuple[Clip, bool]]) -> Iterator[Finding]:
-    """Rows without a file, and files that lie in another fold's folder than their row says."""
-    folds = {f.name: by_stem(f) for f in sorted(place.audio.glob("fold*")) if f.is_dir()}
-    homes: dict[str, list[str]] = defaultdict(list)
-    for folder, files in folds.items():
-        for stem in files:
-            homes[stem].append(folder)
-    for clip, present in listed:
-        stem = clip.path.stem
-        elsewhere = [h for h in homes[stem] if h != f"fold{clip.fold}"]
-        if elsewhere:
-            why = f"lies in {', '.join(elsewhere)}; its row says fold {clip.fold}"
-            yield Finding("misplaced", clip.corpus, clip.fold, stem, why)
-        elif not present:
-            why = f"no {' '.join(SUFFIXES)} of that name in {clip.path.parent}"
-            yield Finding("missing", clip.corpus, clip.fold, stem, why)
-
-
-def manifest_findings(root: Path, compare: bool) -> Iterator[Finding]:
-    """Files without source or licence in their manifest or, if ``compare``, with another checksum there."""
-    for folder in folders(root):
-        manifest = read_manifest(folder / NAME)
-        for file in contents(folder):
-            entry = manifest.get(file)
-            if entry and compare and entry.sha256 != sha256(folder / file):
-                yield Finding("damaged", folder.name, 0, file, f"is not the file that {NAME} lists")
-            if not (entry and entry.is_told()):
-                yield Finding("unlicensed", folder.name, 0, file, f"has no source and licence in {NAME}")
-
-
 def _probes(paths: Sequence[Path], decode: bool, workers: int, tick: Tick) -> Iterator[Probe]:
     shards = [paths[i : i + _FILES_AT_ONCE] for i in range(0, len(paths), _FILES_AT_ONCE)]
     probed = partial(_probe_all, decode=decode)
@@ -266,12 +172,12 @@ def probe(path: Path) -> Probe:
     return Probe(seconds, "" if samples.any() else "holds nothing but zeros")
 
 
-def _damage(clip: Clip, found: Probe, decoded: bool) -> Finding | None:
+def _damage(clip: Clip, found: Probe, decoded: bool) -> DataFinding | None:
     expected = clip.end_s - clip.start_s
     why = found.damage
     if decoded and not why and found.seconds < expected - _SHORTER_S:
         why = f"lasts {found.seconds:.2f} s; its row says {expected:.2f} s"
-    return Finding("damaged", clip.corpus, clip.fold, clip.path.stem, why) if why else None
+    return DataFinding("damaged", clip.corpus, clip.fold, clip.path.stem, why) if why else None
 
 
 def _fold_reports(listed: Iterable[tuple[Clip, bool]], probes: dict[Path, Probe]) -> tuple[FoldReport, ...]:

@@ -32,7 +32,7 @@ KINDS = ("animals", "indoor", "noise", "outdoor", "rain", "speech", "street", "t
 
 
 @dataclass(frozen=True)
-class Entry:
+class ManifestEntry:
     """One file: its path under the folder, its checksum, and what a person wrote of it."""
 
     file: str
@@ -59,7 +59,7 @@ def contents(folder: Path) -> tuple[str, ...]:
     return tuple(path.name for path in sorted(folder.glob("*.tflite")))
 
 
-def read_manifest(table: Path) -> dict[str, Entry]:
+def read_manifest(table: Path) -> dict[str, ManifestEntry]:
     """Return the entries by file; empty where there is no manifest.
 
     Raises
@@ -68,11 +68,11 @@ def read_manifest(table: Path) -> dict[str, Entry]:
     """
     if not table.is_file():
         return {}
-    entries = (Entry(*(row[column] for column in COLUMNS)) for _, row in rows(table, set(COLUMNS)))
+    entries = (ManifestEntry(*(row[column] for column in COLUMNS)) for _, row in rows(table, set(COLUMNS)))
     return {entry.file: entry for entry in entries}
 
 
-def update_manifest(folder: Path, out: Path | None = None) -> tuple[Path, list[Entry]]:
+def update_manifest(folder: Path, out: Path | None = None) -> tuple[Path, list[ManifestEntry]]:
     """Write an entry for each file, in ``folder`` or as a table of its name in ``out``; return both.
 
     Source and licence follow a file that was moved or renamed; what ``out`` tells comes before what
@@ -86,9 +86,9 @@ def update_manifest(folder: Path, out: Path | None = None) -> tuple[Path, list[E
     manifests = [read_manifest(t) for t in dict.fromkeys((table, folder / NAME))]
     entries = []
     for file in contents(folder):
-        new = Entry(file, sha256(folder / file))
-        told = next(filter(Entry.is_told, _known(manifests, new)), next(_known(manifests, new), new))
-        entries.append(Entry(file, new.sha256, told.source, told.licence))
+        new = ManifestEntry(file, sha256(folder / file))
+        told = next(filter(ManifestEntry.is_told, _known(manifests, new)), next(_known(manifests, new), new))
+        entries.append(ManifestEntry(file, new.sha256, told.source, told.licence))
     try:
         table.parent.mkdir(parents=True, exist_ok=True)
         with table.open("w", newline="", encoding="utf-8") as lines:
@@ -101,7 +101,7 @@ def update_manifest(folder: Path, out: Path | None = None) -> tuple[Path, list[E
     return table, entries
 
 
-def _known(manifests: Iterable[dict[str, Entry]], new: Entry) -> Iterator[Entry]:
+def _known(manifests: Iterable[dict[str, ManifestEntry]], new: ManifestEntry) -> Iterator[ManifestEntry]:
     """What manifests say of a file: of its name, then of its content under another name."""
     for manifest in manifests:
         if new.file in manifest:
@@ -139,7 +139,7 @@ def unlike(root: Path, manifests: Path, compare: bool) -> Iterator[str]:
             yield f"{name}: another file than the one listed"
 
 
-def listed(manifests: Path) -> list[tuple[str, Entry]]:
+def listed(manifests: Path) -> list[tuple[str, ManifestEntry]]:
     """Return what a folder of manifests lists, as paths under a data folder.
 
     Raises

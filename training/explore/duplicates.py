@@ -18,7 +18,7 @@ _BINS = np.linspace(-1.0, 1.0, 101)
 
 
 @dataclass(frozen=True)
-class Pair:
+class NearDuplicate:
     """Two clips of different recordings and the cosine between their embeddings."""
 
     first: Clip
@@ -34,7 +34,7 @@ class Likeness:
     ``within``: a pair of strangers above it is as alike as two slices of one recording.
     """
 
-    pairs: tuple[Pair, ...]
+    pairs: tuple[NearDuplicate, ...]
     edges: NDArray[np.float64]
     within: NDArray[np.int64]
     between: NDArray[np.int64]
@@ -99,11 +99,13 @@ def _count_above(
     return total, across
 
 
-def _named(clips: Sequence[Clip], alike: list[tuple[float, int, int]], listed: int) -> tuple[Pair, ...]:
-    pairs: dict[frozenset[str], Pair] = {}
+def _named(
+    clips: Sequence[Clip], alike: list[tuple[float, int, int]], listed: int
+) -> tuple[NearDuplicate, ...]:
+    pairs: dict[frozenset[str], NearDuplicate] = {}
     for similarity, i, j in sorted(alike, reverse=True):
         if similarity <= -1.0:
             continue
         both = frozenset((clips[i].recording, clips[j].recording))
-        pairs.setdefault(both, Pair(clips[i], clips[j], similarity))
+        pairs.setdefault(both, NearDuplicate(clips[i], clips[j], similarity))
     return tuple(list(pairs.values())[:listed])

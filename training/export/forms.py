@@ -12,19 +12,14 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from monitor.features.logmel import log_mel
-from monitor.model.card import Card, Quality
-from monitor.model.package import ModelPackage, read_package, write_package
 from monitor.model.runtime import StreamingRuntime
 from training.base.arrays import Floats
 from training.base.child import ChildError, run_child
 from training.base.progress import Progress
-from training.data.audio import read
 from training.data.corpora import Clip
 from training.data.splits import rank
 from training.errors import DataError, ExportError
@@ -32,8 +27,8 @@ from training.export.conversion import Weights, to_tflite
 from training.export.hops import Streamed, stream
 from training.export.hops import run as run_hops
 from training.export.parity import TOLERANCE, check_operators
-from training.fit.trained import trained
-from training.networks.streaming import Form, streaming
+from training.export.trained_network import TrainedNetwork
+from training.networks.streaming import streaming
 from training.scoring.evaluation import streamer
 
 FORMS: tuple[Weights, ...] = ("float32", "float16", "dynamic", "int8")
@@ -46,31 +41,6 @@ _EXAMPLES = 500
 """Hops that the ranges of int8 are taken from."""
 _PARITY_S = 120
 """Seconds of sound that every form is compared with Keras on, in one stream."""
-
-
-@dataclass(frozen=True)
-class Network:
-    """A trained network in its whole-sequence form, and the package that was made of it."""
-
-    spec: Form
-    model: Any
-    package: ModelPackage
-    card: Card
-    state: int
-
-    @property
-    def hop_frames(self) -> int:
-        assert self.card.front_end.kind == "log-mel"
-        return self.card.hop // self.card.front_end.hop
-
-    def rows(self, clips: Sequence[Clip]) -> Floats:
-        """The clips one after another as the network sees them, shape (hops, frames of a hop, n_mels)."""
-        card, spec = self.card, self.card.front_end
-        assert spec.kind == "log-mel"
-        samples = np.concatenate([read(clip.path, card.sample_rate) for clip in clips])
-        samples = samples[: len(samples) // card.hop * card.hop]
-        frames = log_mel(samples, spec, card.sample_rate, self.hop_frames)
-        return frames.reshape(-1, self.hop_frames, spec.n_mels)
 
 
 @dataclass(frozen=True)
@@ -96,25 +66,8 @@ class Checked:
     seconds: float
 
 
-def read_network(folder: Path, package: Path) -> Network:
-    """Read a trained network from the folder of its training, and its package.
-
-    Raises
-    ------
-    DataError : no finished training, a package without a state, or with other labels
-    PackageError : the package cannot be read
-    """
-    spec, model = trained(folder)
-    made = read_package(package)
-    if made.card is None or made.card.state is None:
-        raise DataError(f"{package}: is no streaming package; --package must name what the run was made into")
-    if len(made.labels) != spec.labels:
-        raise DataError(f"{package}: has {len(made.labels)} labels, the run {spec.labels}")
-    return Network(spec, model, made, made.card, made.card.state)
-
-
 def make_forms(
-    network: Network,
+    network: TrainedNetwork,
     clips: Sequence[tuple[Clip, str]],
     other_python: Path | None,
     say: Progress,
@@ -157,7 +110,7 @@ def _dealt(clips: Sequence[tuple[Clip, str]]) -> tuple[list[tuple[Clip, str]], l
     return fit, judge
 
 
-def _whole(network: Network, frames: Floats) -> Floats:
+def _whole(network: TrainedNetwork, frames: Floats) -> Floats:
     """What Keras gives at the end of each hop, heard as one sequence."""
     rows = frames.reshape(1, -1, frames.shape[2])
     columns = np.arange(1, len(frames) + 1) * network.hop_frames // network.spec.stride - 1
@@ -165,7 +118,7 @@ def _whole(network: Network, frames: Floats) -> Floats:
     return logits
 
 
-def _check_package(network: Network, frames: Floats, keras: Floats) -> None:
+def _check_package(network: TrainedNetwork, frames: Floats, keras: Floats) -> None:
     made = network.package
     runtime = StreamingRuntime(
         made.flatbuffer, made.path, outputs=len(made.labels), state=network.state, prefer=HERE
@@ -181,7 +134,7 @@ def _difference(ours: Floats, keras: Floats) -> float:
 
 
 def _converted(
-    network: Network, frames: Floats, forms: Sequence[Weights], say: Progress
+    network: TrainedNetwork, frames: Floats, forms: Sequence[Weights], say: Progress
 ) -> dict[Weights, bytes]:
     stepped = streaming(network.model, network.spec, network.hop_frames)
     flatbuffers: dict[Weights, bytes] = {}
@@ -193,7 +146,7 @@ def _converted(
     return flatbuffers
 
 
-def _examples(network: Network, frames: Floats, flatbuffer: bytes) -> tuple[Floats, Floats]:
+def _examples(network: TrainedNetwork, frames: Floats, flatbuffer: bytes) -> tuple[Floats, Floats]:
     """Hops and the states before them, of a stream that begins in silence."""
     labels, hops = len(network.package.labels), frames[:_EXAMPLES]
     runtime = StreamingRuntime(flatbuffer, Path("float32"), outputs=labels, state=network.state, prefer=HERE)
@@ -204,7 +157,11 @@ def _examples(network: Network, frames: Floats, flatbuffer: bytes) -> tuple[Floa
 
 
 def _streamed(
-    network: Network, frames: Floats, flatbuffers: Mapping[Weights, bytes], other: Path | None, say: Progress
+    network: TrainedNetwork,
+    frames: Floats,
+    flatbuffers: Mapping[Weights, bytes],
+    other: Path | None,
+    say: Progress,
 ) -> dict[str, dict[str, Streamed]]:
     """Return by runtime, by form, what came of ``frames``."""
     outputs = len(network.package.labels)
@@ -247,7 +204,7 @@ class _Answers:
     right: NDArray[np.bool_]
 
 
-def _answers(network: Network, flatbuffer: bytes, clips: Sequence[tuple[Clip, str]]) -> _Answers:
+def _answers(network: TrainedNetwork, flatbuffer: bytes, clips: Sequence[tuple[Clip, str]]) -> _Answers:
     labels = network.package.labels
     classes = [i for i, label in enumerate(labels) if label in network.card.classes]
     logits = streamer(network.card, flatbuffer, labels).logits(clip for clip, _ in clips)
@@ -305,42 +262,3 @@ def refusals(
     if lost > MOST_LOST:
         said.append(f"loses {lost:.1%} of accuracy to float32")
     return tuple(said)
-
-
-def write_forms(network: Network, checked: Sequence[Checked], command: str, folder: Path) -> list[Path]:
-    """Write each form that was not refused as a package of its own; return the files.
-
-    command : prints the form's figures again, which its card carries beside those of the recipe
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    paths = []
-    for one in checked:
-        path = folder / f"{network.card.name}-{one.form}.tflite"
-        path.unlink(missing_ok=True)
-        if not one.refused:
-            quality = (*network.card.quality, *_quality(network, one, command))
-            card = network.card.model_copy(update={"quality": quality})
-            write_package(path, one.flatbuffer, network.package.labels, card)
-            paths.append(path)
-    return paths
-
-
-def _quality(network: Network, one: Checked, command: str) -> list[Quality]:
-    clips, hops = f"{one.clips} clips of --clips", f"{one.seconds:.0f} s of them as one stream"
-    figures = {f"clip accuracy as {one.form}": (one.accuracy, clips)}
-    figures[f"clips that {one.form} takes for the same class as float32"] = (one.agreement, clips)
-    for runtime, apart in one.differences.items():
-        figures[f"largest difference of a logit, {one.form} in {runtime} and Keras"] = (apart, hops)
-    for runtime, hop_us in one.hop_us.items():
-        figures[f"time of a hop in microseconds, {one.form} in {runtime}"] = (hop_us, hops)
-    return [
-        Quality(
-            measure=measure,
-            value=float(f"{value:.4g}"),
-            data=data,
-            fold="none",
-            seed=0,
-            command=command,
-        )
-        for measure, (value, data) in figures.items()
-    ]

@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from training.base.report import Report, Table, write
-from training.export.forms import HERE, LEAST_AGREEMENT, MOST_LOST, THERE, Checked, Network
+from training.export.forms import HERE, LEAST_AGREEMENT, MOST_LOST, THERE, Checked
 from training.export.parity import TOLERANCE
+from training.export.trained_network import TrainedNetwork
 
 _PAGE = """# Forms of {name} {version}
 
@@ -47,7 +48,7 @@ _HEARD = (
 )
 
 
-def write_page(network: Network, checked: Sequence[Checked], command: str, folder: Path) -> Path:
+def write_page(network: TrainedNetwork, checked: Sequence[Checked], command: str, folder: Path) -> Path:
     """Write ``README.md``, ``index.html`` and ``forms.csv``; return the page."""
     table = form_table(checked)
     write(Report(page(network, checked, table, command), {}, {"forms.csv": table}), folder)
@@ -80,7 +81,7 @@ def _row(one: Checked, first: Checked) -> tuple[str | float | int | None, ...]:
     )  # fmt: skip
 
 
-def page(network: Network, checked: Sequence[Checked], table: Table, command: str) -> str:
+def page(network: TrainedNetwork, checked: Sequence[Checked], table: Table, command: str) -> str:
     """The table with what its columns mean."""
     card = network.card
     both = all(THERE in one.hop_us or one.refused for one in checked)

@@ -101,25 +101,38 @@ class Sampler:
         return drawn
 
 
+@dataclass(frozen=True)
+class MixerSource:
+    """The sounds that batches are mixed from.
+
+    bank : mel power of all clips: events, then negatives and backgrounds
+    targets : shape (clips, labels), 0…1, of each clip of the bank
+    events, others : samplers of clip numbers of the bank
+    widths : band weights of :func:`training.features.mel_bank.band_widths`
+    """
+
+    bank: Bank
+    targets: Floats
+    events: Sampler
+    others: Sampler
+    widths: Floats
+
+
 class Mixer:
     """Makes batches of (windows in dB, targets).
 
     Parameters
     ----------
-    bank : mel power of all clips: events, then negatives and backgrounds
-    targets : shape (clips, labels), 0…1, of each clip of the bank
-    events, others : samplers of clip numbers of the bank
-    widths : band weights of :func:`training.features.mel_bank.band_widths`
-    frames : frames in a window; lead : frames before it that a window comes with, in which its sounds
-        may have begun
+    source : what is mixed
+    frames : frames in a window
+    floor : least power of a band
+    recipe : how windows are made
+    lead : frames before a window that it comes with, in which its sounds may have begun
     """
 
-    def __init__(
-        self, bank: Bank, targets: Floats, events: Sampler, others: Sampler, widths: Floats, frames: int,
-        floor: float, recipe: Recipe, lead: int = 0,
-    ) -> None:  # fmt: skip
-        self._bank, self._targets, self._widths = bank, targets, widths
-        self._events, self._others = events, others
+    def __init__(self, source: MixerSource, frames: int, floor: float, recipe: Recipe, lead: int = 0) -> None:
+        self._bank, self._targets, self._widths = source.bank, source.targets, source.widths
+        self._events, self._others = source.events, source.others
         self._frames, self._floor, self._recipe, self._lead = frames, floor, recipe, lead
         self._past = _PAST if recipe.room else 0
 

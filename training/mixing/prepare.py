@@ -12,7 +12,7 @@ from training.data.corpora import BACKGROUND, LABELS
 from training.data.splits import Part
 from training.features.front_end import FrontEnd
 from training.features.mel_bank import band_widths
-from training.mixing.mixer import Mixer, Recipe, Sampler
+from training.mixing.mixer import Mixer, MixerSource, Recipe, Sampler
 
 
 def targets_of(part: Part, faint_label: float, labels: Sequence[str] = LABELS) -> Floats:
@@ -42,14 +42,11 @@ def make_mixer(
 ) -> Mixer:
     """Load the part's mel power and return its source of batches; ``lead`` as of the mixer."""
     clips = [*(clip for clip, _ in part.events), *part.negatives, *part.backgrounds]
-    return Mixer(
-        front_end.bank(clips, tick),
-        targets_of(part, recipe.faint_label, labels),
-        event_sampler(part),
-        other_sampler(part),
-        band_widths(front_end.spec, front_end.rate),
-        front_end.spec.frames,
-        front_end.spec.floor,
-        recipe,
-        lead,
+    source = MixerSource(
+        bank=front_end.bank(clips, tick),
+        targets=targets_of(part, recipe.faint_label, labels),
+        events=event_sampler(part),
+        others=other_sampler(part),
+        widths=band_widths(front_end.spec, front_end.rate),
     )
+    return Mixer(source, front_end.spec.frames, front_end.spec.floor, recipe, lead)

@@ -16,9 +16,6 @@ FRAMES, COLUMNS = 345, 165
 """Frame features: 4 s at a hop of 255 samples at 22 050 Hz; mel, zero crossings, RMS, shapes, MFCC."""
 MEL_FRAMES, MEL_BANDS = 128, 128
 
-PARAMETERS = {"rnn": 1_666, "lstm": 59_786, "gru": 95_050, "clstm": 78_026, "cnn": 3_270_474}
-"""As published for PyTorch (trainable) and Keras (all); the study's own counts printed less."""
-
 
 def rnn(outputs: int = 10, frames: int = FRAMES, columns: int = COLUMNS) -> Any:
     """Two tanh layers of 8 units, each with batch norm and dropout of a thousandth."""

@@ -30,8 +30,8 @@ from training.errors import ExportError
 from training.export.package import DATA_LICENCES, LICENCE
 from training.features.front_end import HOP
 from training.mixing.streams import Scored
-from training.recipes.hearing import NETWORK_CARD, WINDOW, Ear, Hearing, hear
-from training.scoring.calibration import Heard, fit_class, fit_temperature
+from training.recipes.hearing import NETWORK_CARD, WINDOW, Ear, EmbeddedStreams, hear
+from training.scoring.calibration import CalibrationStreams, fit_class, fit_temperature
 from training.scoring.evaluation import AlertFigures, ClipFigures, alert_figures, clip_figures
 
 NAME = "yamnet-urban"
@@ -46,7 +46,7 @@ _MOSTLY = 0.5
 
 
 @dataclass(frozen=True)
-class Plan:
+class AdapterPlan:
     """One making of the adapter."""
 
     train_folds: tuple[int, ...]
@@ -57,7 +57,7 @@ class Plan:
 
 
 @dataclass(frozen=True)
-class Rows:
+class TrainingRows:
     """Windows to learn from: embedding, shape (n, 1024), and targets, shape (n, labels), 0 or 1."""
 
     embedding: Floats
@@ -77,7 +77,7 @@ class Head:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class AdapterOutcome:
     """Everything that one making yields."""
 
     adapter: Adapter
@@ -91,7 +91,7 @@ class Outcome:
         return sum(bed.seconds for bed in self.beds) / 3600
 
 
-def rows_of(hearing: Hearing) -> Rows:
+def rows_of(hearing: EmbeddedStreams) -> TrainingRows:
     """Return the windows of all streams whose label is plain.
 
     A window is the sound's if it holds at least half of what it could hold of it, and background
@@ -105,7 +105,7 @@ def rows_of(hearing: Hearing) -> Rows:
         plain = (share >= _MOSTLY) | (share == 0)
         embedding.append(stream.scores[plain])
         targets.append(np.eye(len(LABELS), dtype=np.float32)[columns[plain]])
-    return Rows(np.concatenate(embedding).astype(np.float32), np.concatenate(targets))
+    return TrainingRows(np.concatenate(embedding).astype(np.float32), np.concatenate(targets))
 
 
 def _share_heard(stream: Scored) -> NDArray[np.float64]:
@@ -119,8 +119,10 @@ def _share_heard(stream: Scored) -> NDArray[np.float64]:
     return share
 
 
-def joined(rows: Sequence[Rows]) -> Rows:
-    return Rows(np.concatenate([r.embedding for r in rows]), np.concatenate([r.targets for r in rows]))
+def joined(rows: Sequence[TrainingRows]) -> TrainingRows:
+    return TrainingRows(
+        np.concatenate([r.embedding for r in rows]), np.concatenate([r.targets for r in rows])
+    )
 
 
 def cross_entropy(logits: Floats, targets: Floats) -> float:
@@ -128,7 +130,7 @@ def cross_entropy(logits: Floats, targets: Floats) -> float:
     return float((np.logaddexp(0.0, logits) - targets * logits).sum(axis=1).mean())
 
 
-def fit_head(rows: Rows, decay: float) -> Head:
+def fit_head(rows: TrainingRows, decay: float) -> Head:
     """Logistic regression of each label on the standardised embedding, with weight decay, by L-BFGS."""
     from scipy.optimize import minimize
 
@@ -154,7 +156,9 @@ def fit_head(rows: Rows, decay: float) -> Head:
     return Head(weights.astype(np.float32), bias.astype(np.float32))
 
 
-def make(plan: Plan, corpora: Corpora, ear: Ear, cache: Path, path: Path, say: Progress) -> Outcome:
+def make(
+    plan: AdapterPlan, corpora: Corpora, ear: Ear, cache: Path, path: Path, say: Progress
+) -> AdapterOutcome:
     """Run the whole recipe; what was heard is kept in ``cache``. The adapter is made for ``path``."""
     parts = split(corpora, plan.train_folds, plan.test_folds)
     hearings = []
@@ -176,12 +180,12 @@ def make(plan: Plan, corpora: Corpora, ear: Ear, cache: Path, path: Path, say: P
     quiet = {label: card.profiles["quiet"] for label, card in classes.items()}
     alerts = tuple(alert_figures(judged.scenes, judged.beds, quiet))
     adapter = _adapter(plan, head, temperature, classes, ear, path)
-    outcome = Outcome(adapter, decay, clips, alerts, judged.beds)
+    outcome = AdapterOutcome(adapter, decay, clips, alerts, judged.beds)
     card = adapter.card.model_copy(update={"quality": _quality(plan, outcome)})
     return replace(outcome, adapter=replace(adapter, card=card))
 
 
-def _cross_fitted(rows: Sequence[Rows], say: Progress) -> tuple[float, list[Head]]:
+def _cross_fitted(rows: Sequence[TrainingRows], say: Progress) -> tuple[float, list[Head]]:
     """Return the decay whose heads judge best what they were not fitted on, and those heads."""
     fitted = []
     for decay in DECAYS:
@@ -195,7 +199,7 @@ def _cross_fitted(rows: Sequence[Rows], say: Progress) -> tuple[float, list[Head
 
 
 def calibrated(
-    hearings: Sequence[Hearing], rows: Sequence[Rows], heads: Sequence[Head]
+    hearings: Sequence[EmbeddedStreams], rows: Sequence[TrainingRows], heads: Sequence[Head]
 ) -> tuple[float, dict[str, ClassCard]]:
     """Fit temperature and class settings on what each head says of the third that it was not fitted on.
 
@@ -206,7 +210,7 @@ def calibrated(
     logits = np.concatenate([head.logits(r.embedding) for head, r in zip(heads, rows, strict=True)])
     temperature = fit_temperature(logits, joined(rows).targets)
     judged = [_judged(hearing, head, temperature) for hearing, head in zip(hearings, heads, strict=True)]
-    heard = Heard(
+    heard = CalibrationStreams(
         tuple(s for each in judged for s in each.scapes),
         tuple(s for each in judged for s in each.beds),
         tuple(s for each in judged for s in each.others),
@@ -222,17 +226,19 @@ def calibrated(
     return temperature, classes
 
 
-def _judged(hearing: Hearing, head: Head, temperature: float) -> Hearing:
+def _judged(hearing: EmbeddedStreams, head: Head, temperature: float) -> EmbeddedStreams:
     """The streams with the head's calibrated scores in place of the embedding."""
 
     def scored(streams: Sequence[Scored]) -> tuple[Scored, ...]:
         return tuple(replace(s, scores=sigmoid(head.logits(s.scores) / temperature)) for s in streams)
 
-    return Hearing(**{field.name: scored(getattr(hearing, field.name)) for field in fields(Hearing)})
+    return EmbeddedStreams(
+        **{field.name: scored(getattr(hearing, field.name)) for field in fields(EmbeddedStreams)}
+    )
 
 
 def _adapter(
-    plan: Plan, head: Head, temperature: float, classes: dict[str, ClassCard], ear: Ear, path: Path
+    plan: AdapterPlan, head: Head, temperature: float, classes: dict[str, ClassCard], ear: Ear, path: Path
 ) -> Adapter:
     probe = head.logits(ear.run(probe_window(WINDOW)))
     network = Network(
@@ -253,7 +259,7 @@ def _adapter(
     return Adapter(path, AdapterCard.model_validate(values), LABELS, head.weights, head.bias)
 
 
-def _quality(plan: Plan, outcome: Outcome) -> tuple[Quality, ...]:
+def _quality(plan: AdapterPlan, outcome: AdapterOutcome) -> tuple[Quality, ...]:
     """The figures of exactly this head: it never saw the test folds or the test backgrounds."""
     heard, scenes = sum(row.heard for row in outcome.alerts), sum(row.scenes for row in outcome.alerts)
     alarms = sum(row.false_alarms for row in outcome.alerts)

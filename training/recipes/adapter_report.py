@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from monitor.tuning.poisson import interval
-from training.recipes.adapter import Outcome, Plan
+from training.recipes.adapter import AdapterOutcome, AdapterPlan
 from training.scoring.evaluation import false_alarm_table
 
 _COLUMNS = (
@@ -16,7 +16,7 @@ _COLUMNS = (
 )  # fmt: skip
 
 
-def write_records(outcome: Outcome, plan: Plan, folder: Path) -> None:
+def write_records(outcome: AdapterOutcome, plan: AdapterPlan, folder: Path) -> None:
     """Write ``README.md``, ``classes.csv`` and ``backgrounds.csv`` into ``folder``."""
     folder.mkdir(parents=True, exist_ok=True)
     quiet = {label: card.profiles["quiet"] for label, card in outcome.adapter.card.classes.items()}
@@ -28,7 +28,7 @@ def write_records(outcome: Outcome, plan: Plan, folder: Path) -> None:
     (folder / "README.md").write_text(_page(outcome, plan), encoding="utf-8")
 
 
-def _rows(outcome: Outcome) -> list[tuple[str, ...]]:
+def _rows(outcome: AdapterOutcome) -> list[tuple[str, ...]]:
     rows: list[tuple[str, ...]] = []
     for index, alert in enumerate(outcome.alerts):
         quiet = outcome.adapter.card.classes[alert.label].profiles["quiet"]
@@ -50,7 +50,7 @@ def _rows(outcome: Outcome) -> list[tuple[str, ...]]:
     return rows
 
 
-def _page(outcome: Outcome, plan: Plan) -> str:
+def _page(outcome: AdapterOutcome, plan: AdapterPlan) -> str:
     """The figures as Markdown."""
     alarms = sum(row.false_alarms for row in outcome.alerts)
     heard, scenes = sum(row.heard for row in outcome.alerts), sum(row.scenes for row in outcome.alerts)

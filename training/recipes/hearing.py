@@ -90,7 +90,7 @@ NETWORK_CARD = Card(
 
 
 @dataclass(frozen=True)
-class Hearing:
+class EmbeddedStreams:
     """Embedded streams of a part: foreground sounds over background, backgrounds, sounds of no class.
 
     clips : all sounds of the classes alone, in the part's order; scapes : soundscapes
@@ -105,7 +105,7 @@ class Hearing:
 
 def hear(
     ear: Ear, part: Part, snr_db: tuple[float, float], scapes: int, seed: int, cache: Path, tick: Tick
-) -> Hearing:
+) -> EmbeddedStreams:
     """Embed the streams of a part; each kind is kept in ``cache``, so that a broken run goes on.
 
     scapes : how many soundscapes
@@ -123,7 +123,7 @@ def hear(
 
     plan = ScapePlan(scapes, seed=seed)
     beds = kept("beds", _alone((clip, "") for clip in part.backgrounds))
-    return Hearing(
+    return EmbeddedStreams(
         kept("scenes", foreground_scenes(part, snr_db, RATE, seed)),
         tuple(
             replace(bed, again=tuple(repeated(read(clip.path, RATE), RATE)))

@@ -40,7 +40,7 @@ from training.networks.streaming import streaming
 from training.networks.windowed import WindowSpec
 from training.scoring.calibration import Temper
 from training.scoring.evaluation import AlertFigures, ClipFigures, clip_figures, streamer
-from training.scoring.held_out import Hearing, decide, hear, judge
+from training.scoring.held_out import FoldScores, decide, hear, judge
 
 GROUPS = 3
 HOP_FRAMES = 12
@@ -50,7 +50,7 @@ _SCAPES = (6, 40)
 
 
 @dataclass(frozen=True)
-class Plan:
+class OwnPlan:
     """One making of a model."""
 
     run: StreamRun
@@ -60,7 +60,7 @@ class Plan:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class OwnOutcome:
     """Everything that one making yields.
 
     clips and alerts are of recordings that the network which judged them never heard; minutes : that all
@@ -89,7 +89,7 @@ def small_run(labels: int, seed: int, epochs: int) -> StreamRun:
     )
 
 
-def make(plan: Plan, sounds: Sounds, front_end: FrontEnd, runs: Path, say: Progress) -> Outcome:
+def make(plan: OwnPlan, sounds: Sounds, front_end: FrontEnd, runs: Path, say: Progress) -> OwnOutcome:
     """Run the whole recipe; every training resumes from ``runs`` where it was interrupted."""
     front_end = front_end.cut(plan.run.network.window)
     course = _Course(plan, sounds, front_end, runs, _Estimate(say, plan.run.epochs))
@@ -116,7 +116,7 @@ def make(plan: Plan, sounds: Sounds, front_end: FrontEnd, runs: Path, say: Progr
     card = course.card(
         scaling, Facts(plan.version, _now(), decided.temperature, decided.classes, quality), state
     )
-    return Outcome(card, flatbuffer, parity, accuracies, clips, pooled, hours, course.minutes())
+    return OwnOutcome(card, flatbuffer, parity, accuracies, clips, pooled, hours, course.minutes())
 
 
 class _Estimate:
@@ -144,7 +144,7 @@ class _Estimate:
 class _Course:
     """What all trainings of a making share."""
 
-    plan: Plan
+    plan: OwnPlan
     sounds: Sounds
     front_end: FrontEnd
     runs: Path
@@ -177,7 +177,7 @@ class _Course:
         spec = self.front_end.spec.model_copy(update={"frames": self.plan.run.network.frames})
         return make_card(spec, scaling, facts, HOP_FRAMES * spec.hop, state, self.plan.identity)
 
-    def third(self, number: int, learn: Part, held: Part) -> Hearing:
+    def third(self, number: int, learn: Part, held: Part) -> FoldScores:
         """Train without the held part and let the network hear it."""
         scaling, model = self.trained(learn, f"cross{number}")
         streamed = streaming(model, self.plan.run.network, HOP_FRAMES)
@@ -210,7 +210,7 @@ def _pooled(rows: Sequence[AlertFigures]) -> AlertFigures:
 
 
 def _quality(
-    plan: Plan, sounds: Sounds, clips: ClipFigures, alerts: Sequence[AlertFigures], hours: float
+    plan: OwnPlan, sounds: Sounds, clips: ClipFigures, alerts: Sequence[AlertFigures], hours: float
 ) -> tuple[Quality, ...]:
     files = len(sounds.part.events)
     figures = {

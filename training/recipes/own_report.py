@@ -14,10 +14,10 @@ import numpy as np
 from monitor.tuning.poisson import interval
 from training.base.report import Report, Table, write
 from training.data.folders import Sounds, label_counts
-from training.recipes.own import GROUPS, Outcome, Plan
+from training.recipes.own import GROUPS, OwnOutcome, OwnPlan
 
 
-def write_records(outcome: Outcome, plan: Plan, sounds: Sounds, folder: Path) -> Path:
+def write_records(outcome: OwnOutcome, plan: OwnPlan, sounds: Sounds, folder: Path) -> Path:
     """Write ``README.md``, ``index.html``, three CSV tables and ``record.json``; return the page."""
     tables = {
         "classes.csv": class_table(outcome, sounds),
@@ -40,7 +40,7 @@ def write_records(outcome: Outcome, plan: Plan, sounds: Sounds, folder: Path) ->
     return folder / "README.md"
 
 
-def page(outcome: Outcome, plan: Plan, sounds: Sounds) -> str:
+def page(outcome: OwnOutcome, plan: OwnPlan, sounds: Sounds) -> str:
     """The figures as Markdown."""
     name, alerts = plan.identity.name, outcome.alerts
     heard, scenes = sum(row.heard for row in alerts), sum(row.scenes for row in alerts)
@@ -77,7 +77,7 @@ def page(outcome: Outcome, plan: Plan, sounds: Sounds) -> str:
     ))  # fmt: skip
 
 
-def class_table(outcome: Outcome, sounds: Sounds) -> Table:
+def class_table(outcome: OwnOutcome, sounds: Sounds) -> Table:
     """A row per class, in the order of the labels."""
     columns = (
         "class", "files", "recordings", "clip recall", "clip precision", "scenes", "heard",
@@ -95,7 +95,7 @@ def class_table(outcome: Outcome, sounds: Sounds) -> Table:
     return Table(columns, tuple(rows))
 
 
-def confusion_table(outcome: Outcome, sounds: Sounds) -> Table:
+def confusion_table(outcome: OwnOutcome, sounds: Sounds) -> Table:
     """Clips of each class, by the class that they were taken for."""
     matrix = outcome.clips.confusion.tolist()
     rows = tuple((label, *counts) for label, counts in zip(sounds.classes, matrix, strict=True))

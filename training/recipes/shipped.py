@@ -39,7 +39,7 @@ from training.mixing.prepare import make_mixer
 from training.networks.streaming import streaming
 from training.scoring.calibration import BUDGETS
 from training.scoring.evaluation import streamer
-from training.scoring.held_out import Decided, FoldFigures, Hearing, decide, hear, judge
+from training.scoring.held_out import Decided, FoldFigures, FoldScores, decide, hear, judge
 from training.scoring.reliability import reliability
 
 NAME = "default"
@@ -48,7 +48,7 @@ HOP_FRAMES = 24
 
 
 @dataclass(frozen=True)
-class Plan:
+class ShippedPlan:
     """One making of the model; the first of ``seeds`` decides what ships, the others add to the figures.
 
     name : of the recipe, with what was changed in it
@@ -107,7 +107,7 @@ class Package:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class ShippedOutcome:
     """Everything that one making yields.
 
     apart : by fold, the network of the first seed that never heard it, with what the other folds decided
@@ -118,7 +118,7 @@ class Outcome:
     package: Package
     parity: float
     apart: dict[int, Package]
-    hearings: tuple[Hearing, ...]
+    hearings: tuple[FoldScores, ...]
     histories: tuple[list[Row], ...]
     figures: tuple[FoldFigures, ...]
     unrejected: tuple[FoldFigures, ...]
@@ -131,7 +131,7 @@ class _Fit:
     trained: Trained
     flatbuffer: bytes
     state: int
-    hearing: Hearing
+    hearing: FoldScores
     history: list[Row]
 
     def package(self, facts: Facts) -> Package:
@@ -139,8 +139,8 @@ class _Fit:
 
 
 def make(
-    plan: Plan, corpora: Corpora, school: School, front_end: FrontEnd, runs: Path, say: Progress
-) -> Outcome:
+    plan: ShippedPlan, corpora: Corpora, school: School, front_end: FrontEnd, runs: Path, say: Progress
+) -> ShippedOutcome:
     """Run the whole recipe; every run resumes from ``runs`` where it was interrupted."""
     front_end = front_end.cut(plan.run.network.window)
     fits, lessons = _leave_each_out(plan, corpora, school, front_end, runs, say)
@@ -166,10 +166,10 @@ def make(
     facts = _facts(plan, decided, quality)
     package = Package(final.card(facts, state), flatbuffer)
     hearings, histories = zip(*((fit.hearing, fit.history) for fit in fits), strict=True)
-    return Outcome(package, parity, apart, hearings, histories, tuple(figures), tuple(unrejected))
+    return ShippedOutcome(package, parity, apart, hearings, histories, tuple(figures), tuple(unrejected))
 
 
-def write(outcome: Outcome, models: Path, runs: Path) -> Path:
+def write(outcome: ShippedOutcome, models: Path, runs: Path) -> Path:
     """Write the package into ``models``, those of the single folds into ``runs``; return the first's path."""
     for fold, package in outcome.apart.items():
         package.write(runs / f"without-fold{fold}.tflite")
@@ -181,7 +181,7 @@ def _same_seed(one: _Fit, other: _Fit) -> bool:
 
 
 def _leave_each_out(
-    plan: Plan, corpora: Corpora, school: School, front_end: FrontEnd, runs: Path, say: Progress
+    plan: ShippedPlan, corpora: Corpora, school: School, front_end: FrontEnd, runs: Path, say: Progress
 ) -> tuple[list[_Fit], list[Lessons]]:
     """Return a network per seed and fold, and the first seed's lessons."""
     fits, lessons = [], {}
@@ -217,7 +217,7 @@ def _train(
     return Trained(model, run, scaling, front_end)
 
 
-def _facts(plan: Plan, decided: Decided, quality: tuple[Quality, ...]) -> Facts:
+def _facts(plan: ShippedPlan, decided: Decided, quality: tuple[Quality, ...]) -> Facts:
     now = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
     return Facts(plan.version, now, decided.temperature, decided.classes, quality, decided.reject)
 
@@ -230,7 +230,7 @@ def _some_frames(part: Part, trained: Trained) -> Floats:
     return trained.scaling.apply(np.concatenate(windows))
 
 
-def _conversion(plan: Plan, parity: float) -> Quality:
+def _conversion(plan: ShippedPlan, parity: float) -> Quality:
     return Quality(
         measure="largest difference of a logit, TFLite in float32 and Keras, relative to the largest",
         value=float(f"{parity:.2g}"),
@@ -241,7 +241,7 @@ def _conversion(plan: Plan, parity: float) -> Quality:
     )
 
 
-def _quality(plan: Plan, figures: Sequence[FoldFigures], *, recipe_cv: bool) -> tuple[Quality, ...]:
+def _quality(plan: ShippedPlan, figures: Sequence[FoldFigures], *, recipe_cv: bool) -> tuple[Quality, ...]:
     """Means over folds and seeds, each fold judged by a network that never heard it."""
     hours = sum(bed.seconds for one in figures for bed in one.beds) / 3600
     clips = [one.clips.confusion for one in figures]

@@ -9,36 +9,32 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from monitor.model.card import ProfileName
 from monitor.tuning.poisson import LEVEL
-from training.base.arrays import Floats
-from training.base.provenance import machine, versions
+from training.base.provenance import machine
 from training.base.report import Cell, Report, Table, write
 from training.data.corpora import CLASSES
-from training.data.splits import Part
-from training.fit.loop import Row
-from training.networks.streaming import cost
-from training.recipes.shipped import HOP_FRAMES, NAME, Outcome, Plan
-from training.records.jobs import DataUse, Epoch, Job, JobRecord, Making, read_all
-from training.records.jobs import Outcome as Clips
+from training.recipes.shipped import NAME, ShippedOutcome, ShippedPlan
+from training.recipes.shipped_pictures import confusion, confusion_picture
+from training.recipes.shipped_records import record_of
+from training.records.jobs import JobRecord, read_all
 from training.scoring.calibration import BUDGETS
 from training.scoring.evaluation import AlertFigures, false_alarm_table
-from training.scoring.held_out import REJECT, FoldFigures, Hearing
+from training.scoring.held_out import REJECT, FoldFigures
 from training.scoring.intervals import accuracy, difference, interval
 from training.scoring.reliability import diagram, reliability, table
 from training.scoring.statistics import rows
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+    pass
 
 PEERS = (NAME, "yamnet-lr", "compact", "cnn")
 """Models that ours stands beside: the study's, and the recipe, where ours is another one."""
 _URGENT = ("siren", "gun_shot", "car_horn", "jackhammer")
 
 
-def write_records(outcome: Outcome, plan: Plan, beside: Sequence[Path], folder: Path) -> None:
+def write_records(outcome: ShippedOutcome, plan: ShippedPlan, beside: Sequence[Path], folder: Path) -> None:
     """Write records, page, pictures and tables into ``folder``.
 
     beside : where records of :data:`PEERS` are; those that have none there are left out
@@ -65,40 +61,9 @@ def write_records(outcome: Outcome, plan: Plan, beside: Sequence[Path], folder: 
     write(compose(outcome, plan, ours, others), folder)
 
 
-def record_of(hearing: Hearing, history: Sequence[Row], plan: Plan) -> JobRecord:
-    seconds = sum(row["seconds"] for row in history)
-    others = tuple(fold for fold in plan.folds if fold != hearing.fold)
-    return JobRecord(
-        Job("honest", plan.name, hearing.fold, hearing.seed),
-        DataUse(others, "none: the last epoch's weights", 0, 0, CLASSES),
-        Making(asdict(plan.run), versions(), machine(), plan.command, round(seconds, 1)),
-        tuple(
-            Epoch(number, round(row["loss"], 5), round(row["seconds"], 1))
-            for number, row in enumerate(history, start=1)
-        ),
-        plan.run.epochs,
-        cost(plan.run.network, HOP_FRAMES),
-        clips_of(hearing.part, hearing.logits),
-    )
-
-
-def clips_of(part: Part, logits: Floats) -> Clips:
-    """A fold's clips as the study keeps them: softmax over the ten classes, at temperature 1."""
-    ten = logits[:, : len(CLASSES)]
-    shares = np.exp(ten - ten.max(axis=1, keepdims=True))
-    shares /= shares.sum(axis=1, keepdims=True)
-    clips = [clip for clip, _ in part.events]
-    return Clips(
-        tuple(clip.path.stem for clip in clips),
-        tuple(clip.recording for clip in clips),
-        np.array([clip.salience for clip in clips], np.int64),
-        np.array([CLASSES.index(label) for _, label in part.events], np.int64),
-        ten.argmax(axis=1).astype(np.int64),
-        shares.astype(np.float32),
-    )
-
-
-def compose(outcome: Outcome, plan: Plan, ours: Sequence[JobRecord], study: Sequence[JobRecord]) -> Report:
+def compose(
+    outcome: ShippedOutcome, plan: ShippedPlan, ours: Sequence[JobRecord], study: Sequence[JobRecord]
+) -> Report:
     """Return the page, its pictures and its tables."""
     first = [one for one in outcome.figures if one.seed == plan.seeds[0]]
     scores, targets = (np.concatenate(c) for c in zip(*(one.questions for one in first), strict=True))
@@ -112,10 +77,10 @@ def compose(outcome: Outcome, plan: Plan, ours: Sequence[JobRecord], study: Sequ
         "reject.csv": Table(_REJECT_COLUMNS, tuple(_reject_rows(first, outcome.unrejected))),
         "reliability.csv": table(judged),
         "confusion.csv": Table(("true", *CLASSES), tuple(
-            (label, *row) for label, row in zip(CLASSES, _confusion(first).tolist(), strict=True)
+            (label, *row) for label, row in zip(CLASSES, confusion(first).tolist(), strict=True)
         )),
     }  # fmt: skip
-    pictures = {"confusion.png": _confusion_picture(first), "reliability.png": diagram(judged)}
+    pictures = {"confusion.png": confusion_picture(first), "reliability.png": diagram(judged)}
     lines = (
         *_opening(outcome, plan),
         *_clips(tables["clips.csv"], ours, study),
@@ -126,7 +91,7 @@ def compose(outcome: Outcome, plan: Plan, ours: Sequence[JobRecord], study: Sequ
     return Report("\n".join(lines), pictures, tables)
 
 
-def _opening(outcome: Outcome, plan: Plan) -> Iterator[str]:
+def _opening(outcome: ShippedOutcome, plan: ShippedPlan) -> Iterator[str]:
     folds, seeds = (", ".join(map(str, numbers)) for numbers in (plan.folds, plan.seeds))
     yield "# The model that ships"
     yield ""
@@ -252,7 +217,7 @@ _CLASS_COLUMNS = (
 )  # fmt: skip
 
 
-def class_rows(outcome: Outcome) -> Iterator[tuple[Cell, ...]]:
+def class_rows(outcome: ShippedOutcome) -> Iterator[tuple[Cell, ...]]:
     """One row per class, in the order of the labels."""
     for label in CLASSES:
         mine: list[AlertFigures] = [
@@ -319,24 +284,3 @@ def _calibration(calibration: Table) -> Iterator[str]:
     yield ""
     yield "![Reliability](reliability.png)"
     yield ""
-
-
-def _confusion(figures: Sequence[FoldFigures]) -> NDArray[np.int64]:
-    total: NDArray[np.int64] = np.sum([one.clips.confusion for one in figures], axis=0)
-    return total
-
-
-def _confusion_picture(figures: Sequence[FoldFigures]) -> Figure:
-    from matplotlib.figure import Figure
-
-    confusion = _confusion(figures)
-    figure = Figure(figsize=(6.5, 5.5), layout="constrained")
-    axes = figure.subplots()
-    axes.imshow(confusion / confusion.sum(axis=1, keepdims=True).clip(1), cmap="Blues", vmin=0, vmax=1)
-    axes.set_xticks(range(len(CLASSES)), CLASSES, rotation=60, ha="right")
-    axes.set_yticks(range(len(CLASSES)), CLASSES)
-    axes.set_xlabel("taken for")
-    axes.set_ylabel("is")
-    for (row, column), count in np.ndenumerate(confusion):
-        axes.text(column, row, str(count), ha="center", va="center", fontsize=7)
-    return figure

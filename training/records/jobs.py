@@ -88,7 +88,7 @@ class Epoch:
 
 
 @dataclass(frozen=True, eq=False)
-class Outcome:
+class ClipOutcomes:
     """The test clips, one row each, in the order of the official table.
 
     Attributes
@@ -123,7 +123,7 @@ class JobRecord:
     epochs: tuple[Epoch, ...]
     best_epoch: int
     cost: Cost
-    clips: Outcome
+    clips: ClipOutcomes
 
     def to_json(self) -> str:
         """Return the record as text, equal for equal records."""
@@ -252,7 +252,7 @@ def _without_none(values: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in values.items() if value is not None}
 
 
-def _pack(clips: Outcome) -> dict[str, str]:
+def _pack(clips: ClipOutcomes) -> dict[str, str]:
     """Columns as base64 of zlib of: names line by line, numbers as bytes."""
     columns = {
         "clip": "\n".join(clips.clip).encode(),
@@ -265,13 +265,13 @@ def _pack(clips: Outcome) -> dict[str, str]:
     return {name: base64.b64encode(zlib.compress(raw, 9)).decode() for name, raw in columns.items()}
 
 
-def _unpack(columns: Mapping[str, str], labels: int, temperature: float) -> Outcome:
+def _unpack(columns: Mapping[str, str], labels: int, temperature: float) -> ClipOutcomes:
     raw = {name: _column(text) for name, text in columns.items()}
     steps = np.frombuffer(raw["probability_250ths"], "u1").reshape(-1, labels)
     salience, truth, prediction = (
         np.frombuffer(raw[name], "u1").astype(np.int64) for name in ("salience", "truth", "prediction")
     )
-    return Outcome(
+    return ClipOutcomes(
         tuple(raw["clip"].decode().split("\n")),
         tuple(raw["recording"].decode().split("\n")),
         salience,

@@ -10,12 +10,12 @@ from typing import Any
 from training.base.progress import Progress
 from training.data.corpora import Clip, data_root, load
 from training.records.jobs import Job
-from training.robustness.attacks.in_features import Effort, attack_features
+from training.robustness.attacks.in_features import FeatureEffort, attack_features
 from training.robustness.attacks.in_sound import attack_sound
 from training.robustness.corruptions.disturbances import Disturbance, every
 from training.robustness.corruptions.everyday import findings
 from training.robustness.jobs import Work
-from training.robustness.plan import Plan, digest, facts, stem, unheard
+from training.robustness.plan import AnalysisPlan, digest, facts, stem, unheard
 from training.robustness.played.analyses import alerts, examples, own_subject, transfers, universals
 from training.robustness.played.backgrounds import (
     recordings,
@@ -25,19 +25,19 @@ from training.robustness.played.backgrounds import (
 )
 from training.robustness.targets.networks import PUBLISHED_DB, target
 from training.robustness.targets.planted import MARGINS_DB, planted
-from training.robustness.targets.subjects import Panel, chosen, named, of_package
+from training.robustness.targets.subjects import FoldSubjects, chosen, named, of_package
 from training.study.folds import labelled
 from training.study.trainers.windowed import is_windowed
 
 PARTS = ("features", "sound", "transfer", "alerts", "universal", "examples", "everyday")
 
 
-def works(plan: Plan, parts: Sequence[str]) -> list[Work]:
+def works(plan: AnalysisPlan, parts: Sequence[str]) -> list[Work]:
     """Return the analyses of ``parts`` in the order in which they are run."""
     return [work for part in PARTS if part in parts for work in _PARTS[part](plan)]
 
 
-def _features(plan: Plan) -> list[Work]:
+def _features(plan: AnalysisPlan) -> list[Work]:
     effort = plan.effort
     toys = [
         Work(f"features/{name}", {"effort": asdict(effort), "margin_db": margin}, _planted(name, effort))
@@ -50,21 +50,21 @@ def _features(plan: Plan) -> list[Work]:
     ]
 
 
-def _in_features(plan: Plan, job: Job, effort: Any) -> dict[str, Any]:
+def _in_features(plan: AnalysisPlan, job: Job, effort: Any) -> dict[str, Any]:
     """The settings of attacks on features; those of a published network have edges."""
     edges = {} if is_windowed(job.model) else {"bounds_db": PUBLISHED_DB}
     return {**_settings(plan, job, effort), **edges}
 
 
-def _settings(plan: Plan, job: Job, effort: Any) -> dict[str, Any]:
+def _settings(plan: AnalysisPlan, job: Job, effort: Any) -> dict[str, Any]:
     return {"effort": asdict(effort), **facts(plan, [job], [job.test_fold], plan.clips)}
 
 
-def _planted(name: str, effort: Effort) -> Callable[[Progress], Sequence[Any]]:
+def _planted(name: str, effort: FeatureEffort) -> Callable[[Progress], Sequence[Any]]:
     return lambda say: [attack_features(planted(name, MARGINS_DB[name]), effort, say)]
 
 
-def _feature_run(plan: Plan, job: Job) -> Callable[[Progress], Sequence[Any]]:
+def _feature_run(plan: AnalysisPlan, job: Job) -> Callable[[Progress], Sequence[Any]]:
     def found(say: Progress) -> Sequence[Any]:
         attacked = target(job, plan.options, plan.clips, not plan.quick, say)
         return [attack_features(attacked, plan.effort, say)]
@@ -72,7 +72,7 @@ def _feature_run(plan: Plan, job: Job) -> Callable[[Progress], Sequence[Any]]:
     return found
 
 
-def _everyday(plan: Plan) -> list[Work]:
+def _everyday(plan: AnalysisPlan) -> list[Work]:
     """Networks and packages, each over all its folds and seeds."""
     works = []
     # A published network's features are made anew under every disturbance: too long for a quick look.
@@ -90,39 +90,41 @@ def _everyday(plan: Plan) -> list[Work]:
     return works
 
 
-def _heard(plan: Plan, jobs: Sequence[Job], folds: Sequence[int]) -> dict[str, Any]:
+def _heard(plan: AnalysisPlan, jobs: Sequence[Job], folds: Sequence[int]) -> dict[str, Any]:
     return {"quick": plan.quick, "pools": _pools(plan), **facts(plan, jobs, folds, plan.clips)}
 
 
-def _pools(plan: Plan) -> tuple[tuple[int, ...], ...]:
+def _pools(plan: AnalysisPlan) -> tuple[tuple[int, ...], ...]:
     """Folds whose clips are counted together: all, and those that each package has not heard."""
     pools = (plan.folds, *(unheard(plan, package) for package in plan.packages))
     return tuple(dict.fromkeys(pool for pool in pools if pool))
 
 
-def _network_run(plan: Plan, jobs: Sequence[Job]) -> Callable[[Progress], Sequence[Any]]:
+def _network_run(plan: AnalysisPlan, jobs: Sequence[Job]) -> Callable[[Progress], Sequence[Any]]:
     def found(say: Progress) -> Sequence[Any]:
         panels = []
         for job in jobs:
             one = target(job, plan.options, plan.clips, not plan.quick, say)
-            panels.append(Panel(job.test_fold, one.clips, (own_subject(one),)))
+            panels.append(FoldSubjects(job.test_fold, one.clips, (own_subject(one),)))
         return findings(panels, _disturbances(plan, _noises(plan)), _pools(plan), say)
 
     return found
 
 
-def _package_run(plan: Plan, package: Path, folds: Sequence[int]) -> Callable[[Progress], Sequence[Any]]:
+def _package_run(
+    plan: AnalysisPlan, package: Path, folds: Sequence[int]
+) -> Callable[[Progress], Sequence[Any]]:
     def found(say: Progress) -> Sequence[Any]:
         corpus = labelled(load(data_root(plan.options.data)), "urbansound8k")
         subject = of_package(package)
         clips = {f: chosen([c for c in corpus.clips if c.fold == f], plan.clips) for f in folds}
-        panels = [Panel(f, clips[f], (subject,)) for f in folds]
+        panels = [FoldSubjects(f, clips[f], (subject,)) for f in folds]
         return findings(panels, _disturbances(plan, _noises(plan, package)), _pools(plan), say)
 
     return found
 
 
-def _noises(plan: Plan, package: Path | None = None) -> dict[str, tuple[Clip, ...]]:
+def _noises(plan: AnalysisPlan, package: Path | None = None) -> dict[str, tuple[Clip, ...]]:
     """Streets and speech that the package, or without one the study's networks, have not learnt from."""
     corpora = load(data_root(plan.options.data))
     return {
@@ -131,7 +133,7 @@ def _noises(plan: Plan, package: Path | None = None) -> dict[str, tuple[Clip, ..
     }
 
 
-def _disturbances(plan: Plan, noises: Mapping[str, Sequence[Clip]]) -> tuple[Disturbance, ...]:
+def _disturbances(plan: AnalysisPlan, noises: Mapping[str, Sequence[Clip]]) -> tuple[Disturbance, ...]:
     disturbances = every(waveforms(noises["street"]), waveforms(noises["speech"]))
     if not plan.quick:
         return disturbances
@@ -140,12 +142,12 @@ def _disturbances(plan: Plan, noises: Mapping[str, Sequence[Clip]]) -> tuple[Dis
     return tuple(d for d in disturbances if firsts[d.family] is d or d.family in ("street", "white"))
 
 
-def _sound(plan: Plan) -> list[Work]:
+def _sound(plan: AnalysisPlan) -> list[Work]:
     effort, jobs = plan.sound_effort, plan.jobs(plan.sources)
     return [Work(f"sound/{stem(job)}", _settings(plan, job, effort), _sound_run(plan, job)) for job in jobs]
 
 
-def _sound_run(plan: Plan, job: Job) -> Callable[[Progress], Sequence[Any]]:
+def _sound_run(plan: AnalysisPlan, job: Job) -> Callable[[Progress], Sequence[Any]]:
     def found(say: Progress) -> Sequence[Any]:
         attacked = target(job, plan.options, plan.clips, not plan.quick, say)
         return [attack_sound(attacked, plan.sound_effort, say)]
@@ -153,7 +155,7 @@ def _sound_run(plan: Plan, job: Job) -> Callable[[Progress], Sequence[Any]]:
     return found
 
 
-_PARTS: dict[str, Callable[[Plan], list[Work]]] = {
+_PARTS: dict[str, Callable[[AnalysisPlan], list[Work]]] = {
     "features": _features,
     "sound": _sound,
     "transfer": transfers,

@@ -13,7 +13,7 @@ from monitor.model.load import ThirdParty, load_model
 from training.data.corpora import Clip, data_root, load
 from training.records.jobs import Job
 from training.robustness.attacks import in_sound
-from training.robustness.attacks.in_features import QUICK, Effort
+from training.robustness.attacks.in_features import QUICK, FeatureEffort
 from training.robustness.targets.subjects import chosen
 from training.stream_eval.peers import unheard_folds
 from training.study.folds import Corpus, labelled
@@ -24,7 +24,7 @@ _QUICK_PLAYED = 25
 
 
 @dataclass(frozen=True)
-class Plan:
+class AnalysisPlan:
     """Models and packages, folds, clips of each fold (0: all), and where things are.
 
     ``packages`` are judged on folds that their cards call unheard. ``quick`` trains nothing and tries
@@ -43,12 +43,12 @@ class Plan:
     sounds: Path = Path("runs/robustness-sounds")
 
     @property
-    def effort(self) -> Effort:
-        return QUICK if self.quick else Effort()
+    def effort(self) -> FeatureEffort:
+        return QUICK if self.quick else FeatureEffort()
 
     @property
-    def sound_effort(self) -> in_sound.Effort:
-        return in_sound.QUICK if self.quick else in_sound.Effort()
+    def sound_effort(self) -> in_sound.SoundEffort:
+        return in_sound.QUICK if self.quick else in_sound.SoundEffort()
 
     @property
     def played(self) -> int:
@@ -79,7 +79,7 @@ def state_of(job: Job, options: Options) -> Path:
     return options.runs / options.corpus / str(job) / "state.npz"
 
 
-def unheard(plan: Plan, package: Path) -> tuple[int, ...]:
+def unheard(plan: AnalysisPlan, package: Path) -> tuple[int, ...]:
     """The plan's folds on which a package may be judged: of the others its weights have heard clips."""
     heard_none_of = unheard_folds(load_model(package, ThirdParty()).card)
     return tuple(fold for fold in plan.folds if fold in heard_none_of)
@@ -90,7 +90,7 @@ def digest(file: Path) -> str:
     return hashlib.sha256(file.read_bytes()).hexdigest()[:16] if file.is_file() else ""
 
 
-def facts(plan: Plan, jobs: Sequence[Job], folds: Iterable[int], count: int = 0) -> dict[str, Any]:
+def facts(plan: AnalysisPlan, jobs: Sequence[Job], folds: Iterable[int], count: int = 0) -> dict[str, Any]:
     """What findings depend on beside effort: the networks' weights, ``count`` clips of each fold (0: all).
 
     A network that is trained anew, or other recordings under the same names, make them out of date.

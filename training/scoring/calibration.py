@@ -141,7 +141,7 @@ _TOLD_S = 2.0
 
 
 @dataclass(frozen=True)
-class Heard:
+class CalibrationStreams:
     """Streams that models score without having trained on them, all at one hop.
 
     scenes : sounds at known times, of all classes; beds : background alone; others : short sounds that
@@ -165,7 +165,7 @@ class Heard:
         return problem is None or problem.severity == "warn"
 
 
-def fit_class(label: str, column: int, heard: Heard, temper: Temper | None = None) -> ClassCard:
+def fit_class(label: str, column: int, heard: CalibrationStreams, temper: Temper | None = None) -> ClassCard:
     """Fit the settings of one class, whose score is ``column`` of the streams.
 
     temper : None for one of :data:`TEMPERS`
@@ -177,7 +177,9 @@ def fit_class(label: str, column: int, heard: Heard, temper: Temper | None = Non
     return ClassCard(shortest_s=temper.shortest_s, profiles=profiles)
 
 
-def _fit_profile(label: str, column: int, heard: Heard, temper: Temper, budget: Budget) -> ClassSettings:
+def _fit_profile(
+    label: str, column: int, heard: CalibrationStreams, temper: Temper, budget: Budget
+) -> ClassSettings:
     """The best of all timings and thresholds that keep to the budget and are feasible."""
     best, best_value = None, 0.0
     last = None
@@ -276,7 +278,7 @@ def _f_beta(recall: float, precision: float, beta: float) -> float:
     return float((1 + beta**2) * precision * recall / down) if down > 0 else 0.0
 
 
-def _offset_shift(label: str, column: int, heard: Heard, settings: ClassSettings) -> float:
+def _offset_shift(label: str, column: int, heard: CalibrationStreams, settings: ClassSettings) -> float:
     """Median seconds from a sound's end to the first row below exit, of sounds that were over ``enter``."""
     tape = Tape(heard.scenes, column, settings.smoothing_s, heard.hop_s)
     starts = tape.starts(settings)

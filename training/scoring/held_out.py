@@ -25,7 +25,7 @@ from training.scoring.calibration import (
     BUDGETS,
     SPEECH,
     TEMPERS,
-    Heard,
+    CalibrationStreams,
     Temper,
     fit_class,
     fit_temperature,
@@ -42,7 +42,7 @@ REJECT = 0.3
 
 
 @dataclass(frozen=True)
-class Hearing:
+class FoldScores:
     """A fold as a network scores it, at temperature 1.
 
     logits : means over each clip, shape (clips, labels); heard : soundscapes, backgrounds, other sounds;
@@ -53,7 +53,7 @@ class Hearing:
     seed: int
     part: Part
     logits: Floats
-    heard: Heard
+    heard: CalibrationStreams
     alone: tuple[Scored, ...]
     labels: tuple[str, ...] = LABELS
 
@@ -102,10 +102,10 @@ class FoldFigures:
 def hear(
     part: Part, listener: Streamer, fold: int, seed: int, card: Card,
     labels: tuple[str, ...] = LABELS, plan: ScapePlan | None = None,
-) -> Hearing:  # fmt: skip
+) -> FoldScores:  # fmt: skip
     """Let the network hear the part; ``plan`` is of the soundscapes."""
     scapes = make_soundscapes(part, plan or ScapePlan(SCAPES, seed=seed))
-    heard = Heard(
+    heard = CalibrationStreams(
         tuple(listener.soundscapes(scapes)),
         tuple(listener.beds(part.backgrounds)),
         tuple(listener.joined(part.negatives, f"ESC {fold}")),
@@ -114,7 +114,7 @@ def hear(
     )
     logits = listener.logits(clip for clip, _ in part.events)
     alone = tuple(listener.scenes(part, ALONE_SNR_DB, seed))
-    return Hearing(fold, seed, part, logits, heard, alone, labels)
+    return FoldScores(fold, seed, part, logits, heard, alone, labels)
 
 
 def rejected(stream: Scored, over: float) -> Scored:
@@ -130,7 +130,7 @@ def _heard(streams: Iterable[Scored], temperature: float, reject: float | None) 
 
 
 def decide(
-    hearings: Sequence[Hearing], say: Progress, tempers: Mapping[str, Temper] = TEMPERS,
+    hearings: Sequence[FoldScores], say: Progress, tempers: Mapping[str, Temper] = TEMPERS,
     reject: float | None = REJECT,
 ) -> Decided:  # fmt: skip
     """Fit temperature and the settings of the classes, those of ``tempers``, on all hearings."""
@@ -145,7 +145,7 @@ def decide(
     def pooled_streams(kind: str) -> tuple[Scored, ...]:
         return _heard((stream for heard in every for stream in getattr(heard, kind)), temperature, reject)
 
-    pooled = Heard(
+    pooled = CalibrationStreams(
         scenes=pooled_streams("scenes"),
         beds=pooled_streams("beds"),
         others=pooled_streams("others"),
@@ -158,7 +158,7 @@ def decide(
     return Decided(temperature, classes, reject)
 
 
-def judge(one: Hearing, decided: Decided) -> FoldFigures:
+def judge(one: FoldScores, decided: Decided) -> FoldFigures:
     """Judge a fold with what was decided without it."""
     scenes, beds = decided.heard(one.alone), decided.heard(one.heard.beds)
     speech = [bed for bed in beds if bed.name.startswith(f"{SPEECH}/")]

@@ -11,7 +11,7 @@ from training.stream_eval.records import StreamRecord
 
 
 @dataclass(frozen=True)
-class Voice:
+class SystemProfile:
     """One profile of one listener: what it does on soundscapes by condition, and on backgrounds."""
 
     listener: str
@@ -24,17 +24,18 @@ class Voice:
         return f"{self.listener}, {self.profile}"
 
 
-def voices(records: Sequence[StreamRecord]) -> list[Voice]:
+def voices(records: Sequence[StreamRecord]) -> list[SystemProfile]:
     """Sort the records by listener and profile, quiet profiles first."""
-    found: dict[tuple[str, str], Voice] = {}
+    found: dict[tuple[str, str], SystemProfile] = {}
     for record in records:
         for profile in (*record.scenes, *record.beds):
             voice = found.setdefault(
-                (record.listener, profile), Voice(record.listener, profile, {}, record.beds.get(profile, ()))
+                (record.listener, profile),
+                SystemProfile(record.listener, profile, {}, record.beds.get(profile, ())),
             )
             if profile in record.scenes:
                 voice.scenes[record.condition] = record.scenes[profile]
             else:
                 beds = record.beds[profile]
-                found[record.listener, profile] = Voice(record.listener, profile, voice.scenes, beds)
+                found[record.listener, profile] = SystemProfile(record.listener, profile, voice.scenes, beds)
     return sorted(found.values(), key=lambda voice: voice.profile)

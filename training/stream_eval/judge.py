@@ -12,7 +12,7 @@ import numpy as np
 from training.data.corpora import CLASSES
 from training.mixing.soundscapes import Soundscape, Truth
 from training.stream_eval.psds import psds, table
-from training.stream_eval.replayed import Event, Heard, Hops, Profile
+from training.stream_eval.replayed import Detections, Event, Hops, Profile
 
 ONSET_COLLAR_S = 0.5
 LENGTH_SHARE = 0.5
@@ -26,7 +26,7 @@ _LATE_S = 2.0
 
 
 @dataclass(frozen=True)
-class ClassFigures:
+class StreamClassFigures:
     """One class on soundscapes.
 
     onset_f1 : onsets within 0.5 s; event_f1 : and ends within 0.5 s or half the length; segment_f1 : of 1 s
@@ -54,7 +54,7 @@ class SceneFigures:
     curve : thresholds moved by so much, sounds heard then, sounds
     """
 
-    classes: tuple[ClassFigures, ...]
+    classes: tuple[StreamClassFigures, ...]
     micro: Mapping[str, float]
     psds: Mapping[str, float]
     pairs: Mapping[str, tuple[int, int]]
@@ -85,7 +85,9 @@ def judge(scapes: Sequence[Soundscape], streams: Sequence[Hops], profile: Profil
     )
 
 
-def scene_figures(scapes: Sequence[Soundscape], heard: Heard) -> tuple[list[ClassFigures], dict[str, float]]:
+def scene_figures(
+    scapes: Sequence[Soundscape], heard: Detections
+) -> tuple[list[StreamClassFigures], dict[str, float]]:
     """Score by sed_eval; return a row per class that occurs, and each measure over all classes alike."""
     measures = _sed_eval(scapes, heard)
     found: dict[str, list[_Told]] = {label: [] for label in CLASSES}
@@ -110,14 +112,14 @@ class _Told:
     delay_s: float | None
 
 
-def _class_figures(label: str, found: Sequence[_Told], f1: Mapping[str, float]) -> ClassFigures:
+def _class_figures(label: str, found: Sequence[_Told], f1: Mapping[str, float]) -> StreamClassFigures:
     recordings: dict[str, tuple[int, int]] = {}
     for told in found:
         heard, sounds = recordings.get(told.truth.recording, (0, 0))
         recordings[told.truth.recording] = (heard + told.heard, sounds + 1)
     delays = tuple(told.delay_s for told in found if told.delay_s is not None)
     heard = sum(told.heard for told in found)
-    return ClassFigures(label, len(found), heard, **f1, delays_s=delays, recordings=recordings)
+    return StreamClassFigures(label, len(found), heard, **f1, delays_s=delays, recordings=recordings)
 
 
 def _told(scape: Soundscape, events: Sequence[Event]) -> list[_Told]:
@@ -132,7 +134,7 @@ def _told(scape: Soundscape, events: Sequence[Event]) -> list[_Told]:
     ]
 
 
-def pairs(scapes: Sequence[Soundscape], heard: Heard) -> dict[str, tuple[int, int]]:
+def pairs(scapes: Sequence[Soundscape], heard: Detections) -> dict[str, tuple[int, int]]:
     """Count the sounds of two classes that are on at once, and those of which both were heard.
 
     The key is both classes, sorted, with a plus between.
@@ -169,7 +171,7 @@ def _told_of(truths: Sequence[Truth], events: Sequence[Event]) -> list[_Told]:
     return found
 
 
-def _sed_eval(scapes: Sequence[Soundscape], heard: Heard) -> dict[str, Any]:
+def _sed_eval(scapes: Sequence[Soundscape], heard: Detections) -> dict[str, Any]:
     from sed_eval.sound_event import EventBasedMetrics, SegmentBasedMetrics
 
     labels = list(CLASSES)

@@ -12,7 +12,7 @@ from training.mixing.soundscapes import PAIR_SNR_DB, ScapePlan
 from training.stream_eval import pictures
 from training.stream_eval.alarms import URGENT, VOICES_OR_MUSIC, Alarms, alarm_table
 from training.stream_eval.conditions import ALARM, CONDITIONS, OVERLAP, PLAIN, UNDER
-from training.stream_eval.gathered import Voice, voices
+from training.stream_eval.gathered import SystemProfile, voices
 from training.stream_eval.judge import TOGETHER_S
 from training.stream_eval.psds import MOST_PER_HOUR
 from training.stream_eval.records import StreamRecord
@@ -74,7 +74,7 @@ _SCENE_COLUMNS = (
 )  # fmt: skip
 
 
-def _scenes(heard: Sequence[Voice]) -> str:
+def _scenes(heard: Sequence[SystemProfile]) -> str:
     rows = tuple(_scene_row(voice) for voice in heard)
     absent = "" if any(v.scenes[PLAIN].psds for v in heard) else " (not computed: `pip install '.[psds]'`)"
     return "\n".join((
@@ -97,7 +97,7 @@ def _scenes(heard: Sequence[Voice]) -> str:
     ))  # fmt: skip
 
 
-def _scene_row(voice: Voice) -> tuple[Cell, ...]:
+def _scene_row(voice: SystemProfile) -> tuple[Cell, ...]:
     plain = voice.scenes[PLAIN]
     f1 = [value for measure in MEASURES for value in (plain.macro(measure), plain.micro[measure])]
     sounds, heard = sum(c.sounds for c in plain.classes), sum(c.heard for c in plain.classes)
@@ -107,7 +107,7 @@ def _scene_row(voice: Voice) -> tuple[Cell, ...]:
     )  # fmt: skip
 
 
-def _false_alarms(heard: Sequence[Voice]) -> str:
+def _false_alarms(heard: Sequence[SystemProfile]) -> str:
     rows = [(voice.name, *_rates(voice)) for voice in heard]
     beds = heard[0].beds if heard else ()
     minutes = {name: sum(bed.seconds for bed in beds if name in (bed.group, "all")) / 60 for name in _SUMMARY}
@@ -128,7 +128,7 @@ def _false_alarms(heard: Sequence[Voice]) -> str:
     ))  # fmt: skip
 
 
-def _rates(voice: Voice) -> Iterator[Cell]:
+def _rates(voice: SystemProfile) -> Iterator[Cell]:
     table = {(row.background, row.label): row for row in alarm_table(voice.beds)}
     for name in _SUMMARY:
         if (name, "all") in table:
@@ -141,7 +141,7 @@ def _rate(row: Alarms) -> str:
     return f"{rate:.1f} ({low:.1f} to {high:.1f})"
 
 
-def _recall(heard: Sequence[Voice]) -> str:
+def _recall(heard: Sequence[SystemProfile]) -> str:
     rows = tuple(row for voice in heard for row in _recall_row(voice))
     if not rows:
         return ""
@@ -157,7 +157,7 @@ def _recall(heard: Sequence[Voice]) -> str:
     ))  # fmt: skip
 
 
-def _recall_row(voice: Voice) -> Iterator[tuple[Cell, ...]]:
+def _recall_row(voice: SystemProfile) -> Iterator[tuple[Cell, ...]]:
     figures = voice.scenes.get(RECALL_AT)
     for row in figures.classes if figures else ():
         if row.label == RECALL_OF:
@@ -166,7 +166,7 @@ def _recall_row(voice: Voice) -> Iterator[tuple[Cell, ...]]:
             yield (voice.name, len(shares), row.sounds, row.heard, float(np.mean(shares)), low, high)
 
 
-def _together(heard: Sequence[Voice]) -> str:
+def _together(heard: Sequence[SystemProfile]) -> str:
     rows = []
     for voice in heard:
         for name in (SIREN_OVER,) if SIREN_OVER in voice.scenes else ():
@@ -199,7 +199,7 @@ def wilson(successes: float, trials: int) -> tuple[float, float]:
     return max(0.0, middle - half), min(1.0, middle + half)
 
 
-def _swept(heard: Sequence[Voice]) -> str:
+def _swept(heard: Sequence[SystemProfile]) -> str:
     names = [c for c in CONDITIONS if c.family != OVERLAP and any(c.name in voice.scenes for voice in heard)]
     rows = tuple(
         (c.name, c.what, *(v.scenes[c.name].macro("onset_f1") if c.name in v.scenes else None for v in heard))
@@ -229,7 +229,7 @@ _CLASS_COLUMNS = (
 )  # fmt: skip
 
 
-def _class_rows(heard: Sequence[Voice]) -> Iterator[tuple[Cell, ...]]:
+def _class_rows(heard: Sequence[SystemProfile]) -> Iterator[tuple[Cell, ...]]:
     for voice in heard:
         for condition, figures in voice.scenes.items():
             for row in figures.classes:
@@ -246,7 +246,7 @@ _ALARM_COLUMNS = (
 )  # fmt: skip
 
 
-def _alarm_rows(heard: Sequence[Voice]) -> Iterator[tuple[Cell, ...]]:
+def _alarm_rows(heard: Sequence[SystemProfile]) -> Iterator[tuple[Cell, ...]]:
     for voice in heard:
         for row in alarm_table(voice.beds):
             if row.count or row.label in ("all", "urgent"):
@@ -259,7 +259,7 @@ def _alarm_rows(heard: Sequence[Voice]) -> Iterator[tuple[Cell, ...]]:
 _FILE_COLUMNS = ("model", "profile", "background", "group", "seconds", "repeated s", "false alarms")
 
 
-def _file_rows(heard: Sequence[Voice]) -> Iterator[tuple[Cell, ...]]:
+def _file_rows(heard: Sequence[SystemProfile]) -> Iterator[tuple[Cell, ...]]:
     for voice in heard:
         for bed in voice.beds:
             alarms = ", ".join(f"{label} ×{count}" for label, count in bed.alarms.items())
@@ -275,7 +275,7 @@ _CONDITION_COLUMNS = (
 )  # fmt: skip
 
 
-def _condition_rows(heard: Sequence[Voice]) -> Iterator[tuple[Cell, ...]]:
+def _condition_rows(heard: Sequence[SystemProfile]) -> Iterator[tuple[Cell, ...]]:
     for voice in heard:
         for condition, found in voice.scenes.items():
             yield (

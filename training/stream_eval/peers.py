@@ -16,7 +16,7 @@ from training.data.corpora import CLASSES
 from training.data.splits import Part
 from training.features.front_end import HOP
 from training.mixing.soundscapes import ScapePlan, make_soundscapes
-from training.scoring.calibration import BUDGETS, RULE, Heard, fit_class
+from training.scoring.calibration import BUDGETS, RULE, CalibrationStreams, fit_class
 from training.scoring.evaluation import Streamer
 from training.stream_eval.records import Listener, Setting
 
@@ -111,12 +111,12 @@ def _fitted(config: Config, part: Part, seed: int) -> dict[str, dict[str, Any]]:
     }
 
 
-def _heard(config: Config, part: Part, seed: int) -> Heard:
+def _heard(config: Config, part: Part, seed: int) -> CalibrationStreams:
     """What YAMNet scores in the streams that our own thresholds are fitted on."""
     model = load_configured_model(config)
     card, streamer = model.card, Streamer(model.classifier(), model.card.hop)
     scapes = make_soundscapes(part, ScapePlan(count=DEVELOPMENT_SCAPES, seed=seed))
-    return Heard(
+    return CalibrationStreams(
         tuple(streamer.soundscapes(scapes)),
         tuple(streamer.beds(part.backgrounds)),
         tuple(streamer.joined(part.negatives, "ESC")),

@@ -10,7 +10,7 @@ import numpy as np
 from monitor.tuning.poisson import interval
 from training.data.corpora import CLASSES
 from training.stream_eval.conditions import CONDITIONS, OVERLAP, PLAIN
-from training.stream_eval.gathered import Voice
+from training.stream_eval.gathered import SystemProfile
 from training.stream_eval.judge import MOVES
 
 if TYPE_CHECKING:
@@ -26,12 +26,12 @@ def _figure(width: float, height: float) -> Figure:
     return Figure(figsize=(width, height), layout="constrained")
 
 
-def _colours(voices: Sequence[Voice]) -> dict[str, str]:
+def _colours(voices: Sequence[SystemProfile]) -> dict[str, str]:
     names = dict.fromkeys(voice.listener for voice in voices)
     return {name: f"C{number % 10}" for number, name in enumerate(names)}
 
 
-def recall_over_alarms(voices: Sequence[Voice]) -> Figure:
+def recall_over_alarms(voices: Sequence[SystemProfile]) -> Figure:
     """Share of sounds heard over false alarms an hour, all thresholds moved; marks are the profiles."""
     figure = _figure(8, 5)
     axes = figure.subplots()
@@ -54,7 +54,7 @@ def recall_over_alarms(voices: Sequence[Voice]) -> Figure:
     return figure
 
 
-def over_snr(voices: Sequence[Voice]) -> Figure:
+def over_snr(voices: Sequence[SystemProfile]) -> Figure:
     """Onset and segment F1 over the level of the sounds above the background."""
     figure = _figure(9, 4)
     panels = figure.subplots(1, 2, sharex=True)
@@ -65,7 +65,7 @@ def over_snr(voices: Sequence[Voice]) -> Figure:
     return figure
 
 
-def _over_snr(axes: Axes, voices: Sequence[Voice], measure: str) -> None:
+def _over_snr(axes: Axes, voices: Sequence[SystemProfile], measure: str) -> None:
     colours = _colours(voices)
     for voice in voices:
         found = [
@@ -80,7 +80,7 @@ def _over_snr(axes: Axes, voices: Sequence[Voice], measure: str) -> None:
     axes.grid(alpha=0.3)
 
 
-def delays(voices: Sequence[Voice]) -> Figure:
+def delays(voices: Sequence[SystemProfile]) -> Figure:
     """From onset to decision: a line from the median to 95 % per class and model."""
     figure = _figure(9, 6)
     axes = figure.subplots()
@@ -101,7 +101,7 @@ def delays(voices: Sequence[Voice]) -> Figure:
     return figure
 
 
-def conditions(voices: Sequence[Voice]) -> Figure:
+def conditions(voices: Sequence[SystemProfile]) -> Figure:
     """Onset F1 under each condition that was heard."""
     names = [
         c.name for c in CONDITIONS if c.family != OVERLAP and any(c.name in voice.scenes for voice in voices)

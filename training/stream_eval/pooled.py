@@ -10,7 +10,7 @@ import numpy as np
 
 from training.errors import DataError
 from training.stream_eval.alarms import Bed
-from training.stream_eval.judge import ClassFigures, SceneFigures
+from training.stream_eval.judge import SceneFigures, StreamClassFigures
 from training.stream_eval.peers import THRESHOLDS
 from training.stream_eval.records import StreamRecord, read
 
@@ -74,11 +74,11 @@ def _sum(counts: Sequence[tuple[int, int]]) -> tuple[int, int]:
     return sum(first for first, _ in counts), sum(second for _, second in counts)
 
 
-def _class(rows: Sequence[ClassFigures]) -> ClassFigures:
+def _class(rows: Sequence[StreamClassFigures]) -> StreamClassFigures:
     recordings: dict[str, tuple[int, int]] = {}
     for row in rows:
         recordings |= row.recordings
-    return ClassFigures(
+    return StreamClassFigures(
         rows[0].label,
         sum(row.sounds for row in rows),
         sum(row.heard for row in rows),

@@ -28,7 +28,7 @@ SCENARIOS: Mapping[str, Mapping[str, float | None]] = {
 
 
 @dataclass(frozen=True)
-class Table:
+class ScoreTable:
     """Scores of one soundscape: row *i* holds from ``edges_s[i]`` to ``edges_s[i + 1]``."""
 
     edges_s: NDArray[np.float64]
@@ -40,7 +40,7 @@ def available() -> bool:
     return importlib.util.find_spec("sed_scores_eval") is not None
 
 
-def table(hops: Hops, profile: Profile, labels: Sequence[str]) -> Table:
+def table(hops: Hops, profile: Profile, labels: Sequence[str]) -> ScoreTable:
     """The scores of the labels, smoothed and set back in time as the profile's settings say."""
     edges = np.array([0.0, *(hop.time_s for hop in hops)])
     scores = np.stack([hop.scores for hop in hops])
@@ -48,7 +48,7 @@ def table(hops: Hops, profile: Profile, labels: Sequence[str]) -> Table:
     columns = [
         _set_back(scores[:, profile.labels.index(label)], profile.classes[label], hop_s) for label in labels
     ]
-    return Table(edges, np.stack(columns, axis=1))
+    return ScoreTable(edges, np.stack(columns, axis=1))
 
 
 def _set_back(scores: NDArray[np.float32], settings: ClassSettings, hop_s: float) -> NDArray[np.float64]:
@@ -63,7 +63,9 @@ def _set_back(scores: NDArray[np.float32], settings: ClassSettings, hop_s: float
     return shifted
 
 
-def psds(scapes: Sequence[Soundscape], tables: Sequence[Table], labels: Sequence[str]) -> dict[str, float]:
+def psds(
+    scapes: Sequence[Soundscape], tables: Sequence[ScoreTable], labels: Sequence[str]
+) -> dict[str, float]:
     """Return both scenarios over the labels, each of which must occur; by sed_scores_eval.
 
     The columns of the tables are the labels. Fewer than two labels, or no library: nothing is returned,

@@ -17,7 +17,7 @@ from training.mixing.soundscapes import ScapePlan
 from training.records.envelope import Envelope, Key, Origin, plain
 from training.records.store import Store
 from training.stream_eval.alarms import Bed
-from training.stream_eval.judge import ClassFigures, SceneFigures
+from training.stream_eval.judge import SceneFigures, StreamClassFigures
 
 VERSION = 2
 """Of what is measured and how: records of another version are made again."""
@@ -154,9 +154,9 @@ def _scenes(values: Mapping[str, Any]) -> SceneFigures:
     return SceneFigures(classes, values["micro"], values["psds"], pairs, curve)
 
 
-def _class(values: dict[str, Any]) -> ClassFigures:
+def _class(values: dict[str, Any]) -> StreamClassFigures:
     recordings = {name: (heard, sounds) for name, (heard, sounds) in values["recordings"].items()}
-    return ClassFigures(**{**values, "delays_s": tuple(values["delays_s"]), "recordings": recordings})
+    return StreamClassFigures(**{**values, "delays_s": tuple(values["delays_s"]), "recordings": recordings})
 
 
 def _bed(values: dict[str, Any]) -> Bed:

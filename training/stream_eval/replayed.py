@@ -31,7 +31,7 @@ class Event:
 
 
 @dataclass(frozen=True)
-class Heard:
+class Detections:
     """The events of each file, and its length in seconds."""
 
     events: tuple[tuple[Event, ...], ...]
@@ -79,11 +79,11 @@ class Profile:
         self.rate, self.hop = card.sample_rate, card.hop
         self._accepted = assembly.new_parts().classifier.accepted
 
-    def heard(self, streams: Iterable[Hops], moved: float = 0.0) -> Heard:
+    def heard(self, streams: Iterable[Hops], moved: float = 0.0) -> Detections:
         """The events of every stream, with all thresholds moved by ``moved`` in log-odds."""
         settings = {label: _moved(one, moved) for label, one in self.classes.items()}
         pairs = [(self._events(hops, settings), hops[-1].time_s) for hops in streams]
-        return Heard(tuple(events for events, _ in pairs), tuple(seconds for _, seconds in pairs))
+        return Detections(tuple(events for events, _ in pairs), tuple(seconds for _, seconds in pairs))
 
     def _events(self, hops: Hops, settings: Mapping[str, ClassSettings]) -> tuple[Event, ...]:
         tracker = EventTracker(self.labels, settings, rate=self.rate, hop=self.hop)

@@ -32,7 +32,7 @@ class Sweeps:
 
 
 @dataclass(frozen=True)
-class Task:
+class ConditionTask:
     """One condition, and who has yet to hear it."""
 
     condition: str
@@ -56,21 +56,23 @@ def run(
     return [record for record in found if record is not None]
 
 
-def _missing(listeners: Sequence[Listener], sweeps: Sweeps, store: Evaluations) -> list[Task]:
+def _missing(listeners: Sequence[Listener], sweeps: Sweeps, store: Evaluations) -> list[ConditionTask]:
     tasks = []
     for name in (PLAIN, BACKGROUNDS, *(c.name for c in CONDITIONS if c.name != PLAIN)):
         left = [one for one in listeners if name in sweeps.conditions(one) and store.find(one, name) is None]
         if left:
-            tasks.append(Task(name, tuple(left)))
+            tasks.append(ConditionTask(name, tuple(left)))
     return tasks
 
 
-def _worked(tasks: Sequence[Task], setting: Setting, folder: Path, jobs: int) -> Iterator[Task]:
+def _worked(
+    tasks: Sequence[ConditionTask], setting: Setting, folder: Path, jobs: int
+) -> Iterator[ConditionTask]:
     one = partial(work, setting=setting, folder=folder)
     return map(one, tasks) if jobs == 1 else in_processes(one, tasks, jobs, ordered=False)
 
 
-def work(task: Task, setting: Setting, folder: Path) -> Task:
+def work(task: ConditionTask, setting: Setting, folder: Path) -> ConditionTask:
     """Let every listener of the task hear its condition; each one's record is written at once."""
     store = Evaluations(folder, setting)
     hear = _hear_backgrounds if task.condition == BACKGROUNDS else _hear_soundscapes
@@ -79,7 +81,7 @@ def work(task: Task, setting: Setting, folder: Path) -> Task:
     return task
 
 
-def _hear_backgrounds(task: Task, setting: Setting, store: Evaluations) -> Iterator[StreamRecord]:
+def _hear_backgrounds(task: ConditionTask, setting: Setting, store: Evaluations) -> Iterator[StreamRecord]:
     clips = setting.part.backgrounds
     looped = loops(clips)
     for listener in task.listeners:
@@ -88,7 +90,7 @@ def _hear_backgrounds(task: Task, setting: Setting, store: Evaluations) -> Itera
         yield StreamRecord(listener.name, BACKGROUNDS, store.key(listener, BACKGROUNDS), {}, beds)
 
 
-def _hear_soundscapes(task: Task, setting: Setting, store: Evaluations) -> Iterator[StreamRecord]:
+def _hear_soundscapes(task: ConditionTask, setting: Setting, store: Evaluations) -> Iterator[StreamRecord]:
     condition = next(c for c in CONDITIONS if c.name == task.condition)
     scapes = condition.soundscapes(setting.part, setting.plan)
     with tempfile.TemporaryDirectory() as place:

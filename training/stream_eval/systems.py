@@ -18,7 +18,7 @@ from training.stream_eval.records import Listener
 
 
 @dataclass(frozen=True)
-class Panel:
+class SystemsUnderTest:
     """models : packages of ours; yamnet : the folder of both its files, None = no peers; head : ours on it"""
 
     models: tuple[Path, ...]
@@ -28,7 +28,7 @@ class Panel:
 
 
 def panel(
-    who: Panel, train: Part, test_folds: Sequence[int], folder: Path, say: Progress
+    who: SystemsUnderTest, train: Part, test_folds: Sequence[int], folder: Path, say: Progress
 ) -> tuple[list[Listener], list[str]]:
     """Return the listeners, and a line for the page on each that is no fair one.
 

@@ -16,7 +16,7 @@ from training.base.provenance import machine, versions
 from training.data.corpora import Corpora, data_root, load
 from training.data.splits import deal_backgrounds
 from training.fit.loop import Row, prepare_keras
-from training.records.jobs import JOBS, DataUse, Epoch, Job, JobRecord, Making, Outcome, job_key
+from training.records.jobs import JOBS, ClipOutcomes, DataUse, Epoch, Job, JobRecord, Making, job_key
 from training.records.store import Store
 from training.study.contenders import contender, validation_of
 from training.study.folds import Corpus, Labelled, divide, labelled
@@ -117,7 +117,7 @@ def _variant(options: Options) -> str:
     return "".join(f"-{value}" for value in (options.epochs, options.precision) if value)
 
 
-def _outcome(task: Task, fitted: Fitted) -> Outcome:
+def _outcome(task: Task, fitted: Fitted) -> ClipOutcomes:
     parts, clips = task.parts, task.corpus.clips
     logits = fitted.logits(parts.test)
     temperature = 1.0
@@ -125,7 +125,7 @@ def _outcome(task: Task, fitted: Fitted) -> Outcome:
         temperature = fit_temperature(fitted.logits(parts.validation), task.truth(parts.validation))
     probability = softmax(logits / temperature)
     tested = [clips[row] for row in parts.test]
-    return Outcome(
+    return ClipOutcomes(
         tuple(clip.path.stem for clip in tested),
         tuple(clip.recording for clip in tested),
         np.array([clip.salience for clip in tested], np.int64),

@@ -18,19 +18,12 @@ from monitor.model.package import write_package
 from training.data.corpora import CLASSES, LABELS
 from training.errors import DataError, ExportError
 from training.export.conversion import to_tflite
-from training.export.forms import (
-    HERE,
-    THERE,
-    Checked,
-    Network,
-    make_forms,
-    read_network,
-    refusals,
-    write_forms,
-)
+from training.export.form_packages import write_forms
+from training.export.forms import HERE, THERE, Checked, make_forms, refusals
 from training.export.forms_report import write_page
 from training.export.hops import Streamed
 from training.export.package import make_card, undecided
+from training.export.trained_network import TrainedNetwork, read_network
 from training.features.front_end import default_front_end
 from training.fit.streaming import StreamRun, train
 from training.fit.windows import measure_scaling
@@ -71,12 +64,12 @@ def made(part, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 
 
 @pytest.fixture(scope="module")
-def network(made) -> Network:
+def network(made) -> TrainedNetwork:
     return read_network(*made)
 
 
 @pytest.fixture(scope="module")
-def checked(network: Network, part) -> list[Checked]:
+def checked(network: TrainedNetwork, part) -> list[Checked]:
     return make_forms(network, part.events, None, silent, ("float32", "int8"))
 
 

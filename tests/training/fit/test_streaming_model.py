@@ -33,7 +33,7 @@ from training.networks.streaming import build
 from training.networks.windowed import WindowSpec
 from training.recipes import shipped as default
 from training.recipes import shipped_report as records
-from training.recipes.shipped import Plan, School, make, write
+from training.recipes.shipped import School, ShippedPlan, make, write
 from training.recipes.shipped_report import write_records
 from training.records.jobs import read_all
 from training.scoring import held_out
@@ -183,7 +183,7 @@ def test_the_recipe_ends_in_a_package_that_the_monitor_reads(
     monkeypatch.setattr(default, "train", lambda run, *_: build(run.network))
     monkeypatch.setattr(default, "history_of", lambda _: [{"loss": 2.0, "seconds": 3.0}])
     monkeypatch.setattr(held_out, "SCAPES", 1)
-    plan = Plan((1, 2), (0,), replace(RUN, network=network), PLAN, "9.9.9", "sound-training default")
+    plan = ShippedPlan((1, 2), (0,), replace(RUN, network=network), PLAN, "9.9.9", "sound-training default")
     school = School(tmp_path / "teacher", ())
     outcome = make(
         plan, Corpora((), (), (), (), {}), school, default_front_end(tmp_path), tmp_path / "runs", silent
@@ -212,7 +212,7 @@ def test_another_recipe_overwrites_nothing_that_ships(
 ) -> None:
     """Its settings, its name, its command and its folders come from what was changed."""
     write_corpora(tmp_path / "data", folds=(1, 2))
-    made: list[Plan] = []
+    made: list[ShippedPlan] = []
     places: list[tuple[Path, ...]] = []
     monkeypatch.setattr(default, "make", lambda plan, *rest: made.append(plan))
     monkeypatch.setattr(

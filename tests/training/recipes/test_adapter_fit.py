@@ -23,9 +23,9 @@ from training.features.front_end import HOP
 from training.fit.distillation import EMBEDDING
 from training.mixing.streams import Scored
 from training.recipes import adapter
-from training.recipes.adapter import Head, Outcome, Plan, Rows, fit_head, make, rows_of
+from training.recipes.adapter import AdapterOutcome, AdapterPlan, Head, TrainingRows, fit_head, make, rows_of
 from training.recipes.adapter_report import write_records
-from training.recipes.hearing import WINDOW, Ear, Hearing, yamnet
+from training.recipes.hearing import WINDOW, Ear, EmbeddedStreams, yamnet
 
 rng = np.random.default_rng(2)
 _SPREAD = rng.normal(0.0, 1.0, (EMBEDDING, 48)).astype(np.float32)
@@ -51,13 +51,13 @@ def few_soundscapes() -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Outcome:
+def made(tmp_path_factory: pytest.TempPathFactory) -> AdapterOutcome:
     """An adapter fitted on miniature corpora."""
     folder = tmp_path_factory.mktemp("adapter")
     data = write_corpora(folder / "data", folds=(1, 2, 3), classes=tuple(CLASS_IDS))
     write_backgrounds(data, kinds=("street", "rain", "birds"))
     corpora = load(data)
-    plan = Plan((1, 3), (2,), 0, "0.0.1", "sound-training adapter")
+    plan = AdapterPlan((1, 3), (2,), 0, "0.0.1", "sound-training adapter")
     return make(plan, corpora, Ear(listen, "bands"), folder / "cache", folder / "head.npz", silent)
 
 
@@ -70,7 +70,7 @@ def stream(label: str, onset_s: float, offset_s: float, rows: int = 12) -> Score
 
 def test_a_window_is_the_sounds_if_it_holds_half_and_background_if_it_holds_none() -> None:
     scene = stream("siren", 2.0, 4.0)
-    rows = rows_of(Hearing((scene,), (), (), (), ()))
+    rows = rows_of(EmbeddedStreams((scene,), (), (), (), ()))
     label = rows.targets.argmax(axis=1)
     # A window is 0.975 s: those that end at 2.5 to 4.0 s hold half of it or more, that at 4.5 s
     # ends half a second late and holds 0.475 s, those up to 2.0 and from 5.0 s on hold nothing.
@@ -81,7 +81,7 @@ def test_a_window_is_the_sounds_if_it_holds_half_and_background_if_it_holds_none
 
 
 def test_a_sound_shorter_than_a_window_counts_where_half_of_it_is_heard() -> None:
-    rows = rows_of(Hearing((stream("dog_bark", 2.3, 2.5),), (), (), (), ()))
+    rows = rows_of(EmbeddedStreams((stream("dog_bark", 2.3, 2.5),), (), (), (), ()))
     barks = [LABELS[index] for index in rows.targets.argmax(axis=1)].count("dog_bark")
     # Windows that end at 2.5 and 3.0 s hold all of it.
     assert barks == 2
@@ -89,7 +89,7 @@ def test_a_sound_shorter_than_a_window_counts_where_half_of_it_is_heard() -> Non
 
 def test_backgrounds_and_sounds_of_no_class_are_background_throughout() -> None:
     bed = stream("", 0.0, 6.0)
-    targets = rows_of(Hearing((), (bed,), (bed,), (), ())).targets
+    targets = rows_of(EmbeddedStreams((), (bed,), (bed,), (), ())).targets
     assert (targets.argmax(axis=1) == LABELS.index(BACKGROUND)).all()
     assert len(targets) == 24
 
@@ -99,7 +99,7 @@ def test_the_head_is_the_logistic_regression_of_each_label() -> None:
     embedding = rng.normal(1.0, 2.0, (400, 6)).astype(np.float32)
     truth = embedding @ rng.normal(0, 1, (6, 3)) + rng.normal(0, 2, (400, 3)) > 1.0
     decay = 0.05
-    head = fit_head(Rows(embedding, truth.astype(np.float32)), decay)
+    head = fit_head(TrainingRows(embedding, truth.astype(np.float32)), decay)
     deviation = embedding.std(axis=0) + 1e-3
     standardised = (embedding - embedding.mean(axis=0)) / deviation
     for label in range(3):
@@ -111,12 +111,12 @@ def test_the_head_is_the_logistic_regression_of_each_label() -> None:
 
 def test_more_decay_gives_smaller_weights() -> None:
     embedding = rng.normal(0, 1, (100, 4)).astype(np.float32)
-    rows = Rows(embedding, (embedding[:, :1] > 0).astype(np.float32))
+    rows = TrainingRows(embedding, (embedding[:, :1] > 0).astype(np.float32))
     sizes = [np.abs(fit_head(rows, decay).weights).sum() for decay in (0.01, 0.1, 1.0)]
     assert sizes == sorted(sizes, reverse=True)
 
 
-def test_what_it_makes_is_written_read_and_scores_as_it_was_fitted(made: Outcome) -> None:
+def test_what_it_makes_is_written_read_and_scores_as_it_was_fitted(made: AdapterOutcome) -> None:
     write_adapter(made.adapter)
     read = read_adapter(made.adapter.path)
     assert read.card == made.adapter.card
@@ -129,21 +129,21 @@ def test_what_it_makes_is_written_read_and_scores_as_it_was_fitted(made: Outcome
     np.testing.assert_allclose(scores, 1 / (1 + np.exp(-logits)), atol=1e-4)
 
 
-def test_it_knows_its_network_from_another(made: Outcome) -> None:
+def test_it_knows_its_network_from_another(made: AdapterOutcome) -> None:
     adapter = made.adapter
     adapter.check_network(adapter.on(listen), Path("bands.tflite"))
     with pytest.raises(PackageError, match=r"other\.tflite: is not the network"):
         adapter.check_network(adapter.on(lambda window: listen(2 * window)), Path("other.tflite"))
 
 
-def test_sounds_that_bands_tell_apart_are_told_apart(made: Outcome) -> None:
+def test_sounds_that_bands_tell_apart_are_told_apart(made: AdapterOutcome) -> None:
     assert made.clips.accuracy > 0.8
     values = {quality.measure: quality.value for quality in made.adapter.card.quality}
     assert values["clip accuracy, ten classes, mean logits"] == round(made.clips.accuracy, 4)
     assert not any(quality.recipe_cv for quality in made.adapter.card.quality)
 
 
-def test_a_second_making_hears_nothing_anew_and_fits_the_same(made: Outcome) -> None:
+def test_a_second_making_hears_nothing_anew_and_fits_the_same(made: AdapterOutcome) -> None:
     folder = made.adapter.path.parent
 
     def deaf(window: np.ndarray) -> np.ndarray:
@@ -152,15 +152,15 @@ def test_a_second_making_hears_nothing_anew_and_fits_the_same(made: Outcome) -> 
         assert abs(window.std() - 0.1) < 0.01
         return listen(window)
 
-    plan = Plan((1, 3), (2,), 0, "0.0.1", "sound-training adapter")
+    plan = AdapterPlan((1, 3), (2,), 0, "0.0.1", "sound-training adapter")
     again = make(plan, load(folder / "data"), Ear(deaf, "bands"), folder / "cache", made.adapter.path, silent)
     np.testing.assert_array_equal(again.adapter.weights, made.adapter.weights)
     same = again.adapter.card.model_copy(update={"created": made.adapter.card.created})
     assert same == made.adapter.card
 
 
-def test_the_records_hold_every_class_and_background(made: Outcome, tmp_path: Path) -> None:
-    write_records(made, Plan((1, 3), (2,), 0, "0.0.1", "sound-training adapter"), tmp_path)
+def test_the_records_hold_every_class_and_background(made: AdapterOutcome, tmp_path: Path) -> None:
+    write_records(made, AdapterPlan((1, 3), (2,), 0, "0.0.1", "sound-training adapter"), tmp_path)
     page = (tmp_path / "README.md").read_text()
     assert f"accuracy **{made.clips.accuracy:.3f}**" in page
     assert all(f"| {label} |" in page for label in CLASSES)
@@ -177,7 +177,7 @@ def test_a_network_that_is_absent_or_has_no_embedding_is_refused(tmp_path: Path)
         yamnet(odd)
 
 
-def test_an_adapter_for_another_path_is_the_same_but_for_it(made: Outcome, tmp_path: Path) -> None:
+def test_an_adapter_for_another_path_is_the_same_but_for_it(made: AdapterOutcome, tmp_path: Path) -> None:
     write_adapter(replace(made.adapter, path=tmp_path / "copy.npz"))
     write_adapter(made.adapter)
     assert (tmp_path / "copy.npz").read_bytes() == made.adapter.path.read_bytes()

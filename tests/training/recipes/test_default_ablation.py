@@ -23,7 +23,7 @@ from training.networks.compact import NetworkSpec
 from training.networks.windowed import WindowSpec
 from training.recipes.ablation.factors import GROUPS, NAME, Settings, models
 from training.recipes.ablation.front import Front, Pcen
-from training.recipes.ablation.listening import Heard, Streams, judge, prepare, thresholds
+from training.recipes.ablation.listening import ScoredMaterial, Streams, judge, prepare, thresholds
 from training.recipes.ablation.page import compose, gain
 from training.recipes.ablation.records import AblationRecord, read, read_all
 from training.recipes.shipped import HOP_FRAMES
@@ -94,7 +94,7 @@ def test_a_sound_is_heard_at_the_first_row_over_the_threshold() -> None:
     scores[10:, 0] = 0.3  # no more than the background
     scores[35:60, 0] = 0.8
     scape = _stream(scores.tolist(), (("air_conditioner", 2.0, 6.0), ("siren", 1.0, 3.0)))
-    judged = judge(Heard(np.zeros((1, LABELS), np.float32), (scape,), beds))
+    judged = judge(ScoredMaterial(np.zeros((1, LABELS), np.float32), (scape,), beds))
     assert judged.sounds == ("air_conditioner", "siren")
     assert judged.delays_s == (pytest.approx(1.6), None)
     assert judged.precision["air_conditioner"] is not None
@@ -206,12 +206,12 @@ def test_columns_are_what_the_monitor_scores(network: StreamSpec | WindowSpec, t
 def test_a_job_ends_in_a_record_and_is_made_again_when_the_recipe_changes(tmp_path: Path) -> None:
     pytest.importorskip("tensorflow")
     from training.data.corpora import load
-    from training.recipes.ablation.job import Place, found, planned, run_job
+    from training.recipes.ablation.job import AblationInputs, found, planned, run_job
     from training.recipes.shipped import School
     from training.records.jobs import Job
 
     root = write_corpora(tmp_path / "data", folds=(1, 2))
-    place = Place(load(root), School(tmp_path / "none", ()), tmp_path, tmp_path / "runs")
+    place = AblationInputs(load(root), School(tmp_path / "none", ()), tmp_path, tmp_path / "runs")
     network = replace(WINDOWS, network=replace(WINDOWS.network, n_mels=40))
     base = Settings(run=StreamRun(network=network, epochs=1, steps=2, batch=4), front=Front(bands=40))
     job = Job("honest", changed(NAME, {"run.taught": 0.0}), 1, 0)

@@ -12,7 +12,7 @@ import pytest
 from training.data.corpora import CLASSES
 from training.errors import DataError
 from training.networks.compact import Cost
-from training.records.jobs import DataUse, Epoch, Job, JobRecord, Making, Outcome, read, read_all
+from training.records.jobs import ClipOutcomes, DataUse, Epoch, Job, JobRecord, Making, read, read_all
 
 _JOB = Job("honest", "compact", 1, 0)
 
@@ -32,7 +32,7 @@ def record(clips: int = 873, job: Job = _JOB) -> JobRecord:
         (Epoch(1, 2.0, 3.0, val_accuracy=0.3), Epoch(2, 1.5, 3.0, val_accuracy=0.4)),
         2,
         Cost(12345, 67890),
-        Outcome(
+        ClipOutcomes(
             stems,
             tuple(map(str, recordings)),
             rng.integers(1, 3, clips),

@@ -14,8 +14,15 @@ import keras
 import tensorflow as tf
 
 from training.data.corpora import CLASSES
-from training.robustness.attacks.in_features import EPSILONS_DB, LARGE_DB, Effort, Pushed, attack_features
-from training.robustness.attacks.methods import nearest_features, push_features, push_once, right
+from training.robustness.attacks.in_features import (
+    EPSILONS_DB,
+    LARGE_DB,
+    FeatureEffort,
+    Pushed,
+    attack_features,
+)
+from training.robustness.attacks.methods import right
+from training.robustness.attacks.on_features import nearest_features, push_features, push_once
 from training.robustness.targets.networks import Target
 from training.robustness.targets.planted import CLIPS, by_level, planted
 
@@ -28,7 +35,7 @@ def toy(margin_db: float, wrong: int = 0) -> Target:
 
 
 def attacked(target: Target, **effort: Any) -> Pushed:
-    chosen = Effort(**{"steps": 5, "second": "FMN", "second_steps": 60, **effort})
+    chosen = FeatureEffort(**{"steps": 5, "second": "FMN", "second_steps": 60, **effort})
     return attack_features(target, chosen, lambda text: None)
 
 

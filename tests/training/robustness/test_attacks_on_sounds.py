@@ -29,7 +29,7 @@ from training.robustness.attacks.in_sound import (
     PEAKS_DB,
     QUICK,
     SNRS_DB,
-    Effort,
+    SoundEffort,
     _noise,
     attack_sound,
 )
@@ -150,7 +150,7 @@ def test_what_a_random_start_alone_fools_is_not_robust(monkeypatch: pytest.Monke
         f"{place}.descend", lambda heard, given, labels, snr, steps, start=1: over if start else given
     )
     monkeypatch.setattr(f"{place}.deepfool", lambda heard, given, *rest: given)
-    found = attack_sound(listening(1.0), Effort(2, 1, 1, 0, 0), lambda text: None)
+    found = attack_sound(listening(1.0), SoundEffort(2, 1, 1, 0, 0), lambda text: None)
     assert found.alone["PGD 20 dB"] == found.right == (True,) * len(truth)
     assert found.alone["PGD 20 dB, start 1"] == (False,) * len(truth)
     assert found.withstood["20"] == (False,) * len(truth)
@@ -230,7 +230,7 @@ def test_deepfool_crosses_the_boundary_and_needs_less_where_classes_lie_nearer()
 def test_the_findings_by_sound_hold_what_they_must(monkeypatch: pytest.MonkeyPatch) -> None:
     sounds, _ = tilted(5)
     monkeypatch.setattr("training.robustness.attacks.in_sound.sounds_of", lambda clips, rate: sounds)
-    effort = Effort(steps=5, short=2, second_steps=100, second_clips=3)
+    effort = SoundEffort(steps=5, short=2, second_steps=100, second_clips=3)
     found = attack_sound(listening(1.0), effort, lambda text: None)
     assert all(found.right)
     assert not any(found.dead)

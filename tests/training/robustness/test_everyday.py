@@ -24,7 +24,7 @@ from training.robustness.corruptions.disturbances import CLEAN, RATE, Disturbanc
 from training.robustness.corruptions.everyday import Finding, findings
 from training.robustness.page import tables
 from training.robustness.page.gather import Findings
-from training.robustness.targets.subjects import Panel, Subject, chosen, of_package
+from training.robustness.targets.subjects import FoldSubjects, Subject, chosen, of_package
 
 _TIME = np.arange(RATE) / RATE
 TONE = (0.3 * np.sin(2 * np.pi * 440 * _TIME)).astype(np.float32)
@@ -44,13 +44,13 @@ def louder_is_siren(sounds: Any) -> Any:
 
 
 @pytest.fixture
-def panel(tmp_path: Path) -> Panel:
+def panel(tmp_path: Path) -> FoldSubjects:
     clips = []
     for number in range(6):
         path = tmp_path / f"clip{number}.wav"
         soundfile.write(path, TONE * (1.0 if number % 2 else 0.1), RATE)
         clips.append(Clip(path, "UrbanSound8K", str(number), "siren" if number % 2 else "dog_bark", 1))
-    return Panel(1, tuple(clips), (Subject("loudness", louder_is_siren),))
+    return FoldSubjects(1, tuple(clips), (Subject("loudness", louder_is_siren),))
 
 
 @pytest.mark.parametrize("snr_db", [20.0, 0.0, -5.0])
@@ -104,7 +104,7 @@ def test_a_disturbance_is_the_same_for_every_model_and_keeps_the_length() -> Non
         assert np.isfinite(first).all()
 
 
-def test_what_is_lost_is_lost_against_the_clean_clip_and_names_are_of_one_thing(panel: Panel) -> None:
+def test_what_is_lost_is_lost_against_the_clean_clip_and_names_are_of_one_thing(panel: FoldSubjects) -> None:
     quiet = Disturbance("quiet", "gain", "", changes=(lambda samples, rng: samples * np.float32(0.1),))
     clean, softer = findings([panel], [Disturbance(CLEAN, CLEAN, ""), quiet], [(1,)], lambda text: None)
     assert (clean.figures.accuracy, clean.lost.value) == (1.0, 0.0)
@@ -115,7 +115,7 @@ def test_what_is_lost_is_lost_against_the_clean_clip_and_names_are_of_one_thing(
     assert names[0] == CLEAN
 
 
-def test_every_pool_of_folds_is_counted_for_itself_unless_a_fold_is_missing(panel: Panel) -> None:
+def test_every_pool_of_folds_is_counted_for_itself_unless_a_fold_is_missing(panel: FoldSubjects) -> None:
     other = replace(panel, fold=2, clips=panel.clips[1::2])
     pools = [(1, 2), (2,), (2, 3)]
     found = findings([panel, other], [Disturbance(CLEAN, CLEAN, "")], pools, lambda text: None)
@@ -124,12 +124,12 @@ def test_every_pool_of_folds_is_counted_for_itself_unless_a_fold_is_missing(pane
     assert [row[2] for pool in by_pool.values() for row in tables.everyday(pool).rows] == [9, 3]
 
 
-def test_without_the_clean_clip_there_is_nothing_to_compare_to(panel: Panel) -> None:
+def test_without_the_clean_clip_there_is_nothing_to_compare_to(panel: FoldSubjects) -> None:
     with pytest.raises(ValueError, match="must, as what others are compared to"):
         findings([panel], [Disturbance("quiet", "gain", "")], [(1,)], lambda text: None)
 
 
-def test_the_chosen_clips_do_not_depend_on_the_order_of_the_table(panel: Panel) -> None:
+def test_the_chosen_clips_do_not_depend_on_the_order_of_the_table(panel: FoldSubjects) -> None:
     assert chosen(panel.clips, 3) == chosen(panel.clips[::-1], 3)
     assert len(chosen(panel.clips, 0)) == 6
 
@@ -141,7 +141,7 @@ def test_the_shipped_package_is_heard_as_the_daemon_runs_it() -> None:
     assert np.isfinite(long).all()
 
 
-def test_findings_come_back_from_their_file(panel: Panel, tmp_path: Path) -> None:
+def test_findings_come_back_from_their_file(panel: FoldSubjects, tmp_path: Path) -> None:
     found = findings([panel], [Disturbance(CLEAN, CLEAN, "")], [(1,)], lambda text: None)
     record = records.FindingsRecord({"clips": 6}, found, RunTime(1.0, 1.0))
     path = Store(tmp_path, records.FINDINGS).write("everyday", record)

@@ -21,7 +21,7 @@ from training.data.corpora import CLASSES
 from training.errors import DataError
 from training.networks.compact import Cost
 from training.records.envelope import RunTime
-from training.records.jobs import DataUse, Job, JobRecord, Making, Outcome
+from training.records.jobs import ClipOutcomes, DataUse, Job, JobRecord, Making
 from training.records.store import Store
 from training.robustness import records
 from training.robustness.attacks import universal
@@ -29,7 +29,7 @@ from training.robustness.attacks.in_features import (
     EPSILONS_DB,
     LARGE_DB,
     QUICK,
-    Effort,
+    FeatureEffort,
     Pushed,
     attack_features,
 )
@@ -40,7 +40,7 @@ from training.robustness.page.compose import compose
 from training.robustness.page.gather import Findings, gather, share
 from training.robustness.page.hardening import Side, is_hardened, pair, plain_of
 from training.robustness.page.sanity import checks
-from training.robustness.plan import Plan, facts, state_of
+from training.robustness.plan import AnalysisPlan, facts, state_of
 from training.robustness.played import transfer
 from training.robustness.targets.planted import MARGINS_DB, by_level, planted
 from training.robustness.targets.subjects import named
@@ -51,7 +51,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:Please import `gaussian_filter`:DeprecationWarning"),
     pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),
 ]
-EFFORT = Effort(steps=5, restarts=0, second="FMN", second_steps=40)
+EFFORT = FeatureEffort(steps=5, restarts=0, second="FMN", second_steps=40)
 PLAIN, HARD = "compact~epochs=30", "compact~epochs=30~hardening.beta=1"
 CLIPS = ("a", "b", "c", "d")
 
@@ -64,7 +64,9 @@ def side(model: str, snrs: tuple[float | None, ...], right: tuple[bool, ...] = (
     """Four clips of fold 1, ``right`` or not, that fall to perturbations at these SNRs."""
     truth = np.array([0, 1, 2, 3])
     guess = np.where(right, truth, 9)
-    clips = Outcome(CLIPS, CLIPS, np.ones(4, np.int64), truth, guess, np.eye(10, dtype=np.float32)[guess])
+    clips = ClipOutcomes(
+        CLIPS, CLIPS, np.ones(4, np.int64), truth, guess, np.eye(10, dtype=np.float32)[guess]
+    )
     record = JobRecord(
         Job("honest", model, 1, 0), DataUse((2, 3), "some", 10, 2, CLASSES), Making({}, {}, "", "", 1.0), (),
         30, Cost(1, 1), clips,
@@ -202,7 +204,9 @@ def test_the_command_attacks_makes_a_page_and_goes_on_where_it_stopped(
 ) -> None:
     # The light runtime's form of a network is made by a process of its own, and has tests of its own.
     monkeypatch.setattr("training.robustness.played.analyses.conversions", lambda source, say: [])
-    monkeypatch.setattr("training.robustness.played.analyses._QUICK_EFFORT", universal.Effort(steps=1))
+    monkeypatch.setattr(
+        "training.robustness.played.analyses._QUICK_EFFORT", universal.UniversalEffort(steps=1)
+    )
     monkeypatch.setattr("training.robustness.plan.QUICK", replace(QUICK, deepfool_steps=10, second_steps=5))
     write_corpora(tmp_path / "data", folds=(1, 2, 3))
     write_backgrounds(tmp_path / "data", kinds=("street", "speech"))
@@ -281,7 +285,7 @@ def test_what_the_same_networks_did_with_other_packages_is_one_row_and_earlier_r
 
 def test_a_record_is_out_of_date_when_the_network_or_a_recording_is_another(tmp_path: Path) -> None:
     write_corpora(tmp_path / "data", folds=(1, 2, 3))
-    plan = Plan(Options(tmp_path / "data", runs=tmp_path / "runs"), ("compact",), (1,), (0,), 4, True)
+    plan = AnalysisPlan(Options(tmp_path / "data", runs=tmp_path / "runs"), ("compact",), (1,), (0,), 4, True)
     (job,) = plan.jobs(["compact"])
     state = state_of(job, plan.options)
     state.parent.mkdir(parents=True)

@@ -20,8 +20,8 @@ from training.robustness.attacks.universal import (
     PERIOD,
     SIREN,
     SNRS_DB,
-    Effort,
     Universal,
+    UniversalEffort,
     added,
     folded_rooms,
     is_heard,
@@ -103,7 +103,7 @@ def test_a_sound_that_was_learnt_hides_sirens() -> None:
 
 def test_every_level_is_searched_from_the_loudest_on_and_judged() -> None:
     said: list[str] = []
-    waves = search(by_whistle, hisses(2), "raise", Effort(steps=1), said.append)
+    waves = search(by_whistle, hisses(2), "raise", UniversalEffort(steps=1), said.append)
     assert [*waves] == sorted(SNRS_DB)
     assert len(said) == len(SNRS_DB)
     for by_snr in judged(by_whistle, waves, hisses(2, seed=1)):

@@ -35,7 +35,7 @@ from training.robustness.played.transfer import transfer as played_to
 from training.robustness.targets.networks import target
 from training.robustness.targets.planted import planted
 from training.robustness.targets.subjects import Subject, of_published
-from training.stream_eval.replayed import Event, Heard
+from training.stream_eval.replayed import Detections, Event
 from training.study.task import Options
 
 # foolbox imports scipy by an older name.
@@ -153,7 +153,7 @@ def test_an_alert_counts_if_it_is_a_siren_decided_after_the_onset(monkeypatch: p
     )
     monkeypatch.setattr(alerts, "listen", lambda assembly, files: [*files])
     monkeypatch.setattr(
-        alerts, "Profile", lambda assembly: SimpleNamespace(heard=lambda s: Heard(heard, (1.0,) * 4))
+        alerts, "Profile", lambda assembly: SimpleNamespace(heard=lambda s: Detections(heard, (1.0,) * 4))
     )
     listener: Any = SimpleNamespace(overrides={"quiet": ()}, assembly=lambda profile: profile)
     assert raised(listener, scenes) == {"quiet": (True, False, False, True)}

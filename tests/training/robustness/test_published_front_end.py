@@ -16,7 +16,7 @@ from training.base.arrays import Floats
 from training.features.extract import extract
 from training.features.spec import presets
 from training.records.jobs import Job
-from training.robustness.attacks.in_sound import Effort, attack_sound
+from training.robustness.attacks.in_sound import SoundEffort, attack_sound
 from training.robustness.attacks.methods import quantised, sounds_of
 from training.robustness.targets.networks import Target, target
 from training.robustness.targets.published_front_end import on_waveforms, seed_frames, seed_mel
@@ -110,7 +110,7 @@ def test_a_published_network_hears_a_sound_as_the_study_does(recurrent: Target) 
 
 
 def test_a_published_network_is_attacked_by_sound_at_its_own_rate(recurrent: Target) -> None:
-    found = attack_sound(recurrent, Effort(1, 1, 1, 2, 25), lambda text: None)
+    found = attack_sound(recurrent, SoundEffort(1, 1, 1, 2, 25), lambda text: None)
     assert len(found.right) == len(recurrent.clips)
     assert found.withstood["inf"] == found.right
     kept = [sum(found.withstood[name]) for name in ("inf", "60", "20", "10", "-20")]

@@ -10,7 +10,7 @@ pytest.importorskip("tensorflow")
 
 from training.errors import DataError
 from training.records.jobs import Job
-from training.robustness.attacks.methods import nearest_features, push_features
+from training.robustness.attacks.on_features import nearest_features, push_features
 from training.robustness.targets.networks import Target, target
 from training.study.jobs import make_task
 from training.study.task import Options

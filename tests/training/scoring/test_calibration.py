@@ -18,7 +18,7 @@ from training.mixing.streams import Scored
 from training.scoring.calibration import (
     BUDGETS,
     TEMPERS,
-    Heard,
+    CalibrationStreams,
     fit_class,
     fit_temperature,
     lowered,
@@ -41,17 +41,17 @@ def stream(scores: np.ndarray, label: str = "", onset_s: float = 0.0, offset_s: 
     return Scored("", label, onset_s, offset_s, times, rows, levels)
 
 
-def heard(own: float = 0.9, other: float = 0.1, alarms: int = 0, alarm: float = ALARM) -> Heard:
+def heard(own: float = 0.9, other: float = 0.1, alarms: int = 0, alarm: float = ALARM) -> CalibrationStreams:
     """Scenes of the class that reach ``own``, of another that reach ``other``, and an hour of background."""
     peak = np.zeros(20)
     peak[7:11] = 1.0
     scenes = [stream(peak * own, "dog_bark", 3.0, 5.0)] * 10 + [stream(peak * other, "siren", 3.0, 5.0)] * 10
     bed = np.zeros(7200)
     bed[100 : 100 + 100 * alarms : 100] = alarm
-    return Heard(tuple(scenes), (stream(bed),), (), 2.0, HOP_S)
+    return CalibrationStreams(tuple(scenes), (stream(bed),), (), 2.0, HOP_S)
 
 
-def once_in_three_hours() -> Heard:
+def once_in_three_hours() -> CalibrationStreams:
     """As often as the quiet profile allows, once the hours are rounded."""
     assert round(BUDGETS["quiet"].alarms_per_hour * 3) == 1
     return replace(heard(), beds=heard(alarms=1).beds + heard().beds * 2)
@@ -145,7 +145,7 @@ def test_other_sounds_that_raise_the_class_lift_its_threshold() -> None:
 def test_short_sounds_that_are_no_class_count_by_their_share() -> None:
     surprising = np.zeros(10_000)
     surprising[::20] = 0.6
-    with_others = Heard(heard().scenes, heard().beds, (stream(surprising),), 2.0, HOP_S)
+    with_others = CalibrationStreams(heard().scenes, heard().beds, (stream(surprising),), 2.0, HOP_S)
     assert fit_class("dog_bark", COLUMN, with_others).profiles["quiet"].enter > 0.6
 
 
@@ -161,7 +161,7 @@ def test_every_fitted_class_can_be_switched_on_by_its_shortest_sound(label: str)
         scores = np.clip(rng.normal(level, 0.3, (10, 20)), 0, 1)
         scenes = tuple(stream(row, own, 3.0, 5.0) for row in scores for own in (label, "other"))
         beds = (stream(np.clip(rng.normal(0.2, 0.2, 2000), 0, 1)),)
-        fitted = fit_class(label, COLUMN, Heard(scenes, beds, (), 2.0, HOP_S))
+        fitted = fit_class(label, COLUMN, CalibrationStreams(scenes, beds, (), 2.0, HOP_S))
         for settings in fitted.profiles.values():
             assert check_feasible(label, settings, TEMPERS[label].shortest_s, 2.0, HOP_S) is None
 

@@ -7,7 +7,7 @@ import pytest
 
 from monitor.settings import ClassSettings
 from training.mixing.soundscapes import Soundscape, Truth
-from training.stream_eval.psds import Table, _set_back, psds
+from training.stream_eval.psds import ScoreTable, _set_back, psds
 
 pytest.importorskip("sed_scores_eval", reason="an extra: it is compiled at installation")
 
@@ -23,14 +23,14 @@ def scapes() -> list[Soundscape]:
     return [Soundscape(f"scene{i}", np.zeros(60 * 16_000, np.float32), sounds) for i in range(3)]
 
 
-def _scores(scapes: list[Soundscape], high: float, shift_s: float = 0.0) -> list[Table]:
+def _scores(scapes: list[Soundscape], high: float, shift_s: float = 0.0) -> list[ScoreTable]:
     tables = []
     for scape in scapes:
         scores = np.full((600, 2), 0.01)
         for truth in scape.truths:
             on, off = (round((t + shift_s) / HOP_S) for t in (truth.onset_s, truth.offset_s))
             scores[on:off, LABELS.index(truth.label)] = high
-        tables.append(Table(EDGES, scores))
+        tables.append(ScoreTable(EDGES, scores))
     return tables
 
 
@@ -41,7 +41,7 @@ def test_scores_that_tell_the_truth_reach_one(scapes: list[Soundscape], high: fl
 
 
 def test_scores_that_never_change_reach_nothing(scapes: list[Soundscape]) -> None:
-    silent = [Table(EDGES, np.full((600, 2), 0.01)) for _ in scapes]
+    silent = [ScoreTable(EDGES, np.full((600, 2), 0.01)) for _ in scapes]
     assert psds(scapes, silent, LABELS) == pytest.approx({"psds1": 0.0, "psds2": 0.0}, abs=0.01)
 
 

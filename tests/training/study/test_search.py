@@ -20,11 +20,11 @@ from optuna.trial import TrialState
 from training.base.report import write
 from training.errors import StorageError
 from training.study.search.page import compose
-from training.study.search.run import Plan, best_first, open_storage, open_study, search, shown
+from training.study.search.run import SearchPlan, best_first, open_storage, open_study, search, shown
 from training.study.search.space import published_space
 
 _SPACE = {"rate": FloatDistribution(0.1, 1.0)}
-PLAN = Plan("net", (1, 2), 3, 0, "urbansound8k", _SPACE)
+PLAN = SearchPlan("net", (1, 2), 3, 0, "urbansound8k", _SPACE)
 
 
 def quality(model: str, fold: int) -> tuple[float, int]:
@@ -33,7 +33,7 @@ def quality(model: str, fold: int) -> tuple[float, int]:
 
 
 @contextmanager
-def _open(url: str, plan: Plan = PLAN) -> Iterator[optuna.Study]:
+def _open(url: str, plan: SearchPlan = PLAN) -> Iterator[optuna.Study]:
     with open_storage(url, heartbeat_s=1) as storage:
         yield open_study(storage, "test", plan)
 
@@ -96,10 +96,10 @@ def test_a_trial_that_failed_is_tried_again_with_the_same_settings(study: optuna
 
 
 def test_a_study_with_another_plan_is_refused(url: str, study: optuna.Study) -> None:
-    other_folds = Plan("net", (1, 2, 3), 3, 0, "urbansound8k", _SPACE)
+    other_folds = SearchPlan("net", (1, 2, 3), 3, 0, "urbansound8k", _SPACE)
     with pytest.raises(StorageError, match="name another: --study"), _open(url, other_folds):
         pass
-    other_space = Plan("net", (1, 2), 3, 0, "urbansound8k", published_space())
+    other_space = SearchPlan("net", (1, 2), 3, 0, "urbansound8k", published_space())
     with pytest.raises(StorageError, match="was begun as"), _open(url, other_space):
         pass
 

@@ -18,7 +18,7 @@ from training.fit.lessons import LessonPlan
 from training.fit.trained import trained
 from training.records.jobs import Job
 from training.robustness.attacks.in_sound import QUICK, attack_sound
-from training.robustness.attacks.methods import push_features
+from training.robustness.attacks.on_features import push_features
 from training.robustness.targets.front_end import log_mel
 from training.robustness.targets.networks import Target, target
 from training.study.jobs import run_job

@@ -54,14 +54,14 @@ def search(
     from training.study.folds import labelled
     from training.study.search.evaluate import Validated
     from training.study.search.page import compose
-    from training.study.search.run import Plan, open_storage, open_study, shown
+    from training.study.search.run import SearchPlan, open_storage, open_study, shown
     from training.study.search.run import search as run
     from training.study.search.space import space_of
     from training.study.task import Options
 
     folds = folds or labelled(load(data_root(data)), corpus).folds
     name = name or f"{model}-{corpus}-{epochs}"
-    plan = Plan(model, folds, epochs, seed, corpus, space_of(model))
+    plan = SearchPlan(model, folds, epochs, seed, corpus, space_of(model))
     options = Options(data, corpus, cache, runs / name, epochs)
     evaluate = Validated(options, seed, runs / name / "records", _say)
     with open_storage(storage) as opened:

@@ -27,7 +27,7 @@ from training.recipes.ablation.front import Front
 from training.recipes.ablation.listening import Material, judge, listen, prepare
 from training.recipes.ablation.records import ABLATIONS, AblationRecord
 from training.recipes.shipped import HOP_FRAMES, School
-from training.recipes.shipped_report import clips_of
+from training.recipes.shipped_records import clips_of
 from training.records.envelope import plain
 from training.records.jobs import DataUse, Epoch, Job, JobRecord, Making, job_key
 from training.records.store import Store
@@ -35,7 +35,7 @@ from training.scoring.evaluation import clip_figures
 
 
 @dataclass(frozen=True)
-class Place:
+class AblationInputs:
     """What all jobs share; ``cache`` keeps frames, ``runs`` the states after each epoch."""
 
     corpora: Corpora
@@ -67,7 +67,7 @@ def settings(job: Job, base: Settings) -> Settings:
     return made
 
 
-def found(job: Job, base: Settings, place: Place, records: Path) -> AblationRecord | None:
+def found(job: Job, base: Settings, place: AblationInputs, records: Path) -> AblationRecord | None:
     """Return the job's record under ``records`` where it was made with these settings from these clips."""
     split = leave_one_out(place.corpora, place.folds)[job.test_fold]
     tested = [clip.path.stem for clip, _ in split.test.events]
@@ -75,7 +75,7 @@ def found(job: Job, base: Settings, place: Place, records: Path) -> AblationReco
     return Store(records, ABLATIONS).find(str(job), key)
 
 
-def run_job(job: Job, base: Settings, place: Place, say: Progress) -> AblationRecord:
+def run_job(job: Job, base: Settings, place: AblationInputs, say: Progress) -> AblationRecord:
     """Train, or go on where an earlier call stopped; hear the fold that was left out."""
     made, begun = settings(job, base), (time.process_time(), time.monotonic())
     split = leave_one_out(place.corpora, place.folds)[job.test_fold]
@@ -101,7 +101,7 @@ def run_job(job: Job, base: Settings, place: Place, say: Progress) -> AblationRe
 
 
 def _trained(
-    job: Job, made: Settings, part: Part, place: Place, folder: Path, say: Progress
+    job: Job, made: Settings, part: Part, place: AblationInputs, folder: Path, say: Progress
 ) -> tuple[Any, Any]:
     run = replace(made.run, network=made.network, seed=job.seed + made.run.seed)
     front_end = made.front.front_end(place.cache, made.network.window)
@@ -112,7 +112,7 @@ def _trained(
     return train(run, mixer, lessons, scaling, folder, lambda text: say(f"{job}: {text}")), scaling
 
 
-def _lessons(job: Job, made: Settings, part: Part, place: Place, say: Progress) -> Lessons:
+def _lessons(job: Job, made: Settings, part: Part, place: AblationInputs, say: Progress) -> Lessons:
     front_end = made.front.front_end(place.cache, made.network.window)
     return make_lessons(
         part, place.school.unlabelled, front_end, made.network.lead, place.school.teacher, made.lessons,

@@ -88,7 +88,7 @@ def _at(samples: Waveform, rate: int) -> Waveform:
 
 
 @dataclass(frozen=True)
-class Heard:
+class ScoredMaterial:
     """Mean logits of clips, shape (clips, labels); soundscapes and backgrounds by column."""
 
     clips: Floats
@@ -96,7 +96,7 @@ class Heard:
     beds: tuple[Scored, ...]
 
 
-def listen(model: Any, network: Form, scaling: Scaling, material: Material) -> Heard:
+def listen(model: Any, network: Form, scaling: Scaling, material: Material) -> ScoredMaterial:
     """Let the whole-sequence form hear the material."""
 
     def columns(tracks: Sequence[Decibels]) -> list[Floats]:
@@ -107,7 +107,7 @@ def listen(model: Any, network: Form, scaling: Scaling, material: Material) -> H
     clips = np.stack([logits[unheard:].mean(axis=0) for logits in columns(material.clips)])
     scapes = columns([track for track, _ in material.scapes])
     beds = columns(material.beds)
-    return Heard(
+    return ScoredMaterial(
         clips,
         tuple(
             _scored(logits, column_s, truths)
@@ -168,7 +168,7 @@ class Streams:
     delays_s: tuple[float | None, ...]
 
 
-def judge(heard: Heard) -> Streams:
+def judge(heard: ScoredMaterial) -> Streams:
     """Judge soundscapes and backgrounds; the threshold of a class is what its score on backgrounds allows."""
     from sklearn.metrics import average_precision_score
 

@@ -11,17 +11,13 @@ from numpy.typing import NDArray
 
 from training.base.arrays import Floats
 from training.base.progress import Progress
-from training.robustness.attacks.methods import (
-    Bounds,
-    Labels,
-    Logits,
+from training.robustness.attacks.methods import Bounds, Labels, Logits, dead, right
+from training.robustness.attacks.on_features import (
     Nearest,
-    dead,
     nearest_features,
     push_at_random,
     push_features,
     push_once,
-    right,
 )
 from training.robustness.attacks.runs import Runs, batches, figures, placed
 from training.robustness.corruptions.disturbances import coloured
@@ -36,7 +32,7 @@ NOISES = {"Gaussian noise": 0.0, "pink noise": 1.0}
 
 
 @dataclass(frozen=True)
-class Effort:
+class FeatureEffort:
     """How hard is tried: steps and extra random starts of PGD, steps of the attacks for the least change.
 
     ``second`` checks DeepFool by another method, on those of the first ``second_clips`` clips that are right.
@@ -50,7 +46,7 @@ class Effort:
     second_clips: int = 25
 
 
-QUICK = Effort(steps=10, restarts=0, second="FMN", second_steps=40, second_clips=100)
+QUICK = FeatureEffort(steps=10, restarts=0, second="FMN", second_steps=40, second_clips=100)
 
 
 @dataclass(frozen=True)
@@ -82,7 +78,7 @@ class Pushed:
     second_rms_db: tuple[float | None, ...]
 
 
-def attack_features(target: Target, effort: Effort, say: Progress) -> Pushed:
+def attack_features(target: Target, effort: FeatureEffort, say: Progress) -> Pushed:
     """Attack a network by every run and budget."""
     job, clips = target.job, target.clips
     every = np.arange(len(clips))
@@ -131,7 +127,7 @@ class _Session:
         return figures(rms, ~self.runs.left[name])
 
 
-def _batch(target: Target, rows: NDArray[np.int64], effort: Effort, say: Progress) -> dict[str, Any]:
+def _batch(target: Target, rows: NDArray[np.int64], effort: FeatureEffort, say: Progress) -> dict[str, Any]:
     decibels, truth, logits = target.decibels[rows], target.truth[rows], target.given(rows)
     session, bounds = _Session(logits, decibels, truth, target.bounds_db), target.bounds_db
     for epsilon in (0.0, *EPSILONS_DB, LARGE_DB):
@@ -164,7 +160,7 @@ def _batch(target: Target, rows: NDArray[np.int64], effort: Effort, say: Progres
     }
 
 
-def _at_epsilon(session: _Session, epsilon: float, effort: Effort) -> None:
+def _at_epsilon(session: _Session, epsilon: float, effort: FeatureEffort) -> None:
     logits, decibels, truth, bounds = session.logits, session.decibels, session.truth, session.bounds_db
     name, budgeted = f"PGD {epsilon:g} dB", epsilon in EPSILONS_DB
     if budgeted:

@@ -46,7 +46,7 @@ _BATCH = 50
 
 
 @dataclass(frozen=True)
-class Effort:
+class SoundEffort:
     """How hard is tried: steps of PGD from the sound itself, of a short run first (0: none), random starts.
 
     FMN checks DeepFool with ``second_steps`` on the first ``second_clips`` clips (0: none).
@@ -59,7 +59,7 @@ class Effort:
     second_clips: int = 25
 
 
-QUICK = Effort(steps=10, short=0, restarts=0, second_clips=0)
+QUICK = SoundEffort(steps=10, short=0, restarts=0, second_clips=0)
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ class Attacked:
     second_snr_db: tuple[float | None, ...]
 
 
-def attack_sound(target: Target, effort: Effort, say: Progress) -> Attacked:
+def attack_sound(target: Target, effort: SoundEffort, say: Progress) -> Attacked:
     """Attack a network by sound, at its own rate, at every SNR and peak and by the least perturbation.
 
     Raises
@@ -166,7 +166,7 @@ class _Session:
 
 
 def _batch(
-    heard: Logits, sounds: Floats, truth: Labels, asked: Kept, effort: Effort, say: Progress
+    heard: Logits, sounds: Floats, truth: Labels, asked: Kept, effort: SoundEffort, say: Progress
 ) -> dict[str, Any]:
     session = _Session(heard, sounds, truth)
     for snr in (NOTHING_DB, *SNRS_DB, LOUD_DB):
@@ -199,7 +199,7 @@ def _batch(
     }
 
 
-def _at_snr(session: _Session, snr: float, effort: Effort) -> None:
+def _at_snr(session: _Session, snr: float, effort: SoundEffort) -> None:
     """A short run, one from the sound itself and some from random places; and noise as strong."""
     heard, sounds, truth = session.heard, session.sounds, session.truth
     name, budgeted = f"PGD {snr:g} dB", snr in SNRS_DB

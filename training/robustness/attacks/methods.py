@@ -7,7 +7,7 @@ file or a converter leaves of them.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,19 +20,16 @@ from training.robustness.targets.front_end import SECONDS
 
 Logits = Callable[[Any], Any]
 Labels = NDArray[np.int64]
-Nearest = Literal["DeepFool", "FMN", "CW"]
 Bounds = tuple[float, float]
 
 _FULL_SCALE = 32767.0
 UNBOUNDED_DB = (-300.0, 300.0)
 """The monitor's features lie far within; bounds that nothing comes near only set foolbox's scale."""
-_DEEPFOOL_STEPS, _DEEPFOOL_CLASSES = 50, 5
-_OVERSHOOT = 1.02
-_FMN_STEP_DB = 0.2
+_DEEPFOOL_STEPS, DEEPFOOL_CLASSES = 50, 5
+OVERSHOOT = 1.02
 _FMN_STEP = 0.02
 _TURNED_UP = tuple(amplitude_of_db(db) for db in range(2, 26, 2))
 """A change of less than half a step of 16 bits is rounded away."""
-_CW_SEARCHES, _CW_STEP, _CW_CONST = 4, 5e-4, 10.0
 
 
 def snr_db(sounds: Floats, perturbed: Floats) -> NDArray[np.float64]:
@@ -71,10 +68,10 @@ def deepfool(logits: Logits, sounds: Floats, truth: Labels) -> Floats:
 
     model = foolbox.TensorFlowModel(logits, bounds=(-1, 1), device="/CPU:0")
     attack = foolbox.attacks.L2DeepFoolAttack(
-        steps=_DEEPFOOL_STEPS, candidates=_DEEPFOOL_CLASSES, loss="logits"
+        steps=_DEEPFOOL_STEPS, candidates=DEEPFOOL_CLASSES, loss="logits"
     )
     moved, _, _ = attack(model, tf.constant(sounds), tf.constant(truth), epsilons=None)
-    return _finite(np.asarray(moved), sounds)
+    return finite(np.asarray(moved), sounds)
 
 
 def descend(
@@ -124,12 +121,12 @@ def _best(
         with tf.GradientTape() as tape:
             moved = tf.constant(sounds + delta)
             tape.watch(moved)
-            margins = _margins(logits(moved), truth)
-        margin = np.asarray(margins)
+            under = margins(logits(moved), truth)
+        margin = np.asarray(under)
         # The sound itself is no perturbation: from it the first step counts, wherever it leads.
         better = (margin > reached) & delta.any(axis=1)
         reached, best = np.where(better, margin, reached), np.where(better[:, None], delta, best)
-        delta = advance(delta, np.asarray(tape.gradient(margins, moved)))
+        delta = advance(delta, np.asarray(tape.gradient(under, moved)))
     return quantised(sounds + best)
 
 
@@ -145,10 +142,10 @@ def nearest_sounds(logits: Logits, sounds: Floats, truth: Labels, steps: int) ->
     model = foolbox.TensorFlowModel(
         lambda changes: logits(sounds + norm * changes), bounds=(-1, 1), device="/CPU:0"
     )
-    attack = _fmn()(steps=steps, max_stepsize=_FMN_STEP)
+    attack = foolbox_fmn()(steps=steps, max_stepsize=_FMN_STEP)
     changes, _, _ = attack(model, tf.zeros_like(sounds), tf.constant(truth), epsilons=None)
-    moved = sounds + np.float32(_OVERSHOOT) * norm * np.asarray(changes)
-    return _finite(np.clip(moved, -1.0, 1.0), sounds)
+    moved = sounds + np.float32(OVERSHOOT) * norm * np.asarray(changes)
+    return finite(np.clip(moved, -1.0, 1.0), sounds)
 
 
 def rounded(logits: Logits, sounds: Floats, moved: Floats, truth: Labels) -> Floats:
@@ -176,84 +173,7 @@ def dead(logits: Logits, inputs: Floats, truth: Labels) -> NDArray[np.bool_]:
     return lost
 
 
-def push_features(
-    logits: Logits, decibels: Floats, truth: Labels, epsilon_db: float, steps: int, restart: int = 0,
-    bounds_db: Bounds = UNBOUNDED_DB,
-) -> Floats:  # fmt: skip
-    """Return features changed by no more than ``epsilon_db`` in any bin towards a greater loss (PGD).
-
-    ``restart`` 0 begins at the features themselves; any other number draws a place to begin at.
-    """
-    import foolbox
-    import tensorflow as tf
-
-    tf.random.set_seed(restart)
-    attack = foolbox.attacks.LinfPGD(
-        abs_stepsize=2.5 * epsilon_db / steps, steps=steps, random_start=restart > 0
-    )
-    return _attacked(attack, logits, decibels, truth, epsilon_db, bounds_db)
-
-
-def push_at_random(
-    logits: Logits, decibels: Floats, truth: Labels, epsilon_db: float, tries: int,
-    bounds_db: Bounds = UNBOUNDED_DB,
-) -> Floats:  # fmt: skip
-    """Return features changed by ±``epsilon_db`` in every bin at random; the first try that fools is kept."""
-    rng = np.random.default_rng(0)
-    pushed: Floats = decibels.copy()
-    for _ in range(tries):
-        left = right(logits, pushed, truth)
-        signs = rng.choice(np.array([-1.0, 1.0], np.float32), decibels.shape)
-        pushed[left] = np.clip(decibels + np.float32(epsilon_db) * signs, *bounds_db)[left]
-    return pushed
-
-
-def push_once(
-    logits: Logits, decibels: Floats, truth: Labels, epsilon_db: float, bounds_db: Bounds = UNBOUNDED_DB
-) -> Floats:
-    """Return features after one step of ``epsilon_db`` along the sign of the gradient (FGSM)."""
-    import foolbox
-
-    return _attacked(foolbox.attacks.LinfFastGradientAttack(), logits, decibels, truth, epsilon_db, bounds_db)
-
-
-def nearest_features(
-    logits: Logits,
-    decibels: Floats,
-    truth: Labels,
-    how: Nearest,
-    steps: int,
-    bounds_db: Bounds = UNBOUNDED_DB,
-) -> Floats:
-    """Return features changed as little as the attack finds, in the sum of squares, for a wrong class.
-
-    ``how`` is foolbox's DeepFool, FMN (Pintor et al., 2021) or CW (Carlini and Wagner, 2017). A clip
-    that it could not move over a boundary comes back right.
-    """
-    from foolbox import attacks
-
-    if how == "DeepFool":
-        attack = attacks.L2DeepFoolAttack(steps=steps, candidates=_DEEPFOOL_CLASSES, loss="logits")
-    elif how == "FMN":
-        # A step is a norm over all bins: as much as so many dB in each.
-        attack = _fmn()(steps=steps, max_stepsize=_FMN_STEP_DB * decibels[0].size ** 0.5)
-    else:
-        # CW hides bounds in a tangent, in which what lies on one (the loudest band, silence) cannot move.
-        bounds_db = UNBOUNDED_DB
-        attack = attacks.L2CarliniWagnerAttack(
-            binary_search_steps=_CW_SEARCHES, steps=steps, stepsize=_CW_STEP, initial_const=_CW_CONST
-        )
-    moved = _attacked(attack, logits, decibels, truth, None, bounds_db)
-    if how == "DeepFool":
-        return moved
-    # foolbox's CW returns zeros for what it could not move. The rest goes over the boundary as far as
-    # DeepFool's does: on it, rounding decides which class is given.
-    change = np.where(moved.any(axis=(1, 2), keepdims=True), moved - decibels, np.float32(0))
-    over: Floats = decibels + np.float32(_OVERSHOOT) * change
-    return over
-
-
-def _fmn() -> Any:
+def foolbox_fmn() -> Any:
     """foolbox's FMN; its own projection (3.3.4) divides a norm by itself and so never shortens a change."""
     from foolbox import attacks
     from foolbox.attacks.gradient_descent_base import clip_lp_norms
@@ -265,18 +185,7 @@ def _fmn() -> Any:
     return Fmn
 
 
-def _attacked(
-    attack: Any, logits: Logits, decibels: Floats, truth: Labels, epsilon: float | None, bounds_db: Bounds
-) -> Floats:
-    import foolbox
-    import tensorflow as tf
-
-    model = foolbox.TensorFlowModel(logits, bounds=bounds_db, device="/CPU:0")
-    _, moved, _ = attack(model, tf.constant(decibels), tf.constant(truth), epsilons=epsilon)
-    return _finite(np.asarray(moved), decibels)
-
-
-def _finite(moved: Floats, before: Floats) -> Floats:
+def finite(moved: Floats, before: Floats) -> Floats:
     """What an attack with broken gradients returns is no change."""
     whole = np.isfinite(moved).all(axis=tuple(range(1, moved.ndim)), keepdims=True)
     return np.where(whole, moved, before)
@@ -289,7 +198,7 @@ def noise_like(perturbed: Floats, sounds: Floats, colour: Callable[[Waveform], W
     return quantised(sounds + _on_sphere(noise, radius))
 
 
-def _margins(logits: Any, truth: Labels) -> Any:
+def margins(logits: Any, truth: Labels) -> Any:
     """How far the best wrong class lies above the true one."""
     import tensorflow as tf
 

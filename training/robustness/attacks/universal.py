@@ -35,7 +35,7 @@ Heard = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
-class Effort:
+class UniversalEffort:
     """Gradient steps at every SNR."""
 
     steps: int = 30
@@ -177,7 +177,7 @@ def is_heard(heard: Logits, sounds: Floats) -> Heard:
 
 
 def search(
-    heard: Logits, learning: Floats, goal: Goal, effort: Effort, say: Progress
+    heard: Logits, learning: Floats, goal: Goal, effort: UniversalEffort, say: Progress
 ) -> dict[float, Waveform]:
     """Return a sound for every SNR; each search begins with what the louder one found."""
     wave: Waveform = np.random.default_rng(0).standard_normal(PERIOD).astype(np.float32)

@@ -12,7 +12,7 @@ from training.base.progress import Progress
 from training.data.audio import RATE, Waveform, read
 from training.data.corpora import CLASSES
 from training.robustness.corruptions.disturbances import CLEAN, Disturbance
-from training.robustness.targets.subjects import Panel
+from training.robustness.targets.subjects import FoldSubjects
 from training.scoring.intervals import Interval, difference
 from training.scoring.statistics import Figures, Rows, figures
 
@@ -32,7 +32,7 @@ class Finding:
 
 
 def findings(
-    panels: Sequence[Panel],
+    panels: Sequence[FoldSubjects],
     disturbances: Sequence[Disturbance],
     pools: Sequence[tuple[int, ...]],
     say: Progress,
@@ -67,10 +67,10 @@ def _of_folds(scored: Rows, folds: Sequence[int]) -> Rows:
 
 
 def _heard(
-    panels: Sequence[Panel], sounds: Sequence[Sequence[Waveform]], disturbance: Disturbance
+    panels: Sequence[FoldSubjects], sounds: Sequence[Sequence[Waveform]], disturbance: Disturbance
 ) -> dict[str, Rows]:
     """The outcome of each model's clips, its folds pooled."""
-    parts: dict[str, list[tuple[Panel, Floats]]] = {}
+    parts: dict[str, list[tuple[FoldSubjects, Floats]]] = {}
     for panel, recorded in zip(panels, sounds, strict=True):
         disturbed = [
             disturbance(sound, clip.path.stem) for sound, clip in zip(recorded, panel.clips, strict=True)
@@ -80,7 +80,7 @@ def _heard(
     return {name: rows_of(part) for name, part in parts.items()}
 
 
-def rows_of(parts: Sequence[tuple[Panel, Floats]]) -> Rows:
+def rows_of(parts: Sequence[tuple[FoldSubjects, Floats]]) -> Rows:
     """Return the scored clips of one model: what it gave, shape (clips, 10), panel by panel."""
     clips = [(panel.fold, clip) for panel, _ in parts for clip in panel.clips]
     logits = np.concatenate([given for _, given in parts])

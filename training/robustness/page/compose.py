@@ -34,23 +34,7 @@ def compose(findings: Findings, guide: str = "") -> Report:
         files["sounds-runs.csv"] = tables.sound_runs(findings)
         files["sounds-classes.csv"] = tables.sound_classes(findings)
         parts.append(_sounds(files))
-    if findings.examples:
-        files["examples.csv"] = tables_played.examples(findings)
-        parts.append(_examples(findings, files["examples.csv"]))
-    if findings.transferred:
-        files["transfer.csv"] = tables_played.transfer(findings)
-        parts.append(_transfer(files["transfer.csv"]))
-    if findings.alerted:
-        files["alerts.csv"] = tables_played.alerts(findings)
-        parts.append(_alerts(files["alerts.csv"]))
-        parts += [_LEARNT] * (not all(one.streets for one in findings.alerted))
-    if findings.universal:
-        drawn["universal.png"] = pictures.universal(findings)
-        files["universal.csv"] = tables_played.universal(findings)
-        files["universal-alerts.csv"] = tables_played.universal_alerts(findings)
-        files["universal-smallest.csv"] = tables_played.smallest(findings)
-        parts.append(_universal(files))
-        parts += [_LEARNT] * any(one.alerts and not one.streets for one in findings.universal)
+    parts += _played(findings, drawn, files)
     if findings.pairs:
         drawn["trade-off.png"] = pictures.trade_off(findings)
         files["hardening.csv"] = tables_hardening.pairs(findings)
@@ -68,6 +52,29 @@ def compose(findings: Findings, guide: str = "") -> Report:
         files["costs.csv"] = tables.costs(findings)
         parts.append(_costs(files["costs.csv"]))
     return Report("\n\n".join(parts) + "\n", drawn, files)
+
+
+def _played(findings: Findings, drawn: dict[str, Figure], files: dict[str, Table]) -> list[str]:
+    """Return what was played to others than the network it was made against; add pictures and tables."""
+    parts: list[str] = []
+    if findings.examples:
+        files["examples.csv"] = tables_played.examples(findings)
+        parts.append(_examples(findings, files["examples.csv"]))
+    if findings.transferred:
+        files["transfer.csv"] = tables_played.transfer(findings)
+        parts.append(_transfer(files["transfer.csv"]))
+    if findings.alerted:
+        files["alerts.csv"] = tables_played.alerts(findings)
+        parts.append(_alerts(files["alerts.csv"]))
+        parts += [_LEARNT] * (not all(one.streets for one in findings.alerted))
+    if findings.universal:
+        drawn["universal.png"] = pictures.universal(findings)
+        files["universal.csv"] = tables_played.universal(findings)
+        files["universal-alerts.csv"] = tables_played.universal_alerts(findings)
+        files["universal-smallest.csv"] = tables_played.smallest(findings)
+        parts.append(_universal(files))
+        parts += [_LEARNT] * any(one.alerts and not one.streets for one in findings.universal)
+    return parts
 
 
 _OPENING = """# How easily is it fooled?

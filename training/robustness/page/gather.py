@@ -17,7 +17,7 @@ from training.robustness.attacks.in_features import Pushed
 from training.robustness.attacks.in_sound import Attacked
 from training.robustness.attacks.universal import Universal
 from training.robustness.corruptions.everyday import Finding
-from training.robustness.page.hardening import Pair, Side, is_hardened, pair, plain_of
+from training.robustness.page.hardening import HardenedPair, Side, is_hardened, pair, plain_of
 from training.robustness.played.alerts import Alerted
 from training.robustness.played.examples import Example
 from training.robustness.played.transfer import Transferred
@@ -33,7 +33,7 @@ class Findings:
     pushed: tuple[Pushed, ...]
     planted: tuple[Pushed, ...]
     attacked: tuple[Attacked, ...] = ()
-    pairs: tuple[Pair, ...] = ()
+    pairs: tuple[HardenedPair, ...] = ()
     everyday: tuple[Finding, ...] = ()
     transferred: tuple[Transferred, ...] = ()
     alerted: tuple[Alerted, ...] = ()
@@ -102,7 +102,7 @@ def _finding(row: Mapping[str, Any]) -> Finding:
 
 def _pairs(
     pushed: Sequence[Pushed], attacked: Sequence[Attacked], jobs: Sequence[JobRecord]
-) -> Iterator[Pair]:
+) -> Iterator[HardenedPair]:
     """Every hardened network beside its plain one, where both were tested on some fold."""
     sides = {
         model: Side(

@@ -62,7 +62,7 @@ class Attacks:
 
 
 @dataclass(frozen=True)
-class Pair:
+class HardenedPair:
     """A hardened network against the plain one of as many epochs.
 
     accuracy, plain_accuracy, gained : over the whole test ``folds``, hardened less plain, paired by recording
@@ -95,7 +95,7 @@ def is_hardened(model: str) -> bool:
     return model != base_of(model) and plain_of(model) != model
 
 
-def pair(plain: Side, hardened: Side) -> Pair:
+def pair(plain: Side, hardened: Side) -> HardenedPair:
     """Compare on the folds that both have records of, and on the clips that both were attacked on.
 
     Raises
@@ -106,7 +106,7 @@ def pair(plain: Side, hardened: Side) -> Pair:
     if not jobs:
         raise DataError("a hardened network and its plain one share no fold; test both on one")
     soft, hard = ([r for r in side.records if _job(r) in jobs] for side in (plain, hardened))
-    return Pair(
+    return HardenedPair(
         model=hard[0].job.model,
         plain=soft[0].job.model,
         folds=tuple(sorted({fold for fold, _ in jobs})),

@@ -19,9 +19,9 @@ from training.mixing.streams import Scene
 from training.records.jobs import Job
 from training.robustness.attacks.methods import sounds_of
 from training.robustness.attacks.universal import (
-    Effort,
     Goal,
     Universal,
+    UniversalEffort,
     added,
     is_heard,
     judged,
@@ -29,7 +29,7 @@ from training.robustness.attacks.universal import (
     stretches,
 )
 from training.robustness.jobs import Work
-from training.robustness.plan import Plan, digest, facts, stem, unheard
+from training.robustness.plan import AnalysisPlan, digest, facts, stem, unheard
 from training.robustness.played.alerts import AS_RECORDED, SIREN, alerted, on_street, raised
 from training.robustness.played.backgrounds import (
     recordings,
@@ -48,12 +48,12 @@ from training.stream_eval.peers import own
 Found = Callable[[Progress], Sequence[Any]]
 _SIRENS, _QUICK_SIRENS = 20, 6
 _LEARNING, _STREETS = 60, 40
-_QUICK_EFFORT = Effort(steps=15)
+_QUICK_EFFORT = UniversalEffort(steps=15)
 _PLAYED_DB = (20.0, 15.0, 10.0, 5.0, 0.0, -5.0, -10.0)
 """SNR of the universal sounds that the running monitor hears."""
 
 
-def transfers(plan: Plan) -> list[Work]:
+def transfers(plan: AnalysisPlan) -> list[Work]:
     """Every network as source; all other models, its conversions and the packages receive."""
     works = []
     for job in plan.jobs(plan.sources):
@@ -68,16 +68,16 @@ def _on(job: Job, model: str) -> Job:
     return Job(job.protocol, model, job.test_fold, job.seed)
 
 
-def _packages(plan: Plan) -> dict[str, Any]:
+def _packages(plan: AnalysisPlan) -> dict[str, Any]:
     return {"packages": {named(path): digest(path) for path in plan.packages}}
 
 
-def _to(plan: Plan) -> str:
+def _to(plan: AnalysisPlan) -> str:
     """In a record's name: what is found of one version of a package stands beside the next."""
     return " to " + ", ".join(map(named, plan.packages)) if plan.packages else ""
 
 
-def _transfer_run(plan: Plan, job: Job) -> Found:
+def _transfer_run(plan: AnalysisPlan, job: Job) -> Found:
     def found(say: Progress) -> Sequence[Any]:
         source = _target(plan, job, say, plan.played)
         receivers = [own_subject(source), *conversions(source, say)]
@@ -100,7 +100,7 @@ def own_subject(of: Target) -> Subject:
     return of_published(of.job.model, of.published, fit_temperature(logits, np.array(of.validation_truth)))
 
 
-def alerts(plan: Plan) -> list[Work]:
+def alerts(plan: AnalysisPlan) -> list[Work]:
     """Every network of windows against the running monitor with every package, on one fold."""
     works = []
     for package in plan.packages:
@@ -116,7 +116,7 @@ def alerts(plan: Plan) -> list[Work]:
     return works
 
 
-def _alert_run(plan: Plan, job: Job, package: Path) -> Found:
+def _alert_run(plan: AnalysisPlan, job: Job, package: Path) -> Found:
     def found(say: Progress) -> Sequence[Any]:
         source = _target(plan, job, say)
         streets = _streets(plan, package)
@@ -128,7 +128,7 @@ def _alert_run(plan: Plan, job: Job, package: Path) -> Found:
     return found
 
 
-def _foreground_sirens(plan: Plan, source: Target) -> tuple[Clip, ...]:
+def _foreground_sirens(plan: AnalysisPlan, source: Target) -> tuple[Clip, ...]:
     """Sirens of the fold that the source never saw.
 
     Raises
@@ -143,9 +143,9 @@ def _foreground_sirens(plan: Plan, source: Target) -> tuple[Clip, ...]:
     return chosen(sirens, _sirens(plan))
 
 
-def universals(plan: Plan) -> list[Work]:
+def universals(plan: AnalysisPlan) -> list[Work]:
     """One sound for all, against every network of windows on the first fold, heard by the packages too."""
-    effort = _QUICK_EFFORT if plan.quick else Effort()
+    effort = _QUICK_EFFORT if plan.quick else UniversalEffort()
     fold = _fold_for(plan, *plan.packages)
     works = []
     for job in _on_fold(plan, fold):
@@ -158,7 +158,7 @@ def universals(plan: Plan) -> list[Work]:
     return works
 
 
-def _universal_run(plan: Plan, job: Job, effort: Effort) -> Found:
+def _universal_run(plan: AnalysisPlan, job: Job, effort: UniversalEffort) -> Found:
     def found(say: Progress) -> Sequence[Any]:
         source = _target(plan, job, say)
         return [_universal(plan, source, goal, effort, say) for goal in ("hide", "raise")]
@@ -166,16 +166,16 @@ def _universal_run(plan: Plan, job: Job, effort: Effort) -> Found:
     return found
 
 
-def _corpora(plan: Plan) -> Corpora:
+def _corpora(plan: AnalysisPlan) -> Corpora:
     return load(data_root(plan.options.data))
 
 
-def _streets(plan: Plan, package: Path) -> tuple[Clip, ...]:
+def _streets(plan: AnalysisPlan, package: Path) -> tuple[Clip, ...]:
     """Those that the package has not learnt from: what its monitor hears."""
     return unlearnt_by_package(_corpora(plan), package, "street")
 
 
-def _streets_by_package(plan: Plan) -> dict[str, tuple[str, ...]]:
+def _streets_by_package(plan: AnalysisPlan) -> dict[str, tuple[str, ...]]:
     return {named(package): recordings(_streets(plan, package)) for package in plan.packages}
 
 
@@ -190,7 +190,9 @@ class _Sounds:
     recordings: tuple[str, ...]
 
 
-def _universal(plan: Plan, source: Target, goal: Goal, effort: Effort, say: Progress) -> Universal:
+def _universal(
+    plan: AnalysisPlan, source: Target, goal: Goal, effort: UniversalEffort, say: Progress
+) -> Universal:
     """Learn on training recordings, judge on others: by the network, then by the running monitor."""
     given = _sirens_of(plan, source) if goal == "hide" else _streets_of(plan)
     heard = heard_by(source)
@@ -210,7 +212,7 @@ def _universal(plan: Plan, source: Target, goal: Goal, effort: Effort, say: Prog
 
 
 def _reported(
-    plan: Plan, package: Path, goal: Goal, waves: Mapping[float, Waveform], sirens: Floats
+    plan: AnalysisPlan, package: Path, goal: Goal, waves: Mapping[float, Waveform], sirens: Floats
 ) -> dict[str, dict[str, tuple[bool, ...]]]:
     """By profile and version, whether the running monitor reports a siren; its streets taught it nothing."""
     streets = waveforms(_streets(plan, package))
@@ -228,7 +230,7 @@ def _reported(
     return found
 
 
-def _sirens_of(plan: Plan, source: Target) -> _Sounds:
+def _sirens_of(plan: AnalysisPlan, source: Target) -> _Sounds:
     """Sirens of the source's training, and of the fold that it never saw."""
     task = windows_of(source).task
     clips = task.corpus.clips
@@ -240,7 +242,7 @@ def _sirens_of(plan: Plan, source: Target) -> _Sounds:
     )  # fmt: skip
 
 
-def _streets_of(plan: Plan) -> _Sounds:
+def _streets_of(plan: AnalysisPlan) -> _Sounds:
     """Streets on which nobody is judged, and those that no network of the study has learnt from."""
     corpora = _corpora(plan)
     learning, held = to_learn_on(corpora, plan.packages, "street"), unlearnt_by_study(corpora, "street")
@@ -261,7 +263,7 @@ def _alone(sounds: Any) -> list[Scene]:
     return [Scene(f"{n}", "", np.tile(one, 2), 0.0, 2 * SAMPLES / RATE) for n, one in enumerate(sounds)]
 
 
-def examples(plan: Plan) -> list[Work]:
+def examples(plan: AnalysisPlan) -> list[Work]:
     """Pictures and sounds of a few clips for every network of windows, on the first fold."""
     fold = _fold_for(plan, *plan.packages)
     return [
@@ -273,24 +275,24 @@ def examples(plan: Plan) -> list[Work]:
     ]  # fmt: skip
 
 
-def _example_run(plan: Plan, job: Job) -> Found:
+def _example_run(plan: AnalysisPlan, job: Job) -> Found:
     return lambda say: make_examples(_target(plan, job, say), plan.out, plan.sounds, say)
 
 
-def _target(plan: Plan, job: Job, say: Progress, clips: int | None = None) -> Target:
+def _target(plan: AnalysisPlan, job: Job, say: Progress, clips: int | None = None) -> Target:
     return target(job, plan.options, plan.clips if clips is None else clips, not plan.quick, say)
 
 
-def _sirens(plan: Plan) -> int:
+def _sirens(plan: AnalysisPlan) -> int:
     return _QUICK_SIRENS if plan.quick else _SIRENS
 
 
-def _on_fold(plan: Plan, fold: int) -> list[Job]:
+def _on_fold(plan: AnalysisPlan, fold: int) -> list[Job]:
     """One network of each kind: the first seed."""
     return [Job("honest", model, fold, plan.seeds[0]) for model in plan.windowed]
 
 
-def _fold_for(plan: Plan, *packages: Path) -> int:
+def _fold_for(plan: AnalysisPlan, *packages: Path) -> int:
     """The first fold that none of the packages has heard; the first of all where there is none."""
     free = [fold for fold in plan.folds if all(fold in unheard(plan, package) for package in packages)]
     return (free or list(plan.folds))[0]

@@ -14,15 +14,8 @@ from training.base.arrays import Floats
 from training.base.progress import Progress
 from training.data.audio import RATE, Waveform
 from training.data.corpora import CLASSES
-from training.robustness.attacks.methods import (
-    Logits,
-    deepfool,
-    nearest_features,
-    right,
-    rounded,
-    snr_db,
-    sounds_of,
-)
+from training.robustness.attacks.methods import Logits, deepfool, right, rounded, snr_db, sounds_of
+from training.robustness.attacks.on_features import nearest_features
 from training.robustness.played.transfer import heard_by, windows_of
 from training.robustness.targets.front_end import log_mel
 from training.robustness.targets.networks import Target

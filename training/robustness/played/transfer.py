@@ -142,7 +142,7 @@ def conversions(source: Target, say: Progress) -> list[Subject]:
     return found
 
 
-def _published(source: Target) -> plain.Network:
+def _published(source: Target) -> plain.PublishedNetwork:
     assert source.published is not None
     return source.published
 

@@ -39,7 +39,7 @@ class Windows:
     """A network of the monitor's own windows with the task that trained it."""
 
     task: Task
-    network: augmented.Network
+    network: augmented.WindowedNetwork
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class Target:
     decibels: Floats
     given: Callable[[Rows], Logits]
     windows: Windows | None
-    published: plain.Network | None = None
+    published: plain.PublishedNetwork | None = None
     validation: tuple[int, ...] = ()
     validation_truth: tuple[int, ...] = ()
     bounds_db: tuple[float, float] = UNBOUNDED_DB
@@ -89,13 +89,15 @@ def target(job: Job, options: Options, count: int, train: bool, say: Progress) -
     raise DataError(f"{job.model}: has no gradients to follow; networks have: cnn, gru, compact, …")
 
 
-def _of_windows(task: Task, network: augmented.Network, clips: tuple[Clip, ...]) -> Target:
+def _of_windows(task: Task, network: augmented.WindowedNetwork, clips: tuple[Clip, ...]) -> Target:
     logits = on_features(network.model, network.front.spec, network.scaling)
     decibels = np.asarray(log_mel(network.front.spec, RATE)(sounds_of(clips)))
     return Target(task.job, clips, decibels, lambda rows: logits, Windows(task, network))
 
 
-def _of_clips(task: Task, network: plain.Network, clips: tuple[Clip, ...], rows: Sequence[int]) -> Target:
+def _of_clips(
+    task: Task, network: plain.PublishedNetwork, clips: tuple[Clip, ...], rows: Sequence[int]
+) -> Target:
     import tensorflow as tf
 
     bands = network.spec.n_mels

@@ -26,7 +26,7 @@ _TINY = 1e-12
 """Under roots, whose slope at nothing is infinite."""
 
 
-def on_waveforms(network: plain.Network) -> Callable[[Any], Any]:
+def on_waveforms(network: plain.PublishedNetwork) -> Callable[[Any], Any]:
     """Return a published network as a function of sounds at its own rate, shape (batch, n), to ten logits."""
     import tensorflow as tf
 

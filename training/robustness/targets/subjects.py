@@ -37,7 +37,7 @@ class Subject:
 
 
 @dataclass(frozen=True)
-class Panel:
+class FoldSubjects:
     """The clips of one test fold, and who is judged on them; none has learnt from that fold."""
 
     fold: int
@@ -51,7 +51,7 @@ def chosen(clips: Sequence[Clip], count: int) -> tuple[Clip, ...]:
     return tuple(order[: count or None])
 
 
-def of_network(name: str, task: Task, network: augmented.Network) -> Subject:
+def of_network(name: str, task: Task, network: augmented.WindowedNetwork) -> Subject:
     """The network with the temperature of its validation clips; a clip is heard as in the study."""
     validation = task.parts.validation
     temperature = np.float32(fit_temperature(network.logits(validation), task.truth(validation)))
@@ -69,7 +69,7 @@ def of_network(name: str, task: Task, network: augmented.Network) -> Subject:
 
 
 def of_published(
-    name: str, network: plain.Network, temperature: float = 1.0, compiled: bool = True
+    name: str, network: plain.PublishedNetwork, temperature: float = 1.0, compiled: bool = True
 ) -> Subject:
     """A published network; its features are computed from the sound, at its own rate."""
     import tensorflow as tf

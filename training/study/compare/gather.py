@@ -108,7 +108,7 @@ def _watched(epoch: Epoch) -> bool:
 
 
 @dataclass(frozen=True)
-class Pair:
+class PairedDifference:
     """``first`` minus ``second`` on the clips that both scored; ``f1`` is the macro F1's."""
 
     first: str
@@ -122,7 +122,7 @@ class Comparison:
     """All entries, best first within a protocol; ``pairs`` takes the better one first."""
 
     entries: tuple[Entry, ...]
-    pairs: tuple[Pair, ...]
+    pairs: tuple[PairedDifference, ...]
     labels: tuple[str, ...]
     not_run: tuple[str, ...]
 
@@ -133,7 +133,7 @@ class Comparison:
         """Return the entry ``protocol/model``, None where there is none."""
         return next((entry for entry in self.entries if entry.name == name), None)
 
-    def against(self, reference: str) -> tuple[Pair, ...]:
+    def against(self, reference: str) -> tuple[PairedDifference, ...]:
         """Every other entry minus the reference, largest difference first."""
         turned = [
             pair if pair.second == reference else _turned(pair)
@@ -167,13 +167,13 @@ def gather(records: Sequence[JobRecord]) -> Comparison:
     return Comparison(tuple(entries), pairs, labels.pop(), tuple(_missing(entries)))
 
 
-def _pair(first: Entry, second: Entry) -> Pair:
+def _pair(first: Entry, second: Entry) -> PairedDifference:
     measured = (difference(first.rows, second.rows), difference(first.rows, second.rows, macro_f1))
-    return Pair(first.name, second.name, *measured)
+    return PairedDifference(first.name, second.name, *measured)
 
 
-def _turned(pair: Pair) -> Pair:
-    return Pair(pair.second, pair.first, -pair.accuracy, -pair.f1)
+def _turned(pair: PairedDifference) -> PairedDifference:
+    return PairedDifference(pair.second, pair.first, -pair.accuracy, -pair.f1)
 
 
 def _missing(entries: Sequence[Entry]) -> Iterable[str]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from training.base.report import Report
 from training.records.jobs import JobRecord
 from training.study.compare import pictures, tables
-from training.study.compare.gather import Comparison, Entry, Pair
+from training.study.compare.gather import Comparison, Entry, PairedDifference
 from training.study.compare.published import known
 
 if TYPE_CHECKING:
@@ -158,7 +158,7 @@ def _differences(comparison: Comparison, reference: str, drawn: dict[str, Figure
     ])  # fmt: skip
 
 
-def _best_small(comparison: Comparison, against: Sequence[Pair]) -> Iterable[str]:
+def _best_small(comparison: Comparison, against: Sequence[PairedDifference]) -> Iterable[str]:
     """The best honest network that fits a small device, and how far it is above the reference."""
     small = [entry for entry in comparison.of("honest") if entry.cost.parameters <= SMALL]
     for pair in against:

@@ -9,8 +9,8 @@ import numpy as np
 from training.base.report import Cell, Table
 from training.scoring.intervals import Interval
 from training.scoring.statistics import Spread, confusion
-from training.study.compare.gather import Comparison, Entry, Pair, curve_on_test
-from training.study.compare.published import Published, known
+from training.study.compare.gather import Comparison, Entry, PairedDifference, curve_on_test
+from training.study.compare.published import PublishedFigure, known
 
 
 def percent(value: Interval) -> str:
@@ -49,7 +49,7 @@ def beside_published(comparison: Comparison) -> Table:
     return Table(columns, tuple(_beside(comparison, *row) for row in table.items()))
 
 
-def _beside(comparison: Comparison, model: str, published: Published) -> tuple[Cell, ...]:
+def _beside(comparison: Comparison, model: str, published: PublishedFigure) -> tuple[Cell, ...]:
     theirs = f"{published.accuracy:.2f} / {published.f1:.2f} / {published.recall:.2f}"
     seed, honest = (comparison.find(f"{protocol}/{model}") for protocol in ("seed", "honest"))
     curve = curve_on_test(seed.records) if seed else None
@@ -84,7 +84,7 @@ def _figures(entry: Entry) -> tuple[Cell, ...]:
     )  # fmt: skip
 
 
-def pairs(pairs: Sequence[Pair]) -> Table:
+def pairs(pairs: Sequence[PairedDifference]) -> Table:
     """Paired differences in points."""
     columns = ("model", "minus", "accuracy, points (95 %)", "macro F1, points (95 %)", "sure", "clips",
                "recordings")  # fmt: skip

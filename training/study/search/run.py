@@ -39,7 +39,7 @@ Evaluate = Callable[[str, int], tuple[float, int]]
 
 
 @dataclass(frozen=True)
-class Plan:
+class SearchPlan:
     """What every worker on a study must agree on; ``epochs`` makes its runs short (0: the model's own)."""
 
     model: str
@@ -90,7 +90,7 @@ def _make_folder(url: str) -> None:
         Path(address.database).parent.mkdir(parents=True, exist_ok=True)
 
 
-def open_study(storage: RDBStorage, name: str, plan: Plan) -> Study:
+def open_study(storage: RDBStorage, name: str, plan: SearchPlan) -> Study:
     """Create the study, or join one with the same plan.
 
     Raises
@@ -117,7 +117,7 @@ def open_study(storage: RDBStorage, name: str, plan: Plan) -> Study:
     return study
 
 
-def search(study: Study, plan: Plan, trials: int, evaluate: Evaluate, say: Progress) -> None:
+def search(study: Study, plan: SearchPlan, trials: int, evaluate: Evaluate, say: Progress) -> None:
     """Try settings until the study, with all its workers, has ``trials`` that ended or were pruned."""
     from optuna.study import MaxTrialsCallback
     from optuna.trial import TrialState
@@ -133,7 +133,7 @@ def search(study: Study, plan: Plan, trials: int, evaluate: Evaluate, say: Progr
     )
 
 
-def _objective(trial: Trial, plan: Plan, evaluate: Evaluate) -> float:
+def _objective(trial: Trial, plan: SearchPlan, evaluate: Evaluate) -> float:
     from optuna import TrialPruned
 
     model = changed(plan.model, draw(trial, plan.space))

@@ -24,7 +24,7 @@ from training.fit.loop import Course, Row, one_cycle
 from training.fit.predict import clip_logits
 from training.fit.windows import RunSpec, Scaling, measure_scaling
 from training.fit.windows import fit as fit_windows
-from training.mixing.mixer import PLAIN, Mixer, Recipe, Sampler
+from training.mixing.mixer import PLAIN, Mixer, MixerSource, Recipe, Sampler
 from training.networks.catalogue import ARCHITECTURES
 from training.networks.compact import cost
 from training.study.task import BATCH, Fitted, Task, in_float32
@@ -64,7 +64,7 @@ SETTINGS = {
 
 
 @dataclass(frozen=True)
-class Network:
+class WindowedNetwork:
     """A trained network with what its inputs need; ``settings`` and ``history`` say how it came about."""
 
     model: Any
@@ -84,7 +84,7 @@ def fit(task: Task) -> Fitted:
     )
 
 
-def train(task: Task) -> Network:
+def train(task: Task) -> WindowedNetwork:
     """Train one network, or load it where the task's folder holds all its epochs."""
     import tensorflow as tf
 
@@ -110,7 +110,9 @@ def train(task: Task) -> Network:
 
     course = Course(run.epochs, one_cycle(run.rate, run.epochs, run.steps), measure)
     history = fit_windows(model, run, mixer, scaling, course, task.folder, task.report)
-    return Network(model, scaling, front, {**decided(task), "deviation_db": scaling.std}, history, logits)
+    return WindowedNetwork(
+        model, scaling, front, {**decided(task), "deviation_db": scaling.std}, history, logits
+    )
 
 
 def _run(task: Task) -> RunSpec:
@@ -170,13 +172,5 @@ def _mixer(task: Task, whole: Bank, front: FrontEnd, recipe: Recipe) -> Mixer:
     events = Sampler(classes, [clips[i].recording for i in train])
     kinds = [bed.label for bed in task.backgrounds]
     others = Sampler(kinds, [bed.recording for bed in task.backgrounds], offset=len(train))
-    return Mixer(
-        bank,
-        targets,
-        events,
-        others if kinds else events,
-        band_widths(front.spec, RATE),
-        front.spec.frames,
-        front.spec.floor,
-        recipe,
-    )
+    source = MixerSource(bank, targets, events, others if kinds else events, band_widths(front.spec, RATE))
+    return Mixer(source, front.spec.frames, front.spec.floor, recipe)

@@ -31,7 +31,7 @@ from training.study.task import BATCH, Fitted, Task, in_float32
 
 
 @dataclass(frozen=True)
-class Published:
+class PublishedSettings:
     """One row of the published table of settings; ``decay`` is added to the gradient, as PyTorch's Adam does.
 
     ``stops`` is the CNN's regime: early stopping after 5 epochs, the rate halved after 3. ``last`` trains
@@ -58,11 +58,11 @@ class Published:
 
 
 SETTINGS = {
-    "rnn": Published("rnn", "seed-frames", 20, 5e-3, 1e-4),
-    "lstm": Published("lstm", "seed-frames", 50, 1e-3, 1e-4),
-    "gru": Published("gru", "seed-frames", 30, 1e-3, 1e-8),
-    "clstm": Published("clstm", "seed-frames", 50, 1e-3, 1e-8),
-    "cnn": Published("cnn", "seed-mel", 15, 1e-3, stops=True, standardised=False),
+    "rnn": PublishedSettings("rnn", "seed-frames", 20, 5e-3, 1e-4),
+    "lstm": PublishedSettings("lstm", "seed-frames", 50, 1e-3, 1e-4),
+    "gru": PublishedSettings("gru", "seed-frames", 30, 1e-3, 1e-8),
+    "clstm": PublishedSettings("clstm", "seed-frames", 50, 1e-3, 1e-8),
+    "cnn": PublishedSettings("cnn", "seed-mel", 15, 1e-3, stops=True, standardised=False),
 }
 _PATIENCE = 5
 _HONEST_PATIENCE = 10
@@ -78,7 +78,7 @@ def validation_of(model: str) -> Validation:
 
 
 @dataclass(frozen=True)
-class Network:
+class PublishedNetwork:
     """A trained published network; ``scaler`` is applied to ``values`` (None: they go in as they are)."""
 
     model: Any
@@ -98,7 +98,7 @@ def fit(task: Task) -> Fitted:
     return Fitted(network.logits, network.history, network.best_epoch, cost(network.model), network.settings)
 
 
-def train(task: Task) -> Network:
+def train(task: Task) -> PublishedNetwork:
     """Train one published network, or load it where the task's folder holds a finished run."""
     import keras
     import tensorflow as tf
@@ -124,7 +124,9 @@ def train(task: Task) -> Network:
         task.report,
     )
     best = course.best(history)
-    return Network(model, clips.spec, clips.scaler, clips.values, logits, history, best, decided(task))
+    return PublishedNetwork(
+        model, clips.spec, clips.scaler, clips.values, logits, history, best, decided(task)
+    )
 
 
 def decided(task: Task) -> dict[str, Any]:
@@ -134,7 +136,7 @@ def decided(task: Task) -> dict[str, Any]:
     return asdict(settings) | {"batch": BATCH, "shuffled": _shuffled(task, settings), "epochs": epochs}
 
 
-def _shuffled(task: Task, settings: Published) -> bool:
+def _shuffled(task: Task, settings: PublishedSettings) -> bool:
     return task.job.protocol == "honest" or settings.stops
 
 
@@ -144,7 +146,7 @@ class _Clips:
     Altered copies come from the bank (:mod:`training.features.altered`), where settings ask for one.
     """
 
-    def __init__(self, task: Task, settings: Published) -> None:
+    def __init__(self, task: Task, settings: PublishedSettings) -> None:
         clips, cache = task.corpus.clips, task.options.cache
         self.spec = settings.spec()
         self.train: NDArray[np.int64] = np.array(task.parts.train)
@@ -207,7 +209,7 @@ def _loss(model: Any, decay: float) -> Loss:
     return loss
 
 
-def _course(task: Task, settings: Published, logits: Callable[[Sequence[int]], Floats]) -> Course:
+def _course(task: Task, settings: PublishedSettings, logits: Callable[[Sequence[int]], Floats]) -> Course:
     honest = task.job.protocol == "honest"
     parts = task.parts
 

@@ -29,7 +29,7 @@ from training.mixing.prepare import make_mixer
 from training.networks.compact import cost
 from training.networks.streaming import build_last
 from training.study.task import Fitted, Task
-from training.study.trainers.augmented import Network
+from training.study.trainers.augmented import WindowedNetwork
 
 SETTINGS = {"shipped": StreamRun()}
 
@@ -42,7 +42,7 @@ def fit(task: Task) -> Fitted:
     )
 
 
-def train(task: Task) -> Network:
+def train(task: Task) -> WindowedNetwork:
     """Train it, or load it where the task's folder holds all its epochs.
 
     Raises
@@ -76,7 +76,7 @@ def train(task: Task) -> Network:
         )
         return means[:, : len(task.corpus.labels)]
 
-    return Network(
+    return WindowedNetwork(
         model, scaling, front, {**decided(task), "deviation_db": scaling.std}, _history(task), logits
     )
 

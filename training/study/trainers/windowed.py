@@ -5,7 +5,7 @@ from __future__ import annotations
 from training.base.variants import base_of
 from training.study.task import Task
 from training.study.trainers import augmented, shipped
-from training.study.trainers.augmented import Network
+from training.study.trainers.augmented import WindowedNetwork
 
 _TRAINERS = {
     **dict.fromkeys(augmented.SETTINGS, augmented.train),
@@ -17,6 +17,6 @@ def is_windowed(model: str) -> bool:
     return base_of(model) in _TRAINERS
 
 
-def train(task: Task) -> Network:
+def train(task: Task) -> WindowedNetwork:
     """Train one, or load it where the task's folder holds all its epochs."""
     return _TRAINERS[base_of(task.job.model)](task)

@@ -1,0 +1,52 @@
+"""The forms of a network as packages, each with its figures on its card."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from monitor.model.card import Quality
+from monitor.model.package import write_package
+from training.export.forms import Checked
+from training.export.trained_network import TrainedNetwork
+
+
+def write_forms(
+    network: TrainedNetwork, checked: Sequence[Checked], command: str, folder: Path
+) -> list[Path]:
+    """Write each form that was not refused as a package of its own; return the files.
+
+    command : prints the form's figures again, which its card carries beside those of the recipe
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = []
+    for one in checked:
+        path = folder / f"{network.card.name}-{one.form}.tflite"
+        path.unlink(missing_ok=True)
+        if not one.refused:
+            quality = (*network.card.quality, *_quality(network, one, command))
+            card = network.card.model_copy(update={"quality": quality})
+            write_package(path, one.flatbuffer, network.package.labels, card)
+            paths.append(path)
+    return paths
+
+
+def _quality(network: TrainedNetwork, one: Checked, command: str) -> list[Quality]:
+    clips, hops = f"{one.clips} clips of --clips", f"{one.seconds:.0f} s of them as one stream"
+    figures = {f"clip accuracy as {one.form}": (one.accuracy, clips)}
+    figures[f"clips that {one.form} takes for the same class as float32"] = (one.agreement, clips)
+    for runtime, apart in one.differences.items():
+        figures[f"largest difference of a logit, {one.form} in {runtime} and Keras"] = (apart, hops)
+    for runtime, hop_us in one.hop_us.items():
+        figures[f"time of a hop in microseconds, {one.form} in {runtime}"] = (hop_us, hops)
+    return [
+        Quality(
+            measure=measure,
+            value=float(f"{value:.4g}"),
+            data=data,
+            fold="none",
+            seed=0,
+            command=command,
+        )
+        for measure, (value, data) in figures.items()
+    ]
