@@ -1,0 +1,160 @@
+"""Short-time spectra around tones: one row of powers a frame, and where a row has a spectral line.
+
+Most audio holds no tone, so it is looked at in two steps. A chunk of :data:`FRAMES` frames is first
+looked at in every :data:`STEP`-th frame; only if one of these shows a line are all frames analysed.
+Otherwise the few rows stand for their neighbours. Frames do not overlap and lie on a fixed grid
+from the start of the stream, so nothing depends on how the samples arrive.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from math import ceil, floor, log2
+
+import numpy as np
+from numpy.typing import NDArray
+
+from monitor.patterns.spec import Band
+from monitor.records import Samples
+
+FRAMES = 32
+"""Frames in a chunk: about a second."""
+
+STEP = 4
+"""One frame of so many is looked at to see whether a chunk holds a tone."""
+
+_FRAME_S = 0.032
+"""Longest frame: a third of the shortest beep of the standards (0.1 s)."""
+
+_RATE = 16000
+"""Higher rates are averaged down to no less than this."""
+
+_ASIDE, _LINE = 8, 1
+"""A line is held against the bins up to ``_ASIDE`` away, without those up to ``_LINE`` away."""
+
+_PROMINENCE = 10.0
+"""Power ratio of a line to its surroundings: in white noise one bin of 20 000 exceeds it."""
+
+_FLOOR = 1e-16
+"""Power that counts as silence, far below the last bit of 24."""
+
+Rows = NDArray[np.float32]
+Marks = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Frames and bins at one sample rate.
+
+    Parameters
+    ----------
+    rate : Hz of the samples
+    bands : frequencies that matter, Hz; those at or above the Nyquist frequency are left out
+    """
+
+    rate: int
+    bands: tuple[Band, ...]
+
+    @property
+    def decimation(self) -> int:
+        """Samples that are averaged into one."""
+        return max(1, self.rate // _RATE)
+
+    @property
+    def size(self) -> int:
+        """Averaged samples in a frame, a power of two."""
+        return 1 << floor(log2(_FRAME_S * self.rate / self.decimation))
+
+    @property
+    def frame(self) -> int:
+        """Samples in a frame."""
+        return self.size * self.decimation
+
+    @property
+    def chunk(self) -> int:
+        """Samples in a chunk."""
+        return self.frame * FRAMES
+
+    @property
+    def frame_s(self) -> float:
+        return self.frame / self.rate
+
+    @property
+    def bin_hz(self) -> float:
+        return self.rate / self.frame
+
+    @property
+    def first(self) -> int:
+        """The bin of column 0."""
+        return max(0, self.bin(min(low for low, _ in self.bands)) - _ASIDE - _LINE)
+
+    @property
+    def last(self) -> int:
+        """The bin after the last column."""
+        return min(self.size // 2, self.bin(max(high for _, high in self.bands)) + _ASIDE + _LINE + 1)
+
+    def bin(self, hz: float) -> int:
+        return round(hz / self.bin_hz)
+
+    def mask(self, bands: Iterable[Band]) -> Marks:
+        """Which columns lie in the bands, shape (columns,)."""
+        hz = np.arange(self.first, self.last) * self.bin_hz
+        inside = np.zeros(len(hz), np.bool_)
+        for low, high in bands:
+            inside |= (hz >= low) & (hz <= high)
+        return inside
+
+
+class Spectra:
+    """Turns chunks into rows; without a state.
+
+    Parameters
+    ----------
+    grid : frames and columns
+    """
+
+    def __init__(self, grid: Grid) -> None:
+        self._grid = grid
+        # Scaled so that a sine of full scale has a power of about 1 in its bin.
+        window = np.hanning(grid.size + 1)[:-1]
+        self._window = (window * 2.0 / window.sum() / grid.decimation).astype(np.float32)
+        self._mask = grid.mask(grid.bands)
+
+    def rows(self, chunk: Samples) -> tuple[Rows, Marks]:
+        """Return powers and lines of a chunk's frames, both of shape (FRAMES, columns).
+
+        chunk : shape (grid.chunk,)
+        """
+        frames = chunk.reshape(FRAMES, -1)
+        some = self._power(frames[::STEP])
+        if not self._lines(some).any():
+            return np.repeat(some, STEP, axis=0), np.zeros((FRAMES, len(self._mask)), np.bool_)
+        power = self._power(frames)
+        return power, self._lines(power)
+
+    def _power(self, frames: Samples) -> Rows:
+        grid = self._grid
+        if grid.decimation > 1:
+            frames = frames.reshape(len(frames), grid.size, grid.decimation).sum(axis=2)
+        spectrum = np.fft.rfft(frames * self._window, axis=1)[:, grid.first : grid.last]
+        return (spectrum.real**2 + spectrum.imag**2).astype(np.float32)
+
+    def _lines(self, power: Rows) -> Marks:
+        """Where a bin is a local maximum that stands out of its surroundings."""
+        padded = np.pad(power, ((0, 0), (_ASIDE + 1, _ASIDE)), mode="edge").astype(np.float64)
+        total = np.cumsum(padded, axis=1)
+        count = power.shape[1]
+        wide, narrow = 2 * _ASIDE + 1, 2 * _LINE + 1
+        around = total[:, wide : wide + count] - total[:, :count]
+        inner = _ASIDE - _LINE
+        around -= total[:, inner + narrow : inner + narrow + count] - total[:, inner : inner + count]
+        lines = power > np.maximum(around * (_PROMINENCE / (wide - narrow)), _FLOOR)
+        lines &= self._mask
+        lines[:, 1:-1] &= (power[:, 1:-1] >= power[:, :-2]) & (power[:, 1:-1] >= power[:, 2:])
+        return lines
+
+
+def frames_of(seconds: float, frame_s: float) -> int:
+    """Frames that cover so many seconds."""
+    return ceil(seconds / frame_s)

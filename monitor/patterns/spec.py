@@ -1,0 +1,94 @@
+"""What a temporal alarm pattern is: groups of equal beeps at one frequency, with pauses between them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+SPAN_MAX_S = 30.0
+"""Longest two cycles that a pattern may have; it bounds the detector's memory."""
+
+Band = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Pattern:
+    """``count`` beeps, then a pause, again and again.
+
+    Parameters
+    ----------
+    label : of the events
+    bands : lowest and highest frequency of the tone, Hz; the tone lies in one of them
+    beep_s, gap_s : length of a beep and of the silence between two beeps of a group
+    count : beeps in a group
+    pause_s : silence between the last beep of a group and the first of the next
+    tolerance : relative deviation that is accepted; the beeps and gaps of a group share one
+        deviation (one clock makes them), the pauses have their own
+
+    Raises
+    ------
+    ValueError : a length that is not positive, a pause that is not clearly longer than a gap,
+        a band upside down, or two cycles longer than :data:`SPAN_MAX_S`
+    """
+
+    label: str
+    bands: tuple[Band, ...]
+    beep_s: float
+    gap_s: float
+    count: int
+    pause_s: float
+    tolerance: float = 0.1
+
+    def __post_init__(self) -> None:
+        if min(self.beep_s, self.gap_s) < 0.06:
+            raise ValueError(f"{self.label}: beep_s and gap_s must be 0.06 s or more")
+        if self.count < 1:
+            raise ValueError(f"{self.label}: count must be 1 or more")
+        if not 0.0 <= self.tolerance <= 0.25:
+            raise ValueError(f"{self.label}: tolerance must be 0 … 0.25")
+        if self.count > 1 and self.pause_s < 1.5 * self.gap_s:
+            raise ValueError(f"{self.label}: pause_s must be at least 1.5 × gap_s, or groups cannot be told")
+        if not self.bands or any(not 0.0 < low < high for low, high in self.bands):
+            raise ValueError(f"{self.label}: a band must be two frequencies, the lower one first")
+        if self.span_s > SPAN_MAX_S:
+            raise ValueError(
+                f"{self.label}: what must be heard is {self.span_s:.1f} s long; it must be {SPAN_MAX_S:g} s or less"
+            )
+
+    @property
+    def group_s(self) -> float:
+        """From the first beep's start to the last beep's end."""
+        return self.count * self.beep_s + (self.count - 1) * self.gap_s
+
+    @property
+    def cycle_s(self) -> float:
+        return self.group_s + self.pause_s
+
+    @property
+    def groups(self) -> int:
+        """Groups that must be seen: two, or as many as hold four beeps, so that two taps are no pattern."""
+        return max(2, -(-4 // self.count))
+
+    @property
+    def span_s(self) -> float:
+        """What must be seen: all groups and the silence before them, at the nominal clock."""
+        return self.quiet_s + (self.groups - 1) * self.cycle_s + self.group_s
+
+    @property
+    def quiet_s(self) -> float:
+        """Silence before the first group that is checked: room for the beep that must not be there."""
+        return min(self.pause_s, self.beep_s + self.gap_s)
+
+
+_HIGH: Band = (2400.0, 4200.0)
+"""Piezo sounders: nominally 2.5 to 4 kHz, with room for their scatter."""
+
+_LOW: Band = (460.0, 580.0)
+"""520 Hz ± 10 % (NFPA 72, 18.4.5.3), with half a bin on either side."""
+
+SMOKE_ALARM = Pattern(
+    "smoke_alarm", (_LOW, _HIGH), beep_s=0.5, gap_s=0.5, count=3, pause_s=1.5, tolerance=0.1
+)
+"""Temporal-three: ISO 8201, ANSI/ASA S3.41; every phase ± 10 %."""
+
+CO_ALARM = Pattern("co_alarm", (_LOW, _HIGH), beep_s=0.1, gap_s=0.1, count=4, pause_s=5.0, tolerance=0.1)
+"""Temporal-four: UL 2034, NFPA 720; every phase ± 10 %."""
