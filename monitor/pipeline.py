@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from monitor.events.background import BackgroundLevel
 from monitor.events.level import measure
@@ -19,8 +20,11 @@ from monitor.events.tracker import EventTracker
 from monitor.features.resample import Resampler, mono
 from monitor.level.track import HopLevels, LevelTrack
 from monitor.model.classifier import Classifier
+from monitor.patterns.detector import PatternScores
 from monitor.records import AudioBlock, Decision, EndReason, HopResult, Level, Reading, Samples
 from monitor.settings import ClassSettings
+
+_NONE = np.empty(0, np.float32)
 
 
 @dataclass(frozen=True)
@@ -30,6 +34,7 @@ class StreamParts:
     classifier: Classifier
     tracker: EventTracker
     background: BackgroundLevel
+    patterns: PatternScores | None = None
 
     def level(self, audio: Samples, weighted: HopLevels) -> Level:
         """Measure the newest hop against the background so far."""
@@ -43,6 +48,10 @@ class StreamParts:
             weighted.laeq_1s_dbfs,
             weighted.l90_dbfs,
         )
+
+    def alarms(self, audio: Samples) -> NDArray[np.float32]:
+        """Return the score of each pattern at the end of the newest hop."""
+        return _NONE if self.patterns is None else self.patterns.push(audio)
 
 
 class Pipeline:
@@ -123,6 +132,8 @@ class Pipeline:
         self._resampler = Resampler(source_rate, rate)
         self._levels.skip_to(position)
         self._parts.classifier.reset()
+        if self._parts.patterns is not None:
+            self._parts.patterns.reset()
         self._position = round(position * rate / source_rate)
         self._filled = 0
 
@@ -144,14 +155,16 @@ class Pipeline:
         level = parts.level(audio, weighted)
         found = parts.classifier.push(hop)
         accepted = parts.classifier.accepted(found.scores)
-        decisions = parts.tracker.push(self._position, accepted, level)
+        alarms = parts.alarms(audio)
+        judged = np.concatenate([accepted, alarms])
+        decisions = parts.tracker.push(self._position, judged, level)
         return HopResult(
             position=self._position,
             time_s=self._position / self._rates[1],
             scores=found.scores,
             level=level,
             decisions=decisions,
-            near=parts.tracker.near(found.scores, level, accepted=accepted),
+            near=parts.tracker.near(np.concatenate([found.scores, alarms]), level, accepted=judged),
             features=found.features,
             embedding=found.embedding,
             readings=weighted.readings,

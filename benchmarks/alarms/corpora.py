@@ -15,6 +15,12 @@ from numpy.typing import NDArray
 
 Signal = NDArray[np.float32]
 
+_URBAN = (
+    "air_conditioner", "car_horn", "children_playing", "dog_bark", "drilling", "engine_idling", "gun_shot",
+    "jackhammer", "siren", "street_music",
+)  # fmt: skip
+"""Classes of UrbanSound8K by their number."""
+
 
 @dataclass(frozen=True)
 class Recording:
@@ -49,13 +55,9 @@ def recordings(data: Path) -> list[Recording]:
 
 
 def _urbansound(data: Path) -> Iterator[Recording]:
-    names = (
-        "air_conditioner car_horn children_playing dog_bark drilling engine_idling gun_shot jackhammer siren "
-        "street_music"
-    ).split()
     for path in sorted((data / "urbansound8k" / "audio").rglob("*.ogg")):
         source, label, *_ = path.stem.split("-")
-        yield Recording(path, "urbansound8k", f"freesound/{source}", names[int(label)])
+        yield Recording(path, "urbansound8k", f"freesound/{source}", _URBAN[int(label)])
 
 
 def _esc(data: Path) -> Iterator[Recording]:

@@ -29,7 +29,8 @@ from monitor.stream.assembly import Assembly
 STREAM, READING, METER, RESAMPLING = "a new stream", "reading", "level meter", "resampling"
 LEVEL = "level"
 FRONT_END, INFERENCE, EVENTS = "front end", "inference", "events"
-PARTS = (STREAM, READING, METER, RESAMPLING, LEVEL, FRONT_END, INFERENCE, EVENTS)
+PATTERNS = "patterns"
+PARTS = (STREAM, READING, METER, RESAMPLING, LEVEL, FRONT_END, INFERENCE, PATTERNS, EVENTS)
 _BATCH_S = 60
 
 
@@ -150,9 +151,11 @@ class _Stream:
             for row in rows:
                 given = classifier.memory.push(row)
                 raw.append(classifier.invoke(given))
+        with costs.part(PATTERNS):
+            alarms = [self._parts.alarms(hop) for hop in hops]
         with costs.part(EVENTS):
-            for outputs, level in zip(raw, levels, strict=True):
-                self._decide(outputs, level)
+            for outputs, level, scores in zip(raw, levels, alarms, strict=True):
+                self._decide(outputs, level, scores)
         if self._log_mel is not None:
             with costs.floor(FRONT_END):
                 self._log_mel.run(len(hops))
@@ -161,11 +164,11 @@ class _Stream:
             for _ in rows:
                 self._alone.invoke(given)
 
-    def _decide(self, outputs: NDArray[np.float32], level: Level) -> None:
+    def _decide(self, outputs: NDArray[np.float32], level: Level, alarms: NDArray[np.float32]) -> None:
         classifier = self._parts.classifier
         scores = classifier.accepted(classifier.calibrated(outputs))
         self._position += self._card.hop
-        self._parts.tracker.push(self._position, scores, level)
+        self._parts.tracker.push(self._position, np.concatenate([scores, alarms]), level)
 
 
 class _Library:

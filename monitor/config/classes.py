@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from pydantic import ValidationError
 
@@ -18,10 +18,16 @@ def class_cards(card: Card, heads: Sequence[Head] = ()) -> dict[str, ClassCard]:
     return {**card.classes, **{label: one for head in heads for label, one in head.classes.items()}}
 
 
-def resolve_classes(config: Config, card: Card, heads: Sequence[Head] = ()) -> dict[str, ClassSettings]:
+def resolve_classes(
+    config: Config,
+    card: Card,
+    heads: Sequence[Head] = (),
+    patterns: Mapping[str, ClassCard] | None = None,
+) -> dict[str, ClassSettings]:
     """Return the settings of every label that makes events, in the order of :func:`class_cards`.
 
-    Labels of ``heads`` were requested by name; ``events.enabled`` selects among the model's own.
+    Labels of ``heads`` and ``patterns`` were requested by name; ``events.enabled`` selects among
+    the model's own. Patterns come last.
 
     Raises
     ------
@@ -29,7 +35,7 @@ def resolve_classes(config: Config, card: Card, heads: Sequence[Head] = ()) -> d
         If the model lacks a label, or a combination of settings is invalid.
     """
     events = config.settings.events
-    known = class_cards(card, heads)
+    known = {**class_cards(card, heads), **(patterns or {})}
     _check_known(config, ("events", "classes"), events.classes, known, card)
     enabled = set(card.classes)
     if events.enabled != "all":

@@ -24,6 +24,9 @@ Topic = Annotated[str, AfterValidator(_topic)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 
 
+PatternSeconds = Annotated[float, Field(ge=0.06, le=30)]
+
+
 class Section(BaseModel):
     """Base of all sections: frozen, an unknown key is an error, and an empty section keeps its defaults."""
 
@@ -111,6 +114,29 @@ class Loud(LoudSettings, Switch):
     """``enabled`` comes first: pydantic orders fields from the last base to the first."""
 
 
+class OwnPattern(Section):
+    """One's own pattern: ``count`` beeps of one tone, a pause, again and again."""
+
+    hz: Annotated[float, Field(ge=200, le=20000)] = Field(description="frequency of the tone, Hz")
+    beep_s: PatternSeconds = Field(description="seconds of a beep")
+    gap_s: PatternSeconds = Field(description="seconds between two beeps of a group")
+    count: Annotated[int, Field(ge=1, le=20)] = Field(description="beeps in a group")
+    pause_s: PatternSeconds = Field(description="seconds between two groups")
+    tolerance: Annotated[float, Field(ge=0.02, le=0.25)] = Field(
+        0.1, description="relative deviation of the lengths"
+    )
+
+
+class Patterns(Section):
+    """Alarms and appliances by the rhythm of their tone."""
+
+    smoke_alarm: bool = Field(True, description="temporal-three of ISO 8201, 2.5 to 4 kHz or 520 Hz")
+    co_alarm: bool = Field(True, description="temporal-four of UL 2034, 2.5 to 4 kHz or 520 Hz")
+    own: dict[str, OwnPattern] = Field(
+        default_factory=dict, description="label: {hz, beep_s, gap_s, count, pause_s, tolerance}"
+    )
+
+
 class Events(Section):
     profile: Literal["quiet", "sensitive"] = Field(
         "quiet", description="the card's operating point: few false alarms, or few misses"
@@ -123,6 +149,7 @@ class Events(Section):
     defaults: ClassOverride = Field(ClassOverride(), description="overrides for every class")
     classes: dict[str, ClassOverride] = Field(default_factory=dict, description="overrides by label")
     loud: Loud = Loud()
+    patterns: Patterns = Patterns()
 
 
 class Tls(Section):

@@ -154,7 +154,7 @@ class Control:
         off = switched_off(changes)
         classes = {
             label: ClassControl(
-                label not in off, whole.classes[label].enter if label in whole.classes else None
+                label not in off, whole.tracked[label].enter if label in whole.tracked else None
             )
             for label in whole.event_labels
         }

@@ -10,6 +10,9 @@ from monitor.delivery.topics import Topics, slug
 _NOISE = {"laeq": "Noise LAeq", "lafmax": "Noise LAFmax", "l90": "Noise background L90"}
 """Sensors of the noise topic: key without its unit, and name."""
 
+_DEVICE_CLASSES = {"smoke_alarm": "smoke", "co_alarm": "carbon_monoxide"}
+"""Home Assistant's classes of the alarms; everything else is a sound."""
+
 
 def discovery(topics: Topics, *, prefix: str, version: str, level: bool, noise: bool) -> Message:
     """Return the retained message that announces a device with a binary sensor per label.
@@ -56,7 +59,7 @@ def _sound(topics: Topics, device_id: str, label: str) -> dict[str, object]:
         "platform": "binary_sensor",
         "unique_id": f"{device_id}_sound_{slug(label)}",
         "name": label.replace("_", " ").capitalize(),
-        "device_class": "sound",
+        "device_class": _DEVICE_CLASSES.get(label, "sound"),
         "state_topic": topics.state(label),
         "json_attributes_topic": topics.attributes(label),
         "qos": 1,

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
+from functools import lru_cache
+from math import ceil
 
 import numpy as np
 from numpy.typing import NDArray
 
-from monitor.patterns.lines import FRAMES, Grid, Spectra
+from monitor.patterns.lines import FRAMES, Grid, Marks, Spectra
 from monitor.patterns.match import Match, Matcher
 from monitor.patterns.spec import Pattern
 from monitor.records import Samples
@@ -15,14 +18,20 @@ from monitor.records import Samples
 _LINES = 4
 """Lines that are held against a pattern in a chunk: the most frequent ones."""
 
-MIN_CONTRAST_DB = 4.0
-MIN_TONAL = 0.5
-MAX_OCCUPIED = 0.25
-MIN_GAPS = 0.5
+_MIN_CONTRAST_DB = 4.0
+_MIN_TONAL = 0.6
+_MIN_GAPS = 0.5
+_MAX_OCCUPIED = 0.25
+_MIN_BEYOND_DB = 3.0
+"""What a match must reach besides its score; see :class:`Match`."""
 
 
 class PatternScores:
-    """Scores of patterns over one stream; a score holds until the next cycle should have come.
+    """Scores of patterns over one stream.
+
+    A match counts until the next group should have been matched, so the score of an alarm that
+    goes on does not drop between two groups. The state is bounded: the rows of the longest
+    pattern's window and less than a chunk of samples.
 
     Parameters
     ----------
@@ -33,13 +42,8 @@ class PatternScores:
     def __init__(self, patterns: Sequence[Pattern], rate: int) -> None:
         self._grid = Grid(rate, tuple(band for pattern in patterns for band in pattern.bands))
         self._spectra = Spectra(self._grid)
-        self._matchers = [Matcher(pattern, self._grid.frame_s) for pattern in patterns]
-        self._masks = [self._grid.mask(pattern.bands) for pattern in patterns]
-        self._keep = max(matcher.frames for matcher in self._matchers)
-        self._hold = [
-            round(pattern.cycle_s * (1.0 + pattern.tolerance) * rate) + self._grid.chunk
-            for pattern in patterns
-        ]
+        self._looks = [_Look(pattern, self._grid) for pattern in patterns]
+        self._keep = max(look.matcher.frames for look in self._looks)
         self.reset()
 
     def reset(self) -> None:
@@ -47,14 +51,15 @@ class PatternScores:
         columns = self._grid.last - self._grid.first
         self._power = np.zeros((self._keep, columns), np.float32)
         self._lines = np.zeros((self._keep, columns), np.bool_)
+        self._counts = np.zeros((ceil(self._keep / FRAMES), columns), np.intp)
         self._pending = np.zeros(self._grid.chunk, np.float32)
         self._filled = 0
-        self._position = 0
-        self._scores = np.zeros(len(self._matchers), np.float32)
-        self._until = [0] * len(self._matchers)
+        self._scores = np.zeros(len(self._looks), np.float32)
+        for look in self._looks:
+            look.held.clear()
 
     def push(self, samples: Samples) -> NDArray[np.float32]:
-        """Take samples; return the score of each pattern at their end, 0 … 1."""
+        """Take samples; return the score of each pattern at their end, 0 … 1, as of the last full chunk."""
         start = 0
         while start < len(samples):
             take = min(len(self._pending) - self._filled, len(samples) - start)
@@ -67,46 +72,85 @@ class PatternScores:
 
     def _analyse(self) -> None:
         self._filled = 0
-        self._position += self._grid.chunk
         power, lines = self._spectra.rows(self._pending)
         self._power = np.concatenate([self._power[FRAMES:], power])
         self._lines = np.concatenate([self._lines[FRAMES:], lines])
-        tonal = self._lines.any()
-        for index, matcher in enumerate(self._matchers):
-            score = self._match(matcher, self._masks[index]) if tonal else 0.0
-            if score >= self._scores[index] or self._position >= self._until[index]:
-                self._scores[index] = score
-                self._until[index] = self._position + self._hold[index]
+        self._counts = np.concatenate([self._counts[1:], lines.sum(axis=0, keepdims=True)])
+        # A group that has just ended has a line in this chunk or in the one before.
+        tonal = self._counts[-2:].any()
+        for look in self._looks:
+            matches = look.matches(self._power, self._lines, self._counts) if tonal else []
+            look.held.append(max((match.score for match in matches if accepted(match)), default=0.0))
+        self._scores = np.array([max(look.held) for look in self._looks], np.float32)
 
-    def _match(self, matcher: Matcher, mask: NDArray[np.bool_]) -> float:
-        best = 0.0
-        for match in self.matches(matcher, mask):
-            if accepted(match):
-                best = max(best, match.score)
-        return best
 
-    def matches(self, matcher: Matcher, mask: NDArray[np.bool_]) -> list[Match]:
-        lines = self._lines[-matcher.frames :]
-        counts = lines.sum(axis=0) * mask
-        counts[1:-1] = counts[:-2] + counts[1:-1] + counts[2:]
+@lru_cache(maxsize=32)
+def _matcher(pattern: Pattern, frame_s: float) -> Matcher:
+    """Templates have no state; every stream uses the same."""
+    return Matcher(pattern, frame_s)
+
+
+class _Look:
+    """What is needed to look for one pattern; ``held`` has the newest scores, one a chunk."""
+
+    def __init__(self, pattern: Pattern, grid: Grid) -> None:
+        self.matcher = _matcher(pattern, grid.frame_s)
+        self.held: deque[float] = deque(maxlen=ceil(pattern.hold_s * grid.rate / grid.chunk))
+        self._mask = grid.mask(pattern.bands)
+        chunk_s = grid.chunk / grid.rate
+        # The newest group ends in the newest chunk; with what rings on it takes so many chunks.
+        self._recent = ceil(pattern.group_s * (1.0 + pattern.tolerance) / chunk_s) + 1
+        self._chunks = ceil(self.matcher.frames / FRAMES)
+        on_s = pattern.count * pattern.beep_s
+        silent_s = (pattern.groups - 1) * pattern.pause_s + pattern.quiet_s
+        self._least = _MIN_TONAL * on_s / grid.frame_s
+        self._most = (pattern.groups * pattern.group_s + 0.4 * silent_s) / grid.frame_s + FRAMES
+        self._groups = pattern.groups
+
+    def matches(self, power: NDArray[np.float32], lines: Marks, counts: NDArray[np.intp]) -> list[Match]:
+        """Hold the lines that may be the pattern against it, the most frequent first.
+
+        power, lines : the newest frames, shape (frames, columns)
+        counts : lines in each of the newest chunks, shape (chunks, columns)
+        """
+        frames = self.matcher.frames
+        likely = self._likely(counts[-self._chunks :])
         found = []
         for _ in range(_LINES):
-            column = int(counts.argmax())
-            if counts[column] < matcher.least_tonal:
+            column = int(likely.argmax())
+            if not likely[column]:
                 break
+            likely[max(0, column - 2) : column + 3] = 0
             around = slice(max(0, column - 1), column + 2)
-            counts[max(0, column - 2) : column + 3] = 0
-            power = self._power[-matcher.frames :, around].sum(axis=1)
-            level = 10.0 * np.log10(power + 1e-12)
-            found.append(matcher.best(level, lines[:, around].any(axis=1)))
+            level_db = 10.0 * np.log10(power[-frames:, around].sum(axis=1) + 1e-12)
+            match = self.matcher.best(level_db, np.any(lines[-frames:, around], axis=1))
+            if match is not None:
+                found.append(match)
         return found
+
+    def _likely(self, counts: NDArray[np.intp]) -> NDArray[np.intp]:
+        """Frames with a line, or 0 where these are too few, too many or not in two groups."""
+        total, recent = _joined(counts.sum(axis=0)), _joined(counts[-self._recent :].sum(axis=0))
+        likely = self._mask & (recent >= self._least) & (total <= self._most)
+        likely &= total - recent >= (self._groups - 1) * self._least
+        return np.where(likely, total, 0)
+
+
+def _joined(counts: NDArray[np.intp]) -> NDArray[np.intp]:
+    """Add the neighbours to each column: a tone between two bins is a line in either."""
+    joined: NDArray[np.intp] = counts.copy()
+    joined[1:] += counts[:-1]
+    joined[:-1] += counts[1:]
+    return joined
 
 
 def accepted(match: Match) -> bool:
+    """Whether a match is the pattern in all its parts, not only on the whole."""
     return (
-        match.contrast_db >= MIN_CONTRAST_DB
+        match.contrast_db >= _MIN_CONTRAST_DB
         and match.weakest_db > 0.0
-        and match.gaps >= MIN_GAPS
-        and match.occupied <= MAX_OCCUPIED
-        and match.tonal >= MIN_TONAL
+        and match.gaps >= _MIN_GAPS
+        and match.occupied <= _MAX_OCCUPIED
+        and match.beyond_db >= _MIN_BEYOND_DB
+        and match.tonal >= _MIN_TONAL
     )

@@ -36,6 +36,12 @@ _ASIDE, _LINE = 8, 1
 _PROMINENCE = 10.0
 """Power ratio of a line to its surroundings: in white noise one bin of 20 000 exceeds it."""
 
+_FIRST_LOOK = 1.6
+"""The first look at a chunk asks for so many times the prominence, so that noise seldom costs a second."""
+
+_STEADY = 2.0
+"""A line whose power stays within such a ratio over a chunk is a hum and no beep."""
+
 _FLOOR = 1e-16
 """Power that counts as silence, far below the last bit of 24."""
 
@@ -128,7 +134,7 @@ class Spectra:
         """
         frames = chunk.reshape(FRAMES, -1)
         some = self._power(frames[::STEP])
-        if not self._lines(some).any():
+        if not self._beeps(some):
             return np.repeat(some, STEP, axis=0), np.zeros((FRAMES, len(self._mask)), np.bool_)
         power = self._power(frames)
         return power, self._lines(power)
@@ -140,18 +146,27 @@ class Spectra:
         spectrum = np.fft.rfft(frames * self._window, axis=1)[:, grid.first : grid.last]
         return (spectrum.real**2 + spectrum.imag**2).astype(np.float32)
 
-    def _lines(self, power: Rows) -> Marks:
+    def _beeps(self, power: Rows) -> bool:
+        """Whether a line stands out in these few rows that is not in all of them alike."""
+        found = self._lines(power, _PROMINENCE * _FIRST_LOOK).any(axis=0)
+        if not found.any():
+            return False
+        seen = power[:, found]
+        return bool((seen.max(axis=0) > _STEADY * seen.min(axis=0)).any())
+
+    def _lines(self, power: Rows, prominence: float = _PROMINENCE) -> Marks:
         """Where a bin is a local maximum that stands out of its surroundings."""
-        padded = np.pad(power, ((0, 0), (_ASIDE + 1, _ASIDE)), mode="edge").astype(np.float64)
-        total = np.cumsum(padded, axis=1)
-        count = power.shape[1]
-        wide, narrow = 2 * _ASIDE + 1, 2 * _LINE + 1
-        around = total[:, wide : wide + count] - total[:, :count]
-        inner = _ASIDE - _LINE
-        around -= total[:, inner + narrow : inner + narrow + count] - total[:, inner : inner + count]
-        lines = power > np.maximum(around * (_PROMINENCE / (wide - narrow)), _FLOOR)
-        lines &= self._mask
-        lines[:, 1:-1] &= (power[:, 1:-1] >= power[:, :-2]) & (power[:, 1:-1] >= power[:, 2:])
+        # The outermost columns are there to be held against; they are never lines themselves.
+        total = np.cumsum(power, axis=1, dtype=np.float64)
+        edge, inner = _ASIDE + 1, _LINE + 1
+        stop = power.shape[1] - _ASIDE
+        around = total[:, edge + _ASIDE : stop + _ASIDE] - total[:, : stop - edge]
+        around -= total[:, edge + _LINE : stop + _LINE] - total[:, edge - inner : stop - inner]
+        middle = power[:, edge:stop]
+        lines = np.zeros(power.shape, np.bool_)
+        found = middle > np.maximum(around * (prominence / (2 * (_ASIDE - _LINE))), _FLOOR)
+        found &= (middle >= power[:, edge - 1 : stop - 1]) & (middle >= power[:, edge + 1 : stop + 1])
+        lines[:, edge:stop] = found & self._mask[edge:stop]
         return lines
 
 

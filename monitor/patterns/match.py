@@ -28,6 +28,9 @@ from monitor.patterns.spec import Pattern
 _RANGE_DB = 18.0
 """The level counts down to so far below the beeps."""
 
+_WORTH, _WORTH_DB = 0.7, 4.0
+"""A lower correlation and a lower contrast are not looked at any closer."""
+
 _OVER_DB = 3.0
 """… and up to so far above them."""
 
@@ -48,7 +51,8 @@ class Match:
     contrast_db : level of the beeps over that between them
     weakest_db : level of the faintest beep over the middle between on and off
     gaps : share of the gaps within groups that are clearly fainter than the beeps beside them
-    occupied : share of the pauses in which the level was nearer to on than to off
+    occupied : share of the fullest pause in which the level was nearer to on than to off
+    beyond_db : level of the last beep of a group over what is where one more would be
     tonal : share of the frames on in which the line was one
     end : frames before the newest at which the last beep ended
     """
@@ -58,6 +62,7 @@ class Match:
     weakest_db: float
     gaps: float
     occupied: float
+    beyond_db: float
     tonal: float
     end: int
 
@@ -68,10 +73,12 @@ class _Template:
 
     on: Array
     off: Array
-    quiet: Array
+    silences: tuple[tuple[int, int], ...]
     beeps: tuple[tuple[int, int], ...]
     gaps: tuple[tuple[int, int], ...]
     before: tuple[int, ...]
+    beyond: tuple[tuple[int, int], ...]
+    last: tuple[int, ...]
 
 
 class Matcher:
@@ -95,11 +102,9 @@ class Matcher:
         self._smooth = max(1, round(min(pattern.beep_s, pattern.gap_s) / 5 / frame_s))
         self.frames = self._window + FRAMES - 1
         """Newest frames that :meth:`best` wants."""
-        self.least_tonal = 0.4 * pattern.groups * pattern.count * pattern.beep_s / frame_s
-        """Frames with a line that a pattern has at least."""
 
-    def best(self, level_db: Array, lines: NDArray[np.bool_]) -> Match:
-        """Return the best match that ends in one of the newest :data:`FRAMES` frames.
+    def best(self, level_db: Array, lines: NDArray[np.bool_]) -> Match | None:
+        """Return the best match that ends in one of the newest :data:`FRAMES` frames; None if it is poor.
 
         level_db : of the line, shape (frames,)
         lines : whether it was a line, shape (frames,)
@@ -111,13 +116,17 @@ class Matcher:
             level = np.convolve(np.pad(level, self._smooth // 2, mode="edge"), kernel, "same")
             level = level[self._smooth // 2 :][: len(level_db)]
         level = level.astype(np.float32)
-        windows = np.lib.stride_tricks.sliding_window_view(level, self._window).T
-        squares = np.square(windows)
+        windows = np.ascontiguousarray(np.lib.stride_tricks.sliding_window_view(level, self._window).T)
         m1, m0 = self._on @ windows, self._off @ windows
+        if (m1 - m0).max() < _WORTH_DB:
+            return None
+        squares = np.square(windows)
         within = np.maximum(self._on @ squares - m1**2, 0.0) + np.maximum(self._off @ squares - m0**2, 0.0)
         d = np.maximum(m1 - m0, 0.0)
         r = d / np.sqrt(d**2 + 2.0 * within + 1.0)
         which, phase = np.unravel_index(int(r.argmax()), r.shape)
+        if r[which, phase] < _WORTH:
+            return None
         return self._judge(
             self._templates[which],
             windows[:, phase],
@@ -146,7 +155,11 @@ class Matcher:
             contrast_db=m1 - m0,
             weakest_db=min(beeps) - middle,
             gaps=sum(gap >= _GAP_DB for gap in gaps) / len(gaps) if gaps else 1.0,
-            occupied=float((level[template.quiet > 0] > middle).mean()),
+            occupied=max(float((level[begin:stop] > middle).mean()) for begin, stop in template.silences),
+            beyond_db=min(
+                beeps[last] - max(_near(level, part))
+                for last, part in zip(template.last, template.beyond, strict=True)
+            ),
             tonal=float(lines[template.on > 0].mean()),
             end=end,
         )
@@ -160,7 +173,7 @@ def _near(level: Array, part: tuple[int, int]) -> list[float]:
 
 
 def _deviations(pattern: Pattern) -> Iterator[tuple[Pattern, float, float]]:
-    """All clocks of the beeps, in steps that shift no beep of a group by more than a quarter, and of the pauses."""
+    """All clocks of beeps and of pauses, in steps that shift no beep by more than a quarter of it."""
     step = min(0.5, pattern.beep_s / (4 * pattern.group_s))
     beeps = max(1, round(pattern.tolerance / step))
     pause_step = pattern.beep_s / (4 * pattern.pause_s * (pattern.groups - 1))
@@ -188,14 +201,19 @@ def _template(pattern: Pattern, scale: float, pause: float, window: int, frame_s
         beeps.append((at, at + beep_s))
         at += beep_s
     shift = window * frame_s - at
-    off = [_after_ringing(*silence) for silence in (*gaps, *quiet)]
+    free = min(gap_s, pause_s - beep_s)
+    beyond = [(begin + free, begin + free + beep_s) for begin, _ in quiet[1:]]
+    # Nothing rings into the first silence: before it lies a pause, or no alarm yet.
+    off = [*(_after_ringing(*gap) for gap in gaps), quiet[0], *(_after_ringing(*one) for one in quiet[1:])]
     return _Template(
         on=_weights(beeps, shift, window, frame_s),
         off=_weights(off, shift, window, frame_s),
-        quiet=_weights(off[len(gaps) :], shift, window, frame_s),
+        silences=tuple(_whole(begin + shift, stop + shift, frame_s) for begin, stop in off[len(gaps) :]),
         beeps=tuple(_whole(begin + shift, stop + shift, frame_s) for begin, stop in beeps),
         gaps=tuple(_whole(begin + shift, stop + shift, frame_s) for begin, stop in off[: len(gaps)]),
         before=tuple(before),
+        beyond=tuple(_whole(begin + shift, stop + shift, frame_s) for begin, stop in beyond),
+        last=tuple(range(pattern.count - 1, len(beeps) - 1, pattern.count)),
     )
 
 
@@ -205,11 +223,11 @@ def _after_ringing(begin: float, stop: float) -> tuple[float, float]:
 
 def _weights(parts: list[tuple[float, float]], shift: float, window: int, frame_s: float) -> Array:
     """The share of each frame that lies in the parts; less than half is left out."""
-    edges = np.arange(window) * frame_s
-    share = np.zeros(window)
-    for begin, stop in parts:
-        inside = np.minimum(edges + frame_s, stop + shift) - np.maximum(edges, begin + shift)
-        share += np.clip(inside / frame_s, 0.0, 1.0)
+    edges = np.arange(window + 1) * frame_s - shift
+    begins, stops = np.array(parts).T[:, :, None]
+    # Seconds of each part before an edge; from edge to edge, what lies in the frame between.
+    before = np.clip(edges, begins, stops).sum(axis=0)
+    share = np.diff(before) / frame_s
     share[share < 0.5] = 0.0
     return share.astype(np.float32)
 

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 SPAN_MAX_S = 30.0
 """Longest two cycles that a pattern may have; it bounds the detector's memory."""
 
+_LATE_S = 1.0
+"""A match is found at the end of a chunk of about a second."""
+
 Band = tuple[float, float]
 
 
@@ -23,6 +26,7 @@ class Pattern:
     pause_s : silence between the last beep of a group and the first of the next
     tolerance : relative deviation that is accepted; the beeps and gaps of a group share one
         deviation (one clock makes them), the pauses have their own
+    longest_pause_s : pause that does not end the alarm once it was recognised; 0 = a cycle
 
     Raises
     ------
@@ -37,6 +41,7 @@ class Pattern:
     count: int
     pause_s: float
     tolerance: float = 0.1
+    longest_pause_s: float = 0.0
 
     def __post_init__(self) -> None:
         if min(self.beep_s, self.gap_s) < 0.06:
@@ -51,7 +56,7 @@ class Pattern:
             raise ValueError(f"{self.label}: a band must be two frequencies, the lower one first")
         if self.span_s > SPAN_MAX_S:
             raise ValueError(
-                f"{self.label}: what must be heard is {self.span_s:.1f} s long; it must be {SPAN_MAX_S:g} s or less"
+                f"{self.label}: its groups take {self.span_s:.1f} s; they must fit into {SPAN_MAX_S:g} s"
             )
 
     @property
@@ -74,6 +79,21 @@ class Pattern:
         return self.quiet_s + (self.groups - 1) * self.cycle_s + self.group_s
 
     @property
+    def hold_s(self) -> float:
+        """How long a match counts after the last beep: until the next group should have been matched."""
+        return self.cycle_s * (1.0 + self.tolerance) + _LATE_S
+
+    @property
+    def release_s(self) -> float:
+        """How long the match may be missing: one group, or the longest pause."""
+        return max(self.cycle_s, self.longest_pause_s - self.cycle_s)
+
+    @property
+    def onset_s(self) -> float:
+        """From the first beep's start to the match of the last group that is needed."""
+        return self.span_s - self.quiet_s + _LATE_S / 2
+
+    @property
     def quiet_s(self) -> float:
         """Silence before the first group that is checked: room for the beep that must not be there."""
         return min(self.pause_s, self.beep_s + self.gap_s)
@@ -90,5 +110,14 @@ SMOKE_ALARM = Pattern(
 )
 """Temporal-three: ISO 8201, ANSI/ASA S3.41; every phase ± 10 %."""
 
-CO_ALARM = Pattern("co_alarm", (_LOW, _HIGH), beep_s=0.1, gap_s=0.1, count=4, pause_s=5.0, tolerance=0.1)
-"""Temporal-four: UL 2034, NFPA 720; every phase ± 10 %."""
+CO_ALARM = Pattern(
+    "co_alarm",
+    (_LOW, _HIGH),
+    beep_s=0.1,
+    gap_s=0.1,
+    count=4,
+    pause_s=5.0,
+    tolerance=0.1,
+    longest_pause_s=67.0,
+)
+"""Temporal-four: UL 2034, NFPA 720; every phase ± 10 %. After four minutes the pause may be 60 s ± 10 %."""

@@ -12,6 +12,7 @@ from pathlib import Path
 from monitor.clock import Clock
 from monitor.config.classes import card_settings, class_cards, resolve_classes
 from monitor.config.load import Config, read_text
+from monitor.config.patterns import pattern_cards, resolve_patterns
 from monitor.config.sounds import resolve_sounds
 from monitor.errors import ConfigError
 from monitor.events.background import BackgroundLevel
@@ -23,6 +24,8 @@ from monitor.model.card import ClassCard
 from monitor.model.classifier import OnInference
 from monitor.model.heads import Head
 from monitor.model.load import LoadedModel, ThirdParty, load_model
+from monitor.patterns.detector import PatternScores
+from monitor.patterns.spec import Pattern
 from monitor.pipeline import Pipeline, StreamParts
 from monitor.settings import ClassSettings, silent
 from monitor.stream.recorder import Recorder
@@ -40,6 +43,7 @@ class Assembly:
     disabled : ``enter`` of the classes that make no events
     heads : of the labels beside the model's own
     offset_db : what makes dBFS sound pressure levels in dB; None when not calibrated
+    patterns : that are looked for; ``alarms`` has the settings of their events
     """
 
     model: LoadedModel
@@ -48,6 +52,8 @@ class Assembly:
     disabled: dict[str, float] = field(default_factory=dict)
     heads: tuple[Head, ...] = ()
     offset_db: float | None = None
+    patterns: tuple[Pattern, ...] = ()
+    alarms: dict[str, ClassSettings] = field(default_factory=dict)
 
     @property
     def window_s(self) -> float:
@@ -69,15 +75,21 @@ class Assembly:
 
     @property
     def event_labels(self) -> tuple[str, ...]:
-        """All labels that can make events, in the model's order."""
-        return (*self.classes, *(("loud",) if self.loud else ()))
+        """All labels that can make events: in the model's order, then patterns and ``loud``."""
+        return (*self.tracked, *((LOUD,) if self.loud else ()))
+
+    @property
+    def tracked(self) -> dict[str, ClassSettings]:
+        """Settings of all labels that make events, by scores or by patterns."""
+        return {**self.classes, **self.alarms}
 
     def without(self, labels: Collection[str]) -> Assembly:
         """Return the same where these labels make no events; their scores are computed still."""
-        off = {label: one.enter for label, one in self.classes.items() if label in labels}
+        off = {label: one.enter for label, one in self.tracked.items() if label in labels}
         classes = {label: one for label, one in self.classes.items() if label not in labels}
+        alarms = {label: one for label, one in self.alarms.items() if label not in labels}
         loud = None if LOUD in labels else self.loud
-        return replace(self, classes=classes, disabled=self.disabled | off, loud=loud)
+        return replace(self, classes=classes, alarms=alarms, disabled=self.disabled | off, loud=loud)
 
     def new_parts(self, clock: Clock | None = None, on_inference: OnInference | None = None) -> StreamParts:
         """Make the stateful parts of a new stream.
@@ -87,8 +99,8 @@ class Assembly:
         """
         card = self.model.card
         tracker = EventTracker(
-            self.labels,
-            self.classes,
+            (*self.labels, *(pattern.label for pattern in self.patterns)),
+            self.tracked,
             rate=card.sample_rate,
             hop=card.hop,
             loud=self.loud,
@@ -96,7 +108,8 @@ class Assembly:
             time_of_day_s=None if clock is None else _time_of_day_s(clock, card.sample_rate),
         )
         classifier = self.model.classifier(on_inference, heads=self.heads)
-        return StreamParts(classifier, tracker, BackgroundLevel(self.hop_s))
+        patterns = PatternScores(self.patterns, card.sample_rate) if self.patterns else None
+        return StreamParts(classifier, tracker, BackgroundLevel(self.hop_s), patterns)
 
     def new_pipeline(
         self, source_rate: int, clock: Clock | None = None, on_inference: OnInference | None = None
@@ -139,12 +152,16 @@ def assemble(config: Config, model: LoadedModel | None = None) -> Assembly:
     model = model or load_configured_model(config)
     sounds = resolve_sounds(config, model)
     heads: tuple[Head, ...] = () if sounds is None else (sounds,)
-    classes = resolve_classes(config, model.card, heads)
+    known = class_cards(model.card, heads)
+    patterns = resolve_patterns(config, model.card.sample_rate, (*model.labels, *known))
+    tracked = resolve_classes(config, model.card, heads, pattern_cards(patterns))
+    classes = {label: settings for label, settings in tracked.items() if label in known}
+    alarms = {label: settings for label, settings in tracked.items() if label not in known}
     loud = config.settings.events.loud
     others = [label for label in model.card.classes if label not in classes]
     disabled = {label: card_settings(config, model.card.classes[label]).enter for label in others}
     used = loud if loud.enabled else None
-    assembly = Assembly(model, classes, used, disabled, heads, calibration(config))
+    assembly = Assembly(model, classes, used, disabled, heads, calibration(config), patterns, alarms)
     cards = assembly.cards
     for label, class_settings in classes.items():
         card = cards[label]

@@ -235,7 +235,7 @@ class _Stream:
         if wanted is self._assembly:
             return ()
         self._assembly = wanted
-        return self.pipeline.configure(wanted.classes, loud=wanted.loud, disabled=wanted.disabled)
+        return self.pipeline.configure(wanted.tracked, loud=wanted.loud, disabled=wanted.disabled)
 
     def push(self, block: AudioBlock) -> Iterator[HopResult]:
         source, vitals = self._source, self._vitals
