@@ -130,8 +130,8 @@ class OwnPattern(Section):
 class Patterns(Section):
     """Alarms and appliances by the rhythm of their tone."""
 
-    smoke_alarm: bool = Field(True, description="temporal-three of ISO 8201, 2.5 to 4 kHz or 520 Hz")
-    co_alarm: bool = Field(True, description="temporal-four of UL 2034, 2.5 to 4 kHz or 520 Hz")
+    smoke_alarm: bool = Field(False, description="temporal-three of ISO 8201, 2.5 to 4 kHz or 520 Hz")
+    co_alarm: bool = Field(False, description="temporal-four of UL 2034, 2.5 to 4 kHz or 520 Hz")
     own: dict[str, OwnPattern] = Field(
         default_factory=dict, description="label: {hz, beep_s, gap_s, count, pause_s, tolerance}"
     )
