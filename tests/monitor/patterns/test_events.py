@@ -71,7 +71,8 @@ def test_patterns_are_labels_like_others_and_can_be_switched_off(assembly: Assem
 
 def test_home_assistant_is_told_what_kind_of_alarm_it_is() -> None:
     topics = Topics("sound-monitor", "hall", ("siren", "smoke_alarm", "co_alarm"))
-    payload = json.loads(discovery(topics, prefix="homeassistant", version="1", level=False).payload)
+    message = discovery(topics, prefix="homeassistant", version="1", level=False, noise=False)
+    payload = json.loads(message.payload)
     kinds = {name: part["device_class"] for name, part in payload["components"].items()}
     assert kinds == {
         "sound_siren": "sound",
