@@ -12,6 +12,7 @@ _COMMANDS = {
     "devices": ("monitor.cli.devices", "devices", "List the microphones."),
     "events": ("monitor.cli.events", "events", "Show the history of events."),
     "tune": ("monitor.cli.tune", "tune", "Choose thresholds from scores of your recordings."),
+    "teach": ("monitor.cli.teach_pattern", "teach_command", "Read the rhythm of a tone off a recording."),
     "config": ("monitor.cli.config", "config", "Show the settings in force."),
     "model": ("monitor.cli.model", "model", "Show or check a model package."),
     "calibrate": ("monitor.cli.calibrate", "calibrate", "Find a microphone's sensitivity."),

@@ -10,7 +10,7 @@ from math import ceil
 import numpy as np
 from numpy.typing import NDArray
 
-from monitor.patterns.lines import FRAMES, Grid, Marks, Spectra
+from monitor.patterns.lines import FRAMES, Grid, Marks, Spectra, level_of
 from monitor.patterns.match import Match, Matcher
 from monitor.patterns.spec import Pattern
 from monitor.records import Samples
@@ -122,8 +122,9 @@ class _Look:
                 break
             likely[max(0, column - 2) : column + 3] = 0
             around = slice(max(0, column - 1), column + 2)
-            level_db = 10.0 * np.log10(power[-frames:, around].sum(axis=1) + 1e-12)
-            match = self.matcher.best(level_db, np.any(lines[-frames:, around], axis=1))
+            match = self.matcher.best(
+                level_of(power[-frames:], column), np.any(lines[-frames:, around], axis=1)
+            )
             if match is not None:
                 found.append(match)
         return found

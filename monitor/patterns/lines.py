@@ -136,7 +136,11 @@ class Spectra:
         some = self._power(frames[::STEP])
         if not self._beeps(some):
             return np.repeat(some, STEP, axis=0), np.zeros((FRAMES, len(self._mask)), np.bool_)
-        power = self._power(frames)
+        return self.every_row(chunk)
+
+    def every_row(self, chunk: Samples) -> tuple[Rows, Marks]:
+        """Return the same as :meth:`rows` would of a chunk that holds a tone."""
+        power = self._power(chunk.reshape(FRAMES, -1))
         return power, self._lines(power)
 
     def _power(self, frames: Samples) -> Rows:
@@ -168,6 +172,12 @@ class Spectra:
         found &= (middle >= power[:, edge - 1 : stop - 1]) & (middle >= power[:, edge + 1 : stop + 1])
         lines[:, edge:stop] = found & self._mask[edge:stop]
         return lines
+
+
+def level_of(power: Rows, column: int) -> Rows:
+    """Return the level of a line over time, dB, with what of it lies in the bins beside it."""
+    around = power[:, max(0, column - 1) : column + 2]
+    return np.asarray(10.0 * np.log10(around.sum(axis=1) + 1e-12), np.float32)
 
 
 def frames_of(seconds: float, frame_s: float) -> int:

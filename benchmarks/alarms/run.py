@@ -1,0 +1,76 @@
+"""Measure alarm patterns: detection, false alarms and cost, and write docs/results/alarms.
+
+    SOUND_DATA=recordings python benchmarks/alarms/run.py
+
+``--only pages`` writes README.md and the picture again from the record; matplotlib comes with the
+extra ``training``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(ROOT / "benchmarks"), str(ROOT)]
+
+import detection  # noqa: E402
+import false_alarms  # noqa: E402
+import page  # noqa: E402
+from campaign import MONITOR, circumstances  # noqa: E402
+
+RESULTS = ROOT / "docs" / "results" / "alarms"
+PARTS = ("detection", "false_alarms", "cost", "pages")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--data", type=Path, default=os.environ.get("SOUND_DATA"), help="folder of recordings"
+    )
+    parser.add_argument("--trials", type=int, default=60, help="alarms a condition")
+    parser.add_argument("--passes", type=int, default=3, help="over all recordings, each changed at random")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--only", choices=PARTS, action="append", help="leave out the other parts")
+    options = parser.parse_args()
+    wanted = options.only or PARTS
+    if options.data is None and set(wanted) & {"detection", "false_alarms"}:
+        parser.error("--data or SOUND_DATA must name the folder of recordings")
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    if "detection" in wanted:
+        rows = detection.measure(options.data, options.trials, options.seed)
+        _write("detection", seed=options.seed, rows=rows)
+    if "false_alarms" in wanted:
+        halves = false_alarms.measure(options.data, options.passes, options.seed)
+        _write("false_alarms", seed=options.seed, halves=halves)
+    if "cost" in wanted:
+        _write("cost", bench=_bench())
+    page.write(RESULTS)
+
+
+def _bench() -> object:
+    """A replay of an hour with both alarms on, and what its parts cost."""
+    switches = [
+        argument
+        for label in ("smoke_alarm", "co_alarm")
+        for argument in ("--set", f"events.patterns.{label}=true")
+    ]
+    command = [*MONITOR, "bench", "--json", "--starts", "1", "--format", "wav", *switches]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    return json.loads(done.stdout)
+
+
+def _write(name: str, **values: object) -> None:
+    record = {**circumstances(), **values}
+    path = RESULTS / f"{name}.json"
+    path.write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
