@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import click
 
 from training.cli.options import Clock, data_option, parse_folds
-
-SHIPPED = Path("docs/results/default")
-"""Records of the recipe that ships, beside which another stands."""
 
 
 def _seeds(_: click.Context, __: click.Parameter, text: str) -> tuple[int, ...]:
@@ -28,76 +24,49 @@ def _seeds(_: click.Context, __: click.Parameter, text: str) -> tuple[int, ...]:
     help="The first decides what ships; each repeats the figures.",
 )  # fmt: skip
 @click.option(
-    "--teacher",
-    type=click.Path(path_type=Path),
-    help="YAMNet with its embedding; default: in the data folder.",
-)
-@click.option("--epochs", show_default="the recipe's", type=click.IntRange(1))
-@click.option("--version", "model_version", default="0.1.0", show_default=True, help="Version in the card.")
-@click.option(
-    "--change",
-    "changes",
-    multiple=True,
-    metavar="KEY=VALUE",
-    help="Another recipe: a setting of `run` or `lessons`, dotted. Nothing that ships is overwritten.",
-)
-@click.option(
-    "--models", type=click.Path(path_type=Path), help="[default: models; with --change: the folder of runs]"
-)
-@click.option(
-    "--records",
-    type=click.Path(path_type=Path),
-    help="[default: docs/results/default; with --change: records in the folder of runs]",
-)
-@click.option(
-    "--study", default="docs/results/study/records", show_default=True, type=click.Path(path_type=Path),
-    help="Records of the study's models, to stand beside.",
+    "--without-esc", is_flag=True,
+    help="Train on no recording of ESC and test on all of them; what ships is left as it is.",
 )  # fmt: skip
+@click.option("--version", "model_version", default="0.7.0", show_default=True, help="Version in the card.")
+@click.option("--models", default="models", show_default=True, type=click.Path(path_type=Path))
+@click.option("--records", default="docs/results/default", show_default=True, type=click.Path(path_type=Path))
+@click.option("--runs", default="runs/default", show_default=True, type=click.Path(path_type=Path))
 @click.option(
-    "--runs", type=click.Path(path_type=Path), help="[default: runs/default; with --change: named after it]"
-)
+    "--cache", default=".cache/features", show_default=True, type=click.Path(path_type=Path),
+    help="Folder of mel power, mixtures and streams: 4 GB.",
+)  # fmt: skip
+@click.option("--jobs", default=2, show_default=True, type=click.IntRange(1), help="Processes.")
 def default(
-    data: Path | None, folds: tuple[int, ...], seeds: tuple[int, ...], teacher: Path | None,
-    epochs: int | None, model_version: str, changes: tuple[str, ...], models: Path | None,
-    records: Path | None, study: Path, runs: Path | None,
+    data: Path | None, folds: tuple[int, ...], seeds: tuple[int, ...], without_esc: bool, model_version: str,
+    models: Path, records: Path, runs: Path, cache: Path, jobs: int,
 ) -> None:  # fmt: skip
     """Train, calibrate, test and package the model that ships.
 
-    Each fold is left out in turn, for the figures and the thresholds; what ships is trained on all.
-    Interrupted, the same command goes on where it stopped. Networks that never heard a fold are
-    left in the folder of runs, for `stream-eval`.
+    It starts from EfficientAT's mn04, whose tensors must be in the folder mn04 of the data. Each fold is
+    left out in turn, for the figures and the thresholds; what ships is trained on all. Interrupted, the
+    same command goes on where it stopped.
 
     \b
     Examples:
-      sound-training default --data ~/sounds --folds 1,2,3 --seeds 0
-      sound-training default --change run.recipe.room=0.4 --change lessons.room=0.4
+      sound-training default --data ~/sounds --folds 1,2,3 --seeds 0,1,2
+      sound-training default --data ~/sounds --without-esc
     """
-    from training.base.variants import settings_of
-    from training.data.corpora import TEACHER_FILE, data_root, load, unlabelled_sounds
-    from training.features.front_end import default_front_end
-    from training.fit.lessons import LessonPlan
-    from training.fit.streaming import StreamRun
-    from training.recipes.shipped import NAME, School, ShippedPlan, make, write
-    from training.recipes.shipped_report import write_records
+    from training.data.corpora import data_root, load, unlabelled_sounds
+    from training.export.package import NAME
+    from training.recipes.transfer.cross_corpus import across, write_table
+    from training.recipes.transfer.make import Plan, make, workshop
+    from training.recipes.transfer.report import with_quality, write_records
 
-    epochs = epochs or StreamRun().epochs
-    named = (",".join(map(str, numbers)) for numbers in (folds, seeds))
-    command = "sound-training default --folds {} --seeds {} --epochs {} --version {}".format(
-        *named, epochs, model_version
+    command = "sound-training default --folds {} --seeds {}".format(
+        ",".join(map(str, folds)), ",".join(map(str, seeds))
     )
-    name = "~".join((NAME, *changes))
-    runs = runs or Path("runs", name)
-    models = models or (runs if changes else Path("models"))
-    records = records or (runs / "records" if changes else SHIPPED)
     root = data_root(data)
-    run = StreamRun(seed=seeds[0], epochs=epochs)
-    command += "".join(f" --change {change}" for change in changes)
-    plan = settings_of(name, {NAME: ShippedPlan(folds, seeds, run, LessonPlan(), model_version, command)})
-    plan = replace(plan, name=name)
-    school = School(teacher or root / "yamnet" / TEACHER_FILE, unlabelled_sounds(root / "effects"))
-    if not school.unlabelled:
-        click.echo(f"note: no sounds in {root / 'effects'}: no lesson is of what nobody labelled", err=True)
-    outcome = make(plan, load(root), school, default_front_end(Path(".cache/features")), runs, Clock())
-    path = write(outcome, models, runs)
-    write_records(outcome, plan, [study, SHIPPED / "records"] if changes else [study], records)
-    click.echo(str(path))
+    corpora = load(root)
+    shop = workshop(corpora, unlabelled_sounds(root / "effects"), root, cache, runs, jobs, Clock())
+    plan = Plan(folds, seeds, model_version, command)
+    if without_esc:
+        write_table(across(plan, corpora, shop), f"{command} --without-esc", records)
+        return
+    outcome = with_quality(make(plan, corpora, shop), plan)
+    write_records(outcome, plan, records)
+    click.echo(str(outcome.write(models / f"{NAME}.tflite")))

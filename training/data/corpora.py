@@ -29,6 +29,8 @@ CLASSES = (
     "street_music",
 )
 BACKGROUND = "background"
+MORE = "background_more"
+"""Folder of backgrounds without folders of kinds: a file's kind is its name up to the first ``_``."""
 LABELS = (*CLASSES, BACKGROUND)
 
 SUFFIXES = (".wav", ".flac", ".ogg")
@@ -116,6 +118,9 @@ def load(root: Path) -> Corpora:
                 missing.append(f"{clip.corpus} fold {clip.fold}: {clip.path.stem}")
     beds = [folder for folder in _folders(root) if folder.name == "background"]
     backgrounds = [clip for folder in beds for clip in find_backgrounds(folder)]
+    backgrounds += [
+        clip for folder in _folders(root) if folder.name == MORE for clip in find_more_backgrounds(folder)
+    ]
     if not urban and not esc and not backgrounds:
         raise DataError(
             f"{root}: neither UrbanSound8K, ESC-50/ESC-10 nor background/<kind>/ with audio is in it; "
@@ -185,6 +190,14 @@ def find_backgrounds(folder: Path) -> list[Clip]:
         for path in sorted(by_stem(kind).values()):
             clips.append(Clip(path, "background", f"{kind.name}/{path.stem}", kind.name, 0))
     return clips
+
+
+def find_more_backgrounds(folder: Path) -> list[Clip]:
+    """Return the recordings of :data:`MORE`; the collection that a file comes from is its kind."""
+    return [
+        Clip(path, "background", f"{stem.split('_')[0]}/{stem}", stem.split("_")[0], 0)
+        for stem, path in by_stem(folder).items()
+    ]
 
 
 def unlabelled_sounds(folder: Path) -> tuple[Clip, ...]:

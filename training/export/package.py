@@ -42,6 +42,16 @@ class Identity:
 URBAN = Identity(NAME, LICENCE, (*DATA_LICENCES, *LESSON_LICENCES))
 
 
+TRUNK_LICENCES = (
+    "trunk: mn04_as of EfficientAT (Schmid, Koutini, Widmer 2023), trained on AudioSet: MIT",
+    "sounds that nobody labelled: of Debian's game and music packages, under the licences of the packages "
+    "(GPL, GFDL, CC BY-SA, CC0 and others)",
+    "further backgrounds: noice, Ambie and other open-source ambience apps (Freesound and Pixabay sources, "
+    "CC0, CC BY, Pixabay Content License)",
+)
+TRANSFER = Identity(NAME, LICENCE, (*TRUNK_LICENCES, *DATA_LICENCES))
+
+
 @dataclass(frozen=True)
 class Facts:
     """What training learned besides the weights; ``reject`` as the card's ``negative_over``."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from monitor.features.logmel import matrix_sha256, mel_matrix
-from monitor.features.spec import LogMelSpec
+from monitor.features.spec import KaldiLogMelSpec, LogMelSpec, Normalisation
 from training.base.progress import Tick
 from training.data.audio import RATE
 from training.data.corpora import Clip
@@ -57,3 +57,38 @@ def default_front_end(cache: Path) -> FrontEnd:
     )
     hashed = spec.model_copy(update={"matrix_sha256": matrix_sha256(mel_matrix(spec, RATE))})
     return FrontEnd(hashed, cache)
+
+
+AUDIOSET_RATE = 32_000
+"""Hz that EfficientAT's networks take."""
+
+
+@dataclass(frozen=True)
+class AudioSetFrontEnd:
+    """EfficientAT's front end, and where its cache lies."""
+
+    spec: KaldiLogMelSpec
+    cache: Path
+    rate: int = AUDIOSET_RATE
+
+    @property
+    def window(self) -> int:
+        return self.spec.frames * self.spec.hop
+
+    def bank(self, clips: Sequence[Clip], tick: Tick) -> Bank:
+        return bank(clips, self.spec, self.rate, self.cache, tick)
+
+
+def audioset_front_end(cache: Path, frames: int) -> AudioSetFrontEnd:
+    """Return EfficientAT's front end: 32 kHz, 25 ms every 10 ms, 128 bands 0–15 kHz, for so many frames."""
+    spec = KaldiLogMelSpec(
+        n_fft=1024,
+        win_length=800,
+        hop=320,
+        frames=frames,
+        n_mels=128,
+        fmax=15_000.0,
+        normalisation=Normalisation(mean=(-4.5,), std=(5.0,)),
+    )
+    hashed = spec.model_copy(update={"matrix_sha256": matrix_sha256(mel_matrix(spec, AUDIOSET_RATE))})
+    return AudioSetFrontEnd(hashed, cache)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from monitor.features.logmel import log_mel, mel_matrix
-from monitor.features.spec import LogMelSpec
+from monitor.features.spec import KaldiLogMelSpec, MelSpec, Normalisation
 from training.base.atomic import atomic_write
 from training.base.maths import power_of_db
 from training.base.progress import Tick
@@ -22,6 +22,8 @@ Power = NDArray[np.float32]
 
 _CACHE_VERSION = 1
 _FRAMES_PER_CALL = 25
+_LEAST = 1e-9
+"""Offset of stored natural logarithms: far below what a 16-bit recording holds."""
 _SILENCE_DB = 50.0
 """Digital silence at the ends of a clip (ESC pads with it) is no part of the sound; dB under its peak."""
 
@@ -39,8 +41,13 @@ class Bank:
     frames: NDArray[np.int64]
     level: NDArray[np.float32]
 
+    def only(self, clips: Sequence[int]) -> Bank:
+        """Return some of the clips, in this order; the power is shared."""
+        chosen = np.asarray(clips, np.int64)
+        return Bank(self.power, self.first[chosen], self.frames[chosen], self.level[chosen])
 
-def bank(clips: Sequence[Clip], spec: LogMelSpec, rate: int, cache: Path, tick: Tick) -> Bank:
+
+def bank(clips: Sequence[Clip], spec: MelSpec, rate: int, cache: Path, tick: Tick) -> Bank:
     """Compute or load the mel power of ``clips``; ``tick`` is told of each clip done."""
     plain = _plain(spec)
     path = cache / f"mel-{_key(clips, plain, rate)}.npz"
@@ -59,19 +66,28 @@ def bank(clips: Sequence[Clip], spec: LogMelSpec, rate: int, cache: Path, tick: 
     return _assemble(decibels, frames, spec, rate)
 
 
-def bank_of(sounds: Sequence[Waveform], spec: LogMelSpec, rate: int) -> Bank:
+def bank_of(sounds: Sequence[Waveform], spec: MelSpec, rate: int) -> Bank:
     """Return the mel power of waveforms at ``rate``, to 16-bit decibels as that of files is."""
     plain = _plain(spec)
     pieces = [log_mel(sound, plain, rate, _FRAMES_PER_CALL).astype(np.float16) for sound in sounds]
     return _assemble(np.concatenate(pieces), np.array([len(piece) for piece in pieces]), spec, rate)
 
 
-def _plain(spec: LogMelSpec) -> LogMelSpec:
-    """Without what frames do not depend on: how many make a window, and how they are normalised."""
-    return spec.model_copy(update={"frames": 1, "normalisation": type(spec.normalisation)()})
+def _plain(spec: MelSpec) -> MelSpec:
+    """Without what power does not depend on: frames of a window, normalisation, an offset under the log."""
+    plain = {"frames": 1, "normalisation": Normalisation()}
+    if isinstance(spec, KaldiLogMelSpec):
+        plain["offset"] = _LEAST
+    return spec.model_copy(update=plain)
 
 
-def _key(clips: Sequence[Clip], spec: LogMelSpec, rate: int) -> str:
+def _power(logarithms: NDArray[np.float16], spec: MelSpec) -> Power:
+    scale = 1.0 if isinstance(spec, KaldiLogMelSpec) else np.log(10.0) / 10.0
+    power: Power = np.exp(logarithms.astype(np.float32) * np.float32(scale))
+    return power
+
+
+def _key(clips: Sequence[Clip], spec: MelSpec, rate: int) -> str:
     digest = hashlib.sha256(f"{_CACHE_VERSION} {rate} {spec.model_dump_json()}".encode())
     for clip in clips:
         stat = clip.path.stat()
@@ -79,9 +95,9 @@ def _key(clips: Sequence[Clip], spec: LogMelSpec, rate: int) -> str:
     return digest.hexdigest()[:20]
 
 
-def _assemble(decibels: NDArray[np.float16], frames: NDArray[np.int64], spec: LogMelSpec, rate: int) -> Bank:
+def _assemble(decibels: NDArray[np.float16], frames: NDArray[np.int64], spec: MelSpec, rate: int) -> Bank:
     power = np.zeros((1 + len(decibels), spec.n_mels), np.float32)
-    np.power(10.0, decibels.astype(np.float32) / 10.0, out=power[1:])
+    power[1:] = _power(decibels, spec)
     loudness = power @ band_widths(spec, rate)
     first = 1 + np.concatenate([[0], np.cumsum(frames)[:-1]])
     kept = [_sounding(loudness[f : f + n]) for f, n in zip(first, frames, strict=True)]
@@ -97,13 +113,15 @@ def _sounding(loudness: Power) -> tuple[int, int]:
     return (int(audible[0]), int(audible[-1]) + 1) if len(audible) else (0, len(loudness))
 
 
-def band_widths(spec: LogMelSpec, rate: int) -> NDArray[np.float32]:
+def band_widths(spec: MelSpec, rate: int) -> NDArray[np.float32]:
     """Weights that turn mel bands back into broadband power, shape (n_mels,).
 
     Slaney's norm divides each band by its width; without it low rumble would count ten
     times as much as in the waveform.
     """
     total = mel_matrix(spec, rate).sum(axis=1)
+    if spec.norm == "none":
+        return np.ones(spec.n_mels, np.float32)
     unit = mel_matrix(spec.model_copy(update={"norm": "none"}), rate).sum(axis=1)
     widths: NDArray[np.float32] = (unit / np.maximum(total, 1e-12)).astype(np.float32)
     return widths

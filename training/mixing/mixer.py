@@ -21,6 +21,10 @@ Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
 
 
+HEARD_FRAMES = 20
+"""A label holds when at least 0.4 s of the sound, or half of a shorter one, lies in the window."""
+
+
 @dataclass(frozen=True)
 class Recipe:
     """How windows are made; probabilities 0…1, ranges in dB, bands or frames."""
@@ -56,6 +60,8 @@ class Recipe:
     mask_frames: int = 12
     faint_label: float = 0.9
     """target of a clip that its corpus marks as background (salience 2)"""
+    heard_frames: int = HEARD_FRAMES
+    """a label holds when so many frames of the sound, or half of a shorter one, lie in the window"""
     smoothing: float = 0.1
     """targets lie in smoothing/2 … 1 − smoothing/2"""
 
@@ -66,8 +72,6 @@ PLAIN = Recipe(
 )  # fmt: skip
 """No augmentation, to measure what it brings."""
 
-HEARD_FRAMES = 20
-"""A label holds when at least 0.4 s of the sound, or half of a shorter one, lies in the window."""
 _KNOTS = 5
 _PAST = 25
 """Frames before a window that still ring in it."""
@@ -185,7 +189,7 @@ class Mixer:
         recipe, frames, count = self._recipe, self._frames, len(clips)
         rate = rng.uniform(1.0 - recipe.stretch, 1.0 + recipe.stretch, count)
         length = np.maximum(1, (self._bank.frames[clips] / rate).astype(np.int64))
-        heard = np.minimum(HEARD_FRAMES, np.maximum(1, length // 2))
+        heard = np.minimum(recipe.heard_frames, np.maximum(1, length // 2))
         long = length >= frames
         loose = np.where(long, rng.random(count) < recipe.partial, rng.random(count) >= recipe.tiled)
         inside = rng.integers(0, np.maximum(1, length - frames + 1))

@@ -41,21 +41,23 @@ class Soundscape:
     name: str
     samples: Waveform
     truths: tuple[Truth, ...]
+    rate: int = RATE
 
     @property
     def seconds(self) -> float:
-        return len(self.samples) / RATE
+        return len(self.samples) / self.rate
 
 
 @dataclass(frozen=True)
 class ScapePlan:
-    """How soundscapes are drawn; all chance from ``seed``."""
+    """How soundscapes are drawn; all chance from ``seed``. rate : of the samples, Hz."""
 
     count: int = 60
     seconds: float = 60.0
     sounds: int = 8
     snr_db: tuple[float, float] = (0.0, 20.0)
     seed: int = 0
+    rate: int = RATE
 
 
 @dataclass(frozen=True)
@@ -99,13 +101,13 @@ def make_pairs(part: Part, plan: ScapePlan, over: str, under: Sequence[str]) -> 
     absent = next((label for label in (over, *under) if label not in by_label), None)
     if absent is not None:
         raise DataError(f"no foreground clip of {absent} is in the test folds; leave out the sweep `overlap`")
-    beds, slot = _beds(part), 2 * round(plan.seconds * RATE) // plan.sounds
+    beds, slot = _beds(part, plan.rate), 2 * round(plan.seconds * plan.rate) // plan.sounds
     layouts = []
     for number in range(plan.count):
         sounds = []
         for pair in range(plan.sounds // 2):
             start = pair * slot + int(rng.integers(slot // 2))
-            for label, at in ((under[int(rng.integers(len(under)))], start), (over, start + RATE)):
+            for label, at in ((under[int(rng.integers(len(under)))], start), (over, start + plan.rate)):
                 sounds.append(Placed(_take(by_label[label], rng), label, at, PAIR_SNR_DB))
         layouts.append(Layout(f"pairs{number:03d}", _stretch(beds, plan, rng), tuple(sounds)))
     return [_mixed(layout, plan, None) for layout in layouts]
@@ -113,12 +115,12 @@ def make_pairs(part: Part, plan: ScapePlan, over: str, under: Sequence[str]) -> 
 
 def _layouts(part: Part, plan: ScapePlan) -> list[Layout]:
     rng = np.random.default_rng((plan.seed, 60))
-    beds, by_label = _beds(part), _by_label(part)
+    beds, by_label = _beds(part, plan.rate), _by_label(part)
     return [_layout(f"scene{number:03d}", by_label, beds, plan, rng) for number in range(plan.count)]
 
 
-def _beds(part: Part) -> list[Waveform]:
-    return [bed for bed in (read(clip.path, RATE) for clip in part.backgrounds) if rms(bed) > 1e-4]
+def _beds(part: Part, rate: int) -> list[Waveform]:
+    return [bed for bed in (read(clip.path, rate) for clip in part.backgrounds) if rms(bed) > 1e-4]
 
 
 def _by_label(part: Part) -> dict[str, Recordings]:
@@ -138,7 +140,7 @@ def _layout(
     rng: np.random.Generator,
 ) -> Layout:
     bed = _stretch(beds, plan, rng)
-    slot_samples = round(plan.seconds * RATE) // plan.sounds
+    slot_samples = round(plan.seconds * plan.rate) // plan.sounds
     sounds = []
     for slot in range(plan.sounds):
         label = sorted(by_label)[int(rng.integers(len(by_label)))]
@@ -151,7 +153,7 @@ def _layout(
 
 def _stretch(beds: Sequence[Waveform], plan: ScapePlan, rng: np.random.Generator) -> Waveform:
     bed = beds[int(rng.integers(len(beds)))]
-    return bed[int(rng.integers(max(1, len(bed) - round(plan.seconds * RATE)))) :]
+    return bed[int(rng.integers(max(1, len(bed) - round(plan.seconds * plan.rate)))) :]
 
 
 def _take(recordings: Recordings, rng: np.random.Generator) -> Clip:
@@ -160,22 +162,22 @@ def _take(recordings: Recordings, rng: np.random.Generator) -> Clip:
 
 
 def _mixed(layout: Layout, plan: ScapePlan, snr_db: float | None) -> Soundscape:
-    length = round(plan.seconds * RATE)
+    length = round(plan.seconds * plan.rate)
     track = np.resize(layout.bed, length).astype(np.float32)
     track *= np.float32(amplitude_of_db(_BED_DBFS) / max(rms(track), 1e-6))
     bare = track.copy()
     truths = []
     for placed in layout.sounds:
         start, over_db = placed.start, placed.snr_db if snr_db is None else snr_db
-        sound = read(placed.clip.path, RATE)[: length - start]
+        sound = read(placed.clip.path, plan.rate)[: length - start]
         under = rms(bare[start : start + len(sound)])
         track[start : start + len(sound)] += sound * np.float32(
             max(under, 1e-5) / max(rms(sound), 1e-6) * amplitude_of_db(over_db)
         )
-        end_s = (start + len(sound)) / RATE
-        truths.append(Truth(placed.label, start / RATE, end_s, round(over_db, 1), placed.clip.recording))
+        end_s = (start + len(sound)) / plan.rate
+        truths.append(Truth(placed.label, start / plan.rate, end_s, round(over_db, 1), placed.clip.recording))
     peak = float(np.abs(track).max())
-    return Soundscape(layout.name, track * np.float32(min(1.0, _PEAK / peak)), _joined(truths))
+    return Soundscape(layout.name, track * np.float32(min(1.0, _PEAK / peak)), _joined(truths), plan.rate)
 
 
 def _joined(truths: Sequence[Truth]) -> tuple[Truth, ...]:
@@ -200,5 +202,5 @@ def write_wavs(scapes: Sequence[Soundscape], folder: Path) -> list[Path]:
     paths = []
     for scape in scapes:
         paths.append(folder / f"{scape.name}.wav")
-        soundfile.write(paths[-1], scape.samples, RATE, subtype="PCM_16")
+        soundfile.write(paths[-1], scape.samples, scape.rate, subtype="PCM_16")
     return paths

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,8 +16,8 @@ from numpy.typing import NDArray
 from monitor.events.background import BackgroundLevel
 from monitor.events.level import measure
 from monitor.events.tracker import EventTracker
-from monitor.model.classifier import Classifier
-from monitor.records import Decision, Level
+from monitor.model.classifier import Inference
+from monitor.records import Decision, Level, Samples
 from monitor.settings import ClassSettings
 from training.base.maths import amplitude_of_db
 from training.data.audio import Waveform, read
@@ -127,7 +128,15 @@ def rms(samples: Waveform) -> float:
     return float(np.sqrt(np.mean(np.square(samples, dtype=np.float64))))
 
 
-def score(stream: Scene, classifier: Classifier, hop: int, rate: int) -> Scored:
+class Scorer(Protocol):
+    """What makes a row of scores of each hop, as :class:`monitor.model.classifier.Classifier` does."""
+
+    def reset(self) -> None: ...
+
+    def push(self, hop: Samples) -> Inference: ...
+
+
+def score(stream: Scene, classifier: Scorer, hop: int, rate: int) -> Scored:
     """Run the daemon's classifier over a scene from a fresh start; silence fills the last hop."""
     classifier.reset()
     hops = -(-len(stream.samples) // hop)

@@ -8,7 +8,7 @@ false alarms on background keep to the profile's budget.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 
@@ -105,7 +105,8 @@ class Budget:
     the classes, the share that may raise this one; least_enter : floor of ``enter``; speech : whether
     background of speech may raise it; margin : log-odds by which ``enter`` is lowered when the alarms
     are counted: what just keeps quiet on an hour of background does not on the next; least_heard : share of
-    the sounds that must be told of, else the class keeps silent: its false alarms would buy next to nothing
+    the sounds that must be told of, else the class keeps silent: its false alarms would buy next to nothing;
+    never_silent : a class that no threshold keeps within the budget is given the strictest one
     """
 
     alarms_per_hour: float
@@ -115,6 +116,7 @@ class Budget:
     least_enter: float
     cooldown_s: float
     least_heard: float
+    never_silent: bool = False
 
 
 BUDGETS: dict[ProfileName, Budget] = {
@@ -165,14 +167,17 @@ class CalibrationStreams:
         return problem is None or problem.severity == "warn"
 
 
-def fit_class(label: str, column: int, heard: CalibrationStreams, temper: Temper | None = None) -> ClassCard:
+def fit_class(
+    label: str, column: int, heard: CalibrationStreams, temper: Temper | None = None,
+    budgets: Mapping[ProfileName, Budget] = BUDGETS,
+) -> ClassCard:  # fmt: skip
     """Fit the settings of one class, whose score is ``column`` of the streams.
 
     temper : None for one of :data:`TEMPERS`
     """
     temper = temper or TEMPERS[label]
     profiles: dict[ProfileName, ClassSettings] = {}
-    for name, budget in BUDGETS.items():
+    for name, budget in budgets.items():
         profiles[name] = _fit_profile(label, column, heard, temper, budget)
     return ClassCard(shortest_s=temper.shortest_s, profiles=profiles)
 
@@ -207,7 +212,8 @@ def _fit_profile(
             if value > best_value + 1e-9 and told >= budget.least_heard:
                 best, best_value = settings.model_copy(update={"onset_shift_s": onset_shift_s}), value
     if best is None:
-        strictest = _settings(NEVER, temper.smoothings_s[0], temper.attacks_s[-1], temper, budget)
+        least = float(ENTERS[-1]) if budget.never_silent else NEVER
+        strictest = _settings(least, temper.smoothings_s[0], temper.attacks_s[-1], temper, budget)
         best = strictest if last is None or budget.least_heard else last
     return best.model_copy(update={"offset_shift_s": _offset_shift(label, column, heard, best)})
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -23,7 +23,7 @@ from training.data.corpora import BACKGROUND, LABELS, Clip
 from training.data.repeats import repeated
 from training.data.splits import Part
 from training.mixing.soundscapes import Soundscape
-from training.mixing.streams import TAIL_S, Scene, Scored, decide, foreground_scenes, score
+from training.mixing.streams import TAIL_S, Scene, Scored, Scorer, decide, foreground_scenes, score
 
 
 @dataclass(frozen=True)
@@ -63,25 +63,25 @@ REPEATED_S, UNHEARD_S = 3, 1.0
 class Streamer:
     """Turns clips, scenes and backgrounds into scored streams with the daemon's own classifier.
 
-    hop : samples between rows, of the classifier's card
+    hop : samples between rows, of the classifier's card; rate : of the samples that it takes, Hz
     """
 
-    def __init__(self, classifier: Classifier, hop: int) -> None:
-        self._classifier, self._hop = classifier, hop
+    def __init__(self, classifier: Scorer, hop: int, rate: int = RATE) -> None:
+        self._classifier, self._hop, self._rate = classifier, hop, rate
 
     def scenes(self, part: Part, snr_db: tuple[float, float], seed: int) -> list[Scored]:
         """Score every foreground clip of the part, each over a background of the part.
 
         Backgrounds, places in them and levels are drawn from ``seed``.
         """
-        return [self._score(laid) for laid in foreground_scenes(part, snr_db, RATE, seed)]
+        return [self._score(laid) for laid in foreground_scenes(part, snr_db, self._rate, seed)]
 
     def soundscapes(self, scapes: Iterable[Soundscape]) -> list[Scored]:
         """Score soundscapes, each with its sounds' times."""
         scored = []
         for scape in scapes:
             spans = tuple((t.label, t.onset_s, t.offset_s) for t in scape.truths)
-            scored.append(replace(self._score(_plain(scape.name, scape.samples)), truths=spans))
+            scored.append(replace(self._score(self._plain(scape.name, scape.samples)), truths=spans))
         return scored
 
     def logits(self, clips: Iterable[Clip]) -> Floats:
@@ -89,34 +89,35 @@ class Streamer:
 
         A short clip is repeated to three seconds, as the corpora's short sounds are by their users.
         """
-        means = []
+        heard = (one.scores[one.times_s >= UNHEARD_S].astype(np.float64) for one in self.clips(clips))
+        return np.stack([log_odds(scores).mean(axis=0) for scores in heard]).astype(np.float32)
+
+    def clips(self, clips: Iterable[Clip]) -> Iterator[Scored]:
+        """Score each clip alone; a short one is repeated to three seconds."""
         for clip in clips:
-            samples = read(clip.path, RATE)
-            scored = self._score(_plain("", np.resize(samples, max(len(samples), REPEATED_S * RATE))))
-            scores = scored.scores[scored.times_s >= UNHEARD_S].astype(np.float64)
-            means.append(log_odds(scores).mean(axis=0))
-        return np.stack(means).astype(np.float32)
+            samples = read(clip.path, self._rate)
+            samples = np.resize(samples, max(len(samples), REPEATED_S * self._rate))
+            yield self._score(self._plain("", samples))
 
     def beds(self, clips: Iterable[Clip]) -> list[Scored]:
         """Score backgrounds as they are, each a stream that knows where it repeats itself."""
         beds = []
         for clip in clips:
-            samples = read(clip.path, RATE)
-            scored = self._score(_plain(clip.recording, samples))
-            beds.append(replace(scored, again=tuple(repeated(samples, RATE))))
+            samples = read(clip.path, self._rate)
+            scored = self._score(self._plain(clip.recording, samples))
+            beds.append(replace(scored, again=tuple(repeated(samples, self._rate))))
         return beds
 
     def joined(self, clips: Iterable[Clip], name: str) -> list[Scored]:
         """Score short sounds that are none of the classes, one after another in one stream."""
-        sounds = [read(clip.path, RATE) for clip in clips]
-        return [self._score(_plain(name, np.concatenate(sounds)))] if sounds else []
+        sounds = [read(clip.path, self._rate) for clip in clips]
+        return [self._score(self._plain(name, np.concatenate(sounds)))] if sounds else []
 
     def _score(self, stream: Scene) -> Scored:
-        return score(stream, self._classifier, self._hop, RATE)
+        return score(stream, self._classifier, self._hop, self._rate)
 
-
-def _plain(name: str, samples: Waveform) -> Scene:
-    return Scene(name, "", samples, 0.0, len(samples) / RATE)
+    def _plain(self, name: str, samples: Waveform) -> Scene:
+        return Scene(name, "", samples, 0.0, len(samples) / self._rate)
 
 
 @dataclass(frozen=True)
@@ -194,4 +195,4 @@ def streamer(card: Card, flatbuffer: bytes, labels: Sequence[str] = LABELS) -> S
     else:
         runtime = StreamingRuntime(flatbuffer, Path(card.name), outputs=len(labels), state=card.state)
         model = after_silence(card, runtime.step)
-    return Streamer(Classifier(card, model, groups), card.hop)
+    return Streamer(Classifier(card, model, groups), card.hop, card.sample_rate)

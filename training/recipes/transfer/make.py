@@ -1,0 +1,247 @@
+"""The recipe of the shipped model, from data to package.
+
+1. Leave each fold out in turn: draw mixtures of the other folds, train on them, score the fold that
+   was left out. Other seeds do the same for the figures.
+2. Fit how AudioSet's labels support the classes, and thresholds, on all that was scored so; for a
+   fold's figures on the other folds alone.
+3. Train what ships on everything, with nothing chosen again; convert it and compare it with Keras.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from monitor.model.card import MultiHeadCard, Outputs, ProfileName
+from monitor.model.package import write_package
+from training.base.arrays import Floats
+from training.base.progress import Progress
+from training.base.tflite import operator_names
+from training.data.corpora import BACKGROUND, LABELS, Clip, Corpora
+from training.data.splits import Part, everything, leave_one_out
+from training.errors import ExportError
+from training.export.conversion import Weights, to_tflite
+from training.export.package import TRANSFER
+from training.features.front_end import audioset_front_end
+from training.networks import mn04
+from training.recipes.transfer.fine_tune import FineTuning, fine_tune
+from training.recipes.transfer.held_out import streams_of
+from training.recipes.transfer.mixtures import MixturePlan, Mixtures, Sources, make_mixtures
+from training.recipes.transfer.scores import score, supported
+from training.recipes.transfer.soundscape_figures import soundscape_figures
+from training.recipes.transfer.thresholds import BUDGETS, FoldScores, Rules, choose
+from training.recipes.transfer.trunk import (
+    FRAMES,
+    HOP_FRAMES,
+    Pretrained,
+    frozen_blocks,
+    upper_blocks,
+    whole,
+)
+from training.recipes.transfer.trunk import (
+    Outputs as Run,
+)
+from training.scoring.evaluation import AlertFigures, alert_figures
+from training.scoring.held_out import FoldFigures, judge
+from training.stream_eval.judge import ClassFigures
+
+NAME = "default"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One making of the model; the first of ``seeds`` decides what ships, the others add to the figures.
+
+    form : weights of the flatbuffer
+    """
+
+    folds: tuple[int, ...]
+    seeds: tuple[int, ...]
+    version: str
+    command: str
+    mixtures: MixturePlan = field(default_factory=MixturePlan)
+    tuning: FineTuning = field(default_factory=FineTuning)
+    form: Weights = "float16"
+
+
+@dataclass(frozen=True)
+class Workshop:
+    """What every step needs.
+
+    Parameters
+    ----------
+    cache : folder of what can be computed again
+    runs : folder of trained networks
+    jobs : processes
+    """
+
+    sources: Sources
+    pretrained: Pretrained
+    frozen: bytes
+    runs: Path
+    jobs: int
+    report: Progress
+
+    def mixtures(self, part: Part, plan: MixturePlan, name: str) -> Mixtures:
+        return make_mixtures(part, self.sources, plan, self.frozen, self.jobs, self._named(name))
+
+    def train(self, mixtures: Mixtures, tuning: FineTuning, name: str) -> Any:
+        return fine_tune(mixtures, self.pretrained, tuning, self.runs / name, self._named(name))
+
+    def score(self, part: Part, upper: Any, fold: int, seed: int) -> FoldScores:
+        name = f"fold {fold}"
+        streams = streams_of(part, self.sources.front_end, self.frozen, self.jobs, self._named(name))
+        labels = mn04.audioset_labels(self.pretrained.labels)
+        scored = score(streams, to_tflite(plain(self.pretrained, upper)), labels)
+        return FoldScores(fold, seed, part, scored)
+
+    def _named(self, name: str) -> Progress:
+        return lambda text: self.report(f"{name}: {text}")
+
+
+@dataclass(frozen=True)
+class FoldResult:
+    """A fold judged by rules from the other folds.
+
+    sirens : by profile, sirens 5 dB over background that were reported, and how many there are
+    """
+
+    figures: FoldFigures
+    soundscapes: Mapping[ProfileName, tuple[ClassFigures, ...]]
+    sirens: Mapping[ProfileName, tuple[int, int]]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Everything that one making yields.
+
+    parity : largest difference of an output, TFLite in float32 and Keras, relative to the largest output
+    results : of each fold and seed, with rules from the other folds
+    """
+
+    card: MultiHeadCard
+    flatbuffer: bytes
+    sounds: tuple[str, ...]
+    parity: float
+    rules: Rules
+    results: tuple[FoldResult, ...]
+
+    def write(self, path: Path) -> Path:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_package(path, self.flatbuffer, LABELS, self.card, self.sounds)
+        return path
+
+
+def workshop(
+    corpora: Corpora, unlabelled: tuple[Clip, ...], root: Path, cache: Path, runs: Path, jobs: int,
+    report: Progress,
+) -> Workshop:  # fmt: skip
+    """Return what the steps need, for the data folder ``root``."""
+    pretrained = Pretrained.under(root)
+    clips = (*corpora.urban, *corpora.esc, *corpora.backgrounds)
+    sources = Sources(clips, unlabelled, audioset_front_end(cache, FRAMES))
+    return Workshop(sources, pretrained, frozen_blocks(pretrained), runs, jobs, report)
+
+
+def make(plan: Plan, corpora: Corpora, shop: Workshop) -> Outcome:
+    """Run the whole recipe; it goes on from ``shop.runs`` where it was interrupted."""
+    scored = leave_each_out(plan, corpora, shop)
+    results = tuple(result_of(one, scored) for one in scored)
+    rules = choose([one for one in scored if one.seed == plan.seeds[0]])
+    part = everything(corpora, plan.folds)
+    mixtures = shop.mixtures(part, plan.mixtures, "final")
+    upper = shop.train(mixtures, replace(plan.tuning, seed=plan.seeds[0]), "final")
+    network = whole(shop.pretrained, upper)
+    parity = check(network, to_tflite(network), windows=16)
+    shop.report(f"TFLite equals Keras within {parity:.1e}")
+    sounds = mn04.audioset_labels(shop.pretrained.labels)
+    card = make_card(plan, rules, shop)
+    return Outcome(card, to_tflite(network, plan.form), sounds, parity, rules, results)
+
+
+def leave_each_out(plan: Plan, corpora: Corpora, shop: Workshop) -> list[FoldScores]:
+    """Return the scores of each fold by networks that never trained on it, one a seed."""
+    scored = []
+    for fold, parts in leave_one_out(corpora, plan.folds).items():
+        mixtures = shop.mixtures(parts.train, plan.mixtures, f"without fold {fold}")
+        for seed in plan.seeds:
+            name = f"fold{fold}-seed{seed}"
+            upper = shop.train(mixtures, replace(plan.tuning, seed=seed), name)
+            scored.append(shop.score(parts.test, upper, fold, seed))
+    return scored
+
+
+def result_of(one: FoldScores, scored: Sequence[FoldScores]) -> FoldResult:
+    """Judge a fold with rules from the other folds of its seed."""
+    rules = choose([other for other in scored if other.seed == one.seed and other.fold != one.fold])
+    hearing = one.hearing(rules.supports)
+    sirens = tuple(supported(raw, rules.supports) for raw in one.streams["sirens"])
+    by_profile = {profile: rules.decided.settings(profile) for profile in BUDGETS}
+    return FoldResult(
+        judge(hearing, rules.decided),
+        {name: soundscape_figures(hearing.heard.scenes, kept) for name, kept in by_profile.items()},
+        {name: _siren(alert_figures(sirens, (), kept)) for name, kept in by_profile.items()},
+    )
+
+
+def _siren(rows: Sequence[AlertFigures]) -> tuple[int, int]:
+    return next((row.heard, row.scenes) for row in rows if row.label == "siren")
+
+
+def plain(pretrained: Pretrained, upper: Any) -> Any:
+    """Return the upper blocks without dropout."""
+    copy = upper_blocks(pretrained)
+    for layer in upper.layers:
+        if layer.weights:
+            copy.get_layer(layer.name).set_weights(layer.get_weights())
+    return copy
+
+
+def check(network: Any, flatbuffer: bytes, windows: int) -> float:
+    """Return the largest difference of an output of random windows, relative to the largest of its kind.
+
+    Raises
+    ------
+    ExportError : an operator that light runtimes lack, or a difference above 1e-4
+    """
+    bad = [name for name in operator_names(flatbuffer) if name.startswith(("Flex", "VAR_HANDLE"))]
+    if bad:
+        raise ExportError(f"the converted model needs {', '.join(bad)}; light runtimes lack them")
+    run, rng, largest = Run(flatbuffer), np.random.default_rng(0), 0.0
+    for _ in range(windows):
+        window: Floats = rng.normal(0.0, 0.7, (FRAMES, mn04.BANDS)).astype(np.float32)
+        given = run(window)
+        for output in network(window[None], training=False):
+            expected = np.asarray(output)[0]
+            difference = np.abs(given[len(expected)] - expected).max() / np.abs(expected).max()
+            largest = max(largest, float(difference))
+    if not largest < 1e-4:
+        raise ExportError(f"TFLite differs from Keras by {largest:.2g}")
+    return largest
+
+
+def make_card(plan: Plan, rules: Rules, shop: Workshop) -> MultiHeadCard:
+    """Return the card of what ships, without figures."""
+    front_end = shop.sources.front_end
+    return MultiHeadCard(
+        schema=2,
+        name=TRANSFER.name,
+        version=plan.version,
+        created=datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        licence=TRANSFER.licence,
+        data_licences=TRANSFER.data_licences,
+        sample_rate=front_end.rate,
+        window=front_end.window,
+        hop=HOP_FRAMES * front_end.spec.hop,
+        front_end=front_end.spec,
+        output="logits",
+        classes=dict(rules.decided.classes),
+        negative_labels=(BACKGROUND,),
+        outputs=Outputs(classes=len(LABELS), sounds=mn04.AUDIOSET, embedding=mn04.EMBEDDING),
+        support=dict(rules.supports),
+    )

@@ -1,0 +1,132 @@
+"""What a network gives for held-out streams, and what AudioSet's labels add to a class's logit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from monitor.model.card import Support
+from training.base.arrays import Floats
+from training.base.maths import logistic
+from training.data.corpora import CLASSES, LABELS
+from training.mixing.streams import Scored
+from training.networks import mn04
+from training.recipes.transfer.held_out import Kind, Stream, Streams
+from training.recipes.transfer.trunk import outputs_of
+from training.scoring.calibration import rows_of
+
+AUDIOSET_LABELS: Mapping[str, tuple[str, ...]] = {
+    "air_conditioner": ("Air conditioning",),
+    "car_horn": ("Vehicle horn, car horn, honking", "Toot", "Air horn, truck horn"),
+    "children_playing": ("Children playing", "Children shouting", "Child speech, kid speaking"),
+    "dog_bark": ("Bark", "Dog", "Bow-wow", "Yip"),
+    "drilling": ("Drill", "Dental drill, dentist's drill"),
+    "engine_idling": (
+        "Idling", "Engine", "Light engine (high frequency)", "Medium engine (mid frequency)",
+        "Heavy engine (low frequency)",
+    ),
+    "gun_shot": ("Gunshot, gunfire", "Machine gun", "Fusillade", "Artillery fire", "Cap gun"),
+    "jackhammer": ("Jackhammer",),
+    "siren": (
+        "Siren", "Civil defense siren", "Police car (siren)", "Ambulance (siren)",
+        "Fire engine, fire truck (siren)", "Emergency vehicle",
+    ),
+    "street_music": ("Music",),
+}  # fmt: skip
+"""AudioSet's labels of each class; the highest counts."""
+
+_RIDGE, _NEWTON_STEPS = 1e-3, 25
+
+
+@dataclass(frozen=True)
+class Raw:
+    """A stream with the logits of its rows.
+
+    head : of the classes and background, shape (rows, 11)
+    audioset : the highest of each class's AudioSet labels, shape (rows, 10)
+    """
+
+    bare: Scored
+    head: Floats
+    audioset: Floats
+
+    def scored(self, logits: Floats) -> Scored:
+        """Return the stream with the scores of ``logits``."""
+        return replace(self.bare, scores=logistic(logits).astype(np.float32))
+
+
+RawStreams = Mapping[Kind, tuple[Raw, ...]]
+
+
+def score(streams: Streams, upper: bytes, names: Sequence[str]) -> RawStreams:
+    """Let a network score streams.
+
+    Parameters
+    ----------
+    upper : the upper blocks, as TFLite
+    names : AudioSet's labels
+    """
+    groups = [[names.index(name) for name in AUDIOSET_LABELS[label]] for label in CLASSES]
+    return {kind: tuple(_raw(stream, upper, groups) for stream in streams[kind]) for kind in streams}
+
+
+def _raw(stream: Stream, upper: bytes, groups: Sequence[Sequence[int]]) -> Raw:
+    run = outputs_of(upper)
+    given = [run(maps) for maps in stream.maps]
+    audioset = np.stack([one[mn04.AUDIOSET] for one in given])
+    highest = np.stack([audioset[:, group].max(axis=1) for group in groups], axis=1)
+    return Raw(stream.bare, np.stack([one[len(LABELS)] for one in given]), highest)
+
+
+def fit_supports(folds: Iterable[RawStreams]) -> dict[str, Support]:
+    """Fit how class head and AudioSet labels make the logit of each class, by logistic regression.
+
+    The rows are those of soundscapes, backgrounds and sounds of no class that the networks did not
+    train on, so that the logit is calibrated too.
+    """
+    streams = [raw for fold in folds for kind in ("scapes", "beds", "others") for raw in fold[kind]]
+    head, targets = rows_of([raw.scored(raw.head) for raw in streams], CLASSES)
+    audioset, _ = rows_of([raw.scored(raw.audioset) for raw in streams], CLASSES)
+    return {
+        label: _support(label, head[:, column], audioset[:, column], targets[:, column])
+        for column, label in enumerate(CLASSES)
+    }
+
+
+def supported(raw: Raw, supports: Mapping[str, Support]) -> Scored:
+    """Return the stream as the daemon scores it."""
+    logits = raw.head.copy()
+    for column, label in enumerate(CLASSES):
+        one = supports[label]
+        logits[:, column] = one.head * raw.head[:, column] + one.weight * raw.audioset[:, column] + one.bias
+    return raw.scored(logits)
+
+
+def _support(label: str, head: Floats, audioset: Floats, targets: Floats) -> Support:
+    """The regression with both inputs, or with one where the other's weight would be negative."""
+    inputs = np.stack([head, audioset], axis=1).astype(np.float64)
+    for used in ([0, 1], [0], [1]):
+        weights = np.zeros(2)
+        fitted = _logistic_regression(inputs[:, used], targets.astype(np.float64))
+        weights[used] = fitted[1:]
+        if (weights >= 0).all():
+            break
+    head_weight, audioset_weight, bias = (float(round(value, 4)) for value in (*weights, fitted[0]))
+    return Support(labels=AUDIOSET_LABELS[label], head=head_weight, weight=audioset_weight, bias=bias)
+
+
+def _logistic_regression(inputs: NDArray[np.float64], targets: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Bias and weights by Newton's method, with a small ridge."""
+    design = np.concatenate([np.ones((len(inputs), 1)), inputs], axis=1)
+    weights = np.zeros(design.shape[1])
+    for _ in range(_NEWTON_STEPS):
+        scores = logistic(design @ weights)
+        gradient = design.T @ (scores - targets) + _RIDGE * weights
+        hessian = (design * (scores * (1 - scores))[:, None]).T @ design + _RIDGE * np.eye(len(weights))
+        step = np.linalg.solve(hessian, gradient)
+        weights -= step.clip(-5.0, 5.0)
+    result: NDArray[np.float64] = weights
+    return result

@@ -1,0 +1,106 @@
+"""Which thresholds a profile of the shipped model may have, and what a fold shows of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from monitor.model.card import ProfileName, Support
+from training.base.maths import log_odds
+from training.data.corpora import CLASSES
+from training.data.splits import Part
+from training.mixing.streams import Scored
+from training.recipes.transfer.held_out import Kind
+from training.recipes.transfer.scores import RawStreams, fit_supports, supported
+from training.recipes.transfer.trunk import FRAMES, HOP_FRAMES
+from training.scoring.calibration import TEMPERS, Budget, Heard, fit_class
+from training.scoring.evaluation import UNHEARD_S
+from training.scoring.held_out import Decided, Hearing
+
+URGENT = ("siren", "gun_shot", "car_horn")
+"""Classes that together may raise a quarter of a profile's false alarms."""
+_URGENT_SHARE = 0.25
+_FRAME_S = 0.01
+
+BUDGETS: Mapping[ProfileName, Budget] = {
+    "quiet": Budget(
+        alarms_per_hour=1.0, speech=False, margin=1.0, share_of_others=0.004, least_enter=0.3,
+        cooldown_s=2.0, least_heard=0.0, never_silent=True,
+    ),
+    "sensitive": Budget(
+        alarms_per_hour=15.0, speech=True, margin=0.0, share_of_others=0.015, least_enter=0.05,
+        cooldown_s=1.0, least_heard=0.0,
+    ),
+}  # fmt: skip
+"""False alarms are of all classes together; those of ``quiet`` are counted with lower thresholds."""
+
+
+@dataclass(frozen=True)
+class FoldScores:
+    """A part that a network did not train on, as it scores it."""
+
+    fold: int
+    seed: int
+    part: Part
+    streams: RawStreams
+
+    def hearing(self, supports: Mapping[str, Support]) -> Hearing:
+        """Return the part's streams as the daemon scores them."""
+        by_kind = {
+            kind: tuple(supported(raw, supports) for raw in raws) for kind, raws in self.streams.items()
+        }
+        return Hearing(
+            self.fold,
+            self.seed,
+            self.part,
+            np.stack([_mean_logits(clip) for clip in by_kind["clips"]]),
+            _heard(by_kind),
+            by_kind["alone"],
+        )
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What makes decisions of a network's outputs: supports of the classes, and their settings."""
+
+    supports: Mapping[str, Support]
+    decided: Decided
+
+
+def choose(folds: Sequence[FoldScores]) -> Rules:
+    """Fit supports and settings on folds that the networks did not train on."""
+    supports = fit_supports(one.streams for one in folds)
+    heard = [one.hearing(supports).heard for one in folds]
+    pooled = Heard(
+        tuple(s for one in heard for s in one.scenes),
+        tuple(s for one in heard for s in one.beds),
+        tuple(s for one in heard for s in one.others),
+        FRAMES * _FRAME_S,
+        HOP_FRAMES * _FRAME_S,
+    )
+    classes = {
+        label: fit_class(label, column, pooled, replace(TEMPERS[label], alarms=_share(label)), BUDGETS)
+        for column, label in enumerate(CLASSES)
+    }
+    return Rules(supports, Decided(1.0, classes, None))
+
+
+def _share(label: str) -> float:
+    """Of a profile's false alarms, the share of one class."""
+    if label in URGENT:
+        return _URGENT_SHARE / len(URGENT)
+    return (1.0 - _URGENT_SHARE) / (len(CLASSES) - len(URGENT))
+
+
+def _heard(by_kind: Mapping[Kind, tuple[Scored, ...]]) -> Heard:
+    return Heard(
+        by_kind["scapes"], by_kind["beds"], by_kind["others"], FRAMES * _FRAME_S, HOP_FRAMES * _FRAME_S
+    )
+
+
+def _mean_logits(clip: Scored) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
+    mean: np.ndarray[tuple[int], np.dtype[np.float32]]
+    mean = log_odds(clip.scores[clip.times_s >= UNHEARD_S].astype(np.float64)).mean(axis=0)
+    return mean.astype(np.float32)
