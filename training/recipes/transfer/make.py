@@ -34,7 +34,7 @@ from training.recipes.transfer.held_out import streams_of
 from training.recipes.transfer.mixtures import MixturePlan, Mixtures, Sources, make_mixtures
 from training.recipes.transfer.scores import score, supported
 from training.recipes.transfer.soundscape_figures import soundscape_figures
-from training.recipes.transfer.thresholds import BUDGETS, FoldScores, Rules, choose
+from training.recipes.transfer.thresholds import BUDGETS, PartScores, Rules, choose
 from training.recipes.transfer.trunk import (
     FRAMES,
     HOP_FRAMES,
@@ -48,7 +48,7 @@ from training.recipes.transfer.trunk import (
 )
 from training.scoring.evaluation import AlertFigures, alert_figures
 from training.scoring.held_out import FoldFigures, judge
-from training.stream_eval.judge import ClassFigures
+from training.stream_eval.judge import StreamClassFigures
 
 NAME = "default"
 
@@ -93,12 +93,12 @@ class Workshop:
     def train(self, mixtures: Mixtures, tuning: FineTuning, name: str) -> Any:
         return fine_tune(mixtures, self.pretrained, tuning, self.runs / name, self._named(name))
 
-    def score(self, part: Part, upper: Any, fold: int, seed: int) -> FoldScores:
+    def score(self, part: Part, upper: Any, fold: int, seed: int) -> PartScores:
         name = f"fold {fold}"
         streams = streams_of(part, self.sources.front_end, self.frozen, self.jobs, self._named(name))
         labels = mn04.audioset_labels(self.pretrained.labels)
         scored = score(streams, to_tflite(plain(self.pretrained, upper)), labels)
-        return FoldScores(fold, seed, part, scored)
+        return PartScores(fold, seed, part, scored)
 
     def _named(self, name: str) -> Progress:
         return lambda text: self.report(f"{name}: {text}")
@@ -112,7 +112,7 @@ class FoldResult:
     """
 
     figures: FoldFigures
-    soundscapes: Mapping[ProfileName, tuple[ClassFigures, ...]]
+    soundscapes: Mapping[ProfileName, tuple[StreamClassFigures, ...]]
     sirens: Mapping[ProfileName, tuple[int, int]]
 
 
@@ -164,7 +164,7 @@ def make(plan: Plan, corpora: Corpora, shop: Workshop) -> Outcome:
     return Outcome(card, to_tflite(network, plan.form), sounds, parity, rules, results)
 
 
-def leave_each_out(plan: Plan, corpora: Corpora, shop: Workshop) -> list[FoldScores]:
+def leave_each_out(plan: Plan, corpora: Corpora, shop: Workshop) -> list[PartScores]:
     """Return the scores of each fold by networks that never trained on it, one a seed."""
     scored = []
     for fold, parts in leave_one_out(corpora, plan.folds).items():
@@ -176,7 +176,7 @@ def leave_each_out(plan: Plan, corpora: Corpora, shop: Workshop) -> list[FoldSco
     return scored
 
 
-def result_of(one: FoldScores, scored: Sequence[FoldScores]) -> FoldResult:
+def result_of(one: PartScores, scored: Sequence[PartScores]) -> FoldResult:
     """Judge a fold with rules from the other folds of its seed."""
     rules = choose([other for other in scored if other.seed == one.seed and other.fold != one.fold])
     hearing = one.hearing(rules.supports)

@@ -22,7 +22,7 @@ from training.data.corpora import LABELS, Clip
 from training.data.splits import Part
 from training.features.front_end import AudioSetFrontEnd
 from training.features.mel_bank import Bank, band_widths
-from training.mixing.mixer import Mixer, Recipe
+from training.mixing.mixer import Mixer, MixerSource, Recipe
 from training.mixing.prepare import event_sampler, other_sampler, targets_of
 from training.recipes.transfer.trunk import Maps, maps_of
 
@@ -172,16 +172,14 @@ def _low_pass(power: Floats, plan: MixturePlan, rng: np.random.Generator) -> Non
 def _mixer(part: Part, sources: Sources, plan: MixturePlan) -> Mixer:
     front_end = sources.front_end
     clips = [*(clip for clip, _ in part.events), *part.negatives, *part.backgrounds]
-    return Mixer(
+    source = MixerSource(
         sources.bank().only(sources.numbers(clips)),
         targets_of(part, plan.recipe.faint_label),
         event_sampler(part),
         other_sampler(part),
         band_widths(front_end.spec, front_end.rate),
-        front_end.spec.frames,
-        _FLOOR,
-        plan.recipe,
     )
+    return Mixer(source, front_end.spec.frames, _FLOOR, plan.recipe)
 
 
 @lru_cache(maxsize=1)

@@ -12,8 +12,8 @@ from monitor.settings import ClassSettings
 from training.data.corpora import LABELS
 from training.mixing.soundscapes import Soundscape, Truth
 from training.mixing.streams import Scored
-from training.stream_eval.judge import ClassFigures, scene_figures
-from training.stream_eval.replayed import Event, Heard
+from training.stream_eval.judge import StreamClassFigures, scene_figures
+from training.stream_eval.replayed import Detections, Event
 
 _RATE = 16_000
 """Of positions; any rate of which a hop is a whole number of samples would do."""
@@ -21,10 +21,10 @@ _RATE = 16_000
 
 def soundscape_figures(
     streams: Sequence[Scored], settings: Mapping[str, ClassSettings]
-) -> tuple[ClassFigures, ...]:
+) -> tuple[StreamClassFigures, ...]:
     """Return a row per class that occurs."""
     scapes = [_scape(stream) for stream in streams]
-    heard = Heard(
+    heard = Detections(
         tuple(_events(stream, settings) for stream in streams),
         tuple(float(stream.times_s[-1]) for stream in streams),
     )

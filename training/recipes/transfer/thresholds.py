@@ -15,9 +15,9 @@ from training.mixing.streams import Scored
 from training.recipes.transfer.held_out import Kind
 from training.recipes.transfer.scores import RawStreams, fit_supports, supported
 from training.recipes.transfer.trunk import FRAMES, HOP_FRAMES
-from training.scoring.calibration import TEMPERS, Budget, Heard, fit_class
+from training.scoring.calibration import TEMPERS, Budget, CalibrationStreams, fit_class
 from training.scoring.evaluation import UNHEARD_S
-from training.scoring.held_out import Decided, Hearing
+from training.scoring.held_out import Decided, FoldScores
 
 URGENT = ("siren", "gun_shot", "car_horn")
 """Classes that together may raise a quarter of a profile's false alarms."""
@@ -46,7 +46,7 @@ traffic, a fan. What these classes score there counts for nothing."""
 
 
 @dataclass(frozen=True)
-class FoldScores:
+class PartScores:
     """A part that a network did not train on, as it scores it."""
 
     fold: int
@@ -54,12 +54,12 @@ class FoldScores:
     part: Part
     streams: RawStreams
 
-    def hearing(self, supports: Mapping[str, Support]) -> Hearing:
+    def hearing(self, supports: Mapping[str, Support]) -> FoldScores:
         """Return the part's streams as the daemon scores them."""
         by_kind = {
             kind: tuple(supported(raw, supports) for raw in raws) for kind, raws in self.streams.items()
         }
-        return Hearing(
+        return FoldScores(
             self.fold,
             self.seed,
             self.part,
@@ -77,11 +77,11 @@ class Rules:
     decided: Decided
 
 
-def choose(folds: Sequence[FoldScores]) -> Rules:
+def choose(folds: Sequence[PartScores]) -> Rules:
     """Fit supports and settings on folds that the networks did not train on."""
     supports = fit_supports(one.streams for one in folds)
     heard = [one.hearing(supports).heard for one in folds]
-    pooled = Heard(
+    pooled = CalibrationStreams(
         tuple(s for one in heard for s in one.scenes),
         tuple(s for one in heard for s in one.beds),
         tuple(s for one in heard for s in one.others),
@@ -102,9 +102,11 @@ def _share(label: str) -> float:
     return (1.0 - _URGENT_SHARE) / (len(CLASSES) - len(URGENT))
 
 
-def _heard(by_kind: Mapping[Kind, tuple[Scored, ...]]) -> Heard:
+def _heard(by_kind: Mapping[Kind, tuple[Scored, ...]]) -> CalibrationStreams:
     beds = tuple(_screened(bed) for bed in by_kind["beds"])
-    return Heard(by_kind["scapes"], beds, by_kind["others"], FRAMES * _FRAME_S, HOP_FRAMES * _FRAME_S)
+    return CalibrationStreams(
+        by_kind["scapes"], beds, by_kind["others"], FRAMES * _FRAME_S, HOP_FRAMES * _FRAME_S
+    )
 
 
 def _screened(bed: Scored) -> Scored:
