@@ -56,6 +56,7 @@ def default(
     from training.recipes.transfer.cross_corpus import across, write_table
     from training.recipes.transfer.make import Plan, make, workshop
     from training.recipes.transfer.report import with_quality, write_records
+    from training.stream_eval.judge import soundscape_figures
 
     command = "sound-training default --folds {} --seeds {}".format(
         ",".join(map(str, folds)), ",".join(map(str, seeds))
@@ -67,6 +68,6 @@ def default(
     if without_esc:
         write_table(across(plan, corpora, shop), f"{command} --without-esc", records)
         return
-    outcome = with_quality(make(plan, corpora, shop), plan)
+    outcome = with_quality(make(plan, corpora, shop, soundscape_figures), plan)
     write_records(outcome, plan, records)
     click.echo(str(outcome.write(models / f"{NAME}.tflite")))

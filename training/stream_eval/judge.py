@@ -9,10 +9,12 @@ from typing import Any
 
 import numpy as np
 
+from monitor.settings import ClassSettings
 from training.data.corpora import CLASSES
-from training.mixing.soundscapes import Soundscape, Truth
+from training.mixing.soundscapes import RATE, Soundscape, Truth
+from training.mixing.streams import Scored
 from training.stream_eval.psds import psds, table
-from training.stream_eval.replayed import Detections, Event, Hops, Profile
+from training.stream_eval.replayed import Detections, Event, Hops, Profile, scored_events
 
 ONSET_COLLAR_S = 0.5
 LENGTH_SHARE = 0.5
@@ -101,6 +103,23 @@ def scene_figures(
     ]
     micro = {name: _number(m.results_overall_metrics()) for name, m in measures.items()}
     return figures, micro
+
+
+def soundscape_figures(
+    streams: Sequence[Scored], settings: Mapping[str, ClassSettings]
+) -> tuple[StreamClassFigures, ...]:
+    """Return a row per class that occurs in soundscapes whose rows a network of training scored."""
+    lengths = tuple(float(stream.times_s[-1]) for stream in streams)
+    scapes = [
+        Soundscape(
+            stream.name,
+            np.zeros(round(length_s * RATE), np.float32),
+            tuple(Truth(label, onset_s, offset_s, 0.0, "") for label, onset_s, offset_s in stream.truths),
+        )
+        for stream, length_s in zip(streams, lengths, strict=True)
+    ]
+    events = tuple(scored_events(stream, settings) for stream in streams)
+    return tuple(scene_figures(scapes, Detections(events, lengths))[0])
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,9 @@ from monitor.records import Decision, HopResult
 from monitor.settings import ClassSettings
 from monitor.stream.assembly import Assembly
 from monitor.stream.replay import Replay, ReplayOptions
+from training.data.corpora import LABELS
 from training.errors import DataError
+from training.mixing.streams import Scored
 
 Hops = tuple[HopResult, ...]
 
@@ -115,3 +117,28 @@ def _shifted(threshold: float, by: float) -> float:
     if not 0.0 < threshold < 1.0:
         return threshold
     return 1.0 / (1.0 + math.exp(-(math.log(threshold / (1.0 - threshold)) + by)))
+
+
+_POSITIONS_RATE = 16_000
+"""Any rate would do of which a hop is a whole number of samples."""
+
+
+def scored_events(stream: Scored, settings: Mapping[str, ClassSettings]) -> tuple[Event, ...]:
+    """Return the events of rows that a network of training scored, as the monitor decides them."""
+    hop = round(stream.hop_s * _POSITIONS_RATE)
+    tracker = EventTracker(LABELS, settings, rate=_POSITIONS_RATE, hop=hop)
+    decisions: list[Decision] = []
+    for row, (scores, level) in enumerate(zip(stream.scores, stream.levels, strict=True)):
+        decisions += tracker.push((row + 1) * hop, scores, level)
+    decisions += tracker.close(len(stream.scores) * hop, "stopped")
+    ends = {one.key: one.end_pos for one in decisions if one.type == "end"}
+    return tuple(
+        Event(
+            one.label,
+            one.start_pos / _POSITIONS_RATE,
+            max(ends[one.key] or 0, one.start_pos) / _POSITIONS_RATE,
+            one.decided_pos / _POSITIONS_RATE,
+        )
+        for one in decisions
+        if one.type == "start"
+    )

@@ -9,16 +9,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
 from monitor.model.card import MultiHeadCard, Outputs, ProfileName
 from monitor.model.package import write_package
+from monitor.settings import ClassSettings
 from training.base.arrays import Floats
 from training.base.progress import Progress
 from training.base.tflite import operator_names
@@ -28,12 +29,12 @@ from training.errors import ExportError
 from training.export.conversion import Weights, to_tflite
 from training.export.package import TRANSFER
 from training.features.front_end import audioset_front_end
+from training.mixing.streams import Scored
 from training.networks import mn04
 from training.recipes.transfer.fine_tune import FineTuning, fine_tune
 from training.recipes.transfer.held_out import streams_of
 from training.recipes.transfer.mixtures import MixturePlan, Mixtures, Sources, make_mixtures
 from training.recipes.transfer.scores import score, supported
-from training.recipes.transfer.soundscape_figures import soundscape_figures
 from training.recipes.transfer.thresholds import BUDGETS, PartScores, Rules, choose
 from training.recipes.transfer.trunk import (
     FRAMES,
@@ -48,7 +49,6 @@ from training.recipes.transfer.trunk import (
 )
 from training.scoring.evaluation import AlertFigures, alert_figures
 from training.scoring.held_out import FoldFigures, judge
-from training.stream_eval.judge import StreamClassFigures
 
 NAME = "default"
 
@@ -75,7 +75,7 @@ class Workshop:
 
     Parameters
     ----------
-    cache : folder of what can be computed again
+    frozen : blocks that stay, as TFLite
     runs : folder of trained networks
     jobs : processes
     """
@@ -104,6 +104,24 @@ class Workshop:
         return lambda text: self.report(f"{name}: {text}")
 
 
+class SoundscapeRow(Protocol):
+    """One class in soundscapes: its sounds, how many were detected, F1 of onsets and of segments."""
+
+    @property
+    def label(self) -> str: ...
+    @property
+    def sounds(self) -> int: ...
+    @property
+    def heard(self) -> int: ...
+    @property
+    def onset_f1(self) -> float: ...
+    @property
+    def segment_f1(self) -> float: ...
+
+
+JudgeSoundscapes = Callable[[Sequence[Scored], Mapping[str, ClassSettings]], Sequence[SoundscapeRow]]
+
+
 @dataclass(frozen=True)
 class FoldResult:
     """A fold judged by rules from the other folds.
@@ -112,7 +130,7 @@ class FoldResult:
     """
 
     figures: FoldFigures
-    soundscapes: Mapping[ProfileName, tuple[StreamClassFigures, ...]]
+    soundscapes: Mapping[ProfileName, Sequence[SoundscapeRow]]
     sirens: Mapping[ProfileName, tuple[int, int]]
 
 
@@ -148,10 +166,13 @@ def workshop(
     return Workshop(sources, pretrained, frozen_blocks(pretrained), runs, jobs, report)
 
 
-def make(plan: Plan, corpora: Corpora, shop: Workshop) -> Outcome:
-    """Run the whole recipe; it goes on from ``shop.runs`` where it was interrupted."""
+def make(plan: Plan, corpora: Corpora, shop: Workshop, soundscapes: JudgeSoundscapes) -> Outcome:
+    """Run the whole recipe; it goes on from ``shop.runs`` where it was interrupted.
+
+    soundscapes : judges scored soundscapes with the settings of a profile
+    """
     scored = leave_each_out(plan, corpora, shop)
-    results = tuple(result_of(one, scored) for one in scored)
+    results = tuple(result_of(one, scored, soundscapes) for one in scored)
     rules = choose([one for one in scored if one.seed == plan.seeds[0]])
     part = everything(corpora, plan.folds)
     mixtures = shop.mixtures(part, plan.mixtures, "final")
@@ -176,7 +197,7 @@ def leave_each_out(plan: Plan, corpora: Corpora, shop: Workshop) -> list[PartSco
     return scored
 
 
-def result_of(one: PartScores, scored: Sequence[PartScores]) -> FoldResult:
+def result_of(one: PartScores, scored: Sequence[PartScores], soundscapes: JudgeSoundscapes) -> FoldResult:
     """Judge a fold with rules from the other folds of its seed."""
     rules = choose([other for other in scored if other.seed == one.seed and other.fold != one.fold])
     hearing = one.hearing(rules.supports)
@@ -184,7 +205,7 @@ def result_of(one: PartScores, scored: Sequence[PartScores]) -> FoldResult:
     by_profile = {profile: rules.decided.settings(profile) for profile in BUDGETS}
     return FoldResult(
         judge(hearing, rules.decided),
-        {name: soundscape_figures(hearing.heard.scenes, kept) for name, kept in by_profile.items()},
+        {name: soundscapes(hearing.heard.scenes, kept) for name, kept in by_profile.items()},
         {name: _siren(alert_figures(sirens, (), kept)) for name, kept in by_profile.items()},
     )
 
