@@ -5,6 +5,7 @@ Threads, and what stands between them:
 - PortAudio's, or the reader of a pipe → ring (``audio.buffer_s``; the oldest goes, counted)
 - *audio*: ring → events, see :mod:`monitor.stream.listening`; never waits for those below
 - *event-writer*: queue of 1000 records → SQLite; full, it refuses the newest, counted
+- *noise*: queue of 60 minutes of levels → SQLite, then the noise topic; full, it drops the newest, counted
 - *mqtt*: rows of the outbox and retained topics → broker, 20 messages under way
 - *audience*: queue of 1000 → terminal or pipe; full, it skips, counted
 - *audience* of the page: the same → pictures, score peaks, viewers' queues of 16
