@@ -74,10 +74,8 @@ def run(
     open_source = source_opener(audio, assembly.model.card.sample_rate, stop)
     vitals = Vitals()
     with ExitStack() as stack:
-        delivery = stack.enter_context(
-            open_delivery(config, assembly.event_labels, _delivery_options(config))
-        )
         control = Control(config, assembly, SettingsStore(settings_path(config.settings.history_path)))
+        delivery = stack.enter_context(open_delivery(config, assembly, _delivery_options(config), control))
         audience = stack.enter_context(closing(Audience(listeners, tellers)))
         supervisor = _supervisor(assembly, delivery, vitals, audio.stall_s, audience)
         page = stack.enter_context(_page(config, control, assembly, delivery, supervisor))

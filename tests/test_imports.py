@@ -44,10 +44,10 @@ BELOW: dict[str, set[str]] = {
     },
     "history": {"clock", "delivery", "errors", "level", "listeners", "records", "settings", "tuning"},
     "web": {"clock", "delivery", "errors", "events", "history", "listeners", "records", "settings"},
-    "control": {"clock", "config", "errors", "events", "model", "stream"},
+    "control": {"clock", "config", "delivery", "errors", "events", "model", "stream"},
     "service": {
-        "config", "control", "delivery", "errors", "health", "history", "level", "listeners", "records",
-        "stream", "web",
+        "config", "control", "delivery", "errors", "events", "health", "history", "level", "listeners",
+        "model", "patterns", "records", "settings", "stream", "web",
     },
 }  # fmt: skip
 """What each part may import of the others; parts that are not named here wire these together."""

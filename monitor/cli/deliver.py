@@ -45,7 +45,7 @@ def replay_delivery(
     # A client id of its own, so that it can run beside a monitor and beside another replay.
     client = f"{client_id(config)}-replay-{token_hex(4)}"
     options = DeliveryOptions(node, client, history, mqtt, states, live=False)
-    with open_delivery(config, assembly.event_labels, options) as delivery:
+    with open_delivery(config, assembly, options) as delivery:
         if delivery.publisher is not None:
             if states:
                 card = assembly.model.card

@@ -185,8 +185,12 @@ class Mqtt(Section):
     level_interval_s: Annotated[float, Field(ge=0, le=3600)] = Field(
         1.0, description="seconds between level messages, at least 1; 0 = none, nor near messages"
     )
+    commands: bool = Field(
+        False, description="take commands over MQTT: listen or not, pause, profile, classes, thresholds"
+    )
     discovery: bool = Field(True, description="announce the entities to Home Assistant")
     discovery_prefix: Topic = "homeassistant"
+    area: str | None = Field(None, description="where Home Assistant is to suggest that the device stands")
     tls: Tls = Tls()
 
     @field_validator("version", mode="before")

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from monitor.delivery.feed import LATE_S
+from monitor.delivery.levels import LevelSpan
 from monitor.listeners import Listener
 from monitor.records import EventRecord, HopResult, Level, Near
 
@@ -46,6 +47,7 @@ class Announcer(Listener):
         self._board = board
         self._level_interval_s = level_interval_s
         self._level_due = -float("inf")
+        self._span = LevelSpan()
         self._near: dict[str, Near] = {}
         self._near_due = -float("inf")
         self._monotonic = monotonic
@@ -62,10 +64,8 @@ class Announcer(Listener):
             self._online = True
             self._board.set_online(True)
         now = self._monotonic()
-        if self._level_interval_s and now >= self._level_due:
-            self._level_due = now + self._level_interval_s
-            self._board.publish_level(hop.level)
         if self._level_interval_s:
+            self._collect_level(hop.level, now)
             self._collect_near(hop.near, now)
 
     def on_off(self) -> None:
@@ -98,6 +98,13 @@ class Announcer(Listener):
             for label, (on, since) in self._heard.items():
                 if now - since > LATE_S and self._told.get(label, False) != on:
                     self._tell(label, on, None)
+
+    def _collect_level(self, level: Level, now: float) -> None:
+        """Publish the level of all hops since the last message."""
+        self._span.push(level)
+        if now >= self._level_due:
+            self._level_due = now + self._level_interval_s
+            self._board.publish_level(self._span.take())
 
     def _collect_near(self, near: Iterable[Near], now: float) -> None:
         """Publish the row at which each label came nearest since the last message."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections import deque
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import asdict, dataclass
 
 from monitor.delivery.topics import Topics
 from monitor.records import EventRecord
@@ -32,18 +34,19 @@ class Board:
 
     Parameters
     ----------
-    topics : with the labels that have a state
+    topics : with all labels that may have a state, each of which has one at first
     states : whether ON/OFF states and attributes are published
     status : whether ``online``/``offline`` is
-    discovery : sent first at each connection
     """
 
-    def __init__(self, topics: Topics, *, states: bool, status: bool, discovery: Message | None) -> None:
+    def __init__(self, topics: Topics, *, states: bool, status: bool) -> None:
         self._topics = topics
-        self._discovery = discovery
+        self._retained: dict[str, Message] = {}
+        self._cleared: dict[str, Message] = {}
         self._status = "offline" if status else None
         self._on: dict[str, bool] = dict.fromkeys(topics.labels, False) if states else {}
-        self._attributes: dict[str, str] = {}
+        self._events: dict[str, EventRecord] = {}
+        self._states = states
         self._health: str | None = None
         self._noise: str | None = None
         self._passing: dict[str, str] = {}
@@ -58,20 +61,55 @@ class Board:
         with self._lock:
             self._due = deque(self._truth())
 
+    def repeat(self) -> None:
+        """Let all of it be due again, if there is a connection."""
+        with self._lock:
+            if self._due is not None:
+                self._due = deque(self._truth())
+
+    def set_retained(self, message: Message) -> None:
+        """Hold one more retained message, which is sent before the states."""
+        with self._lock:
+            if self._retained.get(message.topic) != message:
+                self._retained[message.topic] = message
+                self._add(message)
+
+    def set_labels(self, labels: Collection[str]) -> None:
+        """Let these labels have a state, OFF at first, and clear what is retained of the others."""
+        if not self._states:
+            return
+        with self._lock:
+            for label in self._topics.labels:
+                topics = (self._topics.state(label), self._topics.attributes(label))
+                if label in labels and label not in self._on:
+                    for topic in topics:
+                        self._cleared.pop(topic, None)
+                    self._on[label] = False
+                    self._tell_state(label)
+                elif label not in labels and topics[0] not in self._cleared:
+                    self._on.pop(label, None)
+                    self._events.pop(label, None)
+                    for topic in topics:
+                        self._cleared[topic] = Message(topic, "", 1, True)
+                        self._add(self._cleared[topic])
+
     def disconnect(self) -> None:
         with self._lock:
             self._due = None
             self._passing.clear()
 
     def set_state(self, label: str, on: bool, record: EventRecord | None) -> None:
-        if label not in self._on:
-            return
         with self._lock:
+            if label not in self._on:
+                return
             if record is not None:
-                self._attributes[label] = record.to_json()
-                self._add(self._attributes_of(label))
+                self._events[label] = record
             self._on[label] = on
-            self._add(self._state_of(label))
+            self._tell_state(label)
+
+    def _tell_state(self, label: str) -> None:
+        self._add(self._attributes_of(label))
+        self._add(self._state_of(label))
 
     def set_online(self, online: bool) -> None:
         if self._status is None:
@@ -136,8 +174,8 @@ class Board:
             self._due.append(message)
 
     def _truth(self) -> list[Message]:
-        truth = [] if self._discovery is None else [self._discovery]
-        truth += [self._attributes_of(label) for label in self._attributes]
+        truth = [*self._cleared.values(), *self._retained.values()]
+        truth += [self._attributes_of(label) for label in self._on]
         truth += [self._state_of(label) for label in self._on]
         if self._health is not None:
             truth.append(self._health_of(self._health))
@@ -148,10 +186,17 @@ class Board:
         return truth
 
     def _state_of(self, label: str) -> Message:
-        return Message(self._topics.state(label), "ON" if self._on[label] else "OFF", 1, True)
+        return Message(self._topics.state(label), self._word(label), 1, True)
 
     def _attributes_of(self, label: str) -> Message:
-        return Message(self._topics.attributes(label), self._attributes[label], 1, True)
+        record = self._events.get(label)
+        # With the state in it, a reader that takes both from here sees one change, not two.
+        values = {} if record is None else asdict(record)
+        payload = json.dumps(values | {"state": self._word(label)}, sort_keys=True, ensure_ascii=False)
+        return Message(self._topics.attributes(label), payload, 1, True)
+
+    def _word(self, label: str) -> str:
+        return "ON" if self._on[label] else "OFF"
 
     def _health_of(self, payload: str) -> Message:
         return Message(self._topics.health, payload, 0, True)

@@ -13,12 +13,14 @@ import selectors
 import socket
 import ssl
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion, LogLevel, MQTTProtocolVersion
+from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
@@ -31,6 +33,11 @@ log = logging.getLogger(__name__)
 
 IN_FLIGHT = 20
 """Messages sent and not yet acknowledged; what mosquitto allows a client by default."""
+
+MOST_BYTES = 65536
+"""Of a message to us. A connection that brings a larger one is cut before it fills the memory."""
+_INBOX = 100
+"""Messages that may wait to be looked at; beyond it the newest go, counted."""
 
 _CONNECT_S = 10.0
 _PROTOCOLS = {"3.1.1": MQTTProtocolVersion.MQTTv311, "5": MQTTProtocolVersion.MQTTv5}
@@ -58,6 +65,29 @@ class BrokerSettings:
     key_file: str | None = None
 
 
+@dataclass(frozen=True)
+class Incoming:
+    """A message that somebody else published.
+
+    Parameters
+    ----------
+    topic : str
+        Where to.
+    payload : bytes
+        At most :data:`MOST_BYTES`.
+    retained : bool
+        Whether the broker kept it from before the subscription.
+    """
+
+    topic: str
+    payload: bytes
+    retained: bool
+
+
+class OversizedError(PublishError):
+    """Somebody sends more than :data:`MOST_BYTES` in one message."""
+
+
 class Connection(Protocol):
     """What the publisher needs of a link."""
 
@@ -74,7 +104,11 @@ class Connection(Protocol):
 
     def publish(self, message: Message) -> int: ...
 
+    def subscribe(self, filters: Sequence[str]) -> None: ...
+
     def step(self, timeout_s: float) -> list[int]: ...
+
+    def received(self) -> list[Incoming]: ...
 
     def disconnect(self) -> None: ...
 
@@ -118,6 +152,8 @@ class Link:
         self._window = IN_FLIGHT
         self._unacknowledged: set[int] = set()
         self._acknowledged: list[int] = []
+        self._received: list[Incoming] = []
+        self._missed = 0
         client = paho.Client(
             CallbackAPIVersion.VERSION2,
             client_id=settings.client_id,
@@ -134,6 +170,8 @@ class Link:
         client.on_connect = self._on_connect
         client.on_disconnect = self._on_disconnect
         client.on_publish = self._on_publish
+        client.on_subscribe = self._on_subscribe
+        client.on_message = self._on_message
         client.on_log = self._on_log
         self._client = client
 
@@ -141,7 +179,9 @@ class Link:
         """Connect and wait for the broker's answer; at most about 20 s."""
         settings = self._settings
         try:
-            self._client.connect(settings.host, settings.port, settings.keepalive_s)
+            self._client.connect(
+                settings.host, settings.port, settings.keepalive_s, properties=self._properties()
+            )
         except (OSError, UnicodeError) as error:
             raise PublishError(connect_failure(error, settings.host, settings.port)) from error
         self._selector.register(self._wake, selectors.EVENT_READ)
@@ -174,6 +214,19 @@ class Link:
         if message.qos:
             self._unacknowledged.add(info.mid)
         return info.mid
+
+    def subscribe(self, filters: Sequence[str]) -> None:
+        """Ask for the messages of others; what comes is handed out by :meth:`received`."""
+        if filters:
+            self._client.subscribe([(one, 1) for one in filters])
+
+    def received(self) -> list[Incoming]:
+        """Take what came since the last call."""
+        received, self._received = self._received, []
+        if self._missed:
+            log.warning("mqtt: %d messages to us came too fast and were not looked at", self._missed)
+            self._missed = 0
+        return received
 
     def step(self, timeout_s: float) -> list[int]:
         """Exchange data, at most for the given time or until woken; returns what was acknowledged."""
@@ -211,8 +264,24 @@ class Link:
             self._client.loop_write()
         if mask & selectors.EVENT_READ or buffered:
             self._client.loop_read()
+            self._check_size()
         self._client.loop_misc()
         self._check()
+
+    def _properties(self) -> Properties | None:
+        """What a broker that speaks MQTT 5 is asked to keep from us."""
+        if self._settings.version != "5":
+            return None
+        properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
+        properties.MaximumPacketSize = MOST_BYTES
+        return properties
+
+    def _check_size(self) -> None:
+        # paho reads a packet to its end, whatever its size, before it calls anybody.
+        size = self._client._in_packet["remaining_length"]
+        if size > MOST_BYTES:
+            where = f"mqtt {self._settings.host}:{self._settings.port}"
+            raise OversizedError(f"{where}: somebody sends us {size} bytes in one message")
 
     def _socket(self) -> Any:
         self._check()
@@ -257,6 +326,18 @@ class Link:
             return
         self._unacknowledged.remove(mid)
         self._acknowledged.append(mid)
+
+    def _on_subscribe(self, _c: Any, _u: Any, _mid: int, reasons: list[ReasonCode], _p: Any) -> None:
+        for reason in reasons:
+            if reason.is_failure:
+                log.warning("mqtt: the broker does not let us subscribe (%s)", str(reason).lower())
+
+    def _on_message(self, _c: Any, _u: Any, message: paho.MQTTMessage) -> None:
+        if len(self._received) >= _INBOX:
+            self._missed += 1
+            return
+        with suppress(UnicodeDecodeError):  # such a topic is none of ours
+            self._received.append(Incoming(message.topic, bytes(message.payload), message.retain))
 
     def _on_log(self, _c: Any, _u: Any, level: int, text: str) -> None:
         if level == LogLevel.MQTT_LOG_ERR:

@@ -6,14 +6,14 @@ import logging
 import socket
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 
 from monitor.delivery.board import Board, Message
 from monitor.delivery.feed import Feed
-from monitor.delivery.link import Connect, Connection
+from monitor.delivery.link import Connect, Connection, Incoming, OversizedError
 from monitor.delivery.outbox import Outbox
 from monitor.delivery.payloads import Health, level_payload, near_payload
 from monitor.delivery.repeats import Repeats
@@ -41,12 +41,26 @@ class Retained:
 
     lwt : the broker says ``offline`` for us when we vanish
     states : ON/OFF and attributes per label, and the status
-    discovery : Home Assistant's, or None
     """
 
     lwt: bool = True
     states: bool = True
-    discovery: Message | None = None
+
+
+@dataclass(frozen=True)
+class Inbox:
+    """What others may send us.
+
+    Parameters
+    ----------
+    filters : tuple of str
+        Topics to subscribe to.
+    receive : callable
+        Takes each message, in the publisher's thread; must not block or raise.
+    """
+
+    filters: tuple[str, ...]
+    receive: Callable[[Incoming], None]
 
 
 class MqttPublisher:
@@ -60,13 +74,13 @@ class MqttPublisher:
     """
 
     def __init__(self, connect: Connect, topics: Topics, outbox: Outbox, retained: Retained) -> None:
+        self._inbox: Inbox | None = None
         self._connect = connect
         self._will = Message(topics.status, "offline", 1, True) if retained.lwt else None
         self._board = Board(
             topics,
             states=retained.states,
             status=retained.lwt or retained.states,
-            discovery=retained.discovery,
         )
         self._outbox = outbox
         self._feed = Feed(outbox, time.monotonic)
@@ -93,6 +107,25 @@ class MqttPublisher:
     def set_state(self, label: str, on: bool, record: EventRecord | None = None) -> None:
         """Say whether a label sounds now, with its newest event; labels without a state are ignored."""
         self._board.set_state(label, on, record)
+        self._wake_up()
+
+    def set_labels(self, labels: Collection[str]) -> None:
+        """Say which labels have a state; what was retained of the others is cleared."""
+        self._board.set_labels(labels)
+        self._wake_up()
+
+    def set_retained(self, message: Message) -> None:
+        """Publish a retained message now and at each connection; an empty payload clears the topic."""
+        self._board.set_retained(message)
+        self._wake_up()
+
+    def subscribe(self, inbox: Inbox) -> None:
+        """Receive messages from the next connection on; call it before :meth:`start`."""
+        self._inbox = inbox
+
+    def say_again(self) -> None:
+        """Publish all that is retained once more: somebody has lost it."""
+        self._board.repeat()
         self._wake_up()
 
     def set_online(self, online: bool) -> None:
@@ -169,6 +202,10 @@ class MqttPublisher:
                 link.disconnect()
             except PublishError as error:
                 self._unanswered |= isinstance(error, Unacknowledged)
+                if isinstance(error, OversizedError):
+                    # A retained one would come again at each connection.
+                    log.error("%s; no messages are taken any more until sound-monitor starts again", error)
+                    self._inbox = None
                 self.last_error = str(error)
                 if failures.due(self.last_error):
                     log.warning("%s; trying again (attempt %d)", error, failures.count)
@@ -188,7 +225,10 @@ class MqttPublisher:
         if not self._unanswered:
             self.last_error = None
         self._notify()
-        Session(link, self._board, self._feed, self._on_acknowledged).run(lambda: self._leave)
+        inbox = self._inbox or Inbox((), lambda message: None)
+        link.subscribe(inbox.filters)
+        session = Session(link, self._board, self._feed, self._on_acknowledged, inbox.receive)
+        session.run(lambda: self._leave)
 
     def _fewer_than(self, rows: int) -> bool:
         return self._outbox.pending_count() < rows

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from monitor.delivery.board import Board, Message
 from monitor.delivery.feed import Feed
-from monitor.delivery.link import Connection
+from monitor.delivery.link import Connection, Incoming
 from monitor.delivery.repeats import Repeats
 from monitor.errors import OutboxError, PublishError
 
@@ -41,12 +41,14 @@ class Session:
         board: Board,
         feed: Feed,
         on_acknowledged: Callable[[], None],
+        receive: Callable[[Incoming], None],
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._link = link
         self._board = board
         self._feed = feed
         self._on_acknowledged = on_acknowledged
+        self._receive = receive
         self._monotonic = monotonic
         self._waits_since: float | None = None
         self._rows: dict[int, int] = {}  # number of the message → seq
@@ -74,6 +76,8 @@ class Session:
                     f"mqtt: {self._link.in_flight} messages were not acknowledged before the end"
                 )
             numbers = self._link.step(min(left_s, STEP_S))
+            for message in self._link.received():
+                self._receive(message)
             self._watch(numbers)
             self._acknowledge(numbers)
 

@@ -71,6 +71,15 @@ class Topics:
     def health(self) -> str:
         return f"{self._root}/health"
 
+    @property
+    def control(self) -> str:
+        return f"{self._root}/control"
+
+    @property
+    def commands(self) -> str:
+        """What comes before the names of commands."""
+        return f"{self._root}/set/"
+
     def state(self, label: str) -> str:
         return f"{self._root}/sound/{slug(label)}/state"
 

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from monitor.config.load import Config
+from monitor.control.commands import Commands
+from monitor.control.control import Control
 from monitor.delivery.announcer import Announcer
 from monitor.delivery.link import connector
 from monitor.delivery.lock import ProcessLock
@@ -25,7 +27,9 @@ from monitor.level.minutes import Minute
 from monitor.listeners import Listener
 from monitor.records import EventRecord, HopResult
 from monitor.service.noise import NoiseKeeper
-from monitor.service.publishing import announcement, broker_settings, embedded_broker, topics
+from monitor.service.presence import Presence, known_labels
+from monitor.service.publishing import broker_settings, embedded_broker, topics
+from monitor.stream.assembly import Assembly
 from monitor.stream.recorder import cut_off
 
 log = logging.getLogger(__name__)
@@ -98,14 +102,17 @@ class Delivery(Listener):
 
 
 @contextmanager
-def open_delivery(config: Config, labels: tuple[str, ...], options: DeliveryOptions) -> Iterator[Delivery]:
+def open_delivery(
+    config: Config, assembly: Assembly, options: DeliveryOptions, control: Control | None = None
+) -> Iterator[Delivery]:
     """Open the history and, with ``options.mqtt``, the way to the broker.
 
     On exit what is queued is written, then sent as far as the time allows.
 
     Parameters
     ----------
-    labels : all labels that can make events
+    assembly : the model and what it reports
+    control : whose settings are shown and may be commanded; None in a replay
 
     Raises
     ------
@@ -121,7 +128,7 @@ def open_delivery(config: Config, labels: tuple[str, ...], options: DeliveryOpti
             noise = stack.enter_context(closing(NoiseKeeper(LevelHistory(outbox), wait=not options.live)))
             yield Delivery(outbox, writer, noise)
             return
-        publisher = stack.enter_context(_publisher(config, labels, options, outbox))
+        publisher = stack.enter_context(_publisher(config, assembly, options, outbox, control))
         announcer = Announcer(publisher, config.settings.mqtt.level_interval_s) if options.states else None
         # A state is announced before its event is sent.
         committed = [publisher.on_recorded]
@@ -158,18 +165,29 @@ def _end_what_was_cut_off(outbox: Outbox) -> None:
 
 @contextmanager
 def _publisher(
-    config: Config, labels: tuple[str, ...], options: DeliveryOptions, outbox: Outbox
+    config: Config, assembly: Assembly, options: DeliveryOptions, outbox: Outbox, control: Control | None
 ) -> Iterator[MqttPublisher]:
     connect = connector(broker_settings(config, options.client_id))
-    names = topics(config, options.node, labels)
-    retained = Retained(
-        lwt=options.live,
-        states=options.states,
-        discovery=announcement(config, names) if options.states else None,
-    )
+    names = topics(config, options.node, known_labels(assembly))
     with embedded_broker(config):
-        publisher = MqttPublisher(connect, names, outbox, retained)
+        publisher = MqttPublisher(connect, names, outbox, Retained(lwt=options.live, states=options.states))
+        if options.states:
+            _show(config, Presence(config, names, publisher), publisher, assembly, control)
         try:
             yield publisher
         finally:
             publisher.close(_CLOSE_LIVE_S if options.live else _CLOSE_REPLAY_S)
+
+
+def _show(
+    config: Config,
+    presence: Presence,
+    publisher: MqttPublisher,
+    assembly: Assembly,
+    control: Control | None,
+) -> None:
+    if control is None:
+        presence.show(assembly)
+        return
+    control.follow(presence.follow)
+    publisher.subscribe(presence.inbox(Commands(control) if config.settings.mqtt.commands else None))

@@ -6,14 +6,11 @@ import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from monitor import __version__
 from monitor.config.load import Config, read_secret
-from monitor.delivery.board import Message
-from monitor.delivery.homeassistant import discovery
 from monitor.delivery.link import BrokerSettings
 from monitor.delivery.topics import Topics, slug
 from monitor.errors import ConfigError
-from monitor.stream.assembly import calibration, node_name
+from monitor.stream.assembly import node_name
 
 
 def client_id(config: Config) -> str:
@@ -52,21 +49,6 @@ def topics(config: Config, node: str, labels: tuple[str, ...]) -> Topics:
     ConfigError : two labels would share a topic
     """
     return Topics(config.settings.mqtt.base_topic, node, labels)
-
-
-def announcement(config: Config, topics: Topics) -> Message | None:
-    """Home Assistant's discovery message; None where config wants none."""
-    mqtt = config.settings.mqtt
-    if not mqtt.discovery:
-        return None
-    level = mqtt.level_interval_s > 0
-    return discovery(
-        topics,
-        prefix=mqtt.discovery_prefix,
-        version=__version__,
-        level=level,
-        noise=calibration(config) is not None,
-    )
 
 
 @contextmanager

@@ -12,7 +12,8 @@ from delivering import HEALTH, TOPICS, broker, delivery
 from mosquitto import Heard
 from samples import record
 
-from monitor.delivery.homeassistant import discovery
+from monitor.delivery.board import Message
+from monitor.delivery.homeassistant import Announcement, discovery
 from monitor.delivery.mqtt import Retained
 from monitor.delivery.payloads import Health, noise_payload
 from monitor.delivery.topics import slug
@@ -58,10 +59,12 @@ def pattern(topic: str) -> str:
 @pytest.fixture
 def wire(tmp_path, mosquitto, listener, retained) -> tuple[list[Heard], dict[str, str]]:
     """What a listener and a newcomer heard of a short life."""
-    announcement = discovery(TOPICS, prefix="homeassistant", version="0.1.0", level=True, noise=False)
+    announced = Announcement(labels=TOPICS.labels, level=True, commands=True)
     settings = broker(mosquitto.port)
-    with delivery(tmp_path / "history.db", settings, Retained(discovery=announcement)) as sending:
+    with delivery(tmp_path / "history.db", settings, Retained()) as sending:
         publisher = sending.publisher
+        publisher.set_retained(discovery(TOPICS, announced, prefix="homeassistant"))
+        publisher.set_retained(Message(TOPICS.control, "{}", 1, True))
         publisher.set_online(True)
         listener.wait_message(TOPICS.status, "online")
         publisher.publish_health(HEALTH)
@@ -100,7 +103,12 @@ def test_payloads_are_those_of_the_document(wire):
     event = by_topic["<base>/<node>/event"][0]
     assert set(event.json) == {key for key, *_ in rows(section("Event record"))}
     assert event.payload == record(1).to_json()
-    assert by_topic["<base>/<node>/sound/<label>/attributes"][0].json == event.json
+    attributes = by_topic["<base>/<node>/sound/<label>/attributes"]
+    assert [message.json for message in attributes if message.topic == TOPICS.attributes("siren")] == [
+        {"state": "OFF"},
+        event.json | {"state": "ON"},
+        event.json | {"state": "OFF"},
+    ]
     assert by_topic["<base>/<node>/health"][0].json == json.loads(HEALTH.to_json())
     level = by_topic["<base>/<node>/level"][0].json
     assert level == {**example("Level"), "rms_dbfs": -47.1}

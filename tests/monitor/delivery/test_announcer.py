@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 
 import numpy as np
@@ -114,13 +115,14 @@ def test_there_is_nothing_to_catch_up_with_when_the_disk_is_in_time(
     assert board.told == [("siren", True, 1)]
 
 
-def test_online_is_said_at_the_first_hop_and_the_level_once_an_interval(
+def test_online_is_said_at_the_first_hop_and_the_mean_level_once_an_interval(
     announcer: Announcer, board: Board, clock: Clock
 ) -> None:
-    for rms_dbfs in (-10.0, -11.0, -12.0, -13.0, -14.0):
+    for rms_dbfs in (-10.0, -20.0, -20.0, -10.0, -14.0):
         announcer.on_hop("", hop(rms_dbfs))
         clock.now += 0.4
-    assert board.told == [True, -10.0, -13.0]
+    mean = 10 * math.log10((0.01 + 0.01 + 0.1) / 3)
+    assert board.told == [True, -10.0, pytest.approx(mean)]
 
 
 def test_no_level_is_told_where_none_is_wanted(board: Board, clock: Clock) -> None:

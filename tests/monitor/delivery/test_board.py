@@ -1,18 +1,30 @@
 from __future__ import annotations
 
+import json
+
 from hypothesis import given
 from hypothesis import strategies as st
 from samples import record
 
 from monitor.delivery.board import Board, Message
 from monitor.delivery.topics import Topics
+from monitor.records import EventRecord
 
 TOPICS = Topics("b", "n", ("siren", "horn"))
 DISCOVERY = Message("ha/config", "{}", 1, True)
 
 
-def board(**changes: object) -> Board:
-    return Board(TOPICS, **{"states": True, "status": True, "discovery": DISCOVERY, **changes})
+def board(*, states: bool = True, status: bool = True, discovery: Message | None = DISCOVERY) -> Board:
+    made = Board(TOPICS, states=states, status=status)
+    if discovery is not None:
+        made.set_retained(discovery)
+    return made
+
+
+def attributes(on: bool, event: EventRecord | None) -> str:
+    """The state in the last event, or alone before there is one."""
+    values = {} if event is None else json.loads(event.to_json())
+    return json.dumps(values | {"state": "ON" if on else "OFF"}, sort_keys=True)
 
 
 def due(board: Board) -> list[Message]:
@@ -32,12 +44,13 @@ ACTIONS = st.one_of(
 def test_whatever_happened_the_broker_ends_up_with_the_truth(actions):
     under_test = board()
     truth = {TOPICS.state(label): "OFF" for label in TOPICS.labels} | {TOPICS.status: "offline"}
+    truth |= {TOPICS.attributes(label): attributes(False, None) for label in TOPICS.labels}
     broker: dict[str, str] = {}
     for seq, (action, *values) in enumerate(actions):
         if action == "state":
             under_test.set_state(values[0], values[1], record(seq, label=values[0]))
             truth[TOPICS.state(values[0])] = "ON" if values[1] else "OFF"
-            truth[TOPICS.attributes(values[0])] = record(seq, label=values[0]).to_json()
+            truth[TOPICS.attributes(values[0])] = attributes(values[1], record(seq, label=values[0]))
         elif action == "online":
             under_test.set_online(values[0])
             truth[TOPICS.status] = "online" if values[0] else "offline"
@@ -58,7 +71,8 @@ def test_connected_every_change_is_sent_once_and_in_order():
     due(under_test)
     for on in (True, False, True):
         under_test.set_state("siren", on, None)
-    assert [message.payload for message in due(under_test)] == ["ON", "OFF", "ON"]
+    states = [message.payload for message in due(under_test) if message.topic == TOPICS.state("siren")]
+    assert states == ["ON", "OFF", "ON"]
     assert due(under_test) == []
 
 
@@ -79,6 +93,8 @@ def test_status_comes_last_so_that_online_means_all_is_true():
     under_test.connect()
     assert [m.topic for m in due(under_test)] == [
         "ha/config",
+        TOPICS.attributes("siren"),
+        TOPICS.attributes("horn"),
         TOPICS.state("siren"),
         TOPICS.state("horn"),
         TOPICS.status,
@@ -155,3 +171,31 @@ def test_the_newest_noise_is_retained_and_sent_again_at_each_connection() -> Non
     under_test.disconnect()
     under_test.connect()
     assert [message.payload for message in due(under_test) if message.topic == TOPICS.noise] == ["2"]
+
+
+@given(st.lists(st.sets(st.sampled_from(TOPICS.labels)), max_size=4), st.data())
+def test_only_labels_that_can_be_reported_have_a_state_and_the_others_are_cleared(steps, data):
+    under_test = board()
+    under_test.connect()
+    broker: dict[str, str] = {}
+    for seq, labels in enumerate(steps):
+        under_test.set_labels(labels)
+        under_test.set_state(data.draw(st.sampled_from(TOPICS.labels)), True, record(seq))
+        if data.draw(st.booleans()):
+            under_test.connect()
+        broker |= {message.topic: message.payload for message in due(under_test)}
+        for label in TOPICS.labels:
+            for topic in (TOPICS.state(label), TOPICS.attributes(label)):
+                assert bool(broker.get(topic)) == (label in labels)
+
+
+def test_a_retained_message_is_sent_at_each_change_and_each_connection():
+    under_test = board(states=False, status=False, discovery=None)
+    under_test.set_retained(Message("t", "1", 1, True))
+    under_test.connect()
+    assert [message.payload for message in due(under_test)] == ["1"]
+    for payload in ("1", "2", "2"):
+        under_test.set_retained(Message("t", payload, 1, True))
+    assert [message.payload for message in due(under_test)] == ["2"]
+    under_test.repeat()
+    assert [message.payload for message in due(under_test)] == ["2"]

@@ -1,91 +1,181 @@
-"""The discovery payload is frozen: ids in it must not change from one version to the next."""
+"""The discovery payload is what Home Assistant takes, and ids in it never change."""
 
 from __future__ import annotations
 
 import json
+import re
+from dataclasses import replace
+from typing import Any
 
-from monitor.delivery.homeassistant import discovery
+import pytest
+from homeassistant_facts import (
+    CONFIG_PLATFORMS,
+    DEVICE,
+    DEVICE_CLASSES,
+    ENTITY_CATEGORIES,
+    KNOWN,
+    NEEDED,
+    ORIGIN,
+    ROOT,
+    STATE_CLASSES,
+)
+from hypothesis import given
+from hypothesis import strategies as st
+
+from monitor.delivery.homeassistant import Announcement, discovery
 from monitor.delivery.topics import Topics
 
-TOPICS = Topics("sound-monitor", "Back Yard", ("dog_bark", "siren"))
+LABELS = ("dog_bark", "siren")
+TOPICS = Topics("sound-monitor", "Back Yard", (*LABELS, "gun_shot", "loud"))
+FULL = Announcement(
+    labels=(*LABELS, "loud"),
+    gone=("gun_shot",),
+    version="0.7.0",
+    model="urban-sounds 0.6.0",
+    level=True,
+    noise=True,
+    commands=True,
+    profiles=("quiet", "sensitive"),
+    area="Balcony",
+    page="http://pi.lan:8099/",
+)
+BARE = Announcement(labels=LABELS)
 
 
-def test_discovery_is_the_frozen_payload():
-    message = discovery(TOPICS, prefix="homeassistant", version="0.1.0", level=True, noise=False)
+def payload(announced: Announcement, topics: Topics = TOPICS) -> dict[str, Any]:
+    values: dict[str, Any] = json.loads(discovery(topics, announced, prefix="homeassistant").payload)
+    return values
+
+
+def entities(announced: Announcement) -> dict[str, dict[str, Any]]:
+    """The components that are not merely removed."""
+    return {key: one for key, one in payload(announced)["components"].items() if len(one) > 1}
+
+
+announcements = st.builds(
+    Announcement,
+    labels=st.lists(st.sampled_from(["siren", "loud", "Police car (siren)", "it's"]), unique=True).map(tuple),
+    gone=st.lists(st.sampled_from(["gun_shot", "dog_bark"]), unique=True).map(tuple),
+    version=st.just("1"),
+    model=st.just("m 1"),
+    level=st.booleans(),
+    noise=st.booleans(),
+    commands=st.booleans(),
+    profiles=st.just(("quiet", "sensitive")),
+    area=st.sampled_from([None, "Balcony"]),
+    page=st.sampled_from([None, "http://pi:8099/"]),
+)
+
+
+@given(announcements)
+def test_every_payload_holds_what_home_assistant_knows_and_needs(announced: Announcement) -> None:
+    whole = payload(announced)
+    assert set(whole) <= ROOT
+    assert set(whole["device"]) <= DEVICE
+    assert set(whole["origin"]) <= ORIGIN
+    ids = [one["unique_id"] for one in whole["components"].values() if "unique_id" in one]
+    assert len(set(ids)) == len(ids)
+    for key, one in whole["components"].items():
+        platform = one["platform"]
+        assert re.fullmatch(r"[a-z0-9_-]+", key)
+        if len(one) == 1:
+            continue
+        assert set(one) <= KNOWN[platform], key
+        assert set(one) >= NEEDED[platform] | {"unique_id", "name"}, key
+        assert one.get("entity_category", "config") in ENTITY_CATEGORIES
+        assert one.get("entity_category") != "config" or platform in CONFIG_PLATFORMS
+        assert one.get("state_class", "measurement") in STATE_CLASSES
+        assert "device_class" not in one or one["device_class"] in DEVICE_CLASSES[platform]
+        assert one.get("icon", "mdi:x").startswith("mdi:")
+        for value in (one.get("state_topic"), one.get("command_topic"), one.get("json_attributes_topic")):
+            assert value is None or not set(value) & set("+#")
+
+
+def test_ids_are_frozen() -> None:
+    """Home Assistant keeps history by them: append new ones, never change one."""
+    message = discovery(TOPICS, FULL, prefix="homeassistant")
     assert (message.topic, message.qos, message.retain) == (
         "homeassistant/device/sound-monitor-back_yard/config",
         1,
         True,
     )
-    assert json.loads(message.payload) == {
-        "device": {
-            "identifiers": ["sound-monitor-back_yard"],
-            "name": "Sound monitor Back Yard",
-            "model": "sound-monitor",
-            "sw_version": "0.1.0",
-        },
-        "origin": {"name": "sound-monitor", "sw_version": "0.1.0"},
-        "availability": [
-            {"topic": "sound-monitor/back_yard/status"},
-            {
-                "topic": "sound-monitor/back_yard/health",
-                "value_template": "{{ 'online' if value_json.microphone == 'listening' else 'offline' }}",
-            },
-        ],
-        "availability_mode": "all",
-        "components": {
-            "sound_dog_bark": _sound("dog_bark", "Dog bark"),
-            "sound_siren": _sound("siren", "Siren"),
-            "level": {
-                "platform": "sensor",
-                "unique_id": "sound-monitor-back_yard_level",
-                "name": "Level",
-                "state_topic": "sound-monitor/back_yard/level",
-                "value_template": "{{ value_json.rms_dbfs }}",
-                "unit_of_measurement": "dBFS",
-                "state_class": "measurement",
-                "entity_category": "diagnostic",
-                "suggested_display_precision": 1,
-            },
-        },
+    assert payload(FULL)["device"]["identifiers"] == ["sound-monitor-back_yard"]
+    prefix = "sound-monitor-back_yard_"
+    found = {
+        key: (one["platform"], one["unique_id"].removeprefix(prefix)) for key, one in entities(FULL).items()
+    }
+    of_label = {
+        f"{kind}_{label}": (platform, f"{kind}_{label}")
+        for label in (*LABELS, "loud")
+        for kind, platform in (("sound", "binary_sensor"), ("enabled", "switch"), ("sensitivity", "number"))
+        if (kind, label) != ("sensitivity", "loud")
+    }
+    assert found == of_label | {
+        "event": ("event", "event"),
+        "microphone": ("binary_sensor", "microphone"),
+        "level": ("sensor", "level"),
+        "peak": ("sensor", "peak"),
+        "laeq": ("sensor", "laeq"),
+        "lafmax": ("sensor", "lafmax"),
+        "l90": ("sensor", "l90"),
+        "dropped": ("sensor", "dropped"),
+        "queue": ("sensor", "queue"),
+        "delay": ("sensor", "delay"),
+        "inference": ("sensor", "inference"),
+        "model": ("sensor", "model"),
+        "history": ("sensor", "history"),
+        "listening": ("switch", "listening"),
+        "profile": ("select", "profile"),
+        "pause": ("button", "pause"),
     }
 
 
-def test_ids_depend_on_node_and_label_alone():
-    def ids(topics: Topics, version: str) -> list[str]:
-        payload = json.loads(discovery(topics, prefix="ha", version=version, level=True, noise=False).payload)
-        return [component["unique_id"] for component in payload["components"].values()]
-
-    elsewhere = Topics("another/base", "Back Yard", ("dog_bark", "siren"))
-    assert ids(TOPICS, "0.1.0") == ids(elsewhere, "2.0.0")
-
-
-def test_without_level_messages_there_is_no_level_sensor():
-    payload = json.loads(discovery(TOPICS, prefix="ha", version="1", level=False, noise=False).payload)
-    assert list(payload["components"]) == ["sound_dog_bark", "sound_siren"]
-
-
-def _sound(label: str, name: str) -> dict[str, object]:
-    return {
-        "platform": "binary_sensor",
-        "unique_id": f"sound-monitor-back_yard_sound_{label}",
-        "name": name,
-        "device_class": "sound",
-        "state_topic": f"sound-monitor/back_yard/sound/{label}/state",
-        "json_attributes_topic": f"sound-monitor/back_yard/sound/{label}/attributes",
-        "qos": 1,
+def test_ids_depend_on_node_and_label_alone() -> None:
+    elsewhere = payload(FULL, Topics("another/base", "Back Yard", LABELS))["components"]
+    here = payload(FULL)["components"]
+    assert {k: one.get("unique_id") for k, one in elsewhere.items()} == {
+        k: one.get("unique_id") for k, one in here.items()
     }
+
+
+def test_what_cannot_be_reported_or_is_switched_off_is_removed() -> None:
+    removed = {key: one for key, one in payload(BARE)["components"].items() if len(one) == 1}
+    assert removed == {
+        **{f"enabled_{label}": {"platform": "switch"} for label in LABELS},
+        **{f"sensitivity_{label}": {"platform": "number"} for label in LABELS},
+        "level": {"platform": "sensor"},
+        **{key: {"platform": "sensor"} for key in ("peak", "laeq", "lafmax", "l90")},
+        "listening": {"platform": "switch"},
+        "profile": {"platform": "select"},
+        "pause": {"platform": "button"},
+    }
+    assert payload(FULL)["components"]["sound_gun_shot"] == {"platform": "binary_sensor"}
+    assert "gun_shot" not in payload(FULL)["components"]["event"]["event_types"]
+
+
+def test_the_monitors_own_entities_are_there_while_nobody_listens() -> None:
+    status = [{"topic": "sound-monitor/back_yard/status"}]
+    for key in ("microphone", "listening", "profile", "pause", "model", "enabled_siren"):
+        assert entities(FULL)[key]["availability"] == status
+    for key in ("event", "level"):
+        assert "availability" not in entities(FULL)[key]
+
+
+def test_diagnostics_are_disabled_until_somebody_wants_them() -> None:
+    disabled = {key for key, one in entities(FULL).items() if one.get("enabled_by_default") is False}
+    assert disabled == {"peak", "dropped", "queue", "delay", "inference", "model", "history"}
+
+
+@pytest.mark.parametrize("key", ["area", "page"])
+def test_the_device_names_area_and_page_where_there_are(key: str) -> None:
+    name = {"area": "suggested_area", "page": "configuration_url"}[key]
+    assert payload(FULL)["device"][name] == getattr(FULL, key)
+    assert name not in payload(BARE)["device"]
 
 
 def test_sound_pressure_sensors_come_with_a_calibration_alone() -> None:
-    def sensors(noise: bool) -> dict[str, dict[str, str]]:
-        message = discovery(TOPICS, prefix="ha", version="1", level=True, noise=noise)
-        components = json.loads(message.payload)["components"]
-        return {key: one for key, one in components.items() if one.get("device_class") == "sound_pressure"}
-
-    assert sensors(False) == {}
-    assert list(sensors(True)) == ["laeq", "lafmax", "l90"]
-    assert {(one["unit_of_measurement"], one["state_topic"]) for one in sensors(True).values()} == {
-        ("dBA", TOPICS.noise)
-    }
-    assert sensors(True)["l90"]["value_template"] == "{{ value_json.l90_db }}"
+    for noise in (True, False):
+        found = entities(replace(FULL, noise=noise))
+        pressure = {key for key, one in found.items() if one.get("device_class") == "sound_pressure"}
+        assert pressure == ({"laeq", "lafmax", "l90"} if noise else set())
+        assert {found[key]["unit_of_measurement"] for key in pressure} <= {"dBA"}

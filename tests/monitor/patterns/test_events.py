@@ -10,7 +10,7 @@ import pytest
 from alarms import alarm, noise
 
 from monitor.config.load import SHIPPED_CONFIG, load_config
-from monitor.delivery.homeassistant import discovery
+from monitor.delivery.homeassistant import Announcement, discovery
 from monitor.delivery.topics import Topics
 from monitor.errors import ConfigError
 from monitor.patterns.spec import CO_ALARM, SMOKE_ALARM
@@ -71,9 +71,9 @@ def test_patterns_are_labels_like_others_and_can_be_switched_off(assembly: Assem
 
 def test_home_assistant_is_told_what_kind_of_alarm_it_is() -> None:
     topics = Topics("sound-monitor", "hall", ("siren", "smoke_alarm", "co_alarm"))
-    message = discovery(topics, prefix="homeassistant", version="1", level=False, noise=False)
-    payload = json.loads(message.payload)
-    kinds = {name: part["device_class"] for name, part in payload["components"].items()}
+    message = discovery(topics, Announcement(topics.labels), prefix="homeassistant")
+    parts = json.loads(message.payload)["components"].items()
+    kinds = {name: part["device_class"] for name, part in parts if name.startswith("sound_")}
     assert kinds == {
         "sound_siren": "sound",
         "sound_smoke_alarm": "smoke",

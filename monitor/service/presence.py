@@ -1,0 +1,121 @@
+"""What a node shows of itself on retained topics: labels, settings, and Home Assistant's discovery."""
+
+from __future__ import annotations
+
+import ipaddress
+import logging
+from typing import get_args
+
+from monitor import __version__
+from monitor.config.load import Config
+from monitor.control.commands import Commands
+from monitor.control.state import ControlState
+from monitor.delivery.board import Message
+from monitor.delivery.homeassistant import Announcement, discovery, discovery_topic
+from monitor.delivery.link import Incoming
+from monitor.delivery.mqtt import Inbox, MqttPublisher
+from monitor.delivery.topics import Topics
+from monitor.events.loud import LOUD
+from monitor.model.card import ProfileName
+from monitor.patterns.spec import CO_ALARM, SMOKE_ALARM
+from monitor.settings import silent
+from monitor.stream.assembly import Assembly, calibration
+
+log = logging.getLogger(__name__)
+
+
+def known_labels(assembly: Assembly) -> tuple[str, ...]:
+    """Return all labels that this model could report under any settings."""
+    patterns = (SMOKE_ALARM, CO_ALARM, *assembly.patterns)
+    return tuple(dict.fromkeys((*assembly.cards, *(pattern.label for pattern in patterns), LOUD)))
+
+
+class Presence:
+    """Shows which labels can be reported, and the settings in force.
+
+    Parameters
+    ----------
+    config : Config
+        The configuration.
+    topics : Topics
+        Of the node, with :func:`known_labels`.
+    publisher : MqttPublisher
+        Publishes what is shown.
+    """
+
+    def __init__(self, config: Config, topics: Topics, publisher: MqttPublisher) -> None:
+        self._config = config
+        self._topics = topics
+        self._publisher = publisher
+        self._birth = f"{config.settings.mqtt.discovery_prefix}/status"
+
+    def show(self, assembly: Assembly) -> None:
+        """Publish states of the labels that can be reported, and clear those of the others."""
+        never = silent(assembly.tracked)
+        self._show(assembly, tuple(label for label in assembly.event_labels if label not in never))
+
+    def follow(self, state: ControlState) -> None:
+        """Publish the settings in force; a class that is switched off for now stays announced."""
+        never = silent(state.assembly.tracked)
+        self._show(state.assembly, tuple(label for label in state.classes if label not in never))
+        if self._config.settings.mqtt.commands:
+            self._publisher.set_retained(Message(self._topics.control, state.to_json(), 1, True))
+
+    def inbox(self, commands: Commands | None) -> Inbox:
+        """Return what is subscribed to: Home Assistant's birth, and commands if they are taken."""
+        filters = [self._birth] if self._config.settings.mqtt.discovery else []
+        if commands is not None:
+            filters.append(f"{self._topics.commands}#")
+
+        def receive(message: Incoming) -> None:
+            if message.topic == self._birth:
+                self._on_birth(message)
+            elif commands is not None:
+                name = message.topic.removeprefix(self._topics.commands)
+                commands.receive(name, message.payload, retained=message.retained)
+
+        return Inbox(tuple(filters), receive)
+
+    def _on_birth(self, message: Incoming) -> None:
+        # A retained one is no birth: it was told before we came, and all was published just now.
+        if message.payload == b"online" and not message.retained:
+            log.info("Home Assistant has started: announcing everything again")
+            self._publisher.say_again()
+
+    def _show(self, assembly: Assembly, labels: tuple[str, ...]) -> None:
+        mqtt, topics = self._config.settings.mqtt, self._topics
+        self._publisher.set_labels(labels)
+        if not mqtt.commands:
+            self._publisher.set_retained(Message(topics.control, "", 1, True))
+        if not mqtt.discovery:
+            topic = discovery_topic(topics, mqtt.discovery_prefix)
+            self._publisher.set_retained(Message(topic, "", 1, True))
+            return
+        card = assembly.model.card
+        announced = Announcement(
+            labels=labels,
+            gone=tuple(label for label in topics.labels if label not in labels),
+            version=__version__,
+            model=f"{card.name} {card.version}",
+            level=mqtt.level_interval_s > 0,
+            noise=calibration(self._config) is not None,
+            commands=mqtt.commands,
+            profiles=get_args(ProfileName),
+            area=mqtt.area,
+            page=_page_address(self._config),
+        )
+        self._publisher.set_retained(discovery(topics, announced, prefix=mqtt.discovery_prefix))
+
+
+def _page_address(config: Config) -> str | None:
+    """The page's address, if other machines can open it."""
+    web = config.settings.web
+    if not web.enabled:
+        return None
+    try:
+        address = ipaddress.ip_address(web.host)
+    except ValueError:
+        return None if web.host == "localhost" else f"http://{web.host}:{web.port}/"
+    if address.is_loopback or address.is_unspecified:
+        return f"http://{web.names[0]}:{web.port}/" if web.names and address.is_unspecified else None
+    return f"http://[{address}]:{web.port}/" if address.version == 6 else f"http://{address}:{web.port}/"
