@@ -14,6 +14,7 @@ _COMMANDS = {
     "tune": ("monitor.cli.tune", "tune", "Choose thresholds from scores of your recordings."),
     "teach": ("monitor.cli.teach_pattern", "teach_command", "Read the rhythm of a tone off a recording."),
     "config": ("monitor.cli.config", "config", "Show the settings in force."),
+    "forget": ("monitor.cli.forget", "forget", "Clear what the broker keeps of a node that is gone."),
     "model": ("monitor.cli.model", "model", "Show or check a model package."),
     "calibrate": ("monitor.cli.calibrate", "calibrate", "Find a microphone's sensitivity."),
     "bench": ("monitor.cli.bench", "bench", "Measure CPU time and memory on this machine."),

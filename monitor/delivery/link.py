@@ -40,6 +40,8 @@ _INBOX = 100
 """Messages that may wait to be looked at; beyond it the newest go, counted."""
 
 _CONNECT_S = 10.0
+_CLOSED = "closed by the broker"
+_TAKEN_OVER = "session taken over"
 _PROTOCOLS = {"3.1.1": MQTTProtocolVersion.MQTTv311, "5": MQTTProtocolVersion.MQTTv5}
 
 
@@ -82,6 +84,20 @@ class Incoming:
     topic: str
     payload: bytes
     retained: bool
+
+
+class CutError(PublishError):
+    """The broker closed a connection that it had accepted.
+
+    Parameters
+    ----------
+    taken_over : bool
+        Whether it said that another client with our id had come.
+    """
+
+    def __init__(self, text: str, *, taken_over: bool) -> None:
+        super().__init__(text)
+        self.taken_over = taken_over
 
 
 class OversizedError(PublishError):
@@ -296,8 +312,10 @@ class Link:
         settings = self._settings
         if self._answer is None:
             raise PublishError(self._no_answer())
-        reason = self._trouble or self._lost
-        raise PublishError(f"mqtt {settings.host}:{settings.port}: connection lost ({reason})")
+        text = f"mqtt {settings.host}:{settings.port}: connection lost ({self._trouble or self._lost})"
+        if self._lost in (_CLOSED, _TAKEN_OVER):
+            raise CutError(text, taken_over=self._lost == _TAKEN_OVER)
+        raise PublishError(text)
 
     def _no_answer(self) -> str:
         settings = self._settings
@@ -316,7 +334,7 @@ class Link:
 
     def _on_disconnect(self, _c: Any, _u: Any, _f: Any, reason: ReasonCode, _p: Any) -> None:
         text = str(reason).lower()
-        self._lost = "closed by the broker" if text == "unspecified error" else text
+        self._lost = _CLOSED if text == "unspecified error" else text
 
     def _on_publish(self, _c: Any, _u: Any, mid: int, reason: ReasonCode, _p: Any) -> None:
         if mid not in self._unacknowledged:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from monitor.delivery.board import Board, Message
+from monitor.delivery.cuts import STABLE_S, ShortConnections
 from monitor.delivery.feed import Feed
 from monitor.delivery.link import Connect, Connection, Incoming, OversizedError
 from monitor.delivery.outbox import Outbox
@@ -30,9 +31,6 @@ _ROWS_SHARE = 0.6
 
 _RETRY_FIRST_S = 1.0
 _RETRY_CAP_S = 30.0
-
-_STABLE_S = 10.0
-"""A connection that lasted this long was a good one: the next attempt comes soon."""
 
 
 @dataclass(frozen=True)
@@ -91,6 +89,7 @@ class MqttPublisher:
         self._waker.setblocking(False)
         self._thread = threading.Thread(target=self._run, name="mqtt", daemon=True)
         self._unanswered = False  # it let us in and acknowledges nothing: connecting proves nothing
+        self._cuts = ShortConnections()
         self.connected = False
         self.last_error: str | None = None
         """Why there is no connection, in one line; None while there is one."""
@@ -150,6 +149,8 @@ class MqttPublisher:
 
     def publish_health(self, health: Health) -> None:
         """Send now, and at each connection until there is a newer one."""
+        if self._cuts.over(time.monotonic()):
+            self.last_error = None
         self._board.set_health(health.to_json())
         self._wake_up()
 
@@ -196,7 +197,8 @@ class MqttPublisher:
             began = time.monotonic()
             try:
                 link.connect()
-                if not self._unanswered:
+                self._cuts.connected(time.monotonic())
+                if not self._in_doubt:
                     failures.over()
                 self._serve(link)
                 link.disconnect()
@@ -206,14 +208,17 @@ class MqttPublisher:
                     # A retained one would come again at each connection.
                     log.error("%s; no messages are taken any more until sound-monitor starts again", error)
                     self._inbox = None
+                self._cuts.lost(time.monotonic(), error)
                 self.last_error = str(error)
+                if self._cuts.clash:
+                    self.last_error = f"{error}: another client uses this client id; set node"
                 if failures.due(self.last_error):
-                    log.warning("%s; trying again (attempt %d)", error, failures.count)
+                    log.warning("%s; trying again (attempt %d)", self.last_error, failures.count)
             finally:
                 self.connected = False
                 self._board.disconnect()
                 link.close()
-            if time.monotonic() - began > _STABLE_S:
+            if time.monotonic() - began > STABLE_S:
                 backoff.reset()
             self._closing.wait(backoff.next_s())
 
@@ -222,13 +227,18 @@ class MqttPublisher:
         self._board.connect()
         self._feed.rewind()
         self.connected = True
-        if not self._unanswered:
+        if not self._in_doubt:
             self.last_error = None
         self._notify()
         inbox = self._inbox or Inbox((), lambda message: None)
         link.subscribe(inbox.filters)
         session = Session(link, self._board, self._feed, self._on_acknowledged, inbox.receive)
         session.run(lambda: self._leave)
+
+    @property
+    def _in_doubt(self) -> bool:
+        """Whether a connection proves nothing yet."""
+        return self._unanswered or self._cuts.clash
 
     def _fewer_than(self, rows: int) -> bool:
         return self._outbox.pending_count() < rows

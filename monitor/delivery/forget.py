@@ -1,0 +1,80 @@
+"""Clears what a broker keeps of a node that is gone."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from monitor.delivery.board import Message
+from monitor.delivery.homeassistant import discovery_topic
+from monitor.delivery.link import Connection
+from monitor.delivery.topics import Topics
+from monitor.errors import PublishError, UsageError
+
+_QUIET_S = 1.0
+"""No retained message for so long: all have come."""
+_STEP_S = 0.2
+
+
+def forget(
+    link: Connection,
+    topics: Topics,
+    prefix: str,
+    timeout_s: float,
+    monotonic: Callable[[], float] = time.monotonic,
+) -> list[str]:
+    """Clear a node's retained topics and its discovery; return the topics that were there.
+
+    Parameters
+    ----------
+    link : Connection
+        To the broker, not connected yet.
+    topics : Topics
+        Of the node.
+    prefix : str
+        Home Assistant's discovery prefix.
+    timeout_s : float
+        Seconds for the whole.
+
+    Raises
+    ------
+    UsageError
+        The node is online: it would publish all of it again.
+    PublishError
+        The broker cannot be used, or does not acknowledge in time.
+    """
+    deadline = monotonic() + timeout_s
+    link.connect()
+    found = _retained(link, topics, deadline, monotonic)
+    if found.get(topics.status) == b"online":
+        raise UsageError(f"node {topics.node} is online; stop it first, or it publishes everything again")
+    for topic in (*found, discovery_topic(topics, prefix)):
+        while link.room <= 0:
+            _step(link, deadline, monotonic)
+        link.publish(Message(topic, "", 1, True))
+    while link.in_flight:
+        _step(link, deadline, monotonic)
+    link.disconnect()
+    return sorted(found)
+
+
+def _retained(
+    link: Connection, topics: Topics, deadline: float, monotonic: Callable[[], float]
+) -> dict[str, bytes]:
+    """All retained messages of the node, by topic."""
+    link.subscribe([topics.all])
+    found: dict[str, bytes] = {}
+    quiet_since = monotonic()
+    while monotonic() - quiet_since < _QUIET_S:
+        _step(link, deadline, monotonic)
+        for message in link.received():
+            if message.retained:
+                found[message.topic] = message.payload
+                quiet_since = monotonic()
+    return found
+
+
+def _step(link: Connection, deadline: float, monotonic: Callable[[], float]) -> None:
+    if monotonic() > deadline:
+        raise PublishError("mqtt: the broker does not answer in time; look at its log")
+    link.step(_STEP_S)

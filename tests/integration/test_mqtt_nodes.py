@@ -1,0 +1,67 @@
+"""Nodes that share a name, and nodes that are gone."""
+
+from __future__ import annotations
+
+import logging
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from delivering import TOPICS, broker, delivery
+from mosquitto import PATIENCE_S, Listener, Mosquitto, find
+from running import ROOT
+
+from monitor.delivery.board import Message
+from monitor.delivery.homeassistant import Announcement, discovery
+
+
+@pytest.mark.parametrize("version", ["3.1.1", "5"])
+def test_two_clients_of_one_id_are_told_to_set_the_node(
+    tmp_path: Path,
+    mosquitto: Mosquitto,
+    version: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("monitor.delivery.mqtt._RETRY_FIRST_S", 0.2)
+    said = threading.Event()
+
+    class Watch(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            if "another client uses this client id; set node" in record.getMessage():
+                said.set()
+
+    watch, log = Watch(), logging.getLogger("monitor.delivery.mqtt")
+    log.addHandler(watch)
+    settings = broker(mosquitto.port, version=version)
+    try:
+        with delivery(tmp_path / "a.db", settings), delivery(tmp_path / "b.db", settings):
+            assert said.wait(PATIENCE_S)
+    finally:
+        log.removeHandler(watch)
+
+
+def forget(port: int, node: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "monitor", "forget", node, "--set", f"mqtt.port={port}"]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE_S)
+
+
+def test_what_is_kept_of_a_node_that_is_gone_is_cleared(
+    tmp_path: Path, mosquitto: Mosquitto, listener: Listener, retained: Callable[[], dict[str, str]]
+) -> None:
+    other = [find("mosquitto_pub"), "-p", str(mosquitto.port), "-r", "-t", "sound-monitor/attic/status"]
+    subprocess.run([*other, "-m", "offline"], check=True)
+    with delivery(tmp_path / "history.db", broker(mosquitto.port)) as sending:
+        sending.publisher.set_retained(discovery(TOPICS, Announcement(("siren",)), prefix="homeassistant"))
+        sending.publisher.set_retained(Message(TOPICS.control, "{}", 1, True))
+        sending.publisher.set_online(True)
+        listener.wait_message(TOPICS.status, "online")
+        refused = forget(mosquitto.port, "balcony")
+        assert (refused.returncode, "is online; stop it first" in refused.stderr) == (2, True)
+    listener.wait_message(TOPICS.status, "offline")
+    cleared = forget(mosquitto.port, "balcony")
+    assert cleared.returncode == 0, cleared.stderr
+    assert TOPICS.state("siren") in cleared.stdout.splitlines()
+    assert {topic for topic, payload in retained().items() if payload} == {"sound-monitor/attic/status"}
