@@ -25,12 +25,15 @@ from contextlib import ExitStack, closing, contextmanager
 from itertools import count
 from typing import BinaryIO
 
-from monitor.clock import LiveClock
+from monitor.clock import LiveClock, parse_utc
 from monitor.config.load import Config
+from monitor.config.notices import configure_notices, local_time, make_notices
 from monitor.config.sections import Audio
 from monitor.control.control import Control
 from monitor.control.store import SettingsStore, settings_path
+from monitor.delivery.outbox import Outbox
 from monitor.errors import AudioError, ConfigError
+from monitor.events.notices import Notices
 from monitor.health.systemd import Systemd
 from monitor.health.vitals import Vitals
 from monitor.listeners import Listener
@@ -47,6 +50,8 @@ from monitor.stream.recorder import Recorder, random_ids
 log = logging.getLogger(__name__)
 
 _CHECK_S = 0.25
+_REMEMBERED_S, _REMEMBERED = 86400.0, 10000
+"""How much of the history counts towards limits of notices, in seconds and records."""
 _JOIN_S = 5.0
 """For the audio path to end its events and give its source back, once told to stop."""
 
@@ -76,12 +81,14 @@ def run(
     with ExitStack() as stack:
         control = Control(config, assembly, SettingsStore(settings_path(config.settings.history_path)))
         delivery = stack.enter_context(open_delivery(config, assembly, _delivery_options(config), control))
+        notices = _notices(assembly, delivery.outbox)
+        control.follow(lambda state: configure_notices(notices, state.assembly.notices))
         audience = stack.enter_context(closing(Audience(listeners, tellers)))
         supervisor = _supervisor(assembly, delivery, vitals, audio.stall_s, audience)
         page = stack.enter_context(_page(config, control, assembly, delivery, supervisor))
         listening = Listening(
             open_source,
-            _Streams(node_name(config), delivery.next_seq, vitals),
+            _Streams(node_name(config), delivery.next_seq, vitals, notices),
             (delivery, audience, *page),
             vitals,
             stop,
@@ -101,6 +108,15 @@ def run(
         supervisor.stopping()
         if not stop.is_set():
             _finish(delivery, config.settings.mqtt.timeout_s, stop)
+
+
+def _notices(assembly: Assembly, outbox: Outbox) -> Notices:
+    """What judges records, with the last day's in its memory: a restart must not repeat notices."""
+    notices = make_notices(assembly.notices, local_time)
+    stored = outbox.query(since=time.time() - _REMEMBERED_S, limit=_REMEMBERED)
+    for record in (event.record for event in reversed(stored)):
+        notices.remember(record, parse_utc(record.start))
+    return notices
 
 
 @contextmanager
@@ -193,7 +209,8 @@ def _supervisor(
 class _Streams:
     """Makes what each stream needs, its records numbered on from ``first_seq``."""
 
-    def __init__(self, node: str, first_seq: int, vitals: Vitals) -> None:
+    def __init__(self, node: str, first_seq: int, vitals: Vitals, notices: Notices) -> None:
+        self._notices = notices
         self._node = node
         self._numbers = count(first_seq)
         self._new_id = random_ids()
@@ -203,7 +220,13 @@ class _Streams:
         return assembly.new_pipeline(source_rate, clock, self._vitals.on_inference)
 
     def recorder(self, clock: LiveClock, assembly: Assembly) -> Recorder:
-        return assembly.recorder(node=self._node, clock=clock, numbers=self._numbers, new_id=self._new_id)
+        return assembly.recorder(
+            node=self._node,
+            clock=clock,
+            numbers=self._numbers,
+            new_id=self._new_id,
+            notices=self._notices,
+        )
 
 
 def _finish(delivery: Delivery, timeout_s: float, stop: threading.Event) -> None:

@@ -29,6 +29,7 @@ SILENCE_DBFS = -120.0
 Samples = NDArray[np.float32]
 EventType = Literal["start", "end"]
 EndReason = Literal["released", "stopped", "source_lost"]
+HeldBack = Literal["quiet_hours", "count", "duration", "interval", "daily_limit"]
 ClockState = Literal["synced", "unsynced", "file", "deterministic"]
 WhyNot = Literal[
     "not_enabled",
@@ -240,6 +241,8 @@ class EventRecord:
     lafmax_dbfs: float | None = None
     lafmax_db: float | None = None
     over_l90_db: float | None = None
+    notify: bool = False
+    held_back: HeldBack | None = None
     schema: int = field(default=SCHEMA)
 
     def to_json(self) -> str:

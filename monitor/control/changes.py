@@ -6,6 +6,7 @@ key                            value                  meaning
 ``listening``                  bool                   whether the source is open at all
 ``pause_s``                    seconds, 0 … 86400     stop listening for so long; 0 ends a pause
 ``profile``                    a profile's name       as ``events.profile``
+``quiet_hours``                text                   as ``notices.quiet_hours``
 ``classes.<label>.enabled``    bool                   whether a class makes events
 ``classes.<label>.threshold``  0.01 … 0.99            as ``events.classes.<label>.enter``
 =============================  =====================  ==========================================
@@ -20,6 +21,7 @@ from typing import Any, get_args
 from monitor.config.load import Config, KeyPath, override
 from monitor.errors import ControlError
 from monitor.events.loud import LOUD
+from monitor.events.notices import check_hours
 from monitor.model.card import ProfileName
 
 LISTENING = "listening"
@@ -27,6 +29,7 @@ PAUSE_S = "pause_s"
 PAUSED_UNTIL = "paused_until"
 """What a pause is kept as: seconds since 1970."""
 PROFILE = "profile"
+QUIET_HOURS = "quiet_hours"
 _CLASS = "classes."
 ENABLED = "enabled"
 THRESHOLD = "threshold"
@@ -110,6 +113,11 @@ def checked(key: str, value: object, labels: tuple[str, ...]) -> Value:
         if value not in profiles:
             raise ControlError(f"{key}: {_shown(value)} is none of {', '.join(profiles)}")
         return str(value)
+    if key == QUIET_HOURS:
+        try:
+            return check_hours(str(value))
+        except ValueError as error:
+            raise ControlError(f"{key}: {_shown(value)} {error}") from error
     raise ControlError(f"{_shown(key)}: no such setting")
 
 
@@ -126,6 +134,8 @@ def changed_config(config: Config, changes: Changes) -> Config:
         of_class = split_class_key(key)
         if key == PROFILE:
             overrides["events", "profile"] = change.value
+        elif key == QUIET_HOURS:
+            overrides["notices", "quiet_hours"] = change.value
         elif of_class is not None and of_class[1] == THRESHOLD:
             overrides["events", "classes", of_class[0], "enter"] = change.value
     return override(config, overrides, "changed while running")

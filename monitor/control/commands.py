@@ -7,7 +7,7 @@ import re
 import time
 from collections.abc import Callable
 
-from monitor.control.changes import ENABLED, LISTENING, PAUSE_S, PROFILE, THRESHOLD, class_key
+from monitor.control.changes import ENABLED, LISTENING, PAUSE_S, PROFILE, QUIET_HOURS, THRESHOLD, class_key
 from monitor.control.control import Control
 from monitor.delivery.topics import slug
 from monitor.errors import ControlError
@@ -20,7 +20,7 @@ _REFUSALS = 10
 """Lines of refusal a minute; whoever sends more is not answered."""
 _UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
 _DEFAULT = "default"
-_PLAIN = {"listening": LISTENING, "pause": PAUSE_S, "profile": PROFILE}
+_PLAIN = {"listening": LISTENING, "pause": PAUSE_S, "profile": PROFILE, "quiet_hours": QUIET_HOURS}
 
 
 class Commands:
@@ -88,7 +88,7 @@ def parse(name: str, payload: bytes, labels: tuple[str, ...]) -> tuple[str, bool
         raise ControlError("the payload is no text") from error
     if text == _DEFAULT:
         return key, None
-    if key == PROFILE:
+    if key in (PROFILE, QUIET_HOURS):
         return key, text
     if key == PAUSE_S:
         return key, _seconds(text)

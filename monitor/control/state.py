@@ -68,6 +68,7 @@ class ControlState:
             "listening": self.listening,
             "paused_until": None if self.paused_until is None else iso_utc(self.paused_until),
             "profile": self.profile,
+            "quiet_hours": self.assembly.notices.quiet_hours,
             "classes": {label: asdict(values) for label, values in self.classes.items()},
             "changed": sorted(self.changes),
         }

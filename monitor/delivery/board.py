@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections import deque
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
 
 from monitor.delivery.topics import Topics
@@ -47,6 +47,7 @@ class Board:
         self._on: dict[str, bool] = dict.fromkeys(topics.labels, False) if states else {}
         self._events: dict[str, EventRecord] = {}
         self._states = states
+        self._groups: dict[str, frozenset[str]] = {}
         self._health: str | None = None
         self._noise: str | None = None
         self._passing: dict[str, str] = {}
@@ -73,6 +74,15 @@ class Board:
             if self._retained.get(message.topic) != message:
                 self._retained[message.topic] = message
                 self._add(message)
+
+    def set_groups(self, groups: Mapping[str, Collection[str]]) -> None:
+        """Let these groups of labels have a state of their own: ON while one of theirs is."""
+        if not self._states:
+            return
+        with self._lock:
+            self._groups = {name: frozenset(labels) for name, labels in groups.items()}
+            for name in self._groups:
+                self._add(self._group(name))
 
     def set_labels(self, labels: Collection[str]) -> None:
         """Let these labels have a state, OFF at first, and clear what is retained of the others."""
@@ -110,6 +120,9 @@ class Board:
     def _tell_state(self, label: str) -> None:
         self._add(self._attributes_of(label))
         self._add(self._state_of(label))
+        for name, labels in self._groups.items():
+            if label in labels:
+                self._add(self._group(name))
 
     def set_online(self, online: bool) -> None:
         if self._status is None:
@@ -177,6 +190,7 @@ class Board:
         truth = [*self._cleared.values(), *self._retained.values()]
         truth += [self._attributes_of(label) for label in self._on]
         truth += [self._state_of(label) for label in self._on]
+        truth += [self._group(name) for name in self._groups]
         if self._health is not None:
             truth.append(self._health_of(self._health))
         if self._noise is not None:
@@ -194,6 +208,14 @@ class Board:
         values = {} if record is None else asdict(record)
         payload = json.dumps(values | {"state": self._word(label)}, sort_keys=True, ensure_ascii=False)
         return Message(self._topics.attributes(label), payload, 1, True)
+
+    def _group(self, name: str) -> Message:
+        labels = self._groups[name]
+        events = [self._events[label] for label in labels if label in self._events]
+        values = asdict(max(events, key=lambda record: record.seq)) if events else {}
+        state = "ON" if any(self._on.get(label, False) for label in labels) else "OFF"
+        payload = json.dumps(values | {"state": state}, sort_keys=True, ensure_ascii=False)
+        return Message(self._topics.group(name), payload, 1, True)
 
     def _word(self, label: str) -> str:
         return "ON" if self._on[label] else "OFF"

@@ -45,6 +45,8 @@ class Announcement:
         Whether the microphone is calibrated, so that there are sound pressure levels.
     commands : bool
         Whether commands are taken.
+    groups : tuple of str
+        Names of groups of labels.
     profiles : tuple of str
         What may be chosen.
     area : str or None
@@ -60,6 +62,7 @@ class Announcement:
     level: bool = False
     noise: bool = False
     commands: bool = False
+    groups: tuple[str, ...] = ()
     profiles: tuple[str, ...] = ()
     area: str | None = None
     page: str | None = None
@@ -144,6 +147,7 @@ class _Components:
         for key, name in _NOISE.items():
             sensor = self._noise(key, name)
             entities[key] = sensor if self._announced.noise else _removed(sensor)
+        entities |= {f"group_{slug(name)}": self._group(name) for name in self._announced.groups}
         entities |= self._diagnostics()
         controls = {"listening": self._listening_switch(), "profile": self._profile(), "pause": self._pause()}
         for key, entity in controls.items():
@@ -171,8 +175,18 @@ class _Components:
             sensor["availability_mode"] = "all"
         return sensor
 
+    def _group(self, name: str) -> Component:
+        return self._entity("binary_sensor", f"group_{slug(name)}", _words(name)) | {
+            "device_class": "sound",
+            "icon": icon(name),
+            "state_topic": self._topics.group(name),
+            "value_template": "{{ value_json.state }}",
+            "json_attributes_topic": self._topics.group(name),
+            "qos": 1,
+        }
+
     def _event(self) -> Component:
-        figures = ("score", "level_dbfs", "over_background_db", "start", "event_id")
+        figures = ("score", "level_dbfs", "over_background_db", "start", "event_id", "notify")
         values = ", ".join(f"'{key}': value_json.{key}" for key in figures)
         template = (
             "{% if value_json.type == 'start' and not value_json.delayed %}"

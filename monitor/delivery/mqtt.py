@@ -6,7 +6,7 @@ import logging
 import socket
 import threading
 import time
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -111,6 +111,11 @@ class MqttPublisher:
     def set_labels(self, labels: Collection[str]) -> None:
         """Say which labels have a state; what was retained of the others is cleared."""
         self._board.set_labels(labels)
+        self._wake_up()
+
+    def set_groups(self, groups: Mapping[str, Collection[str]]) -> None:
+        """Say which groups of labels have a state of their own."""
+        self._board.set_groups(groups)
         self._wake_up()
 
     def set_retained(self, message: Message) -> None:

@@ -86,6 +86,10 @@ class Topics:
     def attributes(self, label: str) -> str:
         return f"{self._root}/sound/{slug(label)}/attributes"
 
+    def group(self, name: str) -> str:
+        """State and last event of a group of labels."""
+        return f"{self._root}/group/{slug(name)}"
+
     @property
     def all(self) -> str:
         """A filter for everything of the node."""

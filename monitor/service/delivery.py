@@ -27,7 +27,7 @@ from monitor.level.minutes import Minute
 from monitor.listeners import Listener
 from monitor.records import EventRecord, HopResult
 from monitor.service.noise import NoiseKeeper
-from monitor.service.presence import Presence, known_labels
+from monitor.service.presence import Presence
 from monitor.service.publishing import broker_settings, embedded_broker, topics
 from monitor.stream.assembly import Assembly
 from monitor.stream.recorder import cut_off
@@ -168,7 +168,7 @@ def _publisher(
     config: Config, assembly: Assembly, options: DeliveryOptions, outbox: Outbox, control: Control | None
 ) -> Iterator[MqttPublisher]:
     connect = connector(broker_settings(config, options.client_id))
-    names = topics(config, options.node, known_labels(assembly))
+    names = topics(config, options.node, assembly.possible_labels)
     with embedded_broker(config):
         publisher = MqttPublisher(connect, names, outbox, Retained(lwt=options.live, states=options.states))
         if options.states:

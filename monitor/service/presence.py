@@ -15,19 +15,11 @@ from monitor.delivery.homeassistant import Announcement, discovery, discovery_to
 from monitor.delivery.link import Incoming
 from monitor.delivery.mqtt import Inbox, MqttPublisher
 from monitor.delivery.topics import Topics
-from monitor.events.loud import LOUD
 from monitor.model.card import ProfileName
-from monitor.patterns.spec import CO_ALARM, SMOKE_ALARM
 from monitor.settings import silent
 from monitor.stream.assembly import Assembly, calibration
 
 log = logging.getLogger(__name__)
-
-
-def known_labels(assembly: Assembly) -> tuple[str, ...]:
-    """Return all labels that this model could report under any settings."""
-    patterns = (SMOKE_ALARM, CO_ALARM, *assembly.patterns)
-    return tuple(dict.fromkeys((*assembly.cards, *(pattern.label for pattern in patterns), LOUD)))
 
 
 class Presence:
@@ -38,7 +30,7 @@ class Presence:
     config : Config
         The configuration.
     topics : Topics
-        Of the node, with :func:`known_labels`.
+        Of the node, with all labels that could be reported.
     publisher : MqttPublisher
         Publishes what is shown.
     """
@@ -84,7 +76,9 @@ class Presence:
 
     def _show(self, assembly: Assembly, labels: tuple[str, ...]) -> None:
         mqtt, topics = self._config.settings.mqtt, self._topics
+        groups = {name: group.labels for name, group in assembly.notices.groups.items()}
         self._publisher.set_labels(labels)
+        self._publisher.set_groups(groups)
         if not mqtt.commands:
             self._publisher.set_retained(Message(topics.control, "", 1, True))
         if not mqtt.discovery:
@@ -100,6 +94,7 @@ class Presence:
             level=mqtt.level_interval_s > 0,
             noise=calibration(self._config) is not None,
             commands=mqtt.commands,
+            groups=tuple(groups),
             profiles=get_args(ProfileName),
             area=mqtt.area,
             page=_page_address(self._config),

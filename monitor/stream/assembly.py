@@ -11,13 +11,15 @@ from pathlib import Path
 
 from monitor.clock import Clock
 from monitor.config.classes import card_settings, class_cards, resolve_classes
-from monitor.config.load import Config, read_text
+from monitor.config.load import Config, nearest, read_text
 from monitor.config.patterns import pattern_cards, resolve_patterns
+from monitor.config.sections import Notices as NoticeSettings
 from monitor.config.sounds import resolve_sounds
 from monitor.errors import ConfigError
 from monitor.events.background import BackgroundLevel
 from monitor.events.feasible import check_feasible
 from monitor.events.loud import LOUD, LoudSettings
+from monitor.events.notices import Notices
 from monitor.events.tracker import EventTracker
 from monitor.level.calibration import offset_db
 from monitor.model.card import ClassCard
@@ -25,7 +27,7 @@ from monitor.model.classifier import OnInference
 from monitor.model.heads import Head
 from monitor.model.load import LoadedModel, ThirdParty, load_model
 from monitor.patterns.detector import PatternScores
-from monitor.patterns.spec import Pattern
+from monitor.patterns.spec import CO_ALARM, SMOKE_ALARM, Pattern
 from monitor.pipeline import Pipeline, StreamParts
 from monitor.settings import ClassSettings, silent
 from monitor.stream.recorder import Recorder
@@ -44,6 +46,7 @@ class Assembly:
     heads : of the labels beside the model's own
     offset_db : what makes dBFS sound pressure levels in dB; None when not calibrated
     patterns : that are looked for; ``alarms`` has the settings of their events
+    notices : which events are worth a notice
     """
 
     model: LoadedModel
@@ -54,6 +57,7 @@ class Assembly:
     offset_db: float | None = None
     patterns: tuple[Pattern, ...] = ()
     alarms: dict[str, ClassSettings] = field(default_factory=dict)
+    notices: NoticeSettings = field(default_factory=NoticeSettings)
 
     @property
     def window_s(self) -> float:
@@ -77,6 +81,12 @@ class Assembly:
     def event_labels(self) -> tuple[str, ...]:
         """All labels that can make events: in the model's order, then patterns and ``loud``."""
         return (*self.tracked, *((LOUD,) if self.loud else ()))
+
+    @property
+    def possible_labels(self) -> tuple[str, ...]:
+        """All labels that this model could report under any settings."""
+        patterns = (SMOKE_ALARM, CO_ALARM, *self.patterns)
+        return tuple(dict.fromkeys((*self.cards, *(pattern.label for pattern in patterns), LOUD)))
 
     @property
     def tracked(self) -> dict[str, ClassSettings]:
@@ -125,6 +135,7 @@ class Assembly:
         clock: Clock,
         numbers: Iterator[int],
         new_id: Callable[[], str],
+        notices: Notices,
         file: str | None = None,
     ) -> Recorder:
         card = self.model.card
@@ -138,6 +149,7 @@ class Assembly:
             new_id=new_id,
             file=file,
             offset_db=self.offset_db,
+            notices=notices,
         )
 
 
@@ -160,8 +172,18 @@ def assemble(config: Config, model: LoadedModel | None = None) -> Assembly:
     loud = config.settings.events.loud
     others = [label for label in model.card.classes if label not in classes]
     disabled = {label: card_settings(config, model.card.classes[label]).enter for label in others}
-    used = loud if loud.enabled else None
-    assembly = Assembly(model, classes, used, disabled, heads, calibration(config), patterns, alarms)
+    assembly = Assembly(
+        model,
+        classes,
+        loud if loud.enabled else None,
+        disabled,
+        heads,
+        offset_db=calibration(config),
+        patterns=patterns,
+        alarms=alarms,
+        notices=config.settings.notices,
+    )
+    _check_noticed(config, assembly)
     cards = assembly.cards
     for label, class_settings in classes.items():
         card = cards[label]
@@ -178,6 +200,21 @@ def calibration(config: Config) -> float | None:
     """What makes dBFS sound pressure levels in dB; None when no sensitivity is configured."""
     sensitivity = config.settings.audio.sensitivity_dbfs
     return None if sensitivity is None else offset_db(sensitivity)
+
+
+def _check_noticed(config: Config, assembly: Assembly) -> None:
+    """Refuse policies for labels that do not exist."""
+    known, notices = assembly.possible_labels, config.settings.notices
+    named = [("classes", label, label) for label in notices.classes]
+    named += [("groups", name, label) for name, group in notices.groups.items() for label in group.labels]
+    for section, name, label in named:
+        if label not in known:
+            hint = nearest(label, known)
+            raise ConfigError(f"{config.where('notices', section, name)}: {label!r} is no label{hint}")
+    for name in notices.groups:
+        if name in known:
+            where = config.where("notices", "groups", name)
+            raise ConfigError(f"{where}: {name} is a label; rename the group")
 
 
 def _say_silent(assembly: Assembly, profile: str) -> None:

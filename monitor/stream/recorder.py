@@ -9,6 +9,7 @@ from dataclasses import replace
 from itertools import count
 
 from monitor.clock import Clock, iso_utc, parse_utc
+from monitor.events.notices import Notices
 from monitor.records import Decision, EventRecord
 
 
@@ -31,6 +32,8 @@ class Recorder:
         Name of the recording in a replay.
     offset_db : float or None
         Difference between sound pressure levels in dB and levels in dBFS; None when not calibrated.
+    notices : Notices
+        Says which events are worth a notice; shared by all streams of a process.
     """
 
     def __init__(
@@ -45,7 +48,9 @@ class Recorder:
         new_id: Callable[[], str],
         file: str | None = None,
         offset_db: float | None = None,
+        notices: Notices,
     ) -> None:
+        self._notices = notices
         self._node = node
         self._model = (model, model_version)
         self._rate = rate
@@ -65,13 +70,14 @@ class Recorder:
         else:
             event_id, delay_s = self._open.pop(decision.key)
         end_s = None if decision.end_pos is None else decision.end_pos / self._rate
-        return EventRecord(
+        start_utc = self._clock.utc_at(start_s)
+        record = EventRecord(
             event_id=event_id,
             seq=next(self._numbers),
             type=decision.type,
             node=self._node,
             label=decision.label,
-            start=iso_utc(self._clock.utc_at(start_s)),
+            start=iso_utc(start_utc),
             end=None if end_s is None else iso_utc(self._clock.utc_at(end_s)),
             start_s=round(start_s, 3),
             end_s=None if end_s is None else round(end_s, 3),
@@ -92,6 +98,7 @@ class Recorder:
             lafmax_db=None if offset_db is None else round(decision.lafmax_dbfs + offset_db, 1),
             over_l90_db=round(decision.over_l90_db, 1),
         )
+        return self._notices.judge(record, start_utc)
 
 
 def cut_off(start: EventRecord, seq: int) -> EventRecord:
@@ -108,6 +115,8 @@ def cut_off(start: EventRecord, seq: int) -> EventRecord:
         end_s=round(end_s, 3),
         duration_s=start.delay_s,
         reason="stopped",
+        notify=False,
+        held_back=None,
     )
 
 

@@ -10,6 +10,7 @@ from itertools import count
 from pathlib import Path
 
 from monitor.clock import FileClock
+from monitor.config.notices import local_time, make_notices, utc_time
 from monitor.errors import AudioError
 from monitor.level.minutes import Minute
 from monitor.listeners import Listener, Listeners
@@ -58,6 +59,8 @@ class Replay:
         self._stop = stop
         self._numbers = count(options.first_seq)
         self._new_id = counted_ids() if options.deterministic else random_ids()
+        # The same bytes in every time zone.
+        self._notices = make_notices(assembly.notices, utc_time if options.deterministic else local_time)
 
     def run(self, files: Iterable[Path], report: Callable[[AudioError], None]) -> int:
         """Replay all files; report unreadable ones and continue.
@@ -89,7 +92,12 @@ class Replay:
         clock = self._clock(source)
         pipeline = self._assembly.new_pipeline(source.rate, clock)
         recorder = self._assembly.recorder(
-            node=self._options.node, clock=clock, numbers=self._numbers, new_id=self._new_id, file=name
+            node=self._options.node,
+            clock=clock,
+            numbers=self._numbers,
+            new_id=self._new_id,
+            notices=self._notices,
+            file=name,
         )
         minutes = MinuteRecorder(source.rate, clock, self._assembly.offset_db)
         self._listeners.on_file(name, source.duration_s)

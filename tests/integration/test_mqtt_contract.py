@@ -53,6 +53,7 @@ def pattern(topic: str) -> str:
     """The topic of the documentation that a topic on the wire belongs to."""
     topic = re.sub(r"^sound-monitor/[^/]+/", "<base>/<node>/", topic)
     topic = re.sub(r"/sound/[^/]+/", "/sound/<label>/", topic)
+    topic = re.sub(r"/group/[^/]+$", "/group/<group>", topic)
     return re.sub(r"^homeassistant/device/[^/]+/", "homeassistant/device/<id>/", topic)
 
 
@@ -64,6 +65,7 @@ def wire(tmp_path, mosquitto, listener, retained) -> tuple[list[Heard], dict[str
     with delivery(tmp_path / "history.db", settings, Retained()) as sending:
         publisher = sending.publisher
         publisher.set_retained(discovery(TOPICS, announced, prefix="homeassistant"))
+        publisher.set_groups({"emergency": ["siren"]})
         publisher.set_retained(Message(TOPICS.control, "{}", 1, True))
         publisher.set_online(True)
         listener.wait_message(TOPICS.status, "online")
@@ -161,6 +163,7 @@ def test_event_keys_and_types_are_frozen():
         "end_s": "float",
         "event_id": "str",
         "file": "NoneType",
+        "held_back": "NoneType",
         "label": "str",
         "lafmax_db": "NoneType",
         "lafmax_dbfs": "float",
@@ -168,6 +171,7 @@ def test_event_keys_and_types_are_frozen():
         "model": "str",
         "model_version": "str",
         "node": "str",
+        "notify": "bool",
         "over_background_db": "float",
         "over_l90_db": "float",
         "overlapping": "list",

@@ -13,6 +13,8 @@ import pytest
 from streams import HOP, RATE, pipeline
 
 from monitor.clock import LiveClock
+from monitor.config.notices import make_notices, utc_time
+from monitor.config.sections import Notices
 from monitor.errors import AudioError
 from monitor.health.vitals import Hearing, Vitals
 from monitor.listeners import Listener
@@ -43,13 +45,14 @@ class Streams:
     def __init__(self) -> None:
         self.numbers = count(1)
         self.ids = counted_ids()
+        self.notices = make_notices(Notices(), utc_time)
 
     def pipeline(self, source_rate: int, clock: LiveClock, assembly: Assembly) -> Pipeline:
         return pipeline(source_rate)
 
     def recorder(self, clock: LiveClock, assembly: Assembly) -> Recorder:
         facts = {"node": "n", "model": "m", "model_version": "1", "rate": RATE}
-        return Recorder(**facts, clock=clock, numbers=self.numbers, new_id=self.ids)
+        return Recorder(**facts, clock=clock, numbers=self.numbers, new_id=self.ids, notices=self.notices)
 
 
 def noise(hops: int) -> AudioBlock:

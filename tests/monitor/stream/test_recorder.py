@@ -10,6 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor.clock import FileClock, parse_utc
+from monitor.config.notices import make_notices, utc_time
+from monitor.config.sections import Notices
 from monitor.records import Decision, EventRecord
 from monitor.stream.recorder import Recorder, counted_ids, cut_off, random_ids, uuid7
 
@@ -30,6 +32,7 @@ def recorder(start_utc: float = 1_780_000_000.0, **changes: object) -> Recorder:
         "numbers": count(7),
         "new_id": counted_ids(),
         "file": "street.wav",
+        "notices": make_notices(Notices(), utc_time),
     }
     return Recorder(**{**values, **changes})  # type: ignore[arg-type]
 
