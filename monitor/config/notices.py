@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime, timezone
 
-from monitor.config.sections import NoticePolicy
-from monitor.config.sections import Notices as Section
+from monitor.config.notice_sections import NoticePolicy
+from monitor.config.notice_sections import Notices as Section
 from monitor.events.notices import Notices, Place, Policy
 
 

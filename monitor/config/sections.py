@@ -6,10 +6,11 @@ import os
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
+from monitor.config.base import Section
+from monitor.config.notice_sections import Notices
 from monitor.events.loud import LoudSettings
-from monitor.events.notices import check_hours
 from monitor.settings import LevelDbfs, MqttVersion, RiseSeconds, Score, Seconds, ShiftSeconds
 
 
@@ -26,17 +27,6 @@ Port = Annotated[int, Field(ge=1, le=65535)]
 
 
 PatternSeconds = Annotated[float, Field(ge=0.06, le=30)]
-
-
-class Section(BaseModel):
-    """Base of all sections: frozen, an unknown key is an error, and an empty section keeps its defaults."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _empty(cls, values: Any) -> Any:
-        return {} if values is None else values
 
 
 class Audio(Section):
@@ -184,7 +174,7 @@ class Mqtt(Section):
         30.0, description="replay: seconds to wait for the broker's acknowledgements; then exit 4"
     )
     level_interval_s: Annotated[float, Field(ge=0, le=3600)] = Field(
-        1.0, description="seconds between level messages, at least 1; 0 = none, nor near messages"
+        60.0, description="seconds that a level message covers, at least 1; 0 = none, nor near messages"
     )
     commands: bool = Field(
         False, description="take commands over MQTT: listen or not, pause, profile, classes, thresholds"
@@ -236,61 +226,6 @@ class Web(Section):
     def _one_password(self) -> Web:
         if self.password is not None and self.password_file is not None:
             raise ValueError("give password or password_file, not both")
-        return self
-
-
-QuietHours = Annotated[str, AfterValidator(check_hours)]
-
-
-class NoticePolicy(Section):
-    """When an event is worth a notice; null keeps what ``notices`` says for all."""
-
-    quiet_hours: QuietHours | None = Field(
-        None, description="22:00-07:00 on this machine's clock, dark, or off"
-    )
-    interval_s: Annotated[float, Field(ge=0, le=604800)] = Field(
-        0.0, description="seconds between two notices, at least"
-    )
-    per_day: Annotated[int, Field(ge=0)] = Field(0, description="notices a day, at most; 0 = no limit")
-    count: Annotated[int, Field(ge=1, le=1000)] = Field(1, description="so many events within within_s")
-    within_s: Annotated[float, Field(gt=0, le=86400)] = 300.0
-    min_duration_s: Annotated[float, Field(ge=0, le=86400)] = Field(
-        0.0, description="shorter events make no notice; the notice then comes with the end"
-    )
-
-
-class NoticeGroup(NoticePolicy):
-    labels: Annotated[list[str], Field(min_length=1)]
-
-    @model_validator(mode="before")
-    @classmethod
-    def _labels_alone(cls, values: Any) -> Any:
-        return {"labels": values} if isinstance(values, list) else values
-
-
-class Notices(Section):
-    quiet_hours: QuietHours = Field(
-        "off", description="22:00-07:00 on this machine's clock, dark (from sunset to sunrise), or off"
-    )
-    latitude: Annotated[float, Field(ge=-90, le=90)] | None = Field(
-        None, description="degrees north, for dark"
-    )
-    longitude: Annotated[float, Field(ge=-180, le=180)] | None = Field(None, description="degrees east")
-    classes: dict[str, NoticePolicy] = Field(default_factory=dict, description="by label")
-    groups: dict[str, NoticeGroup] = Field(
-        default_factory=dict, description="labels that share one policy, topic and entity"
-    )
-
-    @model_validator(mode="after")
-    def _fits(self) -> Notices:
-        policies = (*self.classes.values(), *self.groups.values())
-        dark = "dark" in {self.quiet_hours, *(one.quiet_hours for one in policies)}
-        if dark and (self.latitude is None or self.longitude is None):
-            raise ValueError("quiet_hours: dark needs latitude and longitude")
-        grouped = [label for group in self.groups.values() for label in group.labels]
-        for label in grouped:
-            if grouped.count(label) > 1 or label in self.classes:
-                raise ValueError(f"{label} is in more than one of classes and groups; leave it in one")
         return self
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from monitor.delivery.link import CutError
+from monitor.delivery.connection import CutError
 
 STABLE_S = 10.0
 """A connection that lasted this long was a good one."""

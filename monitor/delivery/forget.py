@@ -6,8 +6,8 @@ import time
 from collections.abc import Callable
 
 from monitor.delivery.board import Message
+from monitor.delivery.connection import Connection
 from monitor.delivery.homeassistant import discovery_topic
-from monitor.delivery.link import Connection
 from monitor.delivery.topics import Topics
 from monitor.errors import PublishError, UsageError
 

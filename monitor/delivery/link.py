@@ -13,10 +13,9 @@ import selectors
 import socket
 import ssl
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion, LogLevel, MQTTProtocolVersion
@@ -25,17 +24,23 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 from monitor.delivery.board import Message
+from monitor.delivery.connection import (
+    MOST_BYTES,
+    BrokerSettings,
+    Connect,
+    CutError,
+    Incoming,
+    OversizedError,
+)
 from monitor.delivery.failures import connect_failure, no_answer, refused
-from monitor.errors import ConfigError, PublishError
-from monitor.settings import MqttVersion
+from monitor.delivery.tls import tls_context
+from monitor.errors import PublishError
 
 log = logging.getLogger(__name__)
 
 IN_FLIGHT = 20
 """Messages sent and not yet acknowledged; what mosquitto allows a client by default."""
 
-MOST_BYTES = 65536
-"""Of a message to us. A connection that brings a larger one is cut before it fills the memory."""
 _INBOX = 100
 """Messages that may wait to be looked at; beyond it the newest go, counted."""
 
@@ -45,96 +50,6 @@ _TAKEN_OVER = "session taken over"
 _PROTOCOLS = {"3.1.1": MQTTProtocolVersion.MQTTv311, "5": MQTTProtocolVersion.MQTTv5}
 
 
-@dataclass(frozen=True)
-class BrokerSettings:
-    """Where the broker is and how to enter.
-
-    tls : encrypt; ca_file None = the system's CAs
-    cert_file, key_file : our client certificate, PEM
-    keepalive_s : a dead connection is noticed after about one and a half of it
-    """
-
-    host: str
-    port: int
-    client_id: str
-    keepalive_s: int
-    version: MqttVersion
-    username: str | None = None
-    password: str | None = field(default=None, repr=False)
-    tls: bool = False
-    ca_file: str | None = None
-    cert_file: str | None = None
-    key_file: str | None = None
-
-
-@dataclass(frozen=True)
-class Incoming:
-    """A message that somebody else published.
-
-    Parameters
-    ----------
-    topic : str
-        Where to.
-    payload : bytes
-        At most :data:`MOST_BYTES`.
-    retained : bool
-        Whether the broker kept it from before the subscription.
-    """
-
-    topic: str
-    payload: bytes
-    retained: bool
-
-
-class CutError(PublishError):
-    """The broker closed a connection that it had accepted.
-
-    Parameters
-    ----------
-    taken_over : bool
-        Whether it said that another client with our id had come.
-    """
-
-    def __init__(self, text: str, *, taken_over: bool) -> None:
-        super().__init__(text)
-        self.taken_over = taken_over
-
-
-class OversizedError(PublishError):
-    """Somebody sends more than :data:`MOST_BYTES` in one message."""
-
-
-class Connection(Protocol):
-    """What the publisher needs of a link."""
-
-    def connect(self) -> None: ...
-
-    @property
-    def room(self) -> int: ...
-
-    @property
-    def in_flight(self) -> int: ...
-
-    @property
-    def congested(self) -> bool: ...
-
-    def publish(self, message: Message) -> int: ...
-
-    def subscribe(self, filters: Sequence[str]) -> None: ...
-
-    def step(self, timeout_s: float) -> list[int]: ...
-
-    def received(self) -> list[Incoming]: ...
-
-    def disconnect(self) -> None: ...
-
-    def close(self) -> None: ...
-
-
-Connect = Callable[[Message | None, socket.socket], Connection]
-"""Makes a connection with a will, that a readable socket wakes from :meth:`Connection.step`."""
-
-
 def connector(settings: BrokerSettings) -> Connect:
     """Return what makes links to this broker.
 
@@ -142,7 +57,7 @@ def connector(settings: BrokerSettings) -> Connect:
     ------
     ConfigError : a certificate or key file cannot be read
     """
-    context = _tls_context(settings) if settings.tls else None
+    context = tls_context(settings) if settings.tls else None
     return lambda will, wake: Link(settings, context, will, wake)
 
 
@@ -360,37 +275,3 @@ class Link:
     def _on_log(self, _c: Any, _u: Any, level: int, text: str) -> None:
         if level == LogLevel.MQTT_LOG_ERR:
             self._trouble = text.removeprefix("failed to receive on socket: ")
-
-
-class _ClosingSocket(ssl.SSLSocket):
-    """Closes itself when the handshake fails; paho would leave it to the garbage collector."""
-
-    def do_handshake(self, block: bool = False) -> None:
-        try:
-            super().do_handshake(block)
-        except BaseException:
-            self.close()
-            raise
-
-
-def _tls_context(settings: BrokerSettings) -> ssl.SSLContext:
-    try:
-        context = ssl.create_default_context(cafile=settings.ca_file)
-    except (OSError, ssl.SSLError) as error:
-        raise ConfigError(f"mqtt.tls.ca_file: cannot read {settings.ca_file} ({_short(error)})") from error
-    if settings.cert_file is not None:
-        try:
-            # A daemon cannot be asked for a passphrase: an encrypted key is an error.
-            context.load_cert_chain(settings.cert_file, settings.key_file, password="")
-        except (OSError, ssl.SSLError) as error:
-            raise ConfigError(
-                f"mqtt.tls.cert_file: cannot use {settings.cert_file} with {settings.key_file}"
-                f" ({_short(error)}); both must be PEM, the key without a passphrase"
-            ) from error
-    context.sslsocket_class = _ClosingSocket
-    return context
-
-
-def _short(error: OSError) -> str:
-    reason = error.reason if isinstance(error, ssl.SSLError) else error.strerror
-    return (reason or str(error)).lower().replace("_", " ")

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from functools import partial
 
 from monitor.delivery.board import Board, Message
+from monitor.delivery.connection import Connect, Connection, Incoming, OversizedError
 from monitor.delivery.cuts import STABLE_S, ShortConnections
 from monitor.delivery.feed import Feed
-from monitor.delivery.link import Connect, Connection, Incoming, OversizedError
 from monitor.delivery.outbox import Outbox
 from monitor.delivery.payloads import Health, level_payload, near_payload
 from monitor.delivery.repeats import Repeats

@@ -8,8 +8,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from monitor.delivery.board import Board, Message
+from monitor.delivery.connection import Connection, Incoming
 from monitor.delivery.feed import Feed
-from monitor.delivery.link import Connection, Incoming
 from monitor.delivery.repeats import Repeats
 from monitor.errors import OutboxError, PublishError
 

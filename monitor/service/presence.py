@@ -11,8 +11,9 @@ from monitor.config.load import Config
 from monitor.control.commands import Commands
 from monitor.control.state import ControlState
 from monitor.delivery.board import Message
-from monitor.delivery.homeassistant import Announcement, discovery, discovery_topic
-from monitor.delivery.link import Incoming
+from monitor.delivery.connection import Incoming
+from monitor.delivery.entities import Announcement
+from monitor.delivery.homeassistant import discovery, discovery_topic
 from monitor.delivery.mqtt import Inbox, MqttPublisher
 from monitor.delivery.topics import Topics
 from monitor.model.card import ProfileName

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from monitor.config.load import Config, read_secret
-from monitor.delivery.link import BrokerSettings
+from monitor.delivery.connection import BrokerSettings
 from monitor.delivery.topics import Topics, slug
 from monitor.errors import ConfigError
 from monitor.stream.assembly import node_name

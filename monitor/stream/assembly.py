@@ -12,8 +12,8 @@ from pathlib import Path
 from monitor.clock import Clock
 from monitor.config.classes import card_settings, class_cards, resolve_classes
 from monitor.config.load import Config, nearest, read_text
+from monitor.config.notice_sections import Notices as NoticeSettings
 from monitor.config.patterns import pattern_cards, resolve_patterns
-from monitor.config.sections import Notices as NoticeSettings
 from monitor.config.sounds import resolve_sounds
 from monitor.errors import ConfigError
 from monitor.events.background import BackgroundLevel

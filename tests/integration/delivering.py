@@ -10,7 +10,8 @@ from pathlib import Path
 from mosquitto import PATIENCE_S
 from samples import record
 
-from monitor.delivery.link import BrokerSettings, connector
+from monitor.delivery.connection import BrokerSettings
+from monitor.delivery.link import connector
 from monitor.delivery.mqtt import MqttPublisher, Retained
 from monitor.delivery.outbox import Outbox
 from monitor.delivery.payloads import Health

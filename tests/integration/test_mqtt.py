@@ -15,8 +15,9 @@ from mosquitto import PATIENCE_S, Certificates, Listener, Mosquitto, find, free_
 from samples import record
 
 from monitor.delivery.board import Message
+from monitor.delivery.connection import BrokerSettings
 from monitor.delivery.embedded import EmbeddedBroker
-from monitor.delivery.link import BrokerSettings, connector
+from monitor.delivery.link import connector
 from monitor.delivery.mqtt import Retained
 from monitor.errors import ConfigError, PublishError
 

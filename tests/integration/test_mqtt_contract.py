@@ -13,7 +13,8 @@ from mosquitto import Heard
 from samples import record
 
 from monitor.delivery.board import Message
-from monitor.delivery.homeassistant import Announcement, discovery
+from monitor.delivery.entities import Announcement
+from monitor.delivery.homeassistant import discovery
 from monitor.delivery.mqtt import Retained
 from monitor.delivery.payloads import Health, noise_payload
 from monitor.delivery.topics import slug

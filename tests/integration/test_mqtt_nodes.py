@@ -15,7 +15,8 @@ from mosquitto import PATIENCE_S, Listener, Mosquitto, find
 from running import ROOT
 
 from monitor.delivery.board import Message
-from monitor.delivery.homeassistant import Announcement, discovery
+from monitor.delivery.entities import Announcement
+from monitor.delivery.homeassistant import discovery
 
 
 @pytest.mark.parametrize("version", ["3.1.1", "5"])

@@ -22,7 +22,8 @@ from homeassistant_facts import (
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.delivery.homeassistant import Announcement, discovery
+from monitor.delivery.entities import Announcement
+from monitor.delivery.homeassistant import discovery
 from monitor.delivery.topics import Topics
 
 LABELS = ("dog_bark", "siren")

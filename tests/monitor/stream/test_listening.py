@@ -13,8 +13,8 @@ import pytest
 from streams import HOP, RATE, pipeline
 
 from monitor.clock import LiveClock
+from monitor.config.notice_sections import Notices
 from monitor.config.notices import make_notices, utc_time
-from monitor.config.sections import Notices
 from monitor.errors import AudioError
 from monitor.health.vitals import Hearing, Vitals
 from monitor.listeners import Listener

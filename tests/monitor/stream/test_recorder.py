@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor.clock import FileClock, parse_utc
+from monitor.config.notice_sections import Notices
 from monitor.config.notices import make_notices, utc_time
-from monitor.config.sections import Notices
 from monitor.records import Decision, EventRecord
 from monitor.stream.recorder import Recorder, counted_ids, cut_off, random_ids, uuid7
 
