@@ -44,6 +44,17 @@ class Recording:
         samples, own = soundfile.read(self.path, dtype="float32", always_2d=True)
         return soxr.resample(samples.mean(axis=1), own, rate).astype(np.float32)
 
+    def part(self, rate: int, count: int, rng: np.random.Generator) -> Signal:
+        """Return ``count`` samples from anywhere in it; a shorter recording is repeated."""
+        own = soundfile.info(self.path)
+        wanted = count * own.samplerate // rate + own.samplerate
+        if own.frames <= wanted:
+            samples = self.read(rate)
+            return np.resize(samples, count)
+        start = int(rng.integers(0, own.frames - wanted))
+        samples, _ = soundfile.read(self.path, wanted, start, dtype="float32", always_2d=True)
+        return soxr.resample(samples.mean(axis=1), own.samplerate, rate).astype(np.float32)[:count]
+
 
 def recordings(data: Path) -> list[Recording]:
     """All recordings below a data folder, in a fixed order."""

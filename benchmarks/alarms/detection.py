@@ -93,7 +93,8 @@ def _trial(
         alarms = [room(alarm, rate, condition.rt60_s, direct_db, rng) for alarm in alarms]
     level = np.sqrt(np.square(alarms[0][active]).mean())
     mixed = np.sum([alarm / level for alarm in alarms], axis=0).astype(np.float32)
-    samples = at_snr(mixed, _noise(noises, len(mixed), rate, rng), condition.snr_db, active)
+    noise = noises[int(rng.integers(len(noises)))].part(rate, len(mixed), rng)
+    samples = at_snr(mixed, noise, condition.snr_db, active)
     samples = clip(samples, -6.0 if condition.clip_db is None else condition.clip_db)
     first = sounders[0]
     cycle_s = (pattern.group_s + pattern.pause_s * (1 + first.pause)) * (1 + first.clock)
@@ -111,13 +112,6 @@ def _sounders(condition: Condition, number: int, rng: np.random.Generator) -> li
         Sounder(hz + index * float(rng.uniform(120.0, 300.0)), False, clock, pause)
         for index in range(condition.alarms)
     ]
-
-
-def _noise(noises: list[Recording], count: int, rate: int, rng: np.random.Generator) -> Signal:
-    samples = noises[int(rng.integers(len(noises)))].read(rate)
-    samples = np.tile(samples, -(-count // len(samples)))
-    start = int(rng.integers(0, len(samples) - count + 1))
-    return samples[start : start + count]
 
 
 def _recognised(samples: Signal, pattern: Pattern, rate: int, start_s: float) -> float | None:
