@@ -22,16 +22,13 @@ PATTERNS = (SMOKE_ALARM, CO_ALARM)
 RATE = 16000
 
 
-def measure(data: Path, passes: int, seed: int) -> dict[str, object]:
-    """Stream all recordings once as they are and ``passes`` times changed; the halves apart."""
+def measure(data: Path, passes: int, seed: int) -> Iterator[tuple[str, dict[str, object]]]:
+    """Stream all recordings once as they are and ``passes`` times changed; yield the halves apart."""
     found = recordings(data)
-    halves = {}
-    for name, held_out in (("development", False), ("held out", True)):
+    for name, held_out in (("held out", True), ("development", False)):
         half = [one for one in found if one.held_out == held_out]
         rng = np.random.default_rng((seed, held_out))
-        halves[name] = _half(half, passes, rng)
-        print(name, halves[name], flush=True)
-    return halves
+        yield name, _half(half, passes, rng)
 
 
 def _half(half: list[Recording], passes: int, rng: np.random.Generator) -> dict[str, object]:
@@ -39,6 +36,7 @@ def _half(half: list[Recording], passes: int, rng: np.random.Generator) -> dict[
     alarms: list[dict[str, object]] = []
     cpu_s = 0.0
     for number in range(passes + 1):
+        print(f"pass {number} over {len(half)} recordings; {len(alarms)} false alarms", flush=True)
         for source, samples in _sources(half):
             changed = samples if number == 0 else _changed(samples, half, rng)
             before = time.process_time()

@@ -47,8 +47,11 @@ def main() -> None:
         rows = detection.measure(options.data, options.trials, options.seed)
         _write("detection", seed=options.seed, rows=rows)
     if "false_alarms" in wanted:
-        halves = false_alarms.measure(options.data, options.passes, options.seed)
-        _write("false_alarms", seed=options.seed, halves=halves)
+        halves: dict[str, object] = {}
+        for name, half in false_alarms.measure(options.data, options.passes, options.seed):
+            halves[name] = half
+            # The first half stands by itself if the second is interrupted.
+            _write("false_alarms", seed=options.seed, halves=halves)
     if "cost" in wanted:
         _write("cost", bench=_bench())
     page.write(RESULTS)
