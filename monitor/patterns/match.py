@@ -173,14 +173,11 @@ def _near(level: Array, part: tuple[int, int]) -> list[float]:
 
 
 def _deviations(pattern: Pattern) -> Iterator[tuple[Pattern, float, float]]:
-    """All clocks of beeps and of pauses, in steps that shift no beep by more than a quarter of it."""
-    step = min(0.5, pattern.beep_s / (4 * pattern.group_s))
-    beeps = max(1, round(pattern.tolerance / step))
-    pause_step = pattern.beep_s / (4 * pattern.pause_s * (pattern.groups - 1))
-    pauses = max(1, round(pattern.tolerance / pause_step))
-    scales = 1.0 + np.linspace(-pattern.tolerance, pattern.tolerance, 2 * beeps + 1)
-    pause_scales = 1.0 + np.linspace(-pattern.tolerance, pattern.tolerance, 2 * pauses + 1)
-    for scale, pause in product(scales, pause_scales):
+    """All clocks of beeps and of pauses within the tolerance."""
+    beeps, pauses = (
+        1.0 + np.linspace(-pattern.tolerance, pattern.tolerance, steps) for steps in pattern.steps
+    )
+    for scale, pause in product(beeps, pauses):
         yield pattern, float(scale), float(pause)
 
 

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 SPAN_MAX_S = 30.0
 """Longest two cycles that a pattern may have; it bounds the detector's memory."""
 
+STEPS_MAX = 1000
+"""Most combinations of deviations that are tried; it bounds the detector's time."""
+
 _LATE_S = 1.0
 """A match is found at the end of a chunk of about a second."""
 
@@ -31,7 +34,8 @@ class Pattern:
     Raises
     ------
     ValueError : a length that is not positive, a pause that is not clearly longer than a gap,
-        a band upside down, or two cycles longer than :data:`SPAN_MAX_S`
+        a band upside down, more deviations than :data:`STEPS_MAX`,
+        or two cycles longer than :data:`SPAN_MAX_S`
     """
 
     label: str
@@ -54,6 +58,8 @@ class Pattern:
             raise ValueError(f"{self.label}: pause_s must be at least 1.5 × gap_s, or groups cannot be told")
         if not self.bands or any(not 0.0 < low < high for low, high in self.bands):
             raise ValueError(f"{self.label}: a band must be two frequencies, the lower one first")
+        if self.steps[0] * self.steps[1] > STEPS_MAX:
+            raise ValueError(f"{self.label}: beeps too short for such pauses; lower tolerance or pause_s")
         if self.span_s > SPAN_MAX_S:
             raise ValueError(
                 f"{self.label}: its groups take {self.span_s:.1f} s; they must fit into {SPAN_MAX_S:g} s"
@@ -92,6 +98,14 @@ class Pattern:
     def onset_s(self) -> float:
         """From the first beep's start to the match of the last group that is needed."""
         return self.span_s - self.quiet_s + _LATE_S / 2
+
+    @property
+    def steps(self) -> tuple[int, int]:
+        """Deviations of beeps and of pauses to try, so that none misses a beep by over a quarter of it."""
+        within = min(0.5, self.beep_s / (4 * self.group_s))
+        between = self.beep_s / (4 * self.pause_s * (self.groups - 1))
+        beeps, pauses = (max(1, round(self.tolerance / step)) for step in (within, between))
+        return 2 * beeps + 1, 2 * pauses + 1
 
     @property
     def quiet_s(self) -> float:

@@ -183,6 +183,7 @@ def test_values_that_are_no_audio_do_no_harm() -> None:
         ({"tolerance": 0.5}, "tolerance"),
         ({"bands": ((3000.0, 2000.0),)}, "band"),
         ({"pause_s": 29.0}, "fit into"),
+        ({"beep_s": 0.06, "gap_s": 0.06, "pause_s": 20.0, "tolerance": 0.2}, "lower tolerance"),
     ],
 )
 def test_a_pattern_that_is_none_is_refused(changes: dict[str, object], message: str) -> None:
