@@ -11,6 +11,7 @@ _COMMANDS = {
     "replay": ("monitor.cli.replay", "replay", "Replay recordings through the live path."),
     "devices": ("monitor.cli.devices", "devices", "List the microphones."),
     "events": ("monitor.cli.events", "events", "Show the history of events."),
+    "report": ("monitor.cli.report", "report", "Add up events by day and hour, as a page or a table."),
     "tune": ("monitor.cli.tune", "tune", "Choose thresholds from scores of your recordings."),
     "teach": ("monitor.cli.teach_pattern", "teach_command", "Read the rhythm of a tone off a recording."),
     "config": ("monitor.cli.config", "config", "Show the settings in force."),

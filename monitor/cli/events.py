@@ -77,7 +77,7 @@ def list_(
     Times without a time zone are local.
     """
     config = read_config(config_file, overrides, debug)
-    span = (_seconds("--since", since), _seconds("--until", until))
+    span = (moment_of("--since", since), moment_of("--until", until))
     outbox = Outbox(history or config.settings.history_path, readonly=True)
     try:
         found = _newest(outbox, labels or (None,), span, limit)
@@ -110,7 +110,7 @@ def _newest(
     return list(events.values())[-limit:]
 
 
-def _seconds(option: str, text: str | None) -> float | None:
+def moment_of(option: str, text: str | None) -> float | None:
     """Return the UTC seconds since 1970 of a time given by the user."""
     if text is None:
         return None

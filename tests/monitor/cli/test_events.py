@@ -124,3 +124,16 @@ def test_what_cannot_be_done_is_one_line(call: Call, history, arguments, code, w
     result = call("events", *arguments)
     assert (result.code, len(result.complaints)) == (code, 1)
     assert words in result.complaints[0]
+
+
+def test_a_reports_sums_are_those_of_the_history(call: Call, history: Path, tmp_path: Path) -> None:
+    span = ("--from", "2026-05-01", "--to", "2026-05-03", "--history", history)
+    printed = call("report", *span)
+    assert printed.code == 0
+    assert printed.out.splitlines()[-1].split() == ["all", "4", "events", "0:00:14"]
+    for name in ("r.html", "r.csv", "r.svg"):
+        assert call("report", "--label", "siren", *span, "-o", tmp_path / name).code == 0
+    assert len((tmp_path / "r.csv").read_text().splitlines()) == 3
+    assert "2 events, 0:00:13 in all" in (tmp_path / "r.html").read_text()
+    refused = call("report", *span, "-o", tmp_path / "r.pdf")
+    assert (refused.code, "must end in .html, .csv or .svg" in refused.err) == (2, True)
