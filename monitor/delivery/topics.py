@@ -44,7 +44,7 @@ class Topics:
             if other != label:
                 raise ConfigError(
                     f"labels {other!r} and {label!r} would share the topic {self.state(label)};"
-                    " give one another name in model.select, or leave it out of events.enabled"
+                    " rename one in model.select, or leave it out of events.enabled or events.sounds"
                 )
 
     @property

@@ -61,7 +61,7 @@ def open_page(
     notebook = Notebook(outbox)
     keeper = MomentKeeper(
         notebook,
-        assembly.model.labels,
+        assembly.labels,
         assembly.classes,
         rate=card.sample_rate,
         hop_s=assembly.hop_s,
@@ -139,7 +139,7 @@ def _facts(config: Config, assembly: Assembly, node: str, state: ControlState | 
         version=__version__,
         model=card.name,
         model_version=card.version,
-        labels=tuple(assembly.model.labels),
+        labels=tuple(assembly.labels),
         classes=assembly.classes,
         disabled=assembly.disabled,
         hop_s=assembly.hop_s,
