@@ -1,6 +1,6 @@
-"""Writes street_scores.csv: the scores of the shipped model on the example street.
+"""Writes street_scores*.csv: the scores of the packages in models/ on the example street.
 
-Every runtime must give them (test_scores.py). Run this when the model or the street changes:
+Every runtime must give them (test_scores.py). Run this when a model or the street changes:
 
     python tests/runtimes/make_scores.py
 """
@@ -10,8 +10,9 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from replaying import COMMITTED, replay_street
+from replaying import PACKAGES, replay_street
 
 if __name__ == "__main__":
-    replay_street(Path(sys.executable), "--scores", COMMITTED)
-    print(f"wrote {COMMITTED}")
+    for path, options in PACKAGES.items():
+        replay_street(Path(sys.executable), "--scores", path, *options)
+        print(f"wrote {path}")

@@ -9,6 +9,14 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = ROOT / "examples"
 COMMITTED = Path(__file__).parent / "street_scores.csv"
+FREE = ROOT / "models" / "urban-sounds-free.tflite"
+PACKAGES: dict[Path, tuple[str, ...]] = {
+    COMMITTED: (),
+    Path(__file__).parent / "street_scores_free.csv": (
+        "--set", f"model.path={str(FREE)!r}", "--set", "events.sounds=[knock, 'Emergency vehicle']",
+    ),
+}  # fmt: skip
+"""Committed scores, and the options with which each was made."""
 
 
 def replay_street(python: Path, *arguments: str | Path) -> subprocess.CompletedProcess[str]:

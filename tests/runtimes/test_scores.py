@@ -1,4 +1,4 @@
-"""The shipped model gives the same scores in every runtime, numpy 1 or 2, through the whole route."""
+"""Each package gives the same scores in every runtime, numpy 1 or 2, through the whole route."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from environment import tflite_python
-from replaying import COMMITTED, replay_street
+from replaying import COMMITTED, PACKAGES, replay_street
 
 SCORE_TOLERANCE = 1e-4
 LEVEL_TOLERANCE_DB = 0.11
@@ -26,12 +26,12 @@ def read_scores(path: Path) -> tuple[list[str], np.ndarray]:
     return header[3:], np.array([[float(value) for value in row[1:]] for row in rows])
 
 
-def check_scores(python: Path, runtime: str, tmp_path: Path) -> None:
+def check_scores(python: Path, runtime: str, committed: Path, tmp_path: Path) -> None:
     written = tmp_path / "scores.csv"
-    done = replay_street(python, "--scores", written)
+    done = replay_street(python, "--scores", written, *PACKAGES[committed])
     assert f"on {runtime}" in done.stderr
     labels, scores = read_scores(written)
-    expected_labels, expected = read_scores(COMMITTED)
+    expected_labels, expected = read_scores(committed)
     remedy = "the model or the street changed: run python tests/runtimes/make_scores.py"
     assert labels == expected_labels, remedy
     assert scores.shape == expected.shape, remedy
@@ -55,13 +55,17 @@ def test_the_committed_scores_tell_models_apart() -> None:
     assert scores.max() > 0.5
 
 
-def test_ai_edge_litert_gives_the_committed_scores(tmp_path: Path) -> None:
-    check_scores(Path(sys.executable), "ai_edge_litert", tmp_path)
+@pytest.mark.parametrize("committed", PACKAGES, ids=lambda path: path.stem)
+def test_ai_edge_litert_gives_the_committed_scores(committed: Path, tmp_path: Path) -> None:
+    check_scores(Path(sys.executable), "ai_edge_litert", committed, tmp_path)
 
 
 @pytest.mark.environment
-def test_tflite_runtime_gives_the_committed_scores(other_python: Path, tmp_path: Path) -> None:
-    check_scores(other_python, "tflite_runtime", tmp_path)
+@pytest.mark.parametrize("committed", PACKAGES, ids=lambda path: path.stem)
+def test_tflite_runtime_gives_the_committed_scores(
+    other_python: Path, committed: Path, tmp_path: Path
+) -> None:
+    check_scores(other_python, "tflite_runtime", committed, tmp_path)
 
 
 @pytest.mark.environment

@@ -39,6 +39,7 @@ _COMMANDS = {
         "default_ablation",
         "Measure what each part of its recipe brings.",
     ),
+    "free": ("training.cli.free", "free", "Package mn04 as it is, with thresholds from free recordings."),
     "own": ("training.cli.own", "own", "Make a model of your own sounds, a folder per class."),
     "export": ("training.cli.export", "export", "Convert a trained model to its forms, each checked."),
     "robustness": ("training.cli.robustness", "robustness", "Attack models and disturb what they hear."),

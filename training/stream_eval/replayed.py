@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from monitor.errors import AudioError
@@ -50,7 +50,8 @@ class _Collector(Listener):
         self.hops[file] = []
 
     def on_hop(self, file: str, hop: HopResult) -> None:
-        self.hops[file].append(hop)
+        # Features and embeddings of hours would fill the memory; nobody asks for them here.
+        self.hops[file].append(replace(hop, features=None, embedding=None))
 
 
 def listen(assembly: Assembly, files: Sequence[Path]) -> list[Hops]:

@@ -1,0 +1,128 @@
+"""Figures of fitted sounds, as a record keeps them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from monitor.model.card import ProfileName
+from training.recipes.sounds.alarms import ENTERS, Counts, alarm_counts, false_alarms, is_judged
+from training.recipes.sounds.fit import AlarmBudget, FittedLevels, Levels, fit, hours_of, levels_of
+from training.recipes.sounds.groups import SoundGroup
+from training.recipes.sounds.scores import SoundRows
+
+
+@dataclass(frozen=True)
+class ClipRecall:
+    """Clips that raise a sound: of those that hold it, and of those that do not."""
+
+    raised: int
+    clips: int
+    raised_by_others: int
+    others: int
+
+
+@dataclass(frozen=True)
+class SoundFigures:
+    """One sound in one profile.
+
+    alarms : in recordings that its threshold did not know
+    """
+
+    sound: str
+    profile: ProfileName
+    enter: float
+    alarms: int
+    recall: ClipRecall
+
+
+@dataclass(frozen=True)
+class SoundsReport:
+    """What thresholds do in recordings that they did not know.
+
+    hours : of the recordings in which alarms were counted
+    """
+
+    figures: tuple[SoundFigures, ...]
+    hours: float
+
+
+@dataclass(frozen=True)
+class Judge:
+    """Groups and the network's labels: counts alerts, and those that are known to be false."""
+
+    groups: Mapping[str, SoundGroup]
+    labels: Sequence[str]
+
+    def alerts(self, recordings: Sequence[SoundRows]) -> dict[str, Counts]:
+        """Alerts by sound, shape (thresholds, recordings)."""
+        return {name: alarm_counts(group, self.labels, recordings) for name, group in self.groups.items()}
+
+    def false_alarms(self, recordings: Sequence[SoundRows]) -> dict[str, Counts]:
+        """Alerts that are known to be false, likewise."""
+        return {name: false_alarms(group, self.labels, recordings) for name, group in self.groups.items()}
+
+    def fit(
+        self, recordings: Sequence[SoundRows], budgets: Mapping[ProfileName, AlarmBudget]
+    ) -> dict[ProfileName, FittedLevels]:
+        """Fit every profile on recordings."""
+        counts = self.false_alarms(recordings)
+        return {profile: fit(counts, recordings, budget) for profile, budget in budgets.items()}
+
+
+def held_out_report(
+    judge: Judge,
+    fitted: Mapping[ProfileName, FittedLevels],
+    recordings: Sequence[SoundRows],
+    clips: Sequence[SoundRows],
+) -> SoundsReport:
+    """Report alarms in the recordings of the fit, each counted with thresholds of the other sources."""
+    alarms = {profile: one.alarms for profile, one in fitted.items()}
+    return _report(judge, levels_of(fitted), alarms, hours_of(recordings), clips)
+
+
+def other_report(
+    judge: Judge,
+    fitted: Mapping[ProfileName, FittedLevels],
+    others: Sequence[SoundRows],
+    clips: Sequence[SoundRows],
+) -> SoundsReport:
+    """Report alarms in recordings that had no part in the fit."""
+    counts, levels = judge.false_alarms(others), levels_of(fitted)
+    alarms = {
+        profile: {name: int(counts[name][level].sum()) for name, level in of.items()}
+        for profile, of in levels.items()
+    }
+    return _report(judge, levels, alarms, hours_of(others), clips)
+
+
+def recall(group: SoundGroup, counts: Counts, clips: Sequence[SoundRows], level: int) -> ClipRecall:
+    """Return what a sound raises in clips; ``counts`` has shape (thresholds, clips)."""
+    raised = counts[level] > 0
+    own = np.array([clip.kind in group.clips for clip in clips])
+    others = np.array([is_judged(group, clip) for clip in clips])
+    return ClipRecall(int(raised[own].sum()), int(own.sum()), int(raised[others].sum()), int(others.sum()))
+
+
+def _report(
+    judge: Judge,
+    levels: Mapping[ProfileName, Levels],
+    alarms: Mapping[ProfileName, Mapping[str, int]],
+    hours: float,
+    clips: Sequence[SoundRows],
+) -> SoundsReport:
+    raised = judge.alerts(clips)
+    figures = [
+        SoundFigures(
+            sound=name,
+            profile=profile,
+            enter=ENTERS[level],
+            alarms=alarms[profile][name],
+            recall=recall(judge.groups[name], raised[name], clips, level),
+        )
+        for profile, of in levels.items()
+        for name, level in of.items()
+    ]
+    return SoundsReport(tuple(figures), hours)
