@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from tracking import HOP, QUIET, RATE, class_settings, feed, levels, positions_of, scores, steps, tracker_of
 
@@ -101,6 +101,13 @@ def test_later_rows_give_the_same_decisions_later(
     assert track(settings, rows, start=base + shift) == moved
 
 
+SILENT = Level(rms_dbfs=-120.0, peak_dbfs=-120.0, background_dbfs=-55.0, clipped=0)
+
+
+@example(
+    ClassSettings(enter=0.1, exit=0.1, release_s=0.0, min_duration_s=0.6),
+    [(HOP, (0.0,), QUIET), (HOP, (0.1,), SILENT), (2 * HOP, (0.0,), SILENT), (HOP, (0.1,), SILENT)],
+)
 @given(class_settings(), streams)
 def test_rows_that_are_missing_are_like_rows_of_silence(settings: ClassSettings, rows: list[Row]) -> None:
     settings = settings.model_copy(update={"smoothing_s": 0.0})
@@ -109,7 +116,7 @@ def test_rows_that_are_missing_are_like_rows_of_silence(settings: ClassSettings,
     # The first row begins the stream: nothing is missing before it.
     dense: list[Row] = sparse[:1]
     for count, row, level in on_grid[1:]:
-        dense += [(HOP, (0.0,), QUIET)] * (count - 1) + [(HOP, row, level)]
+        dense += [(HOP, (0.0,), SILENT)] * (count - 1) + [(HOP, row, level)]
     # Except that a mean is one of the rows that were heard.
     heard, filled = track({"a": settings}, sparse), track({"a": settings}, dense)
     assert [replace(d, score_mean=0) for d in heard] == [replace(d, score_mean=0) for d in filled]
