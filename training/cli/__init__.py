@@ -43,6 +43,7 @@ _COMMANDS = {
     "own": ("training.cli.own", "own", "Make a model of your own sounds, a folder per class."),
     "export": ("training.cli.export", "export", "Convert a trained model to its forms, each checked."),
     "robustness": ("training.cli.robustness", "robustness", "Attack models and disturb what they hear."),
+    "pages": ("training.cli.pages", "pages", "Make every page of results again, from records."),
     "stream-eval": ("training.cli.stream_eval", "stream_eval", "Judge a model on streams, beside YAMNet."),
 }
 """In the order in which a study calls them."""

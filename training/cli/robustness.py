@@ -20,7 +20,7 @@ _PATH = click.Path(path_type=Path)
 _HARDENED = "hardening.beta=1~hardening.epsilon_db=0.5"
 _QUICK_MODELS = f"cnn,gru,clstm,compact~epochs=30,compact~epochs=30~{_HARDENED}"
 _MODELS = f"{_QUICK_MODELS},shipped~epochs=20,shipped~epochs=20~{_HARDENED}~hardening.steps=1"
-_GUIDE = Path("docs/robustness.md")
+GUIDE = Path("docs/robustness.md")
 _PARTS = "features,sound,transfer,alerts,universal,examples,everyday"
 _CLIPS, _QUICK_CLIPS = 50, 100
 _FOLDS, _QUICK_FOLDS = (1, 2, 3), (2,)
@@ -112,7 +112,7 @@ def robustness(
     click.echo(f"analyses took {time.perf_counter() - began:.0f} s", err=True)
     for message in refused:
         click.echo(f"error: {message}", err=True)
-    guide = os.path.relpath(_GUIDE, out) if _GUIDE.is_file() else ""
+    guide = os.path.relpath(GUIDE, out) if GUIDE.is_file() else ""
     click.echo(str(write(compose(gather(out / "records"), guide), out)))
     if failed or refused:
         sys.exit(1)

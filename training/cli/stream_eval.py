@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,9 +11,10 @@ import click
 from training.cli.options import Clock, data_option, parse_folds
 
 if TYPE_CHECKING:
-    from training.mixing.soundscapes import ScapePlan
+    from training.base.report import Report
 
 _FAMILIES = "snr,level,band,room,microphone,overlap"
+_SCENES = 60
 _QUICK_SCENES = 12
 _QUICK_OUT = "runs/stream-eval-quick"
 
@@ -37,7 +39,7 @@ def _families(_: click.Context, __: click.Parameter, text: str) -> tuple[str, ..
     help="Folds that the models were trained on; the peer's thresholds are fitted there.",
 )  # fmt: skip
 @click.option("--test", "test_folds", default="2", show_default=True, callback=parse_folds)
-@click.option("--scenes", default=60, show_default=True, type=click.IntRange(1))
+@click.option("--scenes", default=_SCENES, show_default=True, type=click.IntRange(1))
 @click.option("--seed", default=0, show_default=True)
 @click.option("--sweeps", default=_FAMILIES, show_default=True, callback=_families, help="Or none.")
 @click.option(
@@ -58,7 +60,9 @@ def _families(_: click.Context, __: click.Parameter, text: str) -> tuple[str, ..
     type=click.Path(path_type=Path),
     help="Hear nothing: make one page of the records of this folder and others, each of another fold.",
 )
-@click.option("--out", default="docs/results/stream-eval", show_default=True, type=click.Path(path_type=Path))
+@click.option(
+    "--out", default="docs/results/stream-eval/fold2", show_default=True, type=click.Path(path_type=Path)
+)
 def stream_eval(
     data: Path | None, models: tuple[Path, ...], train_folds: tuple[int, ...], test_folds: tuple[int, ...],
     scenes: int, seed: int, sweeps: tuple[str, ...], peer_sweeps: tuple[str, ...], peer: bool, head: Path,
@@ -86,7 +90,8 @@ def stream_eval(
     from training.stream_eval.systems import SystemsUnderTest, panel
 
     if pool:
-        click.echo(str(_pooled(pool, ScapePlan(count=scenes, seed=seed), out)))
+        write(pooled_page(pool, scenes, seed), out)
+        click.echo(str(out / "README.md"))
         return
     if quick:
         scenes, sweeps, peer, out = min(scenes, _QUICK_SCENES), (), False, Path(_QUICK_OUT)
@@ -110,14 +115,15 @@ def stream_eval(
     click.echo(str(out / "README.md"))
 
 
-def _pooled(folders: tuple[Path, ...], plan: ScapePlan, out: Path) -> Path:
-    """Write the page of several folds; return it."""
-    from training.base.report import write
+def pooled_page(folders: Sequence[Path], scenes: int = _SCENES, seed: int = 0) -> Report:
+    """Return one page of the records of several folders, each of other test folds."""
+    from training.mixing.soundscapes import ScapePlan
     from training.stream_eval.page import compose
     from training.stream_eval.pooled import pooled
 
     command = f"sound-training stream-eval {' '.join(f'--pool {folder}' for folder in folders)}"
-    note = "Each fold was heard by networks that never heard it; F1 and PSDS are means over the folds, all"
-    text = f"{note} else is pooled: {', '.join(map(str, folders))}."
-    write(compose(pooled(folders), plan, command, ("", text)), out)
-    return out / "README.md"
+    note = (
+        "Each fold was scored by networks that were not trained on it. F1 and PSDS are means over the folds; "
+        f"everything else is pooled: {', '.join(map(str, folders))}."
+    )
+    return compose(pooled(folders), ScapePlan(count=scenes, seed=seed), command, ("", note))

@@ -229,19 +229,14 @@ def job_key(settings: Mapping[str, Any], data: DataUse, test_clips: Sequence[str
     return Key(SCHEMA, plain(settings), {**plain(data), "test_clips": tested})
 
 
-def read(path: Path) -> JobRecord:
-    """Read one record.
+def read_all(folder: Path) -> tuple[JobRecord, ...]:
+    """Return every record under ``folder``, ordered by job.
 
     Raises
     ------
-    DataError : the file is no record of this schema
+    DataError : one is no record of this schema
     """
-    return Store(path.parent, JOBS).read(path)
-
-
-def read_all(folder: Path) -> tuple[JobRecord, ...]:
-    """Return every record under ``folder``, ordered by job."""
-    return tuple(sorted((read(path) for path in folder.glob("*/*.json")), key=lambda record: record.job))
+    return tuple(sorted(Store(folder, JOBS).read_all().values(), key=lambda record: record.job))
 
 
 def _take(kind: type[Any], parts: Mapping[str, Any]) -> Any:

@@ -1,4 +1,4 @@
-"""Records of one kind in a folder, a file each, and the one rule for what need not be made again."""
+"""Records of one kind in a folder, and the one rule for what need not be made again."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from training.base.atomic import atomic_write
 from training.errors import DataError
+from training.records.archive import text, texts
 from training.records.envelope import Envelope, Key, is_envelope
 
 Kind = TypeVar("Kind")
@@ -62,26 +63,41 @@ class Store(Generic[Kind]):
         A record that is damaged, or that was made of something else, is None like one that is not there.
         """
         try:
-            envelope = self._envelope(self.path(name).read_text(encoding="utf-8"))
+            envelope = self._envelope(text(self._folder, name))
             if self._codec.decisive(envelope.key) != self._codec.decisive(key):
                 return None
             return self._codec.unpack(envelope)
         except _DAMAGE:
             return None
 
-    def read(self, path: Path) -> Kind:
+    def read(self, name: str) -> Kind:
         """Read one record.
 
         Raises
         ------
-        DataError : the file is no record of this kind and schema
+        DataError : there is none of that name, or it is of another kind or schema
         """
         try:
-            return self._codec.unpack(self._envelope(path.read_text(encoding="utf-8")))
+            return self._unpacked(name, text(self._folder, name))
+        except OSError as error:
+            raise DataError(f"{self.path(name)}: no such record; run its job") from error
+
+    def read_all(self) -> dict[str, Kind]:
+        """Return every record under the folder by name, in the order of the names.
+
+        Raises
+        ------
+        DataError : one of them is of another kind or schema
+        """
+        return {name: self._unpacked(name, content) for name, content in texts(self._folder).items()}
+
+    def _unpacked(self, name: str, content: str) -> Kind:
+        try:
+            return self._codec.unpack(self._envelope(content))
         except _DAMAGE as error:
             raise DataError(
-                f"{path}: no {self._codec.kind} record of schema {self._codec.schema} ({error!r}); "
-                "delete it and run its job again"
+                f"{self.path(name)}: no {self._codec.kind} record of schema {self._codec.schema} "
+                f"({error!r}); delete it and run its job again"
             ) from error
 
     def _envelope(self, text: str) -> Envelope:

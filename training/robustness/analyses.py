@@ -23,13 +23,12 @@ from training.robustness.played.backgrounds import (
     unlearnt_by_study,
     waveforms,
 )
+from training.robustness.records import PARTS
 from training.robustness.targets.networks import PUBLISHED_DB, target
 from training.robustness.targets.planted import MARGINS_DB, planted
 from training.robustness.targets.subjects import FoldSubjects, chosen, named, of_package
 from training.study.folds import labelled
 from training.study.trainers.windowed import is_windowed
-
-PARTS = ("features", "sound", "transfer", "alerts", "universal", "examples", "everyday")
 
 
 def works(plan: AnalysisPlan, parts: Sequence[str]) -> list[Work]:

@@ -9,9 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from training.base.provenance import machine, versions
+from training.records.archive import texts
 from training.records.envelope import Envelope, Key, Origin, RunTime, is_envelope, plain
 from training.records.store import Store
 
+PARTS = ("features", "sound", "transfer", "alerts", "universal", "examples", "everyday")
+"""Kinds of analyses, each with a folder of records of its own."""
 SCHEMA = 2
 _DIGITS = 5
 
@@ -61,21 +64,22 @@ class FindingsCodec:
 FINDINGS = FindingsCodec()
 
 
-def read(path: Path) -> FindingsRecord:
-    """Return the findings of a file.
+def read_all(folder: Path) -> dict[str, FindingsRecord]:
+    """Return the findings under a folder by name; those of an earlier version of the analyses are left out.
 
     Raises
     ------
-    DataError : the file is no such record
+    DataError : one is damaged
     """
-    return Store(path.parent, FINDINGS).read(path)
+    store = Store(folder, FINDINGS)
+    return {name: store.read(name) for name, content in texts(folder).items() if _is_current(content)}
 
 
-def is_current(path: Path) -> bool:
-    """Whether the file is of this version of the analyses; one of an earlier version is not read any more."""
+def _is_current(content: str) -> bool:
     try:
-        parts = json.loads(path.read_text(encoding="utf-8"))
-        current: bool = not is_envelope(parts) and parts["schema"] == SCHEMA
-        return current or (is_envelope(parts) and (parts["kind"], parts["schema"]) == (FINDINGS.kind, SCHEMA))
+        parts = json.loads(content)
+        if is_envelope(parts):
+            return (parts["kind"], parts["schema"]) == (FINDINGS.kind, SCHEMA)
+        return bool(parts["schema"] == SCHEMA)
     except (ValueError, KeyError, TypeError):
-        return True  # damaged, which reading it says
+        return True  # damaged, which reading it reports

@@ -16,13 +16,12 @@ from training.data.corpora import CLASSES
 from training.data.splits import Part
 from training.features.front_end import HOP
 from training.mixing.soundscapes import ScapePlan, make_soundscapes
+from training.records.archive import text
 from training.scoring.calibration import BUDGETS, RULE, CalibrationStreams, fit_class
 from training.scoring.evaluation import Streamer
-from training.stream_eval.records import Listener, Setting
+from training.stream_eval.records import THRESHOLDS, Listener, Setting
 
 YAMNET_FILE = "yamnet.tflite"
-THRESHOLDS = "yamnet-thresholds.json"
-"""Beside the records: what was fitted for YAMNet."""
 DEVELOPMENT_SCAPES = 120
 
 YAMNET = {
@@ -59,18 +58,17 @@ def yamnet(path: Path, part: Part, seed: int, folder: Path) -> Listener:
     The thresholds are kept in ``folder``: fitting takes minutes.
     """
     keys = yamnet_keys(path)
-    kept = folder / THRESHOLDS
     # Another rule of choice is another choice.
     rule = hashlib.sha256(repr((RULE, DEVELOPMENT_SCAPES)).encode()).hexdigest()[:8]
     key = f"{Setting(part, ScapePlan(seed=seed)).digest()}-{rule}"
     try:
-        stored = json.loads(kept.read_text(encoding="utf-8"))
+        stored = json.loads(text(folder, THRESHOLDS))
     except (OSError, ValueError):
         stored = {}
     if stored.get("key") != key:
         stored = {"key": key, "profiles": _fitted(load_config(SHIPPED_CONFIG, keys), part, seed)}
         folder.mkdir(parents=True, exist_ok=True)
-        kept.write_text(json.dumps(stored, indent=1) + "\n", encoding="utf-8")
+        (folder / f"{THRESHOLDS}.json").write_text(json.dumps(stored, indent=1) + "\n", encoding="utf-8")
     overrides = {
         profile: (*keys, f"events.classes={json.dumps(settings)}")
         for profile, settings in stored["profiles"].items()

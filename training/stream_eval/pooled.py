@@ -11,8 +11,7 @@ import numpy as np
 from training.errors import DataError
 from training.stream_eval.alarms import Bed
 from training.stream_eval.judge import SceneFigures, StreamClassFigures
-from training.stream_eval.peers import THRESHOLDS
-from training.stream_eval.records import StreamRecord, read
+from training.stream_eval.records import StreamRecord, read_all
 
 _FOLD = re.compile(r"without-fold\d+")
 _RECIPE = "without the fold"
@@ -36,8 +35,7 @@ def pooled(folders: Sequence[Path]) -> list[StreamRecord]:
 
 
 def _records(folder: Path) -> list[StreamRecord]:
-    paths = sorted(path for path in (folder / "records").glob("*.json") if path.name != THRESHOLDS)
-    records = [read(path) for path in paths]
+    records = read_all(folder / "records")
     if not records:
         raise DataError(f"{folder}: no records of an evaluation are in it")
     return [

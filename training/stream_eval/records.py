@@ -14,11 +14,14 @@ from monitor.stream.assembly import Assembly, assemble
 from training.base.provenance import machine, versions
 from training.data.splits import Part
 from training.mixing.soundscapes import ScapePlan
+from training.records.archive import texts
 from training.records.envelope import Envelope, Key, Origin, plain
 from training.records.store import Store
 from training.stream_eval.alarms import Bed
 from training.stream_eval.judge import SceneFigures, StreamClassFigures
 
+THRESHOLDS = "yamnet-thresholds"
+"""Name of what lies beside the records: YAMNet's thresholds, fitted on the training part."""
 VERSION = 2
 """Of what is measured and how: records of another version are made again."""
 _DIGITS = 4
@@ -113,14 +116,15 @@ class StreamCodec:
 STREAMS = StreamCodec()
 
 
-def read(path: Path) -> StreamRecord:
-    """Read one record.
+def read_all(folder: Path) -> tuple[StreamRecord, ...]:
+    """Return every record of an evaluation in a folder, ordered by name.
 
     Raises
     ------
-    DataError : the file is no record of an evaluation
+    DataError : one is no such record
     """
-    return Store(path.parent, STREAMS).read(path)
+    store = Store(folder, STREAMS)
+    return tuple(store.read(name) for name in texts(folder) if name != THRESHOLDS)
 
 
 class Evaluations:

@@ -12,7 +12,7 @@ import pytest
 from training.data.corpora import CLASSES
 from training.errors import DataError
 from training.networks.compact import Cost
-from training.records.jobs import ClipOutcomes, DataUse, Epoch, Job, JobRecord, Making, read, read_all
+from training.records.jobs import ClipOutcomes, DataUse, Epoch, Job, JobRecord, Making, read_all
 
 _JOB = Job("honest", "compact", 1, 0)
 
@@ -46,7 +46,8 @@ def record(clips: int = 873, job: Job = _JOB) -> JobRecord:
 
 def test_a_record_comes_back_as_it_was_written(tmp_path: Path) -> None:
     written = record()
-    again = read(written.write(tmp_path))
+    written.write(tmp_path)
+    (again,) = read_all(tmp_path)
     assert (again.job, again.data, again.making) == (written.job, written.data, written.making)
     assert (again.epochs, again.best_epoch, again.cost) == (written.epochs, 2, Cost(12345, 67890))
     assert again.clips.clip == written.clips.clip
@@ -87,7 +88,7 @@ def test_a_damaged_record_is_named_in_one_line(tmp_path: Path, damage: str) -> N
         del parts["seconds"]
     path.write_text(text[: len(text) // 2] if damage == "cut" else json.dumps(parts))
     with pytest.raises(DataError, match="run its job again") as raised:
-        read(path)
+        read_all(tmp_path)
     assert str(path) in str(raised.value)
     assert "\n" not in str(raised.value)
 

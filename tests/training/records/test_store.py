@@ -61,7 +61,7 @@ def test_a_damaged_record_is_made_again_and_named_when_it_is_read(record: JobRec
     path.write_text(path.read_text()[:-40])
     assert store.find(str(record.job), key_of(record)) is None
     with pytest.raises(DataError, match="no job record of schema 1"):
-        store.read(path)
+        store.read(str(record.job))
 
 
 def test_a_setting_that_came_later_has_the_value_that_changes_nothing() -> None:

@@ -221,7 +221,7 @@ def test_an_example_is_a_clip_that_is_fooled_the_next_of_its_class_if_need_be(
         return given if np.array_equal(given[0], sounds[1]) else least(heard, given, truth)
 
     monkeypatch.setattr(examples, "deepfool", in_vain)
-    found = examples.examples(one, tmp_path / "page", tmp_path / "sounds", lambda text: None)
+    found = examples.examples(one, tmp_path / "sounds", lambda text: None)
     assert [(e.clip, e.label, e.taken_for) for e in found] == [
         ("3", "siren", "dog_bark"), ("0", "dog_bark", "siren")
     ]  # fmt: skip
@@ -231,7 +231,7 @@ def test_examples_leave_a_picture_and_sounds_that_add_up(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     one, _ = exemplary(monkeypatch)
-    found = examples.examples(one, tmp_path / "page", tmp_path / "sounds", lambda text: None)
+    found = examples.examples(one, tmp_path / "sounds", lambda text: None)
     assert {(e.label, e.taken_for) for e in found} == {("dog_bark", "siren"), ("siren", "dog_bark")}
     assert (tmp_path / "page" / found[0].picture).stat().st_size > 1000
     for one_found in found:

@@ -17,9 +17,17 @@ from training.errors import DataError
 from training.mixing.soundscapes import ScapePlan
 from training.stream_eval.judge import MOVES
 from training.stream_eval.page import compose, wilson
-from training.stream_eval.peers import THRESHOLDS, own, unheard_folds
+from training.stream_eval.peers import own, unheard_folds
 from training.stream_eval.pooled import pooled
-from training.stream_eval.records import BACKGROUNDS, STREAMS, Evaluations, Listener, Setting, StreamRecord
+from training.stream_eval.records import (
+    BACKGROUNDS,
+    STREAMS,
+    THRESHOLDS,
+    Evaluations,
+    Listener,
+    Setting,
+    StreamRecord,
+)
 from training.stream_eval.replayed import Profile, listen
 from training.stream_eval.run import Sweeps, run
 
@@ -143,7 +151,7 @@ def test_folds_are_pooled(records: list[StreamRecord], folder: Path, tmp_path: P
             target.parent.mkdir(parents=True, exist_ok=True)
             named = replace(record, listener=f"without-fold{number}")
             target.write_text(STREAMS.pack(named).to_json())
-        (target.parent / THRESHOLDS).write_text("{}")
+        (target.parent / f"{THRESHOLDS}.json").write_text("{}")
     twice = {r.condition: r for r in pooled([tmp_path / "1", tmp_path / "2"])}
     assert {r.listener for r in twice.values()} == {"without the fold"}
     for record in records:

@@ -8,6 +8,7 @@ import click
 
 RECORDS = Path("docs/results/study/records")
 REPORT = Path("docs/results/study")
+REFERENCE = "honest/cnn"
 
 
 @click.command()
@@ -17,7 +18,7 @@ REPORT = Path("docs/results/study")
     help="Folder for index.html, README.md, tables and pictures.",
 )  # fmt: skip
 @click.option(
-    "--reference", default="honest/cnn", show_default=True, metavar="PROTOCOL/MODEL",
+    "--reference", default=REFERENCE, show_default=True, metavar="PROTOCOL/MODEL",
     help="The model that all others are subtracted from.",
 )  # fmt: skip
 def compare(records: Path, out: Path, reference: str) -> None:

@@ -106,7 +106,7 @@ def cv(
         click.echo(f"{len(asked) - len(missing)} of {len(asked)} records are there already", err=True)
     failed = run_jobs(missing, options, engine, scheduler, jobs, records, as_json)
     if not as_json:
-        _summary([job for job in asked if job.path(records).exists()], records)
+        _summary(asked, records)
     if failed:
         sys.exit(1)
 
@@ -197,11 +197,12 @@ def _line(record: JobRecord) -> dict[str, Any]:
 
 def _summary(jobs: list[Job], records: Path) -> None:
     """One line a model on stdout; under the seed's protocol the published kind of figure first."""
-    from training.records.jobs import read
+    from training.records.jobs import read_all
 
     by_model: dict[str, list[JobRecord]] = {}
-    for job in jobs:
-        by_model.setdefault(job.model, []).append(read(job.path(records)))
+    for record in read_all(records):
+        if record.job in jobs:
+            by_model.setdefault(record.job.model, []).append(record)
     for model, found in by_model.items():
         tested = sum(len(record.clips.clip) for record in found)
         right = sum(int((record.clips.prediction == record.clips.truth).sum()) for record in found)

@@ -57,16 +57,6 @@ class AblationCodec:
 ABLATIONS = AblationCodec()
 
 
-def read(path: Path) -> AblationRecord:
-    """Read one record.
-
-    Raises
-    ------
-    DataError : the file is no record of a job
-    """
-    return Store(path.parent, ABLATIONS).read(path)
-
-
 def read_all(folder: Path) -> tuple[AblationRecord, ...]:
     """Return every record under ``folder``, ordered by job."""
-    return tuple(sorted((read(path) for path in folder.glob("*/*.json")), key=lambda record: record.job.job))
+    return tuple(sorted(Store(folder, ABLATIONS).read_all().values(), key=lambda record: record.job.job))

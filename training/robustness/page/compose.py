@@ -59,7 +59,7 @@ def _played(findings: Findings, drawn: dict[str, Figure], files: dict[str, Table
     parts: list[str] = []
     if findings.examples:
         files["examples.csv"] = tables_played.examples(findings)
-        parts.append(_examples(findings, files["examples.csv"]))
+        parts.append(_examples(files["examples.csv"]))
     if findings.transferred:
         files["transfer.csv"] = tables_played.transfer(findings)
         parts.append(_transfer(files["transfer.csv"]))
@@ -128,16 +128,13 @@ def _sounds(files: dict[str, Table]) -> str:
     ])  # fmt: skip
 
 
-def _examples(findings: Findings, table: Table) -> str:
-    pictures_of = dict.fromkeys(example.picture for example in findings.examples)
+def _examples(table: Table) -> str:
     return "\n\n".join([
         "### Examples",
-        "Clips moved over the nearest boundary by sound, as far as it takes for 16 bits to hold them there, "
-        "the first of each class that can be; the last column is the least change of their features "
-        "instead. The command leaves the sounds to listen to in `runs/robustness-sounds`: clip, "
-        "perturbation (turned up), result.",
+        "Clips moved across the nearest decision boundary by sound, as far as 16 bits need, the first of "
+        "each class for which that is possible. The command writes them to `runs/robustness-sounds`: clip, "
+        "amplified perturbation and result as WAV, and spectrograms beside the least change of the features.",
         table.markdown(),
-        *(f"![Clip, perturbation, result]({name})" for name in pictures_of),
     ])  # fmt: skip
 
 

@@ -21,6 +21,7 @@ from training.robustness.page.hardening import HardenedPair, Side, is_hardened, 
 from training.robustness.played.alerts import Alerted
 from training.robustness.played.examples import Example
 from training.robustness.played.transfer import Transferred
+from training.robustness.records import PARTS
 from training.robustness.targets.planted import MARGINS_DB
 from training.scoring.intervals import Interval
 from training.scoring.statistics import Figures
@@ -66,7 +67,7 @@ def gather(folder: Path) -> Findings:
     ------
     DataError : there are none, or one is damaged
     """
-    if not any(records.is_current(path) for path in folder.glob("*/*.json")):
+    if not any(_rows(folder / part) for part in PARTS):
         raise DataError(f"{folder}: holds no findings; run an analysis first")
     every = [Pushed(**row) for row in _rows(folder / "features")]
     pushed = tuple(found for found in every if found.model not in MARGINS_DB)
@@ -86,10 +87,10 @@ def gather(folder: Path) -> Findings:
 
 
 def _costs(folder: Path) -> Iterator[tuple[str, RunTime]]:
-    for path in sorted(folder.glob("*/*.json")):
-        took = records.read(path).time if records.is_current(path) else None
-        if took is not None:
-            yield path.parent.name, took
+    for part in PARTS:
+        for record in records.read_all(folder / part).values():
+            if record.time is not None:
+                yield part, record.time
 
 
 def _finding(row: Mapping[str, Any]) -> Finding:
@@ -123,8 +124,7 @@ def _shared(*sides: Side) -> bool:
 
 
 def _rows(folder: Path) -> list[dict[str, Any]]:
-    paths = (path for path in sorted(folder.glob("*.json")) if records.is_current(path))
-    return [dict(row) for path in paths for row in records.read(path).rows]
+    return [dict(row) for record in records.read_all(folder).values() for row in record.rows]
 
 
 def _once(found: Iterable[Transferred]) -> tuple[Transferred, ...]:

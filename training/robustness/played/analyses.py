@@ -276,7 +276,7 @@ def examples(plan: AnalysisPlan) -> list[Work]:
 
 
 def _example_run(plan: AnalysisPlan, job: Job) -> Found:
-    return lambda say: make_examples(_target(plan, job, say), plan.out, plan.sounds, say)
+    return lambda say: make_examples(_target(plan, job, say), plan.sounds, say)
 
 
 def _target(plan: AnalysisPlan, job: Job, say: Progress, clips: int | None = None) -> Target:

@@ -37,7 +37,7 @@ class Example:
     taken_for : what the network takes the result for
     snr_db : how far the perturbation lies under the clip
     rms_db, max_db : of the least change of the clip's features, which is another attack
-    picture : file beside the page; sounds : files, of the clip, the perturbation turned up, the result
+    picture : file of the spectrograms; sounds : files, of the clip, the perturbation turned up, the result
     """
 
     model: str
@@ -52,8 +52,8 @@ class Example:
     sounds: tuple[str, ...]
 
 
-def examples(target: Target, pictures: Path, files: Path, say: Progress) -> list[Example]:
-    """Make pictures in the one folder and sounds in the other."""
+def examples(target: Target, files: Path, say: Progress) -> list[Example]:
+    """Write sounds and their spectrograms into a folder; both hold recordings."""
     heard = heard_by(target)
     say(f"{target.job}: examples")
     found_by_row = _fooled(target, heard)
@@ -72,8 +72,8 @@ def examples(target: Target, pictures: Path, files: Path, say: Progress) -> list
         for clip, guess, snr in zip(clips, guesses, snr_db(sounds, results), strict=True)
     ]
     name = re.sub(r"[^\w]+", "-", f"examples-{target.job.model}") + ".png"
-    pictures.mkdir(parents=True, exist_ok=True)
-    _picture([*shown, changes], titles).savefig(pictures / name, dpi=80, metadata={"Software": None})
+    files.mkdir(parents=True, exist_ok=True)
+    _picture([*shown, changes], titles).savefig(files / name, dpi=80, metadata={"Software": None})
     found = []
     for i, clip in enumerate(clips):
         written = _write(files / target.job.model / clip.path.stem, sounds[i], results[i])

@@ -1,0 +1,97 @@
+"""``sound-training pages``: every page of results again, from records alone."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from training.base.report import Report
+
+RESULTS = Path("docs/results")
+
+
+@dataclass(frozen=True)
+class Page:
+    """A page under docs/results.
+
+    compose : makes the page of a folder from the records in it
+    records : folders of records below the page's, each collected into a file
+    """
+
+    folder: str
+    compose: Callable[[Path], Report]
+    records: tuple[str, ...] = ("records",)
+
+
+def _comparison(folder: Path) -> Report:
+    from training.cli.study.compare import REFERENCE
+    from training.records.jobs import read_all
+    from training.study.compare.gather import gather
+    from training.study.compare.page import compose
+
+    return compose(gather(read_all(folder / "records")), REFERENCE)
+
+
+def _ablation(folder: Path) -> Report:
+    from training.records.jobs import read_all
+    from training.study.ablation import compose
+
+    return compose(read_all(folder / "records"))
+
+
+def _robustness(folder: Path) -> Report:
+    from training.cli.robustness import GUIDE
+    from training.robustness.page.compose import compose
+    from training.robustness.page.gather import gather
+
+    return compose(gather(folder / "records"), os.path.relpath(GUIDE, folder))
+
+
+def _streams(folder: Path) -> Report:
+    from training.cli.stream_eval import pooled_page
+
+    return pooled_page(tuple(folder / name for name in FOLDS))
+
+
+FOLDS = ("fold1", "fold2", "fold3")
+PAGES = (
+    Page("study", _comparison),
+    Page("study/ablation", _ablation),
+    Page("esc10", _comparison),
+    Page("stream-eval", _streams, tuple(f"{fold}/records" for fold in FOLDS)),
+    Page("robustness", _robustness),
+)
+
+
+@click.command()
+@click.argument("names", nargs=-1, metavar="[PAGE]...")
+def pages(names: tuple[str, ...]) -> None:
+    """Make every page, table and picture under docs/results again, from records alone.
+
+    Records that runs have left there, one file each, are first collected into one file per subject. Needs
+    neither recordings nor models; the same records give the same bytes.
+
+    \b
+    Examples:
+      sound-training pages
+      sound-training pages study robustness
+    """
+    from training.base.report import write
+    from training.records.archive import collect
+
+    known = {page.folder: page for page in PAGES}
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        raise click.BadParameter(f"{unknown[0]!r} is no page; choose from {', '.join(known)}")
+    for page in (known[name] for name in names or known):
+        folder = RESULTS / page.folder
+        for records in page.records:
+            collect(folder / records)
+        write(page.compose(folder), folder)
+        click.echo(str(folder / "README.md"))
