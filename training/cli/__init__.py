@@ -34,11 +34,6 @@ _COMMANDS = {
     "compare": ("training.cli.study.compare", "compare", "Put all models side by side, from their records."),
     "adapter": ("training.cli.adapter", "adapter", "Fit and calibrate a head on YAMNet's embedding."),
     "default": ("training.cli.default", "default", "Train, calibrate and package the model that ships."),
-    "default-ablation": (
-        "training.cli.default_ablation",
-        "default_ablation",
-        "Measure what each part of its recipe brings.",
-    ),
     "free": ("training.cli.free", "free", "Package mn04 as it is, with thresholds from free recordings."),
     "own": ("training.cli.own", "own", "Make a model of your own sounds, a folder per class."),
     "export": ("training.cli.export", "export", "Convert a trained model to its forms, each checked."),

@@ -12,12 +12,12 @@ import pytest
 from scored import random_record
 
 from training.errors import DataError
-from training.recipes.ablation.records import ABLATIONS
+from training.records.archive import texts
 from training.records.envelope import Key, plain
 from training.records.jobs import JOBS, JobRecord, job_key
 from training.records.store import Codec, Store, envelope_of
 from training.robustness.records import FINDINGS
-from training.stream_eval.records import STREAMS
+from training.stream_eval.records import STREAMS, THRESHOLDS
 
 RESULTS = Path(__file__).parents[3] / "docs" / "results"
 
@@ -87,13 +87,8 @@ def test_plain_values_are_those_that_json_gives_back() -> None:
     assert plain({"figure": float("nan"), "other": 0.123456}, digits=3) == {"figure": None, "other": 0.123}
 
 
-def kept(folder: str) -> list[Path]:
-    return sorted((RESULTS / folder).rglob("*.json"))
-
-
 KINDS: Mapping[str, Codec[Any]] = {
     "study/records": JOBS,
-    "default/ablation/records/honest": ABLATIONS,
     "robustness/records/alerts": FINDINGS,
     "stream-eval/fold1/records": STREAMS,
 }
@@ -102,10 +97,10 @@ KINDS: Mapping[str, Codec[Any]] = {
 @pytest.mark.parametrize("folder", KINDS)
 def test_a_record_of_before_the_envelope_says_the_same_once_it_has_one(folder: str) -> None:
     codec = KINDS[folder]
-    paths = [path for path in kept(folder) if "thresholds" not in path.name][:6]
-    assert paths
-    for path in paths:
-        before = envelope_of(path.read_text(encoding="utf-8"), codec)
+    found = [content for name, content in texts(RESULTS / folder).items() if name != THRESHOLDS][:6]
+    assert found
+    for content in found:
+        before = envelope_of(content, codec)
         written = codec.pack(codec.unpack(before)).to_json()
         after = envelope_of(written, codec)
         assert codec.decisive(after.key) == codec.decisive(before.key)
