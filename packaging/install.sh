@@ -51,7 +51,7 @@ install_program() {
   find "$prefix" -mindepth 1 -maxdepth 1 -name 'release-*' ! -path "$new" -exec rm -rf {} +
   ln -sf "$prefix/current/bin/sound-monitor" "$bin/sound-monitor"
   [ -e "$config/config.yaml" ] || cp "$clone/config.yaml" "$config/config.yaml"
-  say "installed $("$bin/sound-monitor" --version) as $bin/sound-monitor, config in $config/config.yaml"
+  say "installed $("$bin/sound-monitor" --version | head -1) as $bin/sound-monitor, config in $config/config.yaml"
 }
 
 # The system's service runs under a user that owns nothing but its history.

@@ -40,8 +40,14 @@ class _Commands(LateGroup):
 def _print_version(ctx: click.Context, _: click.Parameter, value: bool) -> None:
     if value:
         from monitor import __version__
+        from monitor.model.package import read_package
+        from monitor.model.runtime import installed_runtime
+        from monitor.stream.assembly import SHIPPED_MODEL
 
-        click.echo(__version__)
+        card = read_package(SHIPPED_MODEL).card
+        click.echo(f"sound-monitor {__version__}")
+        click.echo(f"model {card.name} {card.version}" if card else "model without a card")
+        click.echo(f"runtime {installed_runtime() or 'none; pip install ai-edge-litert'}")
         ctx.exit()
 
 
@@ -56,7 +62,7 @@ def _print_version(ctx: click.Context, _: click.Parameter, value: bool) -> None:
     is_eager=True,
     expose_value=False,
     callback=_print_version,
-    help="Show the version and exit.",
+    help="Show the versions of program, shipped model and runtime, and exit.",
 )
 def cli() -> None:
     """Listens, recognises urban sounds and publishes them as events over MQTT."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Sequence
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,18 @@ RUNTIMES = {
     "tensorflow": "tensorflow.lite.python.interpreter",
 }
 """Module of each runtime's Interpreter, in order of preference."""
+
+_DISTRIBUTIONS = ("ai-edge-litert", "tflite-runtime", "tensorflow")
+
+
+def installed_runtime() -> str:
+    """Return name and version of the runtime that ``auto`` takes, unloaded; empty if there is none."""
+    for distribution in _DISTRIBUTIONS:
+        try:
+            return f"{distribution} {metadata.version(distribution)}"
+        except metadata.PackageNotFoundError:
+            continue
+    return ""
 
 
 class Runtime:
