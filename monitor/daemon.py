@@ -89,7 +89,7 @@ def run(
         listening = Listening(
             open_source,
             _Streams(node_name(config), delivery.next_seq, vitals, notices),
-            (delivery, audience, *page),
+            (delivery, audience, *page, *stack.enter_context(_push(config))),
             vitals,
             stop,
             waits=audio.wait and audio.source == "microphone",
@@ -117,6 +117,20 @@ def _notices(assembly: Assembly, outbox: Outbox) -> Notices:
     for record in (event.record for event in reversed(stored)):
         notices.remember(record, parse_utc(record.start))
     return notices
+
+
+@contextmanager
+def _push(config: Config) -> Iterator[tuple[Listener, ...]]:
+    """Push notices if config names where to."""
+    push = config.settings.notices.push
+    if not push.urls:
+        yield ()
+        return
+    from monitor.service.push import Push, apprise_sender
+
+    send = apprise_sender(push.urls, config.where("notices", "push", "urls"))
+    with closing(Push(send, push.title, push.body)) as pushing:
+        yield (pushing,)
 
 
 @contextmanager

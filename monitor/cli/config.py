@@ -59,6 +59,7 @@ def _masked(loaded: Config) -> dict[str, object]:
     values["node"] = node_name(loaded)
     values["history"]["path"] = str(loaded.settings.history_path)
     values["audio"]["source"] = masked(values["audio"]["source"])
+    values["notices"]["push"]["urls"] = ["***" for _ in values["notices"]["push"]["urls"]]
     if values["mqtt"]["password"] is not None:
         values["mqtt"]["password"] = "***"
     return values

@@ -231,7 +231,7 @@ def _explain(error: ValidationError, lines: dict[KeyPath, str], path: Path) -> s
     # Each branch of a union says what it would take.
     branches = [e for e in errors if _written(tuple(map(str, e["loc"])), lines) == key]
     message = " or ".join(dict.fromkeys(_message(branch) for branch in branches))
-    hidden = isinstance(first["input"], dict | Settings) or "password" in key[-1]
+    hidden = isinstance(first["input"], dict | Settings) or "password" in key[-1] or "urls" in key
     shown = "" if hidden else f" is {first['input']!r}"
     return f"{_where(key, lines, path)}{shown}: {message}"
 

@@ -40,6 +40,16 @@ class NoticeGroup(NoticePolicy):
         return {"labels": values} if isinstance(values, list) else values
 
 
+class Push(Section):
+    urls: list[Annotated[str, Field(min_length=1)]] = Field(
+        default_factory=list,
+        description="addresses as Apprise writes them (extra: notify); prefer ${ENV}",
+        repr=False,
+    )
+    title: str = Field("$label at $node", description="template; also $start, $duration_s, $score")
+    body: str = Field("$level_dbfs dBFS, $over_background_db dB over background", description="template")
+
+
 class Notices(Section):
     quiet_hours: QuietHours = Field(
         "off", description="22:00-07:00 on this machine's clock, dark (from sunset to sunrise), or off"
@@ -52,6 +62,7 @@ class Notices(Section):
     groups: dict[str, NoticeGroup] = Field(
         default_factory=dict, description="labels that share one policy, topic and entity"
     )
+    push: Push = Push()
 
     @model_validator(mode="after")
     def _fits(self) -> Notices:

@@ -176,6 +176,8 @@ def test_a_secret_is_never_shown(file: Path, monkeypatch: pytest.MonkeyPatch) ->
         'mqtt: {password: "${SOUND_SECRET}"}\n',
         "mqtt:\n  password: [hunter2]\n",
         "mqtt: {password: hunter2, prot: 3}\n",
+        "notices: {push: {urls: ntfys://hunter2}}\n",
+        "notices: {push: {urls: [{a: hunter2}]}}\n",
     ):
         assert "hunter2" not in refusal(file, text)
     assert "hunter2" not in refusal(file, "", "mqtt.password=hunter2")
