@@ -53,7 +53,7 @@ def _parts(context: click.Context, option: click.Parameter, text: str) -> tuple[
     help=f"Clips of each fold, the same for every model; 0: all.  [default: {_CLIPS}; quick: {_QUICK_CLIPS}]",
 )  # fmt: skip
 @click.option(
-    "--package", "packages", multiple=True, default=("models/urban-sounds.tflite",), show_default=True,
+    "--package", "packages", multiple=True, default=("models/urban-sounds-0.6.0.tflite",), show_default=True,
     type=click.Path(path_type=Path, exists=True), help="A package that ships; may be given several times.",
 )  # fmt: skip
 @click.option(
@@ -88,7 +88,7 @@ def robustness(
     Examples:
       sound-training robustness --quick
       sound-training robustness --models cnn,compact --folds 1,2 --parts features
-      sound-training robustness --models '' --package models/urban-sounds.tflite --parts everyday
+      sound-training robustness --models '' --package models/urban-sounds-0.6.0.tflite --parts everyday
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     from training.base.report import write

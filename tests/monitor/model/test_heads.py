@@ -169,7 +169,7 @@ def test_a_sound_that_cannot_be_is_refused_in_a_line(path: Path, sounds: str, ex
 
 def test_a_model_without_sounds_says_so() -> None:
     with pytest.raises(ConfigError, match=r"events\.sounds: model urban-sounds has no sounds"):
-        assemble(load_config(None, ("events.sounds=[knock]",)))
+        assemble(load_config(None, ("model.path=models/urban-sounds-0.6.0.tflite", "events.sounds=[knock]")))
 
 
 BAD_CARDS = {

@@ -23,7 +23,7 @@ from training.robustness.played.backgrounds import (
     waveforms,
 )
 
-SHIPPED = Path(__file__).parents[3] / "models" / "urban-sounds.tflite"
+SHIPPED = Path(__file__).parents[3] / "models" / "urban-sounds-0.6.0.tflite"
 KINDS = ("street", "speech")
 
 

@@ -135,7 +135,7 @@ def test_the_chosen_clips_do_not_depend_on_the_order_of_the_table(panel: FoldSub
 
 
 def test_the_shipped_package_is_heard_as_the_daemon_runs_it() -> None:
-    shipped = of_package(Path(__file__).parents[3] / "models" / "urban-sounds.tflite")
+    shipped = of_package(Path(__file__).parents[3] / "models" / "urban-sounds-0.6.0.tflite")
     long, short = shipped.hear([np.tile(TONE, 4), TONE[: RATE // 4]])
     assert long.shape == short.shape == (len(CLASSES),)
     assert np.isfinite(long).all()

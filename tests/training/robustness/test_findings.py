@@ -232,7 +232,7 @@ def test_the_command_attacks_makes_a_page_and_goes_on_where_it_stopped(
     assert ran.exit_code == 0, ran.stderr
     kept = {path: path.stat().st_mtime_ns for path in (out / "records").rglob("*.json")}
     attacked = "compact~epochs=1-fold1-seed0"
-    shipped = named(Path("models/urban-sounds.tflite"))
+    shipped = named(Path("models/urban-sounds-0.6.0.tflite"))
     assert sorted(f"{path.parent.name}/{path.stem}" for path in kept) == [
         f"alerts/{shipped} from {attacked}", "everyday/compact~epochs=1", f"examples/{attacked}",
         "features/cnn~epochs=1-fold1-seed0", f"features/{attacked}", "features/planted robust",

@@ -26,7 +26,7 @@ _FRAME_S = 0.01
 
 BUDGETS: Mapping[ProfileName, Budget] = {
     "quiet": Budget(
-        alarms_per_hour=1.0, speech=False, margin=1.0, share_of_others=0.006, least_enter=0.3,
+        alarms_per_hour=1.0, speech=False, margin=0.3, share_of_others=0.006, least_enter=0.3,
         cooldown_s=2.0, least_heard=0.0, never_silent=True,
     ),
     "sensitive": Budget(
