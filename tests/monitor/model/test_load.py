@@ -65,11 +65,11 @@ def test_a_weight_of_the_shipped_model_that_is_not_finite_is_found(tmp_path: Pat
     data = SHIPPED_MODEL.read_bytes()
     model = tfl.Model.GetRootAsModel(data, 0)
     tensors = [model.Subgraphs(0).Tensors(i) for i in range(model.Subgraphs(0).TensorsLength())]
-    weights = [model.Buffers(t.Buffer()) for t in tensors if t.Type() == tfl.TensorType.FLOAT32]
+    weights = [model.Buffers(t.Buffer()) for t in tensors if t.Type() == tfl.TensorType.FLOAT16]
     largest = sorted((w for w in weights if w.DataLength()), key=lambda w: -w.DataLength())[tensor]
-    at = data.index(largest.DataAsNumpy().tobytes()) + largest.DataLength() // 2 // 4 * 4
+    at = data.index(largest.DataAsNumpy().tobytes()) + largest.DataLength() // 2 // 2 * 2
     path = tmp_path / "bad.tflite"
-    path.write_bytes(data[:at] + np.float32(np.nan).tobytes() + data[at + 4 :])
+    path.write_bytes(data[:at] + np.float16(np.nan).tobytes() + data[at + 2 :])
     assert "values that are not finite" in refusal(path)
 
 

@@ -82,7 +82,7 @@ def test_what_is_written_is_read_and_the_same_bytes_come_again(path: Path) -> No
 def test_the_shipped_package_is_read_and_written_to_the_same_bytes(path: Path) -> None:
     package = read_package(SHIPPED_MODEL)
     assert package.card is not None
-    write_package(path, package.flatbuffer, package.labels, package.card)
+    write_package(path, package.flatbuffer, package.labels, package.card, package.sounds)
     assert path.read_bytes() == SHIPPED_MODEL.read_bytes()
 
 
@@ -301,6 +301,6 @@ def test_the_shipped_card_names_its_licences_and_every_figures_origin() -> None:
     assert shipped.card.data_licences
     assert shipped.card.quality
     assert all(figure.command and figure.data and figure.fold for figure in shipped.card.quality)
-    assert shipped.card.front_end.kind == "log-mel"
+    assert shipped.card.front_end.kind == "kaldi-log-mel"
     assert shipped.card.front_end.matrix_sha256
     assert np.prod((shipped.card.front_end.frames, shipped.card.front_end.hop)) == shipped.card.window

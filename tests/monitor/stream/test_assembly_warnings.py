@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from monitor.config.load import load_config
-from monitor.model.card import Card
 from monitor.model.package import read_package, write_package
 from monitor.stream.assembly import SHIPPED_MODEL, assemble
 
@@ -22,7 +21,9 @@ def doubtful_model(tmp_path: Path) -> Path:
     values = package.card.model_dump(mode="json", by_alias=True)
     values["classes"]["siren"] = {"shortest_s": 2.0, "profiles": {"quiet": DOUBTFUL}}
     path = tmp_path / "doubtful.tflite"
-    write_package(path, package.flatbuffer, package.labels, Card.model_validate(values))
+    write_package(
+        path, package.flatbuffer, package.labels, type(package.card).model_validate(values), package.sounds
+    )
     return path
 
 

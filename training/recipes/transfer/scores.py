@@ -108,12 +108,12 @@ def supported(raw: Raw, supports: Mapping[str, Support]) -> Scored:
 def _support(label: str, head: Floats, audioset: Floats, targets: Floats) -> Support:
     """The regression with both inputs, or with one where the other's weight would be negative."""
     inputs = np.stack([head, audioset], axis=1).astype(np.float64)
-    for used in ([0, 1], [0], [1]):
+    weights, used = np.full(2, -1.0), [0, 1]
+    while (weights < 0).any():
         weights = np.zeros(2)
         fitted = _logistic_regression(inputs[:, used], targets.astype(np.float64))
-        weights[used] = fitted[1:]
-        if (weights >= 0).all():
-            break
+        weights[used] = fitted[1:] if len(used) > 1 else np.maximum(fitted[1:], 0.0)
+        used = [int(weights.argmax())]
     head_weight, audioset_weight, bias = (float(round(value, 4)) for value in (*weights, fitted[0]))
     return Support(labels=AUDIOSET_LABELS[label], head=head_weight, weight=audioset_weight, bias=bias)
 
