@@ -33,7 +33,7 @@ def doubtful_model(tmp_path: Path) -> Path:
         ([], False),
         (["events.classes.siren.cooldown_s=60"], False),
         (["events.classes.siren.attack_s=1.4"], True),
-        (["events.defaults.smoothing_s=0.7"], True),
+        (["events.defaults.smoothing_s=1.4"], True),
     ],
 )
 def test_a_warning_is_for_what_the_user_wrote(doubtful_model, caplog, written, warned):
