@@ -44,6 +44,7 @@ BELOW: dict[str, set[str]] = {
     },
     "history": {"clock", "delivery", "errors", "level", "listeners", "records", "settings", "tuning"},
     "web": {"clock", "delivery", "errors", "events", "history", "listeners", "records", "settings"},
+    "teaching": {"tuning"},
     "control": {"clock", "config", "delivery", "errors", "events", "model", "stream"},
     "service": {
         "config", "control", "delivery", "errors", "events", "health", "history", "level", "listeners",

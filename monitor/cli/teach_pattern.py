@@ -14,7 +14,7 @@ _LONGEST_S = 120.0
 @click.option("--pattern", "label", required=True, metavar="LABEL", help="Name of the pattern's events.")
 @click.argument("recording", type=click.Path(path_type=Path))
 @click.option("--debug", is_flag=True, help="Show tracebacks of errors.")
-def teach_command(label: str, recording: Path, debug: bool) -> None:
+def pattern_command(label: str, recording: Path, debug: bool) -> None:
     """Read the rhythm of a tone off a recording and print the lines for config.yaml.
 
     The recording holds two groups of beeps at least, or four regular beeps, and little else; what

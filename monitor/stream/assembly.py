@@ -26,6 +26,7 @@ from monitor.model.card import ClassCard
 from monitor.model.classifier import OnInference
 from monitor.model.heads import Head
 from monitor.model.load import LoadedModel, ThirdParty, load_model
+from monitor.model.taught import heads_folder, load_taught
 from monitor.patterns.detector import PatternScores
 from monitor.patterns.spec import CO_ALARM, SMOKE_ALARM, Pattern
 from monitor.pipeline import Pipeline, StreamParts
@@ -164,6 +165,8 @@ def assemble(config: Config, model: LoadedModel | None = None) -> Assembly:
     model = model or load_configured_model(config)
     sounds = resolve_sounds(config, model)
     heads: tuple[Head, ...] = () if sounds is None else (sounds,)
+    taken = () if sounds is None else sounds.labels
+    heads += load_taught(heads_folder(config.settings.history_path), model, taken)
     known = class_cards(model.card, heads)
     patterns = resolve_patterns(config, model.card.sample_rate, (*model.labels, *known))
     tracked = resolve_classes(config, model.card, heads, pattern_cards(patterns))

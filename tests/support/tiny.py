@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import flatbuffers
@@ -103,16 +103,18 @@ def multi_head_card(**changes: Any) -> MultiHeadCard:
     return MultiHeadCard.model_validate({**values, **changes})
 
 
-def multi_head_model(outputs: Sequence[str] = ("embedding", "classes", "sounds")) -> bytes:
-    """A model of a dense layer for each of :data:`HEADS` that is named, its outputs in this order."""
+def multi_head_model(
+    outputs: Sequence[str] = ("embedding", "classes", "sounds"), weights: Mapping[str, np.ndarray] = HEADS
+) -> bytes:
+    """A model of a dense layer for each of the weights that is named, its outputs in this order."""
     builder = _ModelBuilder()
     given = builder.tensor("in", (1, WINDOW))
     results = []
     for name in outputs:
-        weights = HEADS[name]
-        matrix = builder.tensor(f"{name} weights", weights.shape, data=weights)
-        bias = builder.tensor(f"{name} bias", (len(weights),), data=np.zeros(len(weights)))
-        results.append(builder.tensor(name, (1, len(weights))))
+        layer = weights[name]
+        matrix = builder.tensor(f"{name} weights", layer.shape, data=layer)
+        bias = builder.tensor(f"{name} bias", (len(layer),), data=np.zeros(len(layer)))
+        results.append(builder.tensor(name, (1, len(layer))))
         builder.operator("FULLY_CONNECTED", [given, matrix, bias], results[-1])
     return builder.build([given], results)
 

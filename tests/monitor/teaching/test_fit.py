@@ -1,0 +1,104 @@
+"""A taught head finds what it was shown and keeps to the alarms that it was allowed."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from monitor.teaching.fit import Taught, shrunk_covariance, teach, threshold_for
+
+SIZE, HOP_S = 24, 0.5
+HOUR = round(3600 / HOP_S)
+
+
+def world(seed: int) -> np.random.Generator:
+    return np.random.default_rng(seed)
+
+
+MIXING = world(1).normal(size=(SIZE, SIZE)).astype(np.float32)
+SOUND = 6.0 * MIXING[0] / np.linalg.norm(MIXING[0])
+
+
+def background(seed: int, rows: int) -> np.ndarray:
+    return world(seed).normal(size=(rows, SIZE)).astype(np.float32) @ MIXING
+
+
+def example(seed: int, rows: int = 6, apart: float = 3.0) -> np.ndarray:
+    return background(seed, rows) * 0.3 + np.float32(apart) * SOUND
+
+
+def taught(apart: float = 3.0, alarms_a_day: float = 24.0) -> Taught:
+    examples = [example(seed, apart=apart) for seed in range(5)]
+    beside = [background(100 + seed, HOUR // 4) for seed in range(8)]
+    return teach(examples, beside, hop_s=HOP_S, alarms_a_day=alarms_a_day)
+
+
+def logits(head: Taught, rows: np.ndarray) -> np.ndarray:
+    return rows @ head.weights + head.bias
+
+
+def test_it_finds_new_recordings_of_the_sound() -> None:
+    head = taught()
+    assert head.recall == 1.0
+    assert all(logits(head, example(seed)).max() > 0 for seed in range(50, 70))
+
+
+def test_a_sound_that_is_in_the_background_everywhere_is_not_promised() -> None:
+    assert taught(apart=0.0).recall < 0.5
+
+
+def test_the_alarms_on_a_background_that_it_has_not_seen_are_about_those_allowed() -> None:
+    head = taught(alarms_a_day=48.0)
+    fresh = [logits(head, background(1000 + seed, HOUR)) for seed in range(20)]
+    alarms = sum(int((np.maximum.reduceat(one, np.arange(0, len(one), 4)) > 0).sum()) for one in fresh)
+    assert 0.4 * 40 < alarms < 2.5 * 40
+    assert head.low <= 48.0 <= head.high
+    assert head.background_hours == pytest.approx(2.0)
+
+
+def test_fewer_alarms_than_the_background_can_show_put_the_threshold_above_all_of_it() -> None:
+    rare, common = taught(alarms_a_day=0.1), taught(alarms_a_day=240.0)
+    assert rare.alarms_a_day == 0.0
+    assert rare.high > 0.1
+    assert rare.bias < common.bias
+
+
+def test_moving_and_stretching_the_embedding_changes_nothing() -> None:
+    examples = [example(seed) for seed in range(5)]
+    beside = [background(100 + seed, 2000) for seed in range(4)]
+    plain = teach(examples, beside, hop_s=HOP_S, alarms_a_day=24.0)
+    moved = teach([8 * e + 1 for e in examples], [8 * b + 1 for b in beside], hop_s=HOP_S, alarms_a_day=24.0)
+    np.testing.assert_allclose(
+        logits(moved, 8 * examples[0] + 1), logits(plain, examples[0]), rtol=1e-2, atol=1e-2
+    )
+
+
+def test_too_little_to_learn_from_is_refused() -> None:
+    with pytest.raises(ValueError, match="two examples"):
+        teach([example(1)], [background(2, 2000)], hop_s=HOP_S, alarms_a_day=1.0)
+    with pytest.raises(ValueError, match="a minute of background"):
+        teach([example(1), example(2)], [background(2, 20)], hop_s=HOP_S, alarms_a_day=1.0)
+
+
+def test_a_covariance_of_many_rows_is_hardly_shrunk_and_of_few_it_can_be_inverted() -> None:
+    many = background(1, 50_000)
+    many -= many.mean(0)
+    np.testing.assert_allclose(shrunk_covariance(many), many.T @ many / len(many), rtol=0.05, atol=0.5)
+    few = background(2, 5)
+    assert np.linalg.cond(shrunk_covariance(few - few.mean(0))) < 1e6
+
+
+@given(
+    st.lists(st.floats(-3, 6), min_size=20, max_size=60, unique=True),
+    st.floats(0.01, 15),
+    st.floats(1.0, 3.0),
+)
+def test_more_alarms_allowed_never_raise_the_threshold_and_whole_numbers_are_kept(
+    peaks: list[float], alarms: float, more: float
+) -> None:
+    values = np.array(peaks)
+    assert threshold_for(values, alarms * more) <= threshold_for(values, alarms)
+    if alarms >= 1:
+        assert (values >= threshold_for(values, alarms)).sum() == int(alarms)
