@@ -164,13 +164,15 @@ def threshold_for(peaks: Values, alarms: float) -> float:
     descending = np.sort(peaks)[::-1]
     count = min(len(descending), max(_LEAST_TAIL, round(_TAIL * len(descending))))
     whole = int(alarms)
-    if 1 <= whole < len(descending):
+    if whole >= len(descending):
+        return float(descending[-1])
+    if whole >= 1:
         # Between two peaks: neither rounding nor the next runtime tips it.
         return float((descending[whole - 1] + descending[whole]) / 2)
     base = float(descending[count - 1])
     mean_excess = float((descending[:count] - base).mean())
     tail = base + mean_excess * float(np.log(count / max(alarms, 1e-9)))
-    return max(tail, float(descending[0]) + 1e-3) if alarms < 1 else tail
+    return max(tail, float(descending[0]) + 1e-3)
 
 
 def _peaks(scores: Values, hop_s: float) -> Values:
