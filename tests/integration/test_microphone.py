@@ -212,7 +212,7 @@ def test_a_stream_that_can_never_be_closed_is_left_behind(
         hears_again(pulse, tmp_path)
         # Stands for a list that was made when the device was not there.
         monkeypatch.setattr("monitor.sources.microphone._inputs", lambda _: ())
-        with pytest.raises(DriverStuck, match="start sound-monitor again"):
+        with pytest.raises(DriverStuck, match="restart sound-monitor"):
             open_microphone()
     finally:
         stuck.freed.set()
@@ -272,7 +272,7 @@ def test_a_device_that_knows_one_rate_only_is_opened_at_it(
 
 
 def test_an_unknown_device_is_answered_with_the_names_that_exist(pulse: PulseServer) -> None:
-    with pytest.raises(DeviceNotFound, match=r"'Blue Yeti': not there.*'pulse'.*'default'"):
+    with pytest.raises(DeviceNotFound, match=r"'Blue Yeti': not found.*'pulse'.*'default'"):
         open_microphone("Blue Yeti")
 
 
