@@ -35,10 +35,14 @@ def _seeds(_: click.Context, __: click.Parameter, text: str) -> tuple[int, ...]:
     "--cache", default=".cache/features", show_default=True, type=click.Path(path_type=Path),
     help="Folder of mel power, mixtures and streams: 4 GB.",
 )  # fmt: skip
+@click.option(
+    "--manifest", default="docs/results/default/manifest/background.csv", show_default=True,
+    type=click.Path(path_type=Path), help="Source and licence of each background.",
+)  # fmt: skip
 @click.option("--jobs", default=2, show_default=True, type=click.IntRange(1), help="Processes.")
 def default(
     data: Path | None, folds: tuple[int, ...], seeds: tuple[int, ...], without_esc: bool, model_version: str,
-    models: Path, records: Path, runs: Path, cache: Path, jobs: int,
+    models: Path, records: Path, runs: Path, cache: Path, manifest: Path, jobs: int,
 ) -> None:  # fmt: skip
     """Train, calibrate, test and package the model that ships.
 
@@ -53,9 +57,11 @@ def default(
     """
     from training.data.corpora import data_root, load, unlabelled_sounds
     from training.export.package import NAME
+    from training.recipes.sounds.material import find_material
     from training.recipes.transfer.cross_corpus import across, write_table
     from training.recipes.transfer.make import Plan, make, workshop
     from training.recipes.transfer.report import with_quality, write_records
+    from training.recipes.transfer.sounds import add_sounds
     from training.stream_eval.judge import soundscape_figures
 
     command = "sound-training default --folds {} --seeds {}".format(
@@ -70,4 +76,6 @@ def default(
         return
     outcome = with_quality(make(plan, corpora, shop, soundscape_figures), plan)
     write_records(outcome, plan, records)
-    click.echo(str(outcome.write(models / f"{NAME}.tflite")))
+    path = outcome.write(models / f"{NAME}.tflite")
+    add_sounds(path, find_material(root, manifest), runs, lambda done: None)
+    click.echo(str(path))
