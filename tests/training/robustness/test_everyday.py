@@ -144,12 +144,12 @@ def test_the_shipped_package_is_heard_as_the_daemon_runs_it() -> None:
 def test_findings_come_back_from_their_file(panel: FoldSubjects, tmp_path: Path) -> None:
     found = findings([panel], [Disturbance(CLEAN, CLEAN, "")], [(1,)], lambda text: None)
     record = records.FindingsRecord({"clips": 6}, found, RunTime(1.0, 1.0))
-    path = Store(tmp_path, records.FINDINGS).write("everyday", record)
-    (row,) = records.read(path).rows
+    Store(tmp_path, records.FINDINGS).write("everyday", record)
+    (row,) = records.read_all(tmp_path)["everyday"].rows
     assert row["subject"] == "loudness"
     assert row["figures"]["accuracy"] == 1.0
     assert row["figures"]["background"] is None  # no such clips: not a number, which JSON cannot say
     assert isinstance(found[0], Finding)
     (tmp_path / "other.json").write_text("{}")
     with pytest.raises(DataError, match="no findings record"):
-        records.read(tmp_path / "other.json")
+        records.read_all(tmp_path)

@@ -209,7 +209,7 @@ def test_events_open_and_are_dated_as_the_monitor_does_it(
         machine = ClassMachine("dog_bark", settings, rate=RATE, next_key=lambda: 1)
         ended = 0
         for row, score in enumerate(one.scores[:, COLUMN]):
-            decision = machine.push((row + 1) * HOP, float(score), -30.0, 20.0)
+            decision = machine.push((row + 1) * HOP, float(score), one.levels[row])
             if decision is not None and decision.type == "start":
                 opened, dated = next(found)
                 assert opened == begin + row
