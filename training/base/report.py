@@ -8,7 +8,7 @@ import html
 import io
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -54,17 +54,22 @@ def _text(cell: Cell) -> str:
 
 @dataclass(frozen=True)
 class Report:
-    """A page in Markdown, the pictures it names by file, and the tables that go with it."""
+    """A page in Markdown, the pictures it names by file, and the tables that go with it.
+
+    pages : further pages in Markdown beside it, by file name
+    """
 
     markdown: str
     pictures: Mapping[str, Figure]
     tables: Mapping[str, Table]
+    pages: Mapping[str, str] = field(default_factory=dict)
 
 
 def write(report: Report, folder: Path) -> Path:
-    """Write page, pictures and tables into ``folder``; return the HTML page."""
+    """Write pages, pictures and tables into ``folder``; return the HTML page."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "README.md").write_text(report.markdown, encoding="utf-8")
+    for name, text in {"README.md": report.markdown, **report.pages}.items():
+        (folder / name).write_text(text, encoding="utf-8")
     for name, table in report.tables.items():
         (folder / name).write_text(table.csv(), encoding="utf-8")
     for name, figure in report.pictures.items():

@@ -21,7 +21,8 @@ class Page:
     """A page under docs/results.
 
     compose : makes the page of a folder from the records in it
-    records : folders of records below the page's, each collected into a file
+    records : folders of records below the page's, each collected into a file; none where one record
+        holds everything
     """
 
     folder: str
@@ -59,6 +60,18 @@ def _streams(folder: Path) -> Report:
     return pooled_page(tuple(folder / name for name in FOLDS))
 
 
+def _default(folder: Path) -> Report:
+    from training.recipes.transfer.report import compose
+
+    return compose(folder)
+
+
+def _sounds(folder: Path) -> Report:
+    from training.recipes.sounds.page import compose, read_record
+
+    return compose(read_record(folder))
+
+
 FOLDS = ("fold1", "fold2", "fold3")
 PAGES = (
     Page("study", _comparison),
@@ -66,6 +79,8 @@ PAGES = (
     Page("esc10", _comparison),
     Page("stream-eval", _streams, tuple(f"{fold}/records" for fold in FOLDS)),
     Page("robustness", _robustness),
+    Page("default", _default, ()),
+    Page("sounds", _sounds, ()),
 )
 
 

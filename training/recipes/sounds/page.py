@@ -56,7 +56,8 @@ def write_record(record: SoundsRecord, folder: Path) -> Path:
     envelope = Envelope(_KIND, key, Origin(machine(), versions(), command, None), content)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / _RECORD).write_text(envelope.to_json(), encoding="utf-8")
-    return write_page(read_record(folder), folder)
+    write(compose(read_record(folder)), folder)
+    return folder / "README.md"
 
 
 def read_record(folder: Path) -> SoundsRecord:
@@ -68,16 +69,15 @@ def read_record(folder: Path) -> SoundsRecord:
     return SoundsRecord(**values)
 
 
-def write_page(record: SoundsRecord, folder: Path) -> Path:
-    """Write ``README.md`` and its tables; return the page."""
+def compose(record: SoundsRecord) -> Report:
+    """Return the page and its tables."""
     tables = {
         "sounds.csv": table(record.sounds, "sound"),
         "free-sounds.csv": table(record.free_sounds, "sound"),
         "free-classes.csv": table(record.free_classes, "class"),
         "free-classes-esc.csv": table(record.free_classes_esc, "class"),
     }
-    write(Report(page(record), {}, tables), folder)
-    return folder / "README.md"
+    return Report(page(record), {}, tables)
 
 
 def table(report: SoundsReport, what: str) -> Table:

@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -25,6 +26,7 @@ from training.recipes.transfer.scores import supported
 from training.recipes.transfer.thresholds import BUDGETS, Rules, choose
 from training.recipes.transfer.trunk import HOP_FRAMES
 
+RECORD, PAGE = "cross-corpus.json", "cross-corpus.md"
 _AROUND_S = 2.0
 _NOISE = 1e-3
 """Amplitude of the noise around and under each recording: −60 dBFS."""
@@ -113,13 +115,20 @@ def _scenes(clips: Sequence[Clip], rate: int) -> Iterator[Scene]:
 def write_table(table: Table, command: str, folder: Path) -> None:
     """Write what was reported of each category as JSON and as a page."""
     folder.mkdir(parents=True, exist_ok=True)
-    record = {profile: [asdict(row) for row in rows] for profile, rows in table.items()}
-    (folder / "cross-corpus.json").write_text(json.dumps({"command": command, **record}, indent=1) + "\n")
+    record: dict[str, Any] = {"command": command}
+    record |= {profile: [asdict(row) for row in rows] for profile, rows in table.items()}
+    (folder / RECORD).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    (folder / PAGE).write_text(page(record), encoding="utf-8")
+
+
+def page(record: Mapping[str, Any]) -> str:
+    """Return the page, in Markdown, of what :data:`RECORD` holds."""
     parts = [
         "# A network that trained without ESC, on ESC",
-        f"Printed by `{command}`. Each recording stands alone over noise of −60 dBFS.",
+        f"Printed by `{record['command']}`. Each recording stands alone over noise of −60 dBFS.",
     ]
-    for profile, rows in table.items():
+    for profile in BUDGETS:
+        rows = [Reported(**row) for row in record[profile]]
         others = [row for row in rows if not row.label]
         raising = sum(row.any_class for row in others) / sum(row.recordings for row in others)
         parts.append(f"## `{profile}`\n\nOther sounds that raise an alarm of any class: {raising:.3f}.")
@@ -134,4 +143,4 @@ def write_table(table: Table, command: str, folder: Path) -> None:
         )  # fmt: skip
         columns = ("category", "our class", "recordings", "reported as it", "as any class", "as")
         parts.append(Grid(columns, cells).markdown())
-    (folder / "cross-corpus.md").write_text("\n\n".join(parts) + "\n", encoding="utf-8")
+    return "\n\n".join(parts) + "\n"

@@ -14,8 +14,9 @@ from monitor.model.card import ProfileName, Quality
 from monitor.tuning.poisson import interval as poisson_interval
 from training.base.atomic import atomic_write
 from training.base.provenance import machine, versions
-from training.base.report import Table
+from training.base.report import Report, Table, write
 from training.data.corpora import CLASSES
+from training.recipes.transfer import cross_corpus
 from training.recipes.transfer.make import FoldResult, Outcome, Plan
 from training.recipes.transfer.thresholds import BUDGETS, URGENT
 
@@ -131,12 +132,13 @@ def write_records(outcome: Outcome, plan: Plan, folder: Path) -> None:
         },
         "folds": [fold_record(result) for result in outcome.results],
     }
-    _write(folder / "figures.json", json.dumps(making, indent=1) + "\n")
-    write_page(folder)
+    with atomic_write(folder / "figures.json") as partial:
+        partial.write_text(json.dumps(making, indent=1) + "\n", encoding="utf-8")
+    write(compose(folder), folder)
 
 
-def write_page(folder: Path) -> None:
-    """Write README.md of the figures that are in ``folder``."""
+def compose(folder: Path) -> Report:
+    """Return the pages of the figures that are in ``folder``."""
     making = json.loads((folder / "figures.json").read_text(encoding="utf-8"))
     records = making["folds"]
     parts = [
@@ -152,10 +154,13 @@ def write_page(folder: Path) -> None:
         "the decision after the onset.",
         *(f"### `{profile}`\n\n{_classes(making, profile).markdown()}" for profile in BUDGETS),
     ]
-    across = folder / "cross-corpus.md"
+    pages, across = {}, folder / cross_corpus.RECORD
     if across.is_file():
-        parts.append("## Other corpora\n\n[A network that trained without ESC, on ESC](cross-corpus.md).")
-    _write(folder / "README.md", "\n\n".join(parts) + "\n")
+        record = json.loads(across.read_text(encoding="utf-8"))
+        pages[cross_corpus.PAGE] = cross_corpus.page(record)
+        link = f"[A network that trained without ESC, on ESC]({cross_corpus.PAGE})"
+        parts.append(f"## Other corpora\n\n{link}.")
+    return Report("\n\n".join(parts) + "\n", {}, {}, pages)
 
 
 def _clips(records: Sequence[Json]) -> Table:
@@ -189,8 +194,3 @@ def _classes(making: Json, profile: ProfileName) -> Table:
         ))  # fmt: skip
     columns = ("class", "threshold", "reported", "false alarms an hour", "delay, s", "onset F1", "segment F1")
     return Table(columns, tuple(rows))
-
-
-def _write(path: Path, text: str) -> None:
-    with atomic_write(path) as whole:
-        whole.write_text(text, encoding="utf-8")
