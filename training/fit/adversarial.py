@@ -1,8 +1,8 @@
-"""Adversarial training of networks of log-mel windows: TRADES for independent labels.
+"""Adversarial training of networks on log-mel windows: TRADES for independent labels.
 
-What is minimised is the usual loss of the clean windows and, ``beta`` times, how far the outputs
-move when a window is pushed, by no more than ``epsilon_db`` in any band of any frame, to where
-they move most. ``beta`` trades clean accuracy for robustness.
+The objective is the usual loss on clean windows plus ``beta`` times the largest divergence of the
+outputs under a perturbation bounded by ``epsilon_db`` in every time-frequency bin. ``beta`` trades
+clean accuracy for robustness.
 Reference: Zhang et al., Theoretically Principled Trade-off between Robustness and Accuracy, 2019.
 """
 
@@ -16,10 +16,10 @@ from training.fit.loop import Loss, Objective
 
 @dataclass(frozen=True)
 class Trades:
-    """How a network is hardened; ``beta`` 0: not at all.
+    """Settings of adversarial training; ``beta`` 0 disables it.
 
-    ``epsilon_db`` bounds the change of a bin in dB; ``steps`` ≥ 1 gradient steps find the worst one
-    (1 is the fast variant).
+    ``epsilon_db`` bounds the perturbation of a bin in dB; ``steps`` ≥ 1 gradient steps search for the worst
+    case (1 is the fast variant).
     """
 
     beta: float = 0.0
@@ -32,9 +32,9 @@ class Trades:
 
 
 def hardened(loss: Loss, trades: Trades, deviation_db: float) -> Objective:
-    """Return the objective; ``deviation_db`` is what a unit of the network's input is in dB.
+    """Return the adversarial objective; ``deviation_db`` is one unit of the network's input in dB.
 
-    Of a network with several outputs the first are the logits; the loss gets all of them.
+    For a network with several outputs the first are the logits; ``loss`` receives all outputs.
     """
     import tensorflow as tf
 
@@ -42,7 +42,7 @@ def hardened(loss: Loss, trades: Trades, deviation_db: float) -> Objective:
 
     def objective(model: Any, inputs: Any, targets: Any) -> tuple[Any, dict[str, Any]]:
         pushed = worst_within(model, inputs, epsilon, trades.steps)
-        # In one pass, so that batch norm learns one set of statistics for both.
+        # One pass over both, so that batch norm estimates joint statistics.
         outputs = model(tf.concat([inputs, pushed], axis=0), training=True)
         halves = zip(*(tf.split(output, 2) for output in tf.nest.flatten(outputs)), strict=True)
         clean, moved = (tf.nest.pack_sequence_as(outputs, half) for half in halves)
@@ -54,10 +54,10 @@ def hardened(loss: Loss, trades: Trades, deviation_db: float) -> Objective:
 
 
 def worst_within(model: Any, inputs: Any, epsilon: float, steps: int) -> Any:
-    """Return windows within ±``epsilon`` of ``inputs`` whose outputs differ most, by signed gradients.
+    """Return windows within ±``epsilon`` of ``inputs`` with maximal divergence, by signed gradient ascent.
 
-    The start is random, since the divergence has no gradient at the window itself; it is drawn
-    from the batch's own numbers, so that a run that was resumed draws the same.
+    The start is random because the divergence has no gradient at the window itself; it is derived from
+    the batch, so a resumed run draws the same start.
     """
     import tensorflow as tf
 
@@ -82,7 +82,7 @@ def _logits(outputs: Any) -> Any:
 
 
 def divergence(clean: Any, moved: Any) -> Any:
-    """Kullback-Leibler divergence of independent labels in nats, summed over labels, mean over windows."""
+    """Return the Kullback-Leibler divergence of independent labels in nats, a mean over windows."""
     import tensorflow as tf
 
     present = tf.nn.sigmoid(clean)

@@ -1,9 +1,9 @@
-"""What a larger network hears in mixtures of the training sounds, for a small one to learn from.
+"""The teacher of the distillation: YAMNet with its embedding as an output, and a linear head on it.
 
-YAMNet was trained on two million clips and gives each window 1024 numbers; a network that must
-predict them beside its labels learns from two folds what two folds alone cannot teach.
-The teacher has seen no label of ours. It hears waveforms of the training part alone, so what
-holds of the part (no recording of a test fold) holds of the lessons.
+YAMNet was trained on two million clips; a student that predicts its 1024-dimensional embedding
+beside the labels learns more than the labels of two folds provide. The teacher has seen none of
+our labels and processes waveforms of the training part only, so the distillation set is as free of
+test recordings as that part.
 
 Reference: Hinton, Vinyals, Dean, Distilling the Knowledge in a Neural Network, 2015.
 """
@@ -31,7 +31,7 @@ _HEAD_DECAY, _HEAD_RATE = 0.03, 0.02
 
 
 def fit_head(embedding: Floats, targets: Floats, steps: int = 400) -> Floats:
-    """Logistic regression with weight decay by gradient descent with momentum, shape (1 + 1024, labels)."""
+    """Fit logistic regression with weight decay by gradient descent, shape (1 + 1024, labels)."""
     inputs = np.concatenate([np.ones((len(embedding), 1), np.float32), embedding], axis=1)
     weights = np.zeros((inputs.shape[1], targets.shape[1]), np.float32)
     velocity = np.zeros_like(weights)
@@ -54,7 +54,8 @@ class Teacher:
 
     Raises
     ------
-    DataError : there is no such file, or it is no model with an embedding
+    DataError
+        If the file does not exist, or holds no model with an embedding.
     """
 
     def __init__(self, path: Path) -> None:
@@ -71,7 +72,7 @@ class Teacher:
         self._length = 0
 
     def looks(self, samples: Waveform) -> Floats:
-        """Return the embedding of each 0.96 s of ``samples``, every 0.48 s, shape (looks, 1024)."""
+        """Return the embedding of each 0.96 s window of ``samples``, every 0.48 s, shape (windows, 1024)."""
         if len(samples) != self._length:
             self._interpreter.resize_tensor_input(self._input, [len(samples)])
             self._interpreter.allocate_tensors()

@@ -1,9 +1,9 @@
-"""What a larger network hears in mixtures of the training sounds, for a small one to learn from.
+"""The distillation set: mixtures of training sounds with the teacher's embeddings.
 
-YAMNet was trained on two million clips and gives each window 1024 numbers; a network that must
-predict them beside its labels learns from two folds what two folds alone cannot teach.
-The teacher has seen no label of ours. It hears waveforms of the training part alone, so what
-holds of the part (no recording of a test fold) holds of the lessons.
+YAMNet was trained on two million clips; a student that predicts its 1024-dimensional embedding
+beside the labels learns more than the labels of two folds provide. The teacher has seen none of
+our labels and processes waveforms of the training part only, so the distillation set is as free of
+test recordings as that part.
 
 Reference: Hinton, Vinyals, Dean, Distilling the Knowledge in a Neural Network, 2015.
 """
@@ -36,12 +36,12 @@ from training.mixing.streams import rms
 
 _FRAME = 320
 _FAR = 4.0
-"""Deviations beyond which a number of the embedding counts as this much."""
+"""Standard deviations at which standardised embedding values are clipped."""
 
 
 @dataclass(frozen=True)
 class LessonPlan:
-    """How mixtures are drawn; probabilities 0…1, ranges in dB or as a factor of speed."""
+    """How mixtures are drawn; probabilities 0…1, ranges in dB or as speed factors."""
 
     count: int = 10_000
     negatives: float = 0.25
@@ -59,10 +59,18 @@ class LessonPlan:
 
 @dataclass(frozen=True)
 class Lessons:
-    """Windows, each with what came before it, and what the teacher heard in the window.
+    """A distillation set: windows with preceding context, and the teacher's embedding of each window.
 
-    windows : dB, shape (n, lead + frames, n_mels); targets : shape (n, labels); embedding : shape
-    (n, 1024); labelled : shape (n,), 1 where the targets are known, 0 for unlabelled sounds
+    Parameters
+    ----------
+    windows
+        Log-mel in dB, shape (n, lead + frames, n_mels).
+    targets
+        Shape (n, labels).
+    embedding
+        Shape (n, 1024).
+    labelled
+        Shape (n,); 1 where the targets are known, 0 for unlabelled sounds.
     """
 
     windows: NDArray[np.float16]
@@ -71,15 +79,14 @@ class Lessons:
     labelled: Floats
 
     def digest(self) -> str:
-        """Tells these lessons from others."""
+        """Return a digest that identifies this distillation set."""
         return hashlib.sha256(self.embedding.tobytes() + self.targets.tobytes()).hexdigest()[:12]
 
     def taught(self, share: float) -> Lessons:
-        """Standardise the embedding; take ``share`` of each target from what it says of the labels.
+        """Standardise the embedding and replace ``share`` of each target by the teacher's prediction.
 
-        A linear head on the embedding, held back by weight decay, knows what the corpus's one
-        label a clip does not: which of the other classes is in it too. It judges unlabelled
-        sounds alone.
+        The prediction comes from a regularised linear head on the embedding. It adds what a single label
+        per clip cannot express: other classes in the same clip. Unlabelled sounds get its targets alone.
         """
         heard = self.embedding.astype(np.float32)
         scaled = ((heard - heard.mean(axis=0)) / (heard.std(axis=0) + 1e-3)).clip(-_FAR, _FAR)
@@ -91,14 +98,19 @@ class Lessons:
 
 
 def joined(lessons: Sequence[Lessons]) -> Lessons:
-    """All lessons as one."""
+    """Concatenate distillation sets."""
     return Lessons(*(np.concatenate([getattr(each, f.name) for each in lessons]) for f in fields(Lessons)))
 
 
 class MixtureMaker:
-    """Draws mixtures of the part's sounds as waveforms of a window and its lead, with their labels.
+    """Draws waveform mixtures of the part's sounds, a window and its lead each, with labels.
 
-    lead, length : samples before the window, and of it
+    Parameters
+    ----------
+    lead
+        Samples before the window.
+    length
+        Samples of the window.
     """
 
     def __init__(
@@ -144,7 +156,7 @@ class MixtureMaker:
         return self._scaled(fftconvolve(mixture, response)[: len(mixture)], loudness, 0.0)
 
     def _placed(self, sound: Waveform, rng: np.random.Generator) -> tuple[Waveform, bool]:
-        """A stretch of a long sound, a short one somewhere, at a random speed; does it fill the window."""
+        """Place a sound at a random speed, long ones cropped; return it and whether it fills the window."""
         speed = self._plan.speed ** rng.uniform(-1.0, 1.0)
         whole = self._lead + self._length
         taken = int(whole * speed) + 2
@@ -178,9 +190,12 @@ def make_lessons(
     part: Part, unlabelled: Sequence[Clip], front_end: FrontEnd, lead: int, teacher: Path, plan: LessonPlan,
     faint_label: float, seed: int, tick: Tick,
 ) -> Lessons:  # fmt: skip
-    """Let the teacher hear ``plan.count`` mixtures; kept in the front end's cache.
+    """Run the teacher on ``plan.count`` mixtures; the result is kept in the front end's cache.
 
-    lead : frames before each window
+    Parameters
+    ----------
+    lead
+        Frames of context before each window.
     """
     key = cache_key(part, unlabelled, front_end, plan, faint_label, lead, seed)
     path = front_end.cache / f"mixtures-{key}.npz"

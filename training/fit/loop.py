@@ -1,8 +1,8 @@
-"""The loop over epochs that every network here is trained by, resumable after any of them.
+"""The training loop of every network here, resumable after any epoch.
 
-What has been measured is the history, a row per epoch. When to stop, which epoch to keep and
-the learning rate are functions of the history alone, and batches are functions of the epoch:
-a run that was interrupted goes on exactly as if it had not been.
+The history, one row per epoch, holds all measurements. Early stopping, the selected epoch and the
+learning rate are functions of the history alone, and batches are functions of the epoch, so an
+interrupted run resumes exactly as if it had not been interrupted.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ Objective = Callable[[Any, Any, Any], tuple[Any, Mapping[str, Any]]]
 
 
 def on_logits(loss: Loss) -> Objective:
-    """The objective of a loss that asks for no more than the logits of a training step."""
+    """Wrap a loss of logits as the objective of a training step."""
     return lambda model, inputs, targets: loss(targets, model(inputs, training=True))
 
 
@@ -41,11 +41,16 @@ def _nothing(_: Any) -> Row:
 
 @dataclass(frozen=True)
 class Course:
-    """How long a run goes and which of its epochs it yields.
+    """Length of a run and selection of its epoch.
 
-    ``measure`` looks at the model after each epoch and adds to its row; ``best_by`` names the
-    column whose least value picks the weights (None: the last epoch's); with ``patience`` the
-    run stops after so many epochs without a new least value.
+    Parameters
+    ----------
+    measure
+        Evaluates the model after each epoch and adds columns to its row of the history.
+    best_by
+        Column whose minimum selects the weights; None selects the last epoch.
+    patience
+        Stop after this many epochs without a new minimum.
     """
 
     epochs: int
@@ -55,7 +60,7 @@ class Course:
     patience: int | None = None
 
     def best(self, history: Sequence[Row]) -> int:
-        """Return the epoch to keep, from 1."""
+        """Return the epoch to keep, counted from 1."""
         if self.best_by is None:
             return len(history)
         values = [row[self.best_by] for row in history]
@@ -76,9 +81,12 @@ def optimise(
     folder: Path,
     report: Progress,
 ) -> list[Row]:
-    """Train ``model`` in place, going on from what ``folder`` holds; return the history.
+    """Train ``model`` in place, resuming from the state in ``folder``; return the history.
 
-    ``batches`` makes an epoch's (inputs, targets).
+    Parameters
+    ----------
+    batches
+        Yields the (inputs, targets) of an epoch.
     """
     optimizer.build(model.trainable_variables)
     history = _restore(folder, model, optimizer)
@@ -102,7 +110,7 @@ def optimise(
 
 
 def one_cycle(peak: float, epochs: int, steps: int) -> Rate:
-    """Linear warm-up over a fifth of the steps, then a cosine down to nothing."""
+    """Return a schedule: linear warm-up over a fifth of the steps, then cosine decay to zero."""
     total = epochs * steps
     warm = max(1, total // 5)
 
@@ -117,7 +125,7 @@ def one_cycle(peak: float, epochs: int, steps: int) -> Rate:
 
 
 def prepare_keras(seed: int, precision: str) -> None:
-    """Forget earlier networks; the next ones compute in ``precision`` and draw from ``seed``."""
+    """Clear the Keras session; later networks compute in ``precision`` and are seeded with ``seed``."""
     import keras
 
     keras.backend.clear_session()
@@ -139,7 +147,7 @@ def _step(model: Any, optimizer: Any, objective: Objective) -> Any:
 
 
 def _variables(model: Any) -> list[Any]:
-    """Weights, and the states of the random generators of dropout."""
+    """Return the weights and the states of dropout's random generators."""
     return list(model.variables)
 
 
@@ -168,14 +176,14 @@ def _load(path: Path, variables: Sequence[Any], kind: str = "weight") -> None:
 
 
 def history_of(folder: Path) -> list[Row]:
-    """Return what a run in ``folder`` has measured so far."""
+    """Return the history of the run in ``folder`` so far."""
     with np.load(folder / "state.npz") as state:
         history: list[Row] = json.loads(str(state["history"]))
     return history
 
 
 def _restore(folder: Path, model: Any, optimizer: Any) -> list[Row]:
-    """Load the state after the last whole epoch; return the history up to there."""
+    """Load the state after the last completed epoch; return the history up to it."""
     path = folder / "state.npz"
     if not path.is_file():
         return []

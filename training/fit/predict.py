@@ -1,4 +1,4 @@
-"""Plain windows of whole clips, as the daemon would see them, and the logits of a clip."""
+"""Windows of whole clips as the daemon would see them, and the logits of a clip."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Training of the streaming network on windows: part of each batch is what a larger network has heard too.
+"""Training of a streaming network on windows; part of each batch comes from the distillation set.
 
-A network that streams gets what came before a window with it, so that its first columns know their
-past as they do in a stream. Only the last column is judged.
+Each window is preceded by context, so that its first columns have the same past as in a stream.
+The loss is computed on the last column only.
 """
 
 from __future__ import annotations
@@ -40,12 +40,21 @@ _CANDIDATES, _PICKED = 2048, 8
 
 @dataclass(frozen=True)
 class StreamRun:
-    """Everything that decides a run's weights, the recordings apart.
+    """All settings that determine a run's weights, except the recordings.
 
-    taught : share of a batch, 0…1, that are lessons; weight : of the embedding's mean squared error
-    beside the cross-entropy, which is summed over labels; soft : share of a lesson's targets that the
-    teacher gives; level_db : random gain of a lesson; mined : share of a batch that are windows with none of
-    the classes which the network, as it is when the epoch begins, takes most for one
+    Parameters
+    ----------
+    taught
+        Share of a batch taken from the distillation set, 0…1.
+    weight
+        Weight of the embedding's mean squared error relative to the cross-entropy summed over labels.
+    soft
+        Share of a distillation target that the teacher provides.
+    level_db
+        Random gain of a distillation window in dB.
+    mined
+        Share of a batch that are hard negatives: windows of no class with the highest class scores
+        under the network at the start of the epoch.
     """
 
     network: StreamSpec | WindowSpec = field(default_factory=WindowSpec)
@@ -68,13 +77,17 @@ def train(
     run: StreamRun, mixer: Mixer, lessons: Lessons | None, scaling: Scaling, folder: Path, report: Progress,
     heard: str = "",
 ) -> Any:  # fmt: skip
-    """Train, or go on where an earlier call stopped; return the whole-sequence form for any length.
+    """Train or resume a run; return the whole-sequence form for any length.
 
-    heard : tells what the run learns from from anything else; "" where the folder's name does
+    Parameters
+    ----------
+    heard
+        Digest of the training data; "" where the folder's name identifies it.
 
     Raises
     ------
-    DataError : the folder holds a run with other settings, or one that heard something else
+    DataError
+        If the folder holds a run with other settings or other training data.
     """
     import keras
 
@@ -105,7 +118,7 @@ def train(
 
 
 def _claim(folder: Path, run: StreamRun, heard: str) -> None:
-    """Write down what is trained in the folder, or compare it with what was."""
+    """Record the run's settings in the folder, or compare them with the recorded ones."""
     path, wanted = folder / SPEC, json.loads(json.dumps({"run": asdict(run), "heard": heard}))
     if not (folder / "state.npz").is_file() or not path.is_file():
         folder.mkdir(parents=True, exist_ok=True)
@@ -122,7 +135,7 @@ def _claim(folder: Path, run: StreamRun, heard: str) -> None:
 
 
 def _other(stored: Any, wanted: Any, name: str = "settings") -> str:
-    """The first setting that differs, dotted; "" if none does."""
+    """Return the first setting that differs, as a dotted name; "" if none does."""
     if not isinstance(stored, dict) or not isinstance(wanted, dict):
         return "" if stored == wanted else name
     if set(stored) != set(wanted):
@@ -134,7 +147,7 @@ def _other(stored: Any, wanted: Any, name: str = "settings") -> str:
 
 @contextmanager
 def _half_precision() -> Iterator[None]:
-    """Layers made here compute in bfloat16: a step takes 0.7 of the time on processors that have it."""
+    """Build layers in bfloat16; a step takes 0.7 of the time on processors that support it."""
     import keras
 
     before = keras.config.dtype_policy()
@@ -148,9 +161,9 @@ def _half_precision() -> Iterator[None]:
 def mined(
     pupil: Any, run: StreamRun, mixer: Mixer, scaling: Scaling, epoch: int
 ) -> tuple[Floats, Floats] | None:
-    """Windows with none of the classes that the network takes most for one, with their targets.
+    """Return hard negatives with their targets: windows of no class with the highest class scores.
 
-    None in the first epoch, when it knows nothing. Candidates are drawn as any batch is.
+    Returns nothing in the first epoch, as the network is untrained. Candidates are drawn like any batch.
     """
     if not run.mined or not epoch:
         return None

@@ -1,4 +1,4 @@
-"""A trained network, from the folder that its training leaves: ``spec.json`` and ``state.npz``."""
+"""Loads a trained network from its training folder: ``spec.json`` and ``state.npz``."""
 
 from __future__ import annotations
 
@@ -21,14 +21,15 @@ T = TypeVar("T")
 
 
 def trained(folder: Path) -> tuple[Form, Any]:
-    """Return what the network is, and its whole-sequence form for any length.
+    """Return the form of the network, and its whole-sequence model for any length.
 
     Raises
     ------
-    DataError : no run, one that is not finished, damaged or of another version
+    DataError
+        If there is no run, or it is unfinished, damaged or of another version.
     """
     run = read_run(folder)
-    # A finished run trains no more: its mixer is asked how long windows are, and any scaling will do.
+    # A finished run does not train: its mixer only provides the window length; any scaling will do.
     mixer: Any = SimpleNamespace(frames=run.network.window + run.network.lead)
     scaling = Scaling(np.zeros(run.network.n_mels, np.float32), 1.0)
     return run.network, train(run, mixer, None, scaling, folder, lambda text: None)
@@ -39,7 +40,8 @@ def read_run(folder: Path) -> StreamRun:
 
     Raises
     ------
-    DataError : see :func:`trained`
+    DataError
+        See :func:`trained`.
     """
     try:
         run = _rebuilt(StreamRun, json.loads((folder / SPEC).read_text(encoding="utf-8"))["run"])
@@ -54,7 +56,7 @@ def read_run(folder: Path) -> StreamRun:
 
 
 def _rebuilt(kind: type[T], values: Mapping[str, Any]) -> T:
-    """A dataclass from what ``asdict`` and JSON made of it; every field must be there, and no other."""
+    """Rebuild a dataclass from the JSON of ``asdict``; every field must be present, and no other."""
     hints, names = get_type_hints(kind), {field.name for field in fields(kind)}  # type: ignore[arg-type]
     if names != set(values):
         raise ValueError(f"{kind.__name__} has other fields: {', '.join(sorted(names ^ set(values)))}")
@@ -63,7 +65,7 @@ def _rebuilt(kind: type[T], values: Mapping[str, Any]) -> T:
         choices = (hints[name], *get_args(hints[name]))
         records = [hint for hint in choices if isinstance(hint, type) and is_dataclass(hint)]
         if records:
-            # Of several kinds it is the one with these fields.
+            # Among several types, the one with these fields.
             matching = [hint for hint in records if {field.name for field in fields(hint)} == set(value)]
             given[name] = _rebuilt((matching or records)[0], value)
         elif isinstance(value, list):

@@ -1,4 +1,4 @@
-"""One training run: a function of (spec, data, seed), resumable after any epoch."""
+"""One training run as a function of (spec, data, seed), resumable after any epoch."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class RunSpec:
-    """Everything that decides a run's weights, the clips apart."""
+    """All settings that determine a run's weights, except the clips."""
 
     network: NetworkSpec = field(default_factory=NetworkSpec)
     recipe: Recipe = field(default_factory=Recipe)
@@ -39,7 +39,7 @@ class RunSpec:
 
 @dataclass(frozen=True)
 class Scaling:
-    """Fixed normalisation of the windows, as the card carries it: dB, per band and over all."""
+    """Fixed normalisation of windows in dB as stored on the card: mean per band, one deviation."""
 
     mean: NDArray[np.float32]
     std: float
@@ -50,9 +50,9 @@ class Scaling:
 
 
 def measure_scaling(mixer: Mixer, seed: int, batches: int = 12) -> Scaling:
-    """Return mean per band and one deviation of training windows.
+    """Return the mean per band and one overall deviation of training windows.
 
-    One deviation for all bands: a change of gain then stays the same step in every band.
+    With one deviation for all bands, a change of gain remains the same offset in every band.
     """
     rng = np.random.default_rng((seed, 10**6))
     windows = np.concatenate([mixer.batch(64, rng)[0] for _ in range(batches)])
@@ -63,10 +63,9 @@ def measure_scaling(mixer: Mixer, seed: int, batches: int = 12) -> Scaling:
 def fit(
     model: Any, spec: RunSpec, mixer: Mixer, scaling: Scaling, course: Course, folder: Path, report: Progress
 ) -> list[Row]:
-    """Train any network of windows by the run's recipe, ``spec.network`` apart; return the history.
+    """Train any network of windows by the run's recipe, ignoring ``spec.network``; return the history.
 
-    Batches are drawn from (seed, epoch), so a resumed run sees the same windows as one that was
-    never stopped.
+    Batches are drawn from (seed, epoch), so a resumed run sees the same windows as an uninterrupted one.
     """
 
     def make(rng: np.random.Generator) -> tuple[Floats, Floats]:
@@ -83,7 +82,7 @@ def fit(
 
 
 def make_optimizer(spec: RunSpec) -> Any:
-    """AdamW that leaves biases and batch norm undecayed."""
+    """Return AdamW without weight decay on biases and batch norm."""
     import keras
 
     optimizer = keras.optimizers.AdamW(spec.rate, weight_decay=spec.decay)
@@ -100,7 +99,7 @@ def _independent_labels(targets: Any, logits: Any) -> tuple[Any, dict[str, Any]]
 
 
 def prefetch(make: Callable[[np.random.Generator], T], steps: int, seed: tuple[int, ...]) -> Iterator[T]:
-    """Yield ``steps`` batches, made by a thread while the network works on the one before."""
+    """Yield ``steps`` batches, prepared by a thread while the network trains on the previous one."""
     ready: queue.Queue[T | BaseException] = queue.Queue(maxsize=3)
     stop = threading.Event()
 

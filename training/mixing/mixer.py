@@ -1,7 +1,7 @@
-"""Training batches: sounds placed, coloured and added in the mel-power domain.
+"""Training batches: sounds placed, equalised and added in the mel-power domain.
 
-Independent sounds add in power, so a batch is a gather from the :class:`~training.features.mel_bank.Bank`
-and a sum: numpy makes 64 windows in a few milliseconds and the network is the cost.
+Uncorrelated sounds add in power, so a batch is a gather from the :class:`~training.features.mel_bank.Bank`
+and a sum; numpy makes 64 windows in milliseconds, far less than a training step takes.
 Labels are independent: a window may hold two classes, or none (``background``).
 """
 
@@ -27,7 +27,7 @@ HEARD_FRAMES = 20
 
 @dataclass(frozen=True)
 class Recipe:
-    """How windows are made; probabilities 0…1, ranges in dB, bands or frames."""
+    """How windows are generated; probabilities 0…1, ranges in dB, bands or frames."""
 
     negatives: float = 0.15
     """share of windows with none of the ten classes"""
@@ -78,9 +78,9 @@ _PAST = 25
 
 
 class Sampler:
-    """Draws clips: a class evenly, in it a recording by the root of its clips, in it a clip.
+    """Draws clips: classes uniformly, recordings by the square root of their clip count, clips uniformly.
 
-    One Freesound recording can have a hundred slices; drawn evenly they would be the class.
+    One Freesound recording can have a hundred slices and would dominate its class under uniform sampling.
     """
 
     def __init__(self, labels: Sequence[str], recordings: Sequence[str], offset: int = 0) -> None:
@@ -109,10 +109,9 @@ class Sampler:
 class MixerSource:
     """The sounds that batches are mixed from.
 
-    bank : mel power of all clips: events, then negatives and backgrounds
-    targets : shape (clips, labels), 0…1, of each clip of the bank
-    events, others : samplers of clip numbers of the bank
-    widths : band weights of :func:`training.features.mel_bank.band_widths`
+    ``bank`` holds the mel power of all clips (events, then negatives and backgrounds); ``targets`` those
+    of each clip, shape (clips, labels), 0…1; ``events`` and ``others`` sample clip numbers of the bank;
+    ``widths`` are the band weights of :func:`training.features.mel_bank.band_widths`.
     """
 
     bank: Bank
@@ -123,15 +122,10 @@ class MixerSource:
 
 
 class Mixer:
-    """Makes batches of (windows in dB, targets).
+    """Generates batches of (windows in dB, targets).
 
-    Parameters
-    ----------
-    source : what is mixed
-    frames : frames in a window
-    floor : least power of a band
-    recipe : how windows are made
-    lead : frames before a window that it comes with, in which its sounds may have begun
+    ``source`` holds the sounds, ``recipe`` the augmentation; windows have ``frames`` frames and are preceded
+    by ``lead`` frames of context in which their sounds may begin; ``floor`` is the lowest power of a band.
     """
 
     def __init__(self, source: MixerSource, frames: int, floor: float, recipe: Recipe, lead: int = 0) -> None:
@@ -142,7 +136,7 @@ class Mixer:
 
     @property
     def frames(self) -> int:
-        """Of a window with its lead."""
+        """Frames of a window including its lead."""
         return self._lead + self._frames
 
     def batch(
@@ -150,7 +144,7 @@ class Mixer:
     ) -> tuple[Floats, Floats]:
         """Return windows, shape (size, lead + frames, n_mels) in dB, and targets, shape (size, labels).
 
-        negatives : in place of the recipe's
+        ``negatives`` overrides the recipe's share of negatives.
         """
         recipe = self._recipe
         first = self._events.draw(size, rng)
@@ -185,7 +179,7 @@ class Mixer:
         return decibels, (targets * (1.0 - smooth) + smooth / 2).astype(np.float32)
 
     def _place(self, clips: Ints, rng: np.random.Generator) -> tuple[Floats, NDArray[np.bool_]]:
-        """Return coloured windows of the clips, with what still rings in them, and which are full."""
+        """Return equalised windows of the clips with reverberation tails, and which their clip fills."""
         recipe, frames, count = self._recipe, self._frames, len(clips)
         rate = rng.uniform(1.0 - recipe.stretch, 1.0 + recipe.stretch, count)
         length = np.maximum(1, (self._bank.frames[clips] / rate).astype(np.int64))
@@ -215,7 +209,7 @@ class Mixer:
         noise_db = rng.uniform(*self._recipe.noise_db, count)
         tilt = equaliser(count, n_mels, 10.0, rng) / self._widths.mean() / n_mels
         room = (tilt * (level * power_of_db(-noise_db))[:, None])[:, None, :]
-        # Power of steady noise in a band fluctuates about as chi-square with few degrees of freedom.
+        # The band power of steady noise is approximately chi-square with few degrees of freedom.
         mixture += room * rng.standard_gamma(3.0, mixture.shape, dtype=np.float32) / 3.0
         low_db, high_db = self._recipe.level_db
         gain = power_of_db(rng.uniform(low_db, high_db, count))
@@ -225,13 +219,13 @@ class Mixer:
 
 
 def _scale(reference: Floats, level: Floats, gain_db: NDArray[np.float64]) -> Floats:
-    """Factor that brings ``level`` to ``gain_db`` over ``reference``, shaped for windows."""
+    """Return the factor that sets ``level`` to ``gain_db`` over ``reference``, broadcastable over windows."""
     factor: Floats = (reference / np.maximum(level, 1e-9) * power_of_db(gain_db)).astype(np.float32)
     return factor[:, None, None]
 
 
 def pair_targets(first: Floats, second: Floats, second_over_first_db: NDArray[np.float64]) -> Floats:
-    """The louder keeps its target; the fainter loses some once far below; ``background``, last, is off."""
+    """Return joint targets: a sound far below the other loses part of its own; ``background`` is 0."""
     amplitude = amplitude_of_db(second_over_first_db)
     share = (amplitude / (1.0 + amplitude)).astype(np.float32)[:, None]
     mixed: Floats = np.maximum(
@@ -242,7 +236,7 @@ def pair_targets(first: Floats, second: Floats, second_over_first_db: NDArray[np
 
 
 def equaliser(count: int, n_mels: int, range_db: float, rng: np.random.Generator) -> Floats:
-    """Smooth random gains in power, shape (count, n_mels)."""
+    """Return smooth random power gains, shape (count, n_mels)."""
     knots = rng.uniform(-range_db, range_db, (count, _KNOTS))
     position = np.linspace(0.0, _KNOTS - 1.0, n_mels)
     left = np.minimum(position.astype(int), _KNOTS - 2)
@@ -253,7 +247,7 @@ def equaliser(count: int, n_mels: int, range_db: float, rng: np.random.Generator
 
 
 def in_rooms(power: Floats, recipe: Recipe, rng: np.random.Generator) -> None:
-    """Let a share of the windows ring: in power, a room is a sum of the past that dies away.
+    """Add reverberation to a share of the windows: in power, an exponentially decaying sum of the past.
 
     Reference: Polack's statistical model of late reverberation (thesis, Le Mans, 1988).
     """
@@ -271,7 +265,7 @@ def in_rooms(power: Floats, recipe: Recipe, rng: np.random.Generator) -> None:
 
 
 def _mask(decibels: Floats, recipe: Recipe, rng: np.random.Generator) -> None:
-    """Cover a stretch of bands and one of frames with the window's mean (SpecAugment)."""
+    """Replace a stretch of bands and one of frames by the window's mean (SpecAugment)."""
     for axis, longest in ((2, recipe.mask_bands), (1, recipe.mask_frames)):
         size = decibels.shape[axis]
         width = rng.integers(0, longest + 1, len(decibels)) * (rng.random(len(decibels)) < recipe.mask)
@@ -283,9 +277,9 @@ def _mask(decibels: Floats, recipe: Recipe, rng: np.random.Generator) -> None:
 
 
 def mixstyle(decibels: Floats, beta: float, rng: np.random.Generator) -> None:
-    """Freq-MixStyle: give windows a mixture of their own and a partner's mean and deviation per band.
+    """Freq-MixStyle: interpolate mean and deviation per band between each window and a partner.
 
-    Reference: CPJKU/cpjku_dcase23; labels stay.
+    Reference: CPJKU/cpjku_dcase23; labels are unchanged.
     """
     mean = decibels.mean(axis=1, keepdims=True)
     deviation = decibels.std(axis=1, keepdims=True) + 1e-3

@@ -1,4 +1,4 @@
-"""From a part of the data to what a run needs: mel power, samplers, a mixer."""
+"""Prepares a part of the data for training: mel power, samplers, a mixer."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from training.mixing.mixer import Mixer, MixerSource, Recipe, Sampler
 
 
 def targets_of(part: Part, faint_label: float, labels: Sequence[str] = LABELS) -> Floats:
-    """Return the targets of a part's events, then of its other sounds, shape (clips, labels)."""
+    """Return targets of a part's events, then of its other sounds, shape (clips, labels)."""
     others = len(part.negatives) + len(part.backgrounds)
     targets = np.zeros((len(part.events) + others, len(labels)), np.float32)
     for row, (clip, label) in enumerate(part.events):
@@ -26,12 +26,12 @@ def targets_of(part: Part, faint_label: float, labels: Sequence[str] = LABELS) -
 
 
 def event_sampler(part: Part) -> Sampler:
-    """Draw from the part's events; numbers count as in :func:`targets_of`."""
+    """Return a sampler of the part's events, numbered as in :func:`targets_of`."""
     return Sampler([label for _, label in part.events], [clip.recording for clip, _ in part.events])
 
 
 def other_sampler(part: Part) -> Sampler:
-    """Draw from the part's other sounds, evenly from the kinds of background and the folds of ESC."""
+    """Return a sampler of the part's other sounds, uniform over kinds of background and folds of ESC."""
     others = [*part.negatives, *part.backgrounds]
     kinds = [c.label if c.corpus == "background" else f"ESC fold {c.fold}" for c in others]
     return Sampler(kinds, [clip.recording for clip in others], offset=len(part.events))
@@ -40,7 +40,7 @@ def other_sampler(part: Part) -> Sampler:
 def make_mixer(
     part: Part, front_end: FrontEnd, recipe: Recipe, tick: Tick, lead: int = 0, labels: Sequence[str] = LABELS
 ) -> Mixer:
-    """Load the part's mel power and return its source of batches; ``lead`` as of the mixer."""
+    """Load the part's mel power and return its mixer, with ``lead`` frames of context before each window."""
     clips = [*(clip for clip, _ in part.events), *part.negatives, *part.backgrounds]
     source = MixerSource(
         bank=front_end.bank(clips, tick),

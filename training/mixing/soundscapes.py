@@ -1,4 +1,4 @@
-"""Minutes of street as a microphone would have them: several sounds at known times over one background."""
+"""Synthetic soundscapes: several sounds at known times over one background, minutes long."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _BED_DBFS = -35.0
 
 @dataclass(frozen=True)
 class Truth:
-    """One sound of a soundscape, in seconds of it; ``snr_db`` over the background beneath."""
+    """One sound of a soundscape: times in seconds from its start, ``snr_db`` over the background."""
 
     label: str
     onset_s: float
@@ -50,7 +50,7 @@ class Soundscape:
 
 @dataclass(frozen=True)
 class ScapePlan:
-    """How soundscapes are drawn; all chance from ``seed``. rate : of the samples, Hz."""
+    """How soundscapes are drawn; ``seed`` determines all randomness, ``rate`` is the sample rate in Hz."""
 
     count: int = 60
     seconds: float = 60.0
@@ -62,7 +62,7 @@ class ScapePlan:
 
 @dataclass(frozen=True)
 class Placed:
-    """A clip that sets in at ``start``, a sample of its soundscape, ``snr_db`` over what lies beneath."""
+    """A clip that begins at sample ``start`` of its soundscape, ``snr_db`` over the background there."""
 
     clip: Clip
     label: str
@@ -72,7 +72,7 @@ class Placed:
 
 @dataclass(frozen=True)
 class Layout:
-    """What a soundscape is made of: ``bed``, repeated where it is too short, and sounds over it."""
+    """Contents of a soundscape: the background ``bed``, looped if too short, and the sounds over it."""
 
     name: str
     bed: Waveform
@@ -80,22 +80,26 @@ class Layout:
 
 
 def make_soundscapes(part: Part, plan: ScapePlan, snr_db: float | None = None) -> list[Soundscape]:
-    """Lay foreground clips over backgrounds; classes come evenly, recordings evenly within a class.
+    """Mix foreground clips over backgrounds; classes are balanced, and recordings within a class.
 
-    snr_db : the same sounds at the same times, all at this level over the background; None = each at
-    its own, drawn from the plan's range
+    Parameters
+    ----------
+    snr_db
+        Level of every sound over the background in dB, times unchanged; None draws each level from the
+        plan's range.
     """
     return [_mixed(layout, plan, snr_db) for layout in _layouts(part, plan)]
 
 
 def make_pairs(part: Part, plan: ScapePlan, over: str, under: Sequence[str]) -> list[Soundscape]:
-    """Lay sounds of the class ``over`` on sounds of the classes ``under``, as loud, in place of the plan's.
+    """Mix sounds of class ``over`` at equal level with sounds of the classes ``under``, in the plan's slots.
 
-    Each pair has two of the plan's slots; the second sound sets in a second after the first.
+    Each pair takes two slots; the second sound begins a second after the first.
 
     Raises
     ------
-    DataError : the part has no foreground clip of one of the classes
+    DataError
+        If the part has no foreground clip of one of the classes.
     """
     rng, by_label = np.random.default_rng((plan.seed, 61)), _by_label(part)
     absent = next((label for label in (over, *under) if label not in by_label), None)
@@ -124,7 +128,7 @@ def _beds(part: Part, rate: int) -> list[Waveform]:
 
 
 def _by_label(part: Part) -> dict[str, Recordings]:
-    """The foreground clips of each class by their recordings."""
+    """Return the foreground clips of each class, grouped by recording."""
     found: dict[str, Recordings] = {}
     for clip, label in part.events:
         if clip.salience == 1:
@@ -145,7 +149,7 @@ def _layout(
     for slot in range(plan.sounds):
         label = sorted(by_label)[int(rng.integers(len(by_label)))]
         clip = _take(by_label[label], rng)
-        # Each sound begins in a slot of its own: neighbours may overlap, onsets do not coincide.
+        # One slot per sound: neighbouring sounds may overlap, but onsets never coincide.
         start = slot * slot_samples + int(rng.integers(slot_samples))
         sounds.append(Placed(clip, label, start, float(rng.uniform(*plan.snr_db))))
     return Layout(name, bed, tuple(sounds))
@@ -181,7 +185,7 @@ def _mixed(layout: Layout, plan: ScapePlan, snr_db: float | None) -> Soundscape:
 
 
 def _joined(truths: Sequence[Truth]) -> tuple[Truth, ...]:
-    """Sounds of one class that overlap are one event, as they are to a listener."""
+    """Merge overlapping sounds of one class into one event, as annotators do."""
     kept: list[Truth] = []
     for truth in sorted(truths, key=lambda t: t.onset_s):
         last = next((k for k in reversed(kept) if k.label == truth.label), None)
@@ -196,7 +200,7 @@ def _joined(truths: Sequence[Truth]) -> tuple[Truth, ...]:
 
 
 def write_wavs(scapes: Sequence[Soundscape], folder: Path) -> list[Path]:
-    """Write each soundscape as a 16-bit WAV for the monitor to replay; return the files in order."""
+    """Write each soundscape as a 16-bit WAV for the monitor to replay; return the paths in order."""
     import soundfile
 
     paths = []

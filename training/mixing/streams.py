@@ -1,7 +1,7 @@
-"""Streams with one sound in them, and what a model makes of a stream.
+"""Mixtures with one sound at a known time, and a model's scores over a stream.
 
-A scene is what the acceptance of a monitor asks about: a background, a sound that sets in at
-a known moment at a known level over it, and the background again.
+Such a mixture is background, then a sound with known onset and SNR, then background again; the
+acceptance test of the monitor is based on them.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _PEAK = 0.95
 
 @dataclass(frozen=True)
 class Scene:
-    """A waveform with one sound between ``onset_s`` and ``offset_s``; label "" where there is none."""
+    """A waveform with one sound from ``onset_s`` to ``offset_s``; label "" if there is none."""
 
     name: str
     label: str
@@ -44,7 +44,7 @@ class Scene:
 
 @dataclass(frozen=True)
 class Scored:
-    """A scene's rows: one per hop."""
+    """Scores of a mixture, one row per hop."""
 
     name: str
     label: str
@@ -65,26 +65,26 @@ class Scored:
 
     @property
     def sounds(self) -> tuple[Span, ...]:
-        """Label, onset and offset in seconds of every sound in it."""
+        """Label, onset and offset in seconds of every sound in the stream."""
         alone = ((self.label, self.onset_s, self.offset_s),) if self.label else ()
         return self.truths or alone
 
     @property
     def seconds(self) -> float:
-        """Without what repeats."""
+        """Duration without repeated stretches."""
         return float(self.times_s[-1]) - sum(end - start for start, end in self.again)
 
     def counts(self, at_s: float) -> bool:
-        """Whether ``at_s`` lies in no stretch that repeats an earlier one."""
+        """Return whether ``at_s`` lies outside every stretch that repeats an earlier one."""
         return not any(start <= at_s < end for start, end in self.again)
 
 
 def scene(
     name: str, label: str, sound: Waveform, bed: Waveform, snr_db: float, rate: int, rng: np.random.Generator
 ) -> Scene:
-    """Lay ``sound`` over a stretch of ``bed``, its mean power ``snr_db`` over the bed's under it.
+    """Mix ``sound`` into a stretch of ``bed``, with its mean power ``snr_db`` over the background beneath.
 
-    The bed is repeated where it is too short; the mixture is turned down if it would clip.
+    Background that is too short is looped; the mixture is attenuated if it would clip.
     """
     lead, tail = int(LEAD_S * rate), int(TAIL_S * rate)
     needed = lead + len(sound) + tail
@@ -102,13 +102,14 @@ def scene(
 
 
 def foreground_scenes(part: Part, snr_db: tuple[float, float], rate: int, seed: int) -> Iterator[Scene]:
-    """Lay every foreground clip of the part over one of its backgrounds.
+    """Mix every foreground clip of the part with one of its backgrounds.
 
-    Backgrounds, places in them and levels are drawn from ``seed``.
+    Backgrounds, their offsets and the levels are drawn from ``seed``.
 
     Raises
     ------
-    DataError : the part has no background, or silence alone
+    DataError
+        If the part has no background, or only digital silence.
     """
     rng = np.random.default_rng(seed)
     beds = [read(clip.path, rate) for clip in part.backgrounds]
@@ -129,7 +130,7 @@ def rms(samples: Waveform) -> float:
 
 
 class Scorer(Protocol):
-    """What makes a row of scores of each hop, as :class:`monitor.model.classifier.Classifier` does."""
+    """Interface: a row of scores per hop, as of :class:`monitor.model.classifier.Classifier`."""
 
     def reset(self) -> None: ...
 
@@ -137,7 +138,7 @@ class Scorer(Protocol):
 
 
 def score(stream: Scene, classifier: Scorer, hop: int, rate: int) -> Scored:
-    """Run the daemon's classifier over a scene from a fresh start; silence fills the last hop."""
+    """Run the daemon's classifier over a mixture from its initial state, padding the last hop with zeros."""
     classifier.reset()
     hops = -(-len(stream.samples) // hop)
     padded = np.zeros(hops * hop, np.float32)
@@ -157,7 +158,7 @@ def score(stream: Scene, classifier: Scorer, hop: int, rate: int) -> Scored:
 def decide(
     scored: Scored, labels: Sequence[str], settings: Mapping[str, ClassSettings], rate: int
 ) -> tuple[Decision, ...]:
-    """Run the daemon's event logic over a scene's rows; return its starts."""
+    """Run the daemon's event logic over the rows of a mixture; return the starts of its events."""
     hop = round(scored.hop_s * rate)
     tracker = EventTracker(labels, settings, rate=rate, hop=hop, loud=None)
     decisions: list[Decision] = []

@@ -1,8 +1,8 @@
-"""From logits to decisions: one temperature, and per class the settings of each profile.
+"""From logits to decisions: one temperature per model, and the settings of each class per profile.
 
-All is fitted on development data: recordings and backgrounds that neither trained nor test. A
-class's settings are those with the best F-score of onsets and of sounds heard, among those whose
-false alarms on background keep to the profile's budget.
+Everything is fitted on development data: recordings and backgrounds used for neither training nor
+test. A class gets the settings with the best mean F-score (event onsets, detected sounds) among those
+that meet the profile's limit on false alarms.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ _RISE_S, _FALL_S = 0.3, 1.0
 
 
 def fit_temperature(logits: Floats, targets: Floats) -> float:
-    """Return the temperature with the least binary cross-entropy over windows (Guo et al., 2017)."""
+    """Return the temperature that minimises binary cross-entropy over windows (Guo et al., 2017)."""
     return best_temperature(logits, lambda scaled: binary_cross_entropy(scaled, targets), TEMPERATURES)
 
 
 def rows_of(streams: Sequence[Scored], classes: Sequence[str]) -> tuple[Floats, Floats]:
-    """Return logits and targets of the first columns, ``classes``, in rows where it is known what holds.
+    """Return logits and targets of the first columns, ``classes``, for rows with an unambiguous target.
 
-    A row is left out in which any class has just begun or ended.
+    Rows close to an onset or offset of any class are excluded.
     """
     logits, targets = [], []
     for stream in streams:
@@ -54,7 +54,7 @@ def rows_of(streams: Sequence[Scored], classes: Sequence[str]) -> tuple[Floats, 
 
 
 def recalibrated(stream: Scored, temperature: float) -> Scored:
-    """A stream scored at temperature 1, at another."""
+    """Return a stream scored at temperature 1 with another temperature applied."""
     safe = stream.scores.astype(np.float64).clip(LEAST_SCORE, 1 - LEAST_SCORE)
     odds = (safe / (1 - safe)) ** (1 / temperature)
     return replace(stream, scores=(odds / (1 + odds)).astype(np.float32))
@@ -62,11 +62,11 @@ def recalibrated(stream: Scored, temperature: float) -> Scored:
 
 @dataclass(frozen=True)
 class Temper:
-    """What is fixed per class before fitting: how long such a sound lasts.
+    """Prior knowledge of a class that is fixed before fitting, such as the duration of its sounds.
 
-    A class of single bangs must not be smoothed away; a steady sound must prove itself. ``wanted``
-    is the weight of its recall, as in F-beta: where a miss is worse than a false alarm; ``alarms`` the
-    share of a profile's false alarms that it may raise: where one gets somebody out of bed.
+    ``shortest_s`` keeps impulsive sounds from being smoothed away. ``wanted`` weights recall as in F-beta,
+    for classes where a miss costs more than a false alarm. ``alarms`` is the class's share of a profile's
+    false-alarm limit, reduced for urgent classes.
     """
 
     shortest_s: float
@@ -81,7 +81,7 @@ _URGENT = 0.25
 _BRIEF = Temper(0.25, (0.0, 0.5), (0.0, 0.25, 0.5), 1.0)
 _STEADY = Temper(2.0, (0.0, 1.0, 2.0), (0.0, 0.5, 1.0), 2.0)
 _WANTED = 2.0
-# Long sounds that are worth nothing late.
+# Long sounds for which a late alert is useless.
 _PROMPT = Temper(2.0, (0.0, 0.5, 1.0), (0.0, 0.25, 0.5), 2.0, _WANTED, _URGENT)
 TEMPERS = {
     "air_conditioner": _STEADY,
@@ -99,14 +99,13 @@ TEMPERS = {
 
 @dataclass(frozen=True)
 class Budget:
-    """What a profile may cost, per class.
+    """Operating-point constraint of a profile, per class.
 
-    alarms_per_hour : false alarms on background; share_of_others : of short sounds that are none of
-    the classes, the share that may raise this one; least_enter : floor of ``enter``; speech : whether
-    background of speech may raise it; margin : log-odds by which ``enter`` is lowered when the alarms
-    are counted: what just keeps quiet on an hour of background does not on the next; least_heard : share of
-    the sounds that must be told of, else the class keeps silent: its false alarms would buy next to nothing;
-    never_silent : a class that no threshold keeps within the budget is given the strictest one
+    ``alarms_per_hour`` limits false alarms on background, ``share_of_others`` the share of short out-of-class
+    sounds that trigger the class; ``least_enter`` is the lower bound of ``enter``; ``speech`` permits
+    alarms on speech. Alarms are counted with ``enter`` lowered by ``margin`` (log-odds), for headroom on
+    unseen background. A class that detects less than ``least_heard`` of its sounds is disabled; with
+    ``never_silent``, a class that no threshold keeps within the limits gets the strictest one.
     """
 
     alarms_per_hour: float
@@ -124,7 +123,7 @@ BUDGETS: dict[ProfileName, Budget] = {
     "sensitive": Budget(6.0, True, 0.0, 0.1, 0.1, 1.0, 0.0),
 }
 SPEECH = "speech"
-"""The kind of background on which the profile ``quiet`` may raise nothing."""
+"""The kind of background on which the profile ``quiet`` must not raise alarms."""
 ENTERS = np.round(np.concatenate([np.arange(0.1, 0.95, 0.025), [0.95, 0.96, 0.97, 0.98, 0.985, 0.99]]), 3)
 """None above .99: there a thousandth decides, and an attack does what such a threshold would."""
 _EXIT_SHARE = 0.15
@@ -144,11 +143,11 @@ _TOLD_S = 2.0
 
 @dataclass(frozen=True)
 class CalibrationStreams:
-    """Streams that models score without having trained on them, all at one hop.
+    """Streams scored by models that did not train on them, all at one hop.
 
-    scenes : sounds at known times, of all classes; beds : background alone; others : short sounds that
-    are none of the classes, one after another; window_s, hop_s : of the model; shortest_s : what the
-    monitor takes for a class's shortest sound where no card of ours tells it
+    ``scenes`` hold sounds of all classes at known times, ``beds`` background only, ``others`` concatenated
+    short sounds of no class. ``window_s`` and ``hop_s`` are the model's; ``shortest_s`` is the shortest sound
+    that the monitor assumes for a class whose card does not state one.
     """
 
     scenes: tuple[Scored, ...]
@@ -159,7 +158,7 @@ class CalibrationStreams:
     shortest_s: float | None = None
 
     def allows(self, label: str, settings: ClassSettings, shortest_s: float) -> bool:
-        """Whether such a sound can surely switch the class on, and the monitor takes the settings."""
+        """Return whether a sound of ``shortest_s`` can trigger the class and the settings are valid."""
         times = (self.window_s, self.hop_s)
         if check_feasible(label, settings, shortest_s, *times) is not None:
             return False
@@ -173,7 +172,7 @@ def fit_class(
 ) -> ClassCard:  # fmt: skip
     """Fit the settings of one class, whose score is ``column`` of the streams.
 
-    temper : None for one of :data:`TEMPERS`
+    ``temper`` None selects the entry of :data:`TEMPERS`.
     """
     temper = temper or TEMPERS[label]
     profiles: dict[ProfileName, ClassSettings] = {}
@@ -185,7 +184,7 @@ def fit_class(
 def _fit_profile(
     label: str, column: int, heard: CalibrationStreams, temper: Temper, budget: Budget
 ) -> ClassSettings:
-    """The best of all timings and thresholds that keep to the budget and are feasible."""
+    """Return the best feasible timing and thresholds within the operating-point constraint."""
     best, best_value = None, 0.0
     last = None
     for smoothing_s, attack_s in product(temper.smoothings_s, temper.attacks_s):
@@ -199,7 +198,7 @@ def _fit_profile(
             settings = _settings(float(enter), smoothing_s, attack_s, temper, budget)
             lower = _settings(lowered(float(enter), budget.margin), smoothing_s, attack_s, temper, budget)
             if not (
-                # Whole alarms are counted: 58 minutes at one an hour allow one.
+                # Rounded, so that 58 minutes at one alarm an hour allow one.
                 beds.alarms(lower) <= round(alarms * beds.seconds / 3600)
                 and len(others.starts(settings)) <= budget.share_of_others * others.seconds / OTHER_S
                 and not speech.alarms(lower)
@@ -233,7 +232,7 @@ def _settings(
 
 
 def lowered(score: float, by: float) -> float:
-    """A score further down by ``by`` in log-odds."""
+    """Return a score lowered by ``by`` in log-odds."""
     return score / (score + math.exp(by) * (1.0 - score))
 
 
@@ -242,7 +241,7 @@ def _speech(beds: Sequence[Scored]) -> tuple[Scored, ...]:
 
 
 def _worth(label: str, tape: Tape, settings: ClassSettings, wanted: float) -> tuple[float, float, float]:
-    """Mean of the F-scores of onsets within the collar and of sounds heard; share heard; shift of onsets."""
+    """Return the mean F-score (onsets within the collar, detected sounds), recall and the onset shift."""
     truths, starts = tape.truths(label), tape.starts(settings)
     dated = np.sort(tape.rises(starts, settings))
     shift = _onset_shift(dated, truths, tape.hop_s)
@@ -259,7 +258,7 @@ def _worth(label: str, tape: Tape, settings: ClassSettings, wanted: float) -> tu
 
 
 def _onset_shift(dated: NDArray[np.float64], truths: NDArray[np.float64], hop_s: float) -> float | None:
-    """Median rows from onset to where the event is dated from."""
+    """Return the median rows from the true onset to the estimated one."""
     found = []
     for onset, _ in truths:
         after = dated[(dated >= onset - _EARLY_S / hop_s) & (dated <= onset + _LATE_S / hop_s)]
@@ -269,7 +268,7 @@ def _onset_shift(dated: NDArray[np.float64], truths: NDArray[np.float64], hop_s:
 
 
 def _matched(found: NDArray[np.float64], onsets: NDArray[np.float64], collar: float) -> int:
-    """The most pairs of an event and an onset within the collar, each used once."""
+    """Return the size of the largest one-to-one matching of events and onsets within the collar."""
     hits = taken = 0
     for onset in onsets:
         while taken < len(found) and found[taken] < onset - collar:
@@ -285,7 +284,7 @@ def _f_beta(recall: float, precision: float, beta: float) -> float:
 
 
 def _offset_shift(label: str, column: int, heard: CalibrationStreams, settings: ClassSettings) -> float:
-    """Median seconds from a sound's end to the first row below exit, of sounds that were over ``enter``."""
+    """Return the median seconds from offset to the first row below exit, for sounds above ``enter``."""
     tape = Tape(heard.scenes, column, settings.smoothing_s, heard.hop_s)
     starts = tape.starts(settings)
     late = []

@@ -1,4 +1,4 @@
-"""What a model scores: clips by accuracy, streams by alerts and false alarms."""
+"""Evaluation of a model: accuracy on clips, alerts and false alarms on streams."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ from training.mixing.streams import TAIL_S, Scene, Scored, Scorer, decide, foreg
 
 @dataclass(frozen=True)
 class ClipFigures:
-    """Accuracy over the classes from mean logits, and where it comes from.
+    """Accuracy over the classes from mean logits, with its confusion matrix.
 
-    ``confusion[t, p]`` counts clips of class t taken for p.
+    ``confusion[t, p]`` counts clips of class t predicted as p.
     """
 
     accuracy: float
@@ -41,7 +41,7 @@ class ClipFigures:
 
 
 def clip_figures(logits: Floats, truth: NDArray[np.int64]) -> ClipFigures:
-    """Judge clips by the largest of the classes' logits; ``background``, the last, does not compete."""
+    """Evaluate clips by the largest class logit; ``background``, the last label, is excluded."""
     classes = logits.shape[1] - 1
     guess = logits[:, :classes].argmax(axis=1)
     confusion = np.zeros((classes, classes), np.int64)
@@ -61,23 +61,28 @@ REPEATED_S, UNHEARD_S = 3, 1.0
 
 
 class Streamer:
-    """Turns clips, scenes and backgrounds into scored streams with the daemon's own classifier.
+    """Scores clips, mixtures and backgrounds as streams with the daemon's own classifier.
 
-    hop : samples between rows, of the classifier's card; rate : of the samples that it takes, Hz
+    Parameters
+    ----------
+    hop
+        Samples between rows, from the classifier's card.
+    rate
+        Sample rate of the classifier's input in Hz.
     """
 
     def __init__(self, classifier: Scorer, hop: int, rate: int = RATE) -> None:
         self._classifier, self._hop, self._rate = classifier, hop, rate
 
     def scenes(self, part: Part, snr_db: tuple[float, float], seed: int) -> list[Scored]:
-        """Score every foreground clip of the part, each over a background of the part.
+        """Score every foreground clip of the part, each mixed with a background of the part.
 
-        Backgrounds, places in them and levels are drawn from ``seed``.
+        Backgrounds, their offsets and the levels are drawn from ``seed``.
         """
         return [self._score(laid) for laid in foreground_scenes(part, snr_db, self._rate, seed)]
 
     def soundscapes(self, scapes: Iterable[Soundscape]) -> list[Scored]:
-        """Score soundscapes, each with its sounds' times."""
+        """Score soundscapes, each with the times of its sounds."""
         scored = []
         for scape in scapes:
             spans = tuple((t.label, t.onset_s, t.offset_s) for t in scape.truths)
@@ -85,22 +90,22 @@ class Streamer:
         return scored
 
     def logits(self, clips: Iterable[Clip]) -> Floats:
-        """Mean logits of each clip, shape (clips, labels), from the row on that has heard a second.
+        """Return the mean logits of each clip, shape (clips, labels), from the row that covers a second on.
 
-        A short clip is repeated to three seconds, as the corpora's short sounds are by their users.
+        Short clips are repeated to three seconds, as is usual for these corpora.
         """
         heard = (one.scores[one.times_s >= UNHEARD_S].astype(np.float64) for one in self.clips(clips))
         return np.stack([log_odds(scores).mean(axis=0) for scores in heard]).astype(np.float32)
 
     def clips(self, clips: Iterable[Clip]) -> Iterator[Scored]:
-        """Score each clip alone; a short one is repeated to three seconds."""
+        """Score each clip on its own; short clips are repeated to three seconds."""
         for clip in clips:
             samples = read(clip.path, self._rate)
             samples = np.resize(samples, max(len(samples), REPEATED_S * self._rate))
             yield self._score(self._plain("", samples))
 
     def beds(self, clips: Iterable[Clip]) -> list[Scored]:
-        """Score backgrounds as they are, each a stream that knows where it repeats itself."""
+        """Score backgrounds unmixed, each as a stream that records which stretches repeat earlier ones."""
         beds = []
         for clip in clips:
             samples = read(clip.path, self._rate)
@@ -109,7 +114,7 @@ class Streamer:
         return beds
 
     def joined(self, clips: Iterable[Clip], name: str) -> list[Scored]:
-        """Score short sounds that are none of the classes, one after another in one stream."""
+        """Score short sounds of no class, concatenated into one stream."""
         sounds = [read(clip.path, self._rate) for clip in clips]
         return [self._score(self._plain(name, np.concatenate(sounds)))] if sounds else []
 
@@ -122,11 +127,18 @@ class Streamer:
 
 @dataclass(frozen=True)
 class AlertFigures:
-    """Alerts with one profile's settings.
+    """Alerts with the settings of one profile.
 
-    ``heard`` of ``scenes`` raised their own alert by two seconds after their end; ``wrong`` counts
-    alerts of other classes in the class's scenes, where each holds one sound; ``false_alarms`` counts
-    alerts of the class on background; ``delays_s`` are decision times after the true onset.
+    Parameters
+    ----------
+    heard
+        Number of ``scenes`` whose own alert was raised no later than two seconds after the offset.
+    wrong
+        Alerts of other classes in mixtures of the class; each mixture holds one sound.
+    false_alarms
+        Alerts of the class on background.
+    delays_s
+        Decision times after the true onset, in seconds.
     """
 
     label: str
@@ -143,7 +155,7 @@ def alert_figures(
     settings: Mapping[str, ClassSettings],
     labels: Sequence[str] = LABELS,
 ) -> list[AlertFigures]:
-    """Run the daemon's event logic over scenes and backgrounds; one row per class."""
+    """Run the daemon's event logic over mixtures and backgrounds; return one row per class."""
     classes = [label for label in labels if label != BACKGROUND]
     total, heard, wrong, false = (dict.fromkeys(classes, 0) for _ in range(4))
     delays: dict[str, list[float]] = {label: [] for label in classes}
@@ -169,7 +181,7 @@ def alert_figures(
 def false_alarm_table(
     beds: Sequence[Scored], settings: Mapping[str, ClassSettings]
 ) -> list[tuple[str, float, str]]:
-    """Return (background, minutes, alerts as ``label ×n``) of every background, the quiet ones too."""
+    """Return (background, minutes, alerts as ``label ×n``) of every background, also without alerts."""
     rows = []
     for bed in beds:
         names = [d.label for d in _alarms(bed, LABELS, settings)]
@@ -179,14 +191,14 @@ def false_alarm_table(
 
 
 def _alarms(bed: Scored, labels: Sequence[str], settings: Mapping[str, ClassSettings]) -> list[Decision]:
-    """The alerts on a background, once each where it repeats itself."""
+    """Return the alerts on a background; those in repeated stretches count once."""
     return [d for d in decide(bed, labels, settings, RATE) if bed.counts(d.decided_pos / RATE)]
 
 
 def streamer(card: Card, flatbuffer: bytes, labels: Sequence[str] = LABELS) -> Streamer:
-    """The streamer of a converted model whose outputs are ``labels``.
+    """Return the streamer of a converted model whose outputs are ``labels``.
 
-    card : its front end, output kind, temperature and state are used
+    The front end, output kind, temperature and state are taken from ``card``.
     """
     groups = {label: [index] for index, label in enumerate(labels)}
     model: Invoker | StreamingModel

@@ -1,4 +1,4 @@
-"""The event logic of one class for all rows of many streams at once: fitting tries hundreds of settings."""
+"""Vectorised event logic of one class over all rows of many streams: fitting tries hundreds of settings."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _TOLERANCE = 1e-6
 
 
 class Tape:
-    """One class's smoothed scores of many streams, end to end with silence between.
+    """Smoothed scores of one class from many streams, concatenated with silence between them.
 
-    The event logic of one class without its level gate, for all rows at once: tried with hundreds of
-    settings, the state machine itself would take hours.
+    Implements the event logic of one class, without its level gate, for all rows at once; the state
+    machine itself would take hours for the hundreds of settings that fitting tries.
     """
 
     _GAP_S = 6.0
@@ -43,7 +43,7 @@ class Tape:
         return sum(stream.seconds for stream in self.streams)
 
     def starts(self, settings: ClassSettings) -> NDArray[np.int64]:
-        """Return the rows at which events open, in order."""
+        """Return the rows at which events open, in ascending order."""
         attack = _rows(settings.attack_s, self.hop_s) + 1
         release = _rows(settings.release_s, self.hop_s) + 1
         over = self._scores >= np.float32(settings.enter)
@@ -60,7 +60,7 @@ class Tape:
         return opens
 
     def alarms(self, settings: ClassSettings) -> int:
-        """Events that open, without those in stretches that repeat an earlier one."""
+        """Count the events that open, excluding those in stretches that repeat an earlier one."""
         starts = self.starts(settings)
         found = 0
         for start, number in zip(starts, np.searchsorted(self.begins, starts, side="right") - 1, strict=True):
@@ -69,9 +69,9 @@ class Tape:
         return found
 
     def rises(self, starts: NDArray[np.int64], settings: ClassSettings) -> NDArray[np.float64]:
-        """Return the rows from which the monitor dates the events that open at ``starts``, before any shift.
+        """Return the estimated onset rows of the events that open at ``starts``, before any shift.
 
-        :class:`monitor.events.onset.Rise` for all at once.
+        Vectorised form of :class:`monitor.events.onset.Rise`.
         """
         attack = _rows(settings.attack_s, self.hop_s)
         first = starts - attack
@@ -94,7 +94,7 @@ class Tape:
         return np.where(reached.any(axis=1), risen, first)
 
     def truths(self, label: str) -> NDArray[np.float64]:
-        """Return onset and offset of each sound of the class, in rows, shape (sounds, 2), in order."""
+        """Return onset and offset of each sound of the class in rows, shape (sounds, 2), ascending."""
         found = [
             (begin + onset_s / self.hop_s - 1, begin + offset_s / self.hop_s - 1)
             for begin, stream in zip(self.begins, self.streams, strict=True)
@@ -104,7 +104,7 @@ class Tape:
         return np.array(sorted(found)).reshape(-1, 2)
 
     def first_below(self, row: float, level: float) -> int | None:
-        """The first row from ``row`` on whose score is below ``level``, before the stream's end."""
+        """Return the first row from ``row`` on with a score below ``level``, within the same stream."""
         begin = math.ceil(row)
         end = next((b for b in self.begins if b > begin), len(self._scores)) - _rows(self._GAP_S, self.hop_s)
         below = np.flatnonzero(self._scores[begin:end] < level)
@@ -116,14 +116,14 @@ def _rows(seconds: float, hop_s: float) -> int:
 
 
 def _run(holds: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """How many rows in a row hold, up to and with each."""
+    """Return the number of consecutive true rows up to and including each row."""
     at = np.arange(len(holds))
     run: NDArray[np.int64] = at - np.maximum.accumulate(np.where(holds, -1, at))
     return run
 
 
 def smoothed(scores: NDArray[np.float32], smoothing_s: float, hop_s: float) -> NDArray[np.float64]:
-    """Trailing mean as the event logic takes it: over what there is at the start."""
+    """Return the trailing mean as the event logic computes it: over the rows available at the start."""
     span = max(1, _rows(smoothing_s, hop_s))
     sums = np.cumsum(np.concatenate([np.zeros(1), scores.astype(np.float64)]))
     ends = np.arange(1, len(scores) + 1)

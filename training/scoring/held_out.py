@@ -1,8 +1,8 @@
-"""What networks make of the fold that they never heard, and what is decided on it.
+"""Scores of networks on held-out folds, and the decisions fitted on them.
 
-Each fold of the data, with its share of backgrounds and of sounds of no class, is heard by a
-network that trained on the others. What ships is decided on all of them; a fold's own figures
-come from what the other folds alone decide.
+Each fold, with its share of backgrounds and out-of-class sounds, is scored by a network trained on
+the other folds. Shipped settings are fitted on all folds; the figures of a fold use settings fitted
+on the other folds only.
 """
 
 from __future__ import annotations
@@ -43,10 +43,18 @@ REJECT = 0.3
 
 @dataclass(frozen=True)
 class FoldScores:
-    """A fold as a network scores it, at temperature 1.
+    """Scores of one held-out fold at temperature 1.
 
-    logits : means over each clip, shape (clips, labels); heard : soundscapes, backgrounds, other sounds;
-    alone : every foreground clip, 15 dB over background; labels : of the columns, background the last
+    Parameters
+    ----------
+    logits
+        Mean logits of each clip, shape (clips, labels).
+    heard
+        Scored soundscapes, backgrounds and out-of-class sounds.
+    alone
+        Every foreground clip at 15 dB over background.
+    labels
+        Labels of the columns, background last.
     """
 
     fold: int
@@ -64,7 +72,7 @@ class FoldScores:
 
 @dataclass(frozen=True)
 class Decided:
-    """One temperature, the settings of each class, and the score for background that rejects a row."""
+    """Fitted decisions: temperature, settings of each class, and the background score that rejects a row."""
 
     temperature: float
     classes: Mapping[str, ClassCard]
@@ -74,17 +82,26 @@ class Decided:
         return {label: card.profiles[profile] for label, card in self.classes.items()}
 
     def heard(self, streams: Iterable[Scored]) -> tuple[Scored, ...]:
-        """The streams as the monitor hears them with what was decided."""
+        """Return the streams with temperature and reject rule applied, as in the monitor."""
         return _heard(streams, self.temperature, self.reject)
 
 
 @dataclass(frozen=True)
 class FoldFigures:
-    """A fold judged with what the others decide.
+    """Figures of a fold, evaluated with settings fitted on the other folds.
 
-    settings : of the profile ``quiet``; on_speech : alerts on backgrounds of speech; on_others : on short
-    sounds that are none of the classes, of which there are ``others``
-    questions : calibrated scores, and whether the class holds, of rows of soundscapes and backgrounds
+    Parameters
+    ----------
+    settings
+        Settings of the profile ``quiet``.
+    on_speech
+        Alerts on backgrounds of speech.
+    on_others
+        Alerts on short sounds of no class.
+    others
+        Number of short sounds of no class.
+    questions
+        Calibrated scores of rows of soundscapes and backgrounds, and whether the class is present.
     """
 
     fold: int
@@ -103,7 +120,7 @@ def hear(
     part: Part, listener: Streamer, fold: int, seed: int, card: Card,
     labels: tuple[str, ...] = LABELS, plan: ScapePlan | None = None,
 ) -> FoldScores:  # fmt: skip
-    """Let the network hear the part; ``plan`` is of the soundscapes."""
+    """Score a held-out fold with a network; ``plan`` is that of the soundscapes."""
     scapes = make_soundscapes(part, plan or ScapePlan(SCAPES, seed=seed))
     heard = CalibrationStreams(
         tuple(listener.soundscapes(scapes)),
@@ -118,7 +135,7 @@ def hear(
 
 
 def rejected(stream: Scored, over: float) -> Scored:
-    """The stream as the monitor hears it by the card's reject rule: what is surely background is no class."""
+    """Return the stream under the card's reject rule: rows that are confidently background get no class."""
     scores = stream.scores.copy()
     scores[stream.scores[:, -1] >= over] = 0.0
     return replace(stream, scores=scores)
@@ -133,7 +150,7 @@ def decide(
     hearings: Sequence[FoldScores], say: Progress, tempers: Mapping[str, Temper] = TEMPERS,
     reject: float | None = REJECT,
 ) -> Decided:  # fmt: skip
-    """Fit temperature and the settings of the classes, those of ``tempers``, on all hearings."""
+    """Fit the temperature and the settings of the classes in ``tempers`` on the scores of all folds."""
     labels = hearings[0].labels
     rows = [rows_of([*one.heard.scenes, *one.heard.beds], labels[:-1]) for one in hearings]
     logits, targets = (np.concatenate(column) for column in zip(*rows, strict=True))
@@ -159,7 +176,7 @@ def decide(
 
 
 def judge(one: FoldScores, decided: Decided) -> FoldFigures:
-    """Judge a fold with what was decided without it."""
+    """Evaluate a fold with settings that were fitted without it."""
     scenes, beds = decided.heard(one.alone), decided.heard(one.heard.beds)
     speech = [bed for bed in beds if bed.name.startswith(f"{SPEECH}/")]
     unknown = decided.heard(one.heard.others)

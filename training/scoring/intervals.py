@@ -1,8 +1,8 @@
-"""Intervals of figures and of paired differences, by a bootstrap over recordings.
+"""Confidence intervals of figures and of paired differences, by a bootstrap over recordings.
 
-What is sampled in this field is the recording, not the clip: one Freesound recording has up
-to a hundred slices, which are right or wrong together. Every draw therefore takes whole
-recordings, and for a difference the same recordings for both models.
+The independent unit is the recording, not the clip: one Freesound recording yields up to a hundred
+slices whose errors are correlated. Each draw therefore resamples recordings, and a difference uses
+the same draw for both models.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ Measure = Callable[[Numbers], Numbers]
 
 
 def accuracy(matrices: Numbers) -> Numbers:
-    """Share of the clips on the diagonal."""
+    """Return the share of clips on the diagonal."""
     right: Numbers = np.einsum("...ii->...", matrices) / matrices.sum(axis=(-2, -1))
     return right
 
 
 def macro_f1(matrices: Numbers) -> Numbers:
-    """Mean F1 over the classes that occur; equals scikit-learn's on the same clips."""
+    """Return the mean F1 over the classes that occur; equals scikit-learn's on the same clips."""
     right = np.einsum("...ii->...i", matrices)
     held = matrices.sum(axis=-1) > 0
     both = matrices.sum(axis=-1) + matrices.sum(axis=-2)
@@ -42,7 +42,7 @@ def macro_f1(matrices: Numbers) -> Numbers:
 
 @dataclass(frozen=True)
 class Interval:
-    """A figure with the range that holds ``LEVEL`` of the draws of recordings."""
+    """A figure and its bootstrap interval, which covers ``LEVEL`` of the draws."""
 
     value: float
     low: float
@@ -69,11 +69,12 @@ def interval(scored: Rows, measure: Measure = accuracy, draws: int = DRAWS, seed
 def difference(
     first: Rows, second: Rows, measure: Measure = accuracy, draws: int = DRAWS, seed: int = 0
 ) -> Interval:
-    """Return first − second on the clips that both scored; each draw takes the same recordings for both.
+    """Return first − second on the clips scored by both, with paired draws of recordings.
 
     Raises
     ------
-    DataError : no clip was scored by both, or a clip differs in recording or class
+    DataError
+        If the models share no clip, or a clip differs in recording or class.
     """
     common = set(first.key) & set(second.key)
     if not common:
@@ -95,7 +96,7 @@ def _check_same(first: Rows, second: Rows) -> None:
 
 
 def _by_recording(scored: Rows, names: NDArray[np.str_]) -> Numbers:
-    """Confusion matrices per recording, shape (recordings, labels, labels)."""
+    """Return confusion matrices per recording, shape (recordings, labels, labels)."""
     labels = scored.probability.shape[1]
     matrices = np.zeros((len(names), labels, labels))
     at = np.searchsorted(names, scored.recording)
@@ -104,7 +105,7 @@ def _by_recording(scored: Rows, names: NDArray[np.str_]) -> Numbers:
 
 
 def _drawn(matrices: Numbers, draws: int, seed: int) -> Numbers:
-    """Confusion matrices of ``draws`` samples of as many recordings, with replacement."""
+    """Return confusion matrices of ``draws`` bootstrap samples of the recordings."""
     count, labels, _ = matrices.shape
     drawn: Numbers = (_times(count, draws, seed) @ matrices.reshape(count, -1)).reshape(draws, labels, labels)
     return drawn
@@ -112,7 +113,7 @@ def _drawn(matrices: Numbers, draws: int, seed: int) -> Numbers:
 
 @lru_cache(maxsize=8)
 def _times(count: int, draws: int, seed: int) -> Numbers:
-    """How often each of ``count`` recordings is in each sample; kept, since many pairs share it."""
+    """Return how often each of ``count`` recordings occurs in each sample; cached, as many pairs share it."""
     drawn = np.random.default_rng(seed).multinomial(count, np.full(count, 1 / count), size=draws)
     return drawn.astype(float)
 

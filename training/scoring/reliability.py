@@ -1,4 +1,4 @@
-"""Do scores mean what they say: of all windows that a class scored 0.8, it should be in 80 %."""
+"""Reliability of scores: of all windows with score 0.8 for a class, 80 % should contain it."""
 
 from __future__ import annotations
 
@@ -24,11 +24,18 @@ Numbers = NDArray[np.floating]
 
 @dataclass(frozen=True)
 class Reliability:
-    """One label's windows in bins of its score, each a question of its own: is the label there?
+    """Reliability of one label, treated as a binary question for each window.
 
-    windows : in each bin, shape (bins,); score and present : their mean score and the share of them
-    that hold the label, nan where a bin is empty
-    nll : in nats a window; brier : mean squared error; both, as ece, 0 at best
+    Parameters
+    ----------
+    windows
+        Number of windows in each bin, shape (bins,).
+    score, present
+        Mean score, and share of windows that contain the label; nan in an empty bin.
+    nll
+        Negative log-likelihood in nats per window.
+    brier
+        Mean squared error.
     """
 
     label: str
@@ -40,7 +47,7 @@ class Reliability:
 
     @property
     def ece(self) -> float:
-        """Expected calibration error: mean over windows of how far their bin is off.
+        """Expected calibration error: the mean over windows of their bin's |score − share|.
 
         Reference: Guo et al., On Calibration of Modern Neural Networks, 2017.
         """
@@ -50,13 +57,19 @@ class Reliability:
 
 
 def reliability(scores: Numbers, targets: Numbers, labels: Sequence[str]) -> list[Reliability]:
-    """Judge calibrated scores on windows that nothing was fitted on: a row per label, all together last.
+    """Evaluate calibrated scores on windows not used in fitting: one row per label, all labels pooled last.
 
-    scores : shape (windows, labels), 0…1; targets : same shape, 1 where the window holds the label, else 0
+    Parameters
+    ----------
+    scores
+        Shape (windows, labels), 0…1.
+    targets
+        Same shape; 1 where the window contains the label, else 0.
 
     Raises
     ------
-    ValueError : no windows, shapes that differ, or targets between 0 and 1
+    ValueError
+        If there are no windows, the shapes differ, or a target is neither 0 nor 1.
     """
     if not len(scores) or scores.shape != targets.shape or scores.shape[1] != len(labels):
         raise ValueError(f"scores {scores.shape}, targets {targets.shape}, {len(labels)} labels: do not fit")
@@ -84,7 +97,7 @@ def _judged(label: str, score: Numbers, target: Numbers) -> Reliability:
 
 
 def table(rows: Sequence[Reliability]) -> Table:
-    """A line per label: windows, the share that holds it, ECE, NLL, Brier score."""
+    """Return one line per label: windows, share that contain it, ECE, NLL, Brier score."""
     columns = ("class", "windows", "share present", "ECE", "NLL", "Brier")
     return Table(columns, tuple(_line(row) for row in rows))
 
@@ -96,7 +109,7 @@ def _line(row: Reliability) -> tuple[Cell, ...]:
 
 
 def diagram(rows: Sequence[Reliability]) -> Figure:
-    """A panel per label: share present over mean score, on the diagonal if calibrated; bars are windows."""
+    """Return a plot per label: observed share over mean score, with the diagonal; bars count windows."""
     from matplotlib.figure import Figure
 
     across = min(_ACROSS, len(rows))

@@ -1,6 +1,6 @@
-"""Figures of clips: per fold, pooled, per class, by salience, calibrated or not.
+"""Clip-level figures: per fold, pooled, per class, by salience, calibrated or not.
 
-Seeds are no samples of the data: each clip counts once, as the mean over the seeds that
+Seeds are not independent samples of the data: each clip counts once, averaged over the seeds that
 scored it. Intervals and differences are in :mod:`training.scoring.intervals`.
 """
 
@@ -26,13 +26,16 @@ _LEAST_PROBABILITY = 5e-4
 
 @dataclass(frozen=True, eq=False)
 class Rows:
-    """Scored clips of one model; each clip of a fold weighs 1, shared by the seeds that scored it.
+    """Scored clips of one model; each clip of a fold has total weight 1, shared by the seeds that scored it.
 
-    Attributes
+    Parameters
     ----------
-    key : (fold, clip stem) per row; a clip has as many rows as seeds
-    recording, salience, truth, prediction, weight : shape (rows,)
-    probability : shape (rows, labels)
+    key
+        (fold, clip stem) per row; a clip has one row per seed.
+    recording, salience, truth, prediction, weight
+        Shape (rows,).
+    probability
+        Shape (rows, labels).
     """
 
     key: tuple[tuple[int, str], ...]
@@ -62,7 +65,8 @@ def rows(records: Sequence[JobRecord]) -> Rows:
 
     Raises
     ------
-    DataError : there are none, or their labels differ
+    DataError
+        If there are no records, or their labels differ.
     """
     if not records:
         raise DataError("no records to pool; run the jobs first: sound-training cv")
@@ -84,10 +88,10 @@ def rows(records: Sequence[JobRecord]) -> Rows:
 
 @dataclass(frozen=True)
 class Figures:
-    """What one model scores on a set of clips; ``nan`` where the set has no such clips.
+    """Figures of one model on a set of clips; ``nan`` where the set has no such clips.
 
-    ``macro_…`` are means over the classes that the set holds; ``weighted_f1`` weighs classes by
-    their clips, as the seed study does; ``nll`` in nats; ``ece`` over 15 bins of confidence.
+    ``macro_…`` are means over the classes in the set; ``weighted_f1`` weights classes by their clips, as in
+    the seed study; ``nll`` is in nats; ``ece`` uses 15 bins of confidence.
     """
 
     clips: int
@@ -103,7 +107,7 @@ class Figures:
 
 
 def figures(scored: Rows) -> Figures:
-    """Return every figure of the rows."""
+    """Return all figures of the rows."""
     truth, guess, weight = scored.truth, scored.prediction, scored.weight
     held = np.unique(truth)
     f1 = {
@@ -156,7 +160,7 @@ def calibration_error(scored: Rows, bins: int = CALIBRATION_BINS) -> float:
 
 @dataclass(frozen=True)
 class ClassFigures:
-    """One class; ``clips`` and ``recordings`` that are it, nan for a share of nothing."""
+    """Figures of one class; ``clips`` and ``recordings`` count its members; an undefined share is nan."""
 
     clips: int
     recordings: int
@@ -166,7 +170,7 @@ class ClassFigures:
 
 
 def class_figures(scored: Rows) -> tuple[ClassFigures, ...]:
-    """Return a row per label, in the order of the labels."""
+    """Return one row per label, in label order."""
     labels = np.arange(scored.probability.shape[1])
     precision, recall, f1, _ = metrics.precision_recall_fscore_support(
         scored.truth, scored.prediction, labels=labels, sample_weight=scored.weight, zero_division=np.nan
@@ -180,7 +184,7 @@ def class_figures(scored: Rows) -> tuple[ClassFigures, ...]:
 
 
 def confusion(scored: Rows) -> Numbers:
-    """Return clips of class t taken for p, ``[t, p]``, as means over seeds."""
+    """Return the number of clips of class t predicted as p, ``[t, p]``, averaged over seeds."""
     labels = np.arange(scored.probability.shape[1])
     counts: Numbers = metrics.confusion_matrix(
         scored.truth, scored.prediction, labels=labels, sample_weight=scored.weight
@@ -190,7 +194,7 @@ def confusion(scored: Rows) -> Numbers:
 
 @dataclass(frozen=True)
 class Spread:
-    """Mean and standard deviation over folds, each fold the mean of its seeds; nan for one fold."""
+    """Mean and standard deviation over folds, each fold averaged over seeds; deviation nan for one fold."""
 
     mean: float
     deviation: float
@@ -198,7 +202,7 @@ class Spread:
 
 
 def over_folds(records: Sequence[JobRecord], value: Callable[[JobRecord], float]) -> Spread:
-    """Return how ``value`` of a record spreads over the test folds."""
+    """Return the spread of ``value`` of a record over the test folds."""
     by_fold = [
         np.mean([value(record) for record in records if record.job.test_fold == fold])
         for fold in sorted({record.job.test_fold for record in records})
