@@ -1,3 +1,3 @@
 """Listens, recognises urban sounds and publishes them as events over MQTT."""
 
-__version__ = "0.1.0"
+__version__ = "0.7.0"
