@@ -2,8 +2,8 @@
 
     python benchmarks/cost.py --against yamnet.tflite
 
-All by ``sound-monitor bench``; this command only runs it, keeps what it says and draws the memory.
-matplotlib comes with the extra ``training``.
+All by ``sound-monitor bench``; this command only runs it and keeps what it says. ``report.py`` writes
+the page.
 """
 
 from __future__ import annotations
@@ -43,7 +43,6 @@ def main() -> None:
         writer = csv.writer(stream, lineterminator="\n")
         writer.writerow(("time_s", "resident_mb"))
         writer.writerows(kept)
-    _draw(kept, options.hours)
     write_record("cost", {**circumstances(), "hour": hour, "long": {"hours": options.hours, **long}})
 
 
@@ -54,23 +53,6 @@ def bench(*arguments: str) -> dict[str, object]:
     )
     values: dict[str, object] = json.loads(done.stdout)
     return values
-
-
-def _draw(rows: list[tuple[float, float]], hours: float) -> None:
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
-    figure, axes = pyplot.subplots(figsize=(7, 3), layout="constrained")
-    axes.plot([time_s for time_s, _ in rows], [size for _, size in rows])
-    axes.set(
-        xlabel=f"seconds of the replay of {hours:g} hours",
-        ylabel="resident memory, MB",
-        ylim=(0, 1.2 * max(size for _, size in rows)),
-    )
-    axes.grid(alpha=0.3)
-    figure.savefig(RESULTS / "memory.png", dpi=100)
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ from pathlib import Path
 
 import numpy as np
 from campaign import MONITOR, ROOT, circumstances, say
+from level_page import RESULTS, compose
 
 sys.path.insert(0, str(ROOT / "tests" / "monitor" / "level"))
 from iec61672 import BURSTS_FAST, BURSTS_SLOW, RATES, WEIGHTINGS, exact_hz
@@ -34,8 +35,8 @@ from monitor.level.minutes import Minute
 from monitor.level.weighting import design
 from monitor.sources.files import FileSource, find_audio
 from monitor.stream.noise import MinuteRecorder
+from training.base.report import write
 
-RESULTS = ROOT / "docs" / "results" / "level"
 YEAR = 525_600
 _SIZE = 16
 _BATCH = 10_000
@@ -63,8 +64,7 @@ def main() -> None:
     }
     RESULTS.mkdir(parents=True, exist_ok=True)
     (RESULTS / "level.json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
-    _draw(weightings)
-    (RESULTS / "README.md").write_text(_page(record), encoding="utf-8")
+    write(compose(RESULTS), RESULTS)
 
 
 def _deviations(rate: int) -> dict[str, tuple[float, float]]:
@@ -140,71 +140,6 @@ def _cost(hours: float) -> dict[str, float]:
         "replay_s": values["replay"]["cpu_s"],
         "share": parts["level meter"] / values["replay"]["cpu_s"],
     }
-
-
-def _draw(weightings: dict[int, dict[str, tuple[float, float]]]) -> None:
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
-    figure, rows = pyplot.subplots(2, 1, figsize=(8, 6), sharex=True, layout="constrained")
-    hz = [exact_hz(nominal) for nominal in WEIGHTINGS]
-    low, high = ([row[column] for row in WEIGHTINGS.values()] for column in (2, 3))
-    for column, (axes, name) in enumerate(zip(rows, "AC", strict=True)):
-        axes.fill_between(hz, np.maximum(low, -6.0), high, step="mid", color="0.92", label="class 2")
-        for rate, found in weightings.items():
-            at = [exact_hz(float(nominal)) for nominal in found]
-            axes.plot(at, [pair[column] for pair in found.values()], marker=".", label=f"{rate / 1000:g} kHz")
-        axes.set(xscale="log", ylim=(-6, 6), ylabel=f"{name}: deviation, dB")
-        axes.grid(alpha=0.3)
-    rows[0].legend(ncols=6, fontsize=8, loc="lower center")
-    rows[1].set_xlabel("frequency, Hz")
-    figure.savefig(RESULTS / "weightings.png", dpi=100, pil_kwargs={"optimize": True})
-
-
-def _page(record: dict[str, object]) -> str:
-    weightings: dict[int, dict[str, tuple[float, float]]] = record["weightings"]  # type: ignore[assignment]
-    bursts: dict[int, dict[str, float]] = record["bursts"]  # type: ignore[assignment]
-    history: dict[str, int] = record["history"]  # type: ignore[assignment]
-    cost: dict[str, float] = record["cost"]  # type: ignore[assignment]
-    lines = [
-        "# The level meter",
-        "",
-        f"Made by `{record['command']}` at commit {record['commit']};"
-        " what the figures mean is in [level.md](../../level.md).",
-        "",
-        "Deviation of sines through the filters from the design goals of IEC 61672-1:2013, Table 3, A / C"
-        " in dB. The goals are rounded to 0.1 dB.",
-        "",
-        "![deviation of the weightings](weightings.png)",
-        "",
-        "| Hz | " + " | ".join(f"{rate / 1000:g} kHz" for rate in RATES) + " | class 2 |",
-        "|---|" + "---|" * (len(RATES) + 1),
-    ]
-    for nominal, (_, _, low, high) in WEIGHTINGS.items():
-        pairs = [weightings[rate].get(f"{nominal:g}") for rate in RATES]
-        cells = ["" if pair is None else f"{pair[0]:+.2f} / {pair[1]:+.2f}" for pair in pairs]
-        limits = f"±{high:g}" if low == -high else f"+{high:g}; −∞"
-        lines.append(f"| {nominal:g} | " + " | ".join(cells) + f" | {limits} |")
-    lines += [
-        "",
-        "Largest deviation from Table 4, tone bursts of 4 kHz, dB:",
-        "",
-        "| | " + " | ".join(f"{rate / 1000:g} kHz" for rate in RATES) + " |",
-        "|---|" + "---|" * len(RATES),
-        "| F, 1000 to 0.25 ms | " + " | ".join(f"{bursts[rate]['fast_max']:+.2f}" for rate in RATES) + " |",
-        "| S, 1000 to 2 ms | " + " | ".join(f"{bursts[rate]['slow_max']:+.2f}" for rate in RATES) + " |",
-        "",
-        f"**History**: a year of minutes takes {history['year_bytes'] / 1e6:.1f} MB (50 were allowed), of"
-        f" {history['measured_minutes']} different minutes of recordings.",
-        "",
-        f"**Cost** of {cost['audio_s'] / 3600:g} h at 22.05 kHz: {cost['meter_s']:.2f} of"
-        f" {cost['replay_s']:.2f} CPU-seconds of the replay, {100 * cost['share']:.1f} % (3 % were"
-        f" asked for); resampling takes {cost['resampling_s']:.2f}.",
-        "",
-    ]
-    return "\n".join(lines)
 
 
 if __name__ == "__main__":

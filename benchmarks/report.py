@@ -1,27 +1,46 @@
-"""Write docs/results/foundation/README.md from the records that the campaigns left there.
+"""Write the page and the picture of docs/results/foundation from the records that the campaigns left there.
 
-python benchmarks/report.py
+    python benchmarks/report.py
+
+matplotlib comes with the extra ``training``.
 """
 
 from __future__ import annotations
 
+import csv
 import json
 from collections.abc import Iterable, Mapping
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from campaign import RESULTS
+
+from training.base.report import Report, write
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 Record = Mapping[str, Any]
 
 
 def main() -> None:
-    writers = {"cost": cost, "delivery": delivery, "latency": latency, "acceptance": acceptance}
+    write(compose(RESULTS), RESULTS)
+
+
+def compose(folder: Path) -> Report:
+    """Return the page and the picture of the records in ``folder``."""
+    sections = {"cost": cost, "delivery": delivery, "latency": latency, "acceptance": acceptance}
     parts = ["# Figures of the foundation", _INTRODUCTION]
-    for name, write in writers.items():
-        path = RESULTS / f"{name}.json"
+    records: dict[str, Record] = {}
+    for name, section in sections.items():
+        path = folder / f"{name}.json"
         if path.exists():
-            parts.append("\n".join(write(json.loads(path.read_text(encoding="utf-8")))))
-    (RESULTS / "README.md").write_text("\n\n".join(parts) + "\n", encoding="utf-8")
+            records[name] = json.loads(path.read_text(encoding="utf-8"))
+            parts.append("\n".join(section(records[name])))
+    pictures = {}
+    if "cost" in records:
+        pictures["memory.png"] = _memory(folder / "memory.csv", records["cost"]["long"]["hours"])
+    return Report("\n\n".join(parts) + "\n", pictures, {})
 
 
 _INTRODUCTION = """Made by the commands named below; this page is written by `python benchmarks/report.py`
@@ -152,6 +171,24 @@ def acceptance(record: Record) -> list[str]:
         ),
     )  # fmt: skip
     return lines
+
+
+def _memory(table: Path, hours: float) -> Figure:
+    """Draw the resident memory over a long replay."""
+    from matplotlib.figure import Figure
+
+    with table.open(encoding="utf-8", newline="") as stream:
+        rows = [(float(time_s), float(size)) for time_s, size in list(csv.reader(stream))[1:]]
+    figure = Figure(figsize=(7, 3), layout="constrained")
+    axes = figure.subplots()
+    axes.plot([time_s for time_s, _ in rows], [size for _, size in rows])
+    axes.set(
+        xlabel=f"seconds of the replay of {hours:g} hours",
+        ylabel="resident memory, MB",
+        ylim=(0, 1.2 * max(size for _, size in rows)),
+    )
+    axes.grid(alpha=0.3)
+    return figure
 
 
 def _classes(rows: Mapping[str, Record], keys: Iterable[str]) -> Iterable[tuple[Any, ...]]:

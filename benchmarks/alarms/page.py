@@ -5,7 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from training.base.report import Report
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 Record = Mapping[str, Any]
 
@@ -28,17 +33,17 @@ other. The hours are as recorded + changed: speed and pitch by 0.8 to 1.25, leve
 clipping, another recording 0 to 20 dB below. Intervals are exact (Garwood, 95 %)."""
 
 
-def write(folder: Path) -> None:
-    """Write README.md and detection.png from the records that are there."""
-    parts = [_HEAD]
+def compose(folder: Path) -> Report:
+    """Return the page and the picture of the records in ``folder``."""
+    parts, pictures = [_HEAD], {}
     for name, text in (("detection", _detection), ("false_alarms", _false_alarms), ("cost", _cost)):
         path = folder / f"{name}.json"
         if path.exists():
-            parts.append(text(json.loads(path.read_text(encoding="utf-8"))))
-    (folder / "README.md").write_text("\n\n".join(parts) + "\n", encoding="utf-8")
-    if (folder / "detection.json").exists():
-        record = json.loads((folder / "detection.json").read_text(encoding="utf-8"))
-        _draw(record["rows"], folder / "detection.png")
+            record = json.loads(path.read_text(encoding="utf-8"))
+            parts.append(text(record))
+            if name == "detection":
+                pictures["detection.png"] = _draw(record["rows"])
+    return Report("\n\n".join(parts) + "\n", pictures, {})
 
 
 def _detection(record: Record) -> str:
@@ -122,13 +127,11 @@ def _table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)
 
 
-def _draw(rows: Sequence[Record], path: Path) -> None:
-    import matplotlib
+def _draw(rows: Sequence[Record]) -> Figure:
+    from matplotlib.figure import Figure
 
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
-    figure, axes = pyplot.subplots(1, 2, figsize=(8, 3), layout="constrained", sharey=True)
+    figure = Figure(figsize=(8, 3), layout="constrained")
+    axes = figure.subplots(1, 2, sharey=True)
     for axis, label in zip(axes, ("smoke_alarm", "co_alarm"), strict=True):
         for room, style in (("no room", "o-"), ("RT60 0.5 s", "s--")):
             points = sorted(
@@ -143,5 +146,4 @@ def _draw(rows: Sequence[Record], path: Path) -> None:
         axis.grid(alpha=0.3)
     axes[0].set_ylabel("recognised, %")
     axes[0].legend(fontsize=7)
-    figure.savefig(path, dpi=100)
-    pyplot.close(figure)
+    return figure

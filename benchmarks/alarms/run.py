@@ -23,6 +23,8 @@ import false_alarms  # noqa: E402
 import page  # noqa: E402
 from campaign import MONITOR, circumstances  # noqa: E402
 
+from training.base.report import write  # noqa: E402
+
 RESULTS = ROOT / "docs" / "results" / "alarms"
 PARTS = ("detection", "false_alarms", "cost", "pages")
 
@@ -54,7 +56,7 @@ def main() -> None:
             _write("false_alarms", seed=options.seed, halves=halves)
     if "cost" in wanted:
         _write("cost", bench=_bench())
-    page.write(RESULTS)
+    write(page.compose(RESULTS), RESULTS)
 
 
 def _bench() -> object:

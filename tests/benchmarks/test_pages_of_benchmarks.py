@@ -1,0 +1,31 @@
+"""The pages that benchmarks write are what their programs make of the records beside them."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+
+import pytest
+
+from training.base.report import write
+
+ROOT = Path(__file__).resolve().parents[2]
+PROGRAMS = {"foundation": "report.py", "level": "level_page.py", "alarms": "alarms/page.py"}
+
+
+@pytest.mark.parametrize("folder", PROGRAMS)
+def test_a_page_is_made_of_its_records_again(
+    folder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Also takes back what the programs add to the path themselves.
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+    spec = importlib.util.spec_from_file_location(f"{folder}_page", ROOT / "benchmarks" / PROGRAMS[folder])
+    assert spec is not None
+    assert spec.loader is not None
+    program = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(program)
+    results = ROOT / "docs" / "results" / folder
+    write(program.compose(results), tmp_path)
+    made = {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.suffix != ".html"}
+    assert {"README.md"} < set(made)
+    assert [name for name, content in made.items() if (results / name).read_bytes() != content] == []
