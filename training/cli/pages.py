@@ -1,4 +1,4 @@
-"""``sound-training pages``: every page of results again, from records alone."""
+"""``sound-training pages``: pages of results again, from records alone."""
 
 from __future__ import annotations
 
@@ -73,12 +73,14 @@ def _sounds(folder: Path) -> Report:
 
 
 FOLDS = ("fold1", "fold2", "fold3")
+FOLD_RECORDS = tuple(f"{fold}/records" for fold in FOLDS)
 PAGES = (
     Page("study", _comparison),
     Page("study/ablation", _ablation),
     Page("esc10", _comparison),
-    Page("stream-eval", _streams, tuple(f"{fold}/records" for fold in FOLDS)),
+    Page("stream-eval", _streams, FOLD_RECORDS),
     Page("robustness", _robustness),
+    Page("robustness/hardened-default/streams", _streams, FOLD_RECORDS),
     Page("default", _default, ()),
     Page("sounds", _sounds, ()),
 )
@@ -87,7 +89,9 @@ PAGES = (
 @click.command()
 @click.argument("names", nargs=-1, metavar="[PAGE]...")
 def pages(names: tuple[str, ...]) -> None:
-    """Make every page, table and picture under docs/results again, from records alone.
+    """Make pages, tables and pictures under docs/results again, from records alone.
+
+    docs/results/README.md lists them, and how each other page is made.
 
     Records that runs have left there, one file each, are first collected into one file per subject. Needs
     neither recordings nor models; the same records give the same bytes.

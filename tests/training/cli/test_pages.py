@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from pathlib import Path
 
@@ -25,6 +26,13 @@ def test_a_page_is_made_of_its_records_again(
     made = {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.suffix in MADE}
     assert "README.md" in made
     assert [name for name, content in made.items() if (folder / name).read_bytes() != content] == []
+
+
+def test_the_index_names_every_page() -> None:
+    results = ROOT / "docs" / "results"
+    index = results / "README.md"
+    linked = {results / target for target in re.findall(r"\]\(([^)]+)\)", index.read_text(encoding="utf-8"))}
+    assert linked == {*results.rglob("*.md")} - {index}
 
 
 def test_results_hold_no_html_and_keep_to_their_budget() -> None:
