@@ -247,3 +247,8 @@ def test_every_public_name_of_training_is_used() -> None:
         for name, _ in public(module)
         if name not in names
     ] == []
+
+
+def test_no_two_test_modules_share_a_name() -> None:
+    names = sorted(path.name for path in (ROOT / "tests").rglob("test_*.py"))
+    assert names == sorted(set(names)), "pytest imports test modules by name"

@@ -7,15 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
-from corpora import write_corpora
 from recordings import make_part
 from teachers import FakeTeacher
 
 pytest.importorskip("tensorflow")
 
 from monitor.model.load import ThirdParty, load_model
-from training.cli import main
 from training.data.corpora import CLASSES, LABELS, Corpora
 from training.data.splits import Split
 from training.errors import DataError
@@ -32,7 +29,6 @@ from training.networks.compact import NetworkSpec
 from training.networks.streaming import build
 from training.networks.windowed import WindowSpec
 from training.recipes import shipped as default
-from training.recipes import shipped_report as records
 from training.recipes.shipped import School, ShippedPlan, make, write
 from training.recipes.shipped_report import write_records
 from training.records.jobs import read_all
@@ -205,35 +201,3 @@ def test_the_recipe_ends_in_a_package_that_the_monitor_reads(
     records = read_all(tmp_path / "records" / "records")
     assert [record.job.test_fold for record in records] == [1, 2]
     assert {record.making.seconds for record in records} == {3.0}
-
-
-def test_another_recipe_overwrites_nothing_that_ships(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Its settings, its name, its command and its folders come from what was changed."""
-    write_corpora(tmp_path / "data", folds=(1, 2))
-    made: list[ShippedPlan] = []
-    places: list[tuple[Path, ...]] = []
-    monkeypatch.setattr(default, "make", lambda plan, *rest: made.append(plan))
-    monkeypatch.setattr(
-        default, "write", lambda outcome, models, runs: places.append((models, runs)) or models
-    )
-    monkeypatch.setattr(records, "write_records", lambda outcome, plan, beside, folder: None)
-    arguments = ["default", "--data", str(tmp_path / "data"), "--folds", "1,2"]
-    changes = ["--change", "run.recipe.room=0.4", "--change", "lessons.room=0.4"]
-    for extra in ([], changes):
-        done = CliRunner().invoke(main, [*arguments, *extra])
-        assert done.exit_code == 0
-        assert "no lesson is of what nobody labelled" in done.output
-    usual, other = made
-    assert (usual.name, other.name) == ("default", "default~run.recipe.room=0.4~lessons.room=0.4")
-    assert other.run == replace(usual.run, recipe=replace(usual.run.recipe, room=0.4))
-    assert other.lessons == replace(usual.lessons, room=0.4)
-    assert other.command == " ".join([usual.command, *changes])
-    assert places == [
-        (Path("models"), Path("runs/default")),
-        (Path("runs", other.name), Path("runs", other.name)),
-    ]
-    refused = CliRunner().invoke(main, [*arguments, "--change", "run.recipe.rooom=1"])
-    assert refused.exit_code == 3
-    assert "no setting 'rooom'" in refused.output
