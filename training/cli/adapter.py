@@ -38,15 +38,17 @@ def adapter(
     """
     from monitor.model.adapter import write_adapter
     from training.data.corpora import TEACHER_FILE, data_root, load
+    from training.networks.yamnet import Yamnet
     from training.recipes.adapter import NAME, AdapterPlan, make
     from training.recipes.adapter_report import write_records
-    from training.recipes.hearing import yamnet
+    from training.recipes.hearing import Ear
 
     folds = f"--train {','.join(map(str, train_folds))} --test {','.join(map(str, test_folds))}"
     command = f"sound-training adapter {folds} --seed {seed} --version {model_version}"
     plan = AdapterPlan(train_folds, test_folds, seed, model_version, command)
     root = data_root(data)
-    ear = yamnet(network or root / "yamnet" / TEACHER_FILE)
+    embedding = Yamnet(network or root / "yamnet" / TEACHER_FILE)
+    ear = Ear(embedding.window, embedding.digest)
     path = models / f"{NAME}.npz"
     outcome = make(plan, load(root), ear, Path(".cache/features"), path, Clock())
     models.mkdir(parents=True, exist_ok=True)

@@ -13,20 +13,16 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from training.base.arrays import Floats
 from training.base.maths import logistic
-from training.data.audio import Waveform
 from training.data.corpora import Clip
 from training.data.splits import Part
-from training.errors import DataError
 from training.features.front_end import FrontEnd
 
-EMBEDDING = 1024
 _HEAD_DECAY, _HEAD_RATE = 0.03, 0.02
 
 
@@ -47,40 +43,6 @@ def fit_head(embedding: Floats, targets: Floats, steps: int = 400) -> Floats:
 def apply_head(weights: Floats, embedding: Floats) -> Floats:
     scores: Floats = logistic(weights[0] + embedding @ weights[1:])
     return scores
-
-
-class Teacher:
-    """YAMNet with its embedding as an output.
-
-    Raises
-    ------
-    DataError
-        If the file does not exist, or holds no model with an embedding.
-    """
-
-    def __init__(self, path: Path) -> None:
-        from ai_edge_litert.interpreter import Interpreter
-
-        if not path.is_file():
-            raise DataError(f"{path}: no such file; the teacher is YAMNet with its embedding as an output")
-        self._interpreter = Interpreter(model_path=str(path), num_threads=1)
-        widths = {int(o["shape"][-1]): o["index"] for o in self._interpreter.get_output_details()}
-        if EMBEDDING not in widths:
-            raise DataError(f"{path}: none of its outputs is an embedding of {EMBEDDING} numbers")
-        self._output = widths[EMBEDDING]
-        self._input = self._interpreter.get_input_details()[0]["index"]
-        self._length = 0
-
-    def looks(self, samples: Waveform) -> Floats:
-        """Return the embedding of each 0.96 s window of ``samples``, every 0.48 s, shape (windows, 1024)."""
-        if len(samples) != self._length:
-            self._interpreter.resize_tensor_input(self._input, [len(samples)])
-            self._interpreter.allocate_tensors()
-            self._length = len(samples)
-        self._interpreter.set_tensor(self._input, samples)
-        self._interpreter.invoke()
-        embedding: Floats = self._interpreter.get_tensor(self._output).copy()
-        return embedding
 
 
 def cache_key(part: Part, unlabelled: Sequence[Clip], front_end: FrontEnd, *settings: Any) -> str:

@@ -29,10 +29,11 @@ from training.data.splits import Part
 from training.data.trimming import sounding
 from training.features.alterations import room_response
 from training.features.front_end import FrontEnd
-from training.fit.distillation import Teacher, apply_head, cache_key, fit_head
+from training.fit.distillation import apply_head, cache_key, fit_head
 from training.mixing.mixer import HEARD_FRAMES, pair_targets
 from training.mixing.prepare import event_sampler, other_sampler, targets_of
 from training.mixing.streams import rms
+from training.networks.yamnet import Yamnet
 
 _FRAME = 320
 _FAR = 4.0
@@ -202,14 +203,14 @@ def make_lessons(
     if path.is_file():
         with np.load(path) as stored:
             return Lessons(*(stored[f.name] for f in fields(Lessons)))
-    hear, rng = Teacher(teacher), np.random.default_rng((seed, 10**7))
+    hear, rng = Yamnet(teacher), np.random.default_rng((seed, 10**7))
     before = lead * _FRAME
     maker = MixtureMaker(part, unlabelled, before, front_end.window, plan, faint_label)
     drawn = []
     for number in range(plan.count):
         samples, targets, known = maker.draw(rng)
         decibels = log_mel(samples, front_end.spec, RATE, 4).astype(np.float16)
-        embedding = hear.looks(samples[before:]).mean(axis=0).astype(np.float16)
+        embedding = hear.embeddings(samples[before:]).mean(axis=0).astype(np.float16)
         drawn.append((decibels, targets, embedding, np.float32(known)))
         if (number + 1) % 1000 == 0:
             tick(number + 1)

@@ -175,6 +175,16 @@ def _load(path: Path, variables: Sequence[Any], kind: str = "weight") -> None:
             variable.assign(state[f"{kind}{i}"])
 
 
+def load_weights(folder: Path, model: Any) -> None:
+    """Load the weights after the last epoch of a run into a model like the one that was trained.
+
+    Raises
+    ------
+    DataError : they are of another network
+    """
+    _load(folder / "state.npz", _variables(model))
+
+
 def history_of(folder: Path) -> list[Row]:
     """Return the history of the run in ``folder`` so far."""
     with np.load(folder / "state.npz") as state:

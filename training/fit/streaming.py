@@ -19,15 +19,16 @@ from training.base.arrays import Floats
 from training.base.progress import Progress
 from training.errors import DataError
 from training.fit.adversarial import Trades, hardened
-from training.fit.distillation import EMBEDDING
 from training.fit.lessons import Lessons
-from training.fit.loop import Course, on_logits, one_cycle, optimise
+from training.fit.loop import Course, load_weights, on_logits, one_cycle, optimise
 from training.fit.predict import predict
-from training.fit.windows import RunSpec, Scaling, make_optimizer, prefetch
+from training.fit.spec import FitSpec
+from training.fit.windows import Scaling, make_optimizer, prefetch
 from training.mixing.mixer import Mixer, Recipe
 from training.networks.columns import StreamSpec
 from training.networks.streaming import build, build_last
 from training.networks.windowed import WindowSpec
+from training.networks.yamnet import EMBEDDING
 
 Goal = tuple[Floats, Floats, Floats]
 """Targets, the teacher's embedding, whether it is known."""
@@ -39,8 +40,8 @@ _CANDIDATES, _PICKED = 2048, 8
 
 
 @dataclass(frozen=True)
-class StreamRun:
-    """All settings that determine a run's weights, except the recordings.
+class StreamRun(FitSpec[StreamSpec | WindowSpec]):
+    """All settings of a distilled run that determine its weights, except the recordings.
 
     Parameters
     ----------
@@ -95,10 +96,7 @@ def train(
 
     keras.utils.set_random_seed(run.seed)
     exact = build(run.network)
-    with _half_precision():
-        model = build_last(run.network, mixer.frames)
-        logits, features = model.outputs
-        pupil = keras.Model(model.input, [logits, keras.layers.Dense(EMBEDDING)(features)])
+    model, pupil = _networks(run, mixer.frames)
     taught = lessons.taught(run.soft) if lessons is not None else None
 
     def batches(epoch: int) -> Iterator[tuple[Floats, Goal]]:
@@ -111,10 +109,29 @@ def train(
     if run.hardening.beta:
         objective = hardened(_loss(run.weight), run.hardening, scaling.std)
     course = Course(run.epochs, one_cycle(run.rate, run.epochs, run.steps))
-    optimizer = make_optimizer(RunSpec(rate=run.rate, decay=run.decay))
+    optimizer = make_optimizer(run)
     optimise(pupil, optimizer, objective, batches, course, folder, report)
     exact.set_weights(model.get_weights())
     return exact
+
+
+def load_trained(run: StreamRun, folder: Path) -> Any:
+    """Return the whole-sequence form of a run that :func:`train` has finished in ``folder``."""
+    exact = build(run.network)
+    model, pupil = _networks(run, run.network.lead + run.network.window)
+    load_weights(folder, pupil)
+    exact.set_weights(model.get_weights())
+    return exact
+
+
+def _networks(run: StreamRun, frames: int) -> tuple[Any, Any]:
+    """Return what is trained on windows of ``frames``, and the same with a head for the embedding."""
+    import keras
+
+    with _half_precision():
+        model = build_last(run.network, frames)
+        logits, features = model.outputs
+        return model, keras.Model(model.input, [logits, keras.layers.Dense(EMBEDDING)(features)])
 
 
 def _claim(folder: Path, run: StreamRun, heard: str) -> None:

@@ -6,15 +6,11 @@ import json
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any, TypeVar, get_args, get_type_hints
-
-import numpy as np
 
 from training.errors import DataError
 from training.fit.loop import history_of
-from training.fit.streaming import SPEC, StreamRun, train
-from training.fit.windows import Scaling
+from training.fit.streaming import SPEC, StreamRun, load_trained
 from training.networks.streaming import Form
 
 T = TypeVar("T")
@@ -29,10 +25,7 @@ def trained(folder: Path) -> tuple[Form, Any]:
         If there is no run, or it is unfinished, damaged or of another version.
     """
     run = read_run(folder)
-    # A finished run does not train: its mixer only provides the window length; any scaling will do.
-    mixer: Any = SimpleNamespace(frames=run.network.window + run.network.lead)
-    scaling = Scaling(np.zeros(run.network.n_mels, np.float32), 1.0)
-    return run.network, train(run, mixer, None, scaling, folder, lambda text: None)
+    return run.network, load_trained(run, folder)
 
 
 def read_run(folder: Path) -> StreamRun:

@@ -16,6 +16,7 @@ from training.base.arrays import Floats
 from training.base.progress import Progress
 from training.fit.adversarial import Trades, hardened
 from training.fit.loop import Course, Row, on_logits, optimise
+from training.fit.spec import FitSpec
 from training.mixing.mixer import Mixer, Recipe
 from training.networks.compact import NetworkSpec
 
@@ -23,8 +24,8 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class RunSpec:
-    """All settings that determine a run's weights, except the clips."""
+class RunSpec(FitSpec[NetworkSpec]):
+    """A run that learns from mixtures of the training part alone."""
 
     network: NetworkSpec = field(default_factory=NetworkSpec)
     recipe: Recipe = field(default_factory=Recipe)
@@ -81,7 +82,7 @@ def fit(
     return optimise(model, make_optimizer(spec), objective, batches, course, folder, report)
 
 
-def make_optimizer(spec: RunSpec) -> Any:
+def make_optimizer(spec: FitSpec[Any]) -> Any:
     """Return AdamW without weight decay on biases and batch norm."""
     import keras
 

@@ -30,7 +30,8 @@ from training.errors import ExportError
 from training.export.package import DATA_LICENCES, LICENCE
 from training.features.front_end import HOP
 from training.mixing.streams import Scored
-from training.recipes.hearing import NETWORK_CARD, WINDOW, Ear, EmbeddedStreams, hear
+from training.networks.yamnet import WINDOW
+from training.recipes.hearing import NETWORK_CARD, Ear, EmbeddedStreams, hear
 from training.scoring.calibration import CalibrationStreams, fit_class, fit_temperature
 from training.scoring.evaluation import AlertFigures, ClipFigures, alert_figures, clip_figures
 

@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from monitor.features.spec import WaveformSpec
 from monitor.model.card import Card
 from monitor.model.classifier import Classifier, Invoke
-from monitor.model.runtime import Runtime
 from monitor.records import Level
 from training.base.arrays import Floats
 from training.base.atomic import atomic_write
@@ -23,26 +22,21 @@ from training.data.audio import RATE, read
 from training.data.corpora import Clip
 from training.data.repeats import repeated
 from training.data.splits import Part
-from training.errors import DataError
 from training.features.front_end import HOP
-from training.fit.distillation import EMBEDDING
 from training.mixing.soundscapes import ScapePlan, Soundscape, make_soundscapes
 from training.mixing.streams import Scene, Scored, foreground_scenes, score
-
-WINDOW = 15_600
-"""Samples that YAMNet hears at once."""
+from training.networks.yamnet import EMBEDDING, WINDOW
 
 
 class Ear:
     """A network run window by window as the daemon runs it.
 
-    run : a window of :data:`WINDOW` samples → its embedding, shape (1024,)
+    run : a window of samples → its embedding, shape (1024,)
     digest : tells what this network hears from what another does
     """
 
     def __init__(self, run: Invoke, digest: str) -> None:
-        self.run = run
-        self.digest = digest
+        self.run, self.digest = run, digest
         groups = {str(number): (number,) for number in range(EMBEDDING)}
         # The scores of this card are taken as they are: each number of the embedding is one.
         self._classifier = Classifier(NETWORK_CARD, run, groups)
@@ -55,21 +49,6 @@ class Ear:
             if done % 100 == 0:
                 tick(done)
         return heard
-
-
-def yamnet(path: Path) -> Ear:
-    """YAMNet with its embedding as an output.
-
-    Raises
-    ------
-    DataError : there is no such file
-    PackageError : it is no model with an embedding of 1024 numbers
-    """
-    if not path.is_file():
-        raise DataError(f"{path}: no such file; it must be YAMNet with its embedding as an output")
-    content = path.read_bytes()
-    runtime = Runtime(content, path, outputs=EMBEDDING, inputs=WINDOW)
-    return Ear(runtime.run, hashlib.sha256(content).hexdigest())
 
 
 NETWORK_CARD = Card(

@@ -18,7 +18,6 @@ from training.data.splits import Split
 from training.errors import DataError
 from training.features.front_end import default_front_end
 from training.fit.adversarial import Trades
-from training.fit.distillation import EMBEDDING
 from training.fit.lessons import LessonPlan, Lessons, MixtureMaker, joined, make_lessons
 from training.fit.streaming import StreamRun, mined, train
 from training.fit.windows import measure_scaling
@@ -28,6 +27,7 @@ from training.networks.columns import LEAD, StreamSpec
 from training.networks.compact import NetworkSpec
 from training.networks.streaming import build
 from training.networks.windowed import WindowSpec
+from training.networks.yamnet import EMBEDDING
 from training.recipes import shipped as default
 from training.recipes.shipped import School, ShippedPlan, make, write
 from training.recipes.shipped_report import write_records
@@ -50,7 +50,7 @@ def part(tmp_path_factory: pytest.TempPathFactory):
 
 @pytest.fixture
 def lessons(part, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Lessons:
-    monkeypatch.setattr("training.fit.lessons.Teacher", FakeTeacher)
+    monkeypatch.setattr("training.fit.lessons.Yamnet", FakeTeacher)
     return make_lessons(
         part, (), default_front_end(tmp_path), LEAD, Path("fake"), PLAN, 0.9, 0, lambda done: None
     )
@@ -172,7 +172,7 @@ def test_mined_windows_are_those_without_a_class_that_are_most_taken_for_one(par
 def test_the_recipe_ends_in_a_package_that_the_monitor_reads(
     network: WindowSpec | StreamSpec, part, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("training.fit.lessons.Teacher", FakeTeacher)
+    monkeypatch.setattr("training.fit.lessons.Yamnet", FakeTeacher)
     monkeypatch.setattr(default, "leave_one_out", lambda *_: dict.fromkeys((1, 2), Split(part, part)))
     monkeypatch.setattr(default, "everything", lambda *_: part)
     # Training has its tests above; each takes seconds to compile.

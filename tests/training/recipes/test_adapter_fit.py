@@ -20,12 +20,12 @@ from training.data.audio import RATE
 from training.data.corpora import BACKGROUND, CLASSES, LABELS, load
 from training.errors import DataError
 from training.features.front_end import HOP
-from training.fit.distillation import EMBEDDING
 from training.mixing.streams import Scored
+from training.networks.yamnet import EMBEDDING, WINDOW, Yamnet
 from training.recipes import adapter
 from training.recipes.adapter import AdapterOutcome, AdapterPlan, Head, TrainingRows, fit_head, make, rows_of
 from training.recipes.adapter_report import write_records
-from training.recipes.hearing import WINDOW, Ear, EmbeddedStreams, yamnet
+from training.recipes.hearing import Ear, EmbeddedStreams
 
 rng = np.random.default_rng(2)
 _SPREAD = rng.normal(0.0, 1.0, (EMBEDDING, 48)).astype(np.float32)
@@ -170,11 +170,11 @@ def test_the_records_hold_every_class_and_background(made: AdapterOutcome, tmp_p
 
 def test_a_network_that_is_absent_or_has_no_embedding_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="it must be YAMNet with its embedding"):
-        yamnet(tmp_path / "absent.tflite")
+        Yamnet(tmp_path / "absent.tflite")
     odd = tmp_path / "odd.tflite"
     odd.write_bytes(b"\x1c\x00\x00\x00TFL3")
-    with pytest.raises(PackageError, match=r"odd\.tflite"):
-        yamnet(odd)
+    with pytest.raises(DataError, match=r"odd\.tflite: is no TFLite model"):
+        Yamnet(odd)
 
 
 def test_an_adapter_for_another_path_is_the_same_but_for_it(made: AdapterOutcome, tmp_path: Path) -> None:

@@ -37,7 +37,7 @@ HARD = f"{SHORT}~hardening.beta=1~hardening.steps=1"
 @pytest.fixture
 def options(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Options:
     write_corpora(tmp_path / "data")
-    monkeypatch.setattr("training.fit.lessons.Teacher", FakeTeacher)
+    monkeypatch.setattr("training.fit.lessons.Yamnet", FakeTeacher)
     monkeypatch.setattr("training.study.trainers.shipped.LessonPlan", lambda: LessonPlan(count=6))
     return Options(tmp_path / "data", cache=tmp_path / "cache", runs=tmp_path / "runs", threads=1)
 
@@ -84,7 +84,7 @@ def test_other_classes_than_its_own_and_no_teacher_are_refused_in_one_line(
     with pytest.raises(DataError, match="sound-training own"):
         run_job(Job("honest", SHORT, 1, 0), esc, silent)
     monkeypatch.undo()
-    with pytest.raises(DataError, match="no such file; the teacher is YAMNet"):
+    with pytest.raises(DataError, match="no such file; it must be YAMNet"):
         run_job(Job("honest", SHORT, 1, 0), options, silent)
 
 

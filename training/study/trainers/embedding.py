@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -12,17 +11,13 @@ import numpy as np
 
 from training.base.arrays import Floats
 from training.base.atomic import atomic_write
-from training.data.audio import read
-from training.data.corpora import Clip, data_root
+from training.data.audio import RATE, read
+from training.data.corpora import TEACHER_FILE, Clip, data_root
 from training.errors import DataError
 from training.networks.compact import Cost
+from training.networks.yamnet import EMBEDDING, WINDOW, Yamnet
 from training.study.task import Fitted, Task
 
-RATE = 16_000
-FILE = "yamnet_embeddings.tflite"
-_WINDOW = 15_600
-"""Samples of one of YAMNet's windows; a shorter clip is repeated to fill it."""
-_EMBEDDING = 1024
 _C = 0.01
 
 
@@ -46,7 +41,8 @@ def fit(task: Task) -> Fitted:
         filled[:, known] = scores
         return filled
 
-    whole = _cost(network, len(task.corpus.labels))
+    inside, regression = Yamnet(network).cost(), (EMBEDDING + 1) * len(task.corpus.labels)
+    whole = Cost(inside.parameters + regression, inside.multiply_adds + regression)
     return Fitted(logits, (), 0, whole, decided(task))
 
 
@@ -63,55 +59,24 @@ def embeddings(clips: Sequence[Clip], network: Path, cache: Path) -> Floats:
         digest.update(f"{clip.path.name} {stat.st_size} {stat.st_mtime_ns}\n".encode())
     path = cache / f"yamnet-{digest.hexdigest()[:20]}.npy"
     if not path.is_file():
-        interpreter = _interpreter(network)
-        found = np.stack([_embed(interpreter, read(clip.path, RATE)) for clip in clips])
+        yamnet = Yamnet(network)
+        found = np.stack([_mean(yamnet, read(clip.path, RATE)) for clip in clips])
         with atomic_write(path) as partial, partial.open("wb") as file:
             np.save(file, found)
     stored: Floats = np.load(path)
     return stored
 
 
-def _embed(interpreter: Any, samples: Floats) -> Floats:
-    samples = np.resize(samples, max(len(samples), _WINDOW))
-    given = interpreter.get_input_details()[0]["index"]
-    interpreter.resize_tensor_input(given, [len(samples)])
-    interpreter.allocate_tensors()
-    interpreter.set_tensor(given, samples)
-    interpreter.invoke()
-    found = [interpreter.get_tensor(detail["index"]) for detail in interpreter.get_output_details()]
-    embedding = next(value for value in found if value.shape[-1] == _EMBEDDING)
-    mean: Floats = embedding.reshape(-1, _EMBEDDING).mean(axis=0)
+def _mean(yamnet: Yamnet, samples: Floats) -> Floats:
+    """Return the mean over the windows of a clip; a shorter clip is repeated to fill one."""
+    mean: Floats = yamnet.embeddings(np.resize(samples, max(len(samples), WINDOW))).mean(axis=0)
     return mean
 
 
 def _find(root: Path) -> Path:
-    found = next(iter(sorted(root.rglob(FILE))), None)
+    found = next(iter(sorted(root.rglob(TEACHER_FILE))), None)
     if found is None:
-        raise DataError(f"{root}: {FILE} is not in it; the baseline needs YAMNet with its embedding output")
+        raise DataError(
+            f"{root}: {TEACHER_FILE} is not in it; the baseline needs YAMNet with its embedding output"
+        )
     return found
-
-
-def _interpreter(network: Path) -> Any:
-    from ai_edge_litert.interpreter import Interpreter
-
-    return Interpreter(str(network))
-
-
-def _cost(network: Path, labels: int) -> Cost:
-    """Count YAMNet's constants and the multiply-adds of its layers for one window, and the regression's."""
-    interpreter = _interpreter(network)
-    interpreter.resize_tensor_input(interpreter.get_input_details()[0]["index"], [_WINDOW])
-    interpreter.allocate_tensors()
-    shapes = {detail["index"]: tuple(detail["shape"]) for detail in interpreter.get_tensor_details()}
-    head = (_EMBEDDING + 1) * labels
-    parameters, multiply_adds = head, head
-    for operator in interpreter._get_ops_details():
-        name = operator["op_name"]
-        if name not in ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED"):
-            continue
-        _, kernel, *bias = [shapes[index] for index in operator["inputs"] if index >= 0]
-        output = shapes[operator["outputs"][0]]
-        parameters += prod(kernel) + sum(prod(shape) for shape in bias)
-        per_output = prod(kernel[1:3]) if name == "DEPTHWISE_CONV_2D" else prod(kernel[1:])
-        multiply_adds += prod(output) * per_output
-    return Cost(int(parameters), int(multiply_adds))
