@@ -1,4 +1,4 @@
-"""Names of array types that all of training uses."""
+"""Array types used throughout training."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all, whoever else writes them at the same time."""
+"""Atomic file writes, safe with concurrent writers."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from uuid import uuid4
 
 @contextmanager
 def atomic_write(path: Path) -> Iterator[Path]:
-    """Yield a new file's path beside ``path``; it takes that name when the block ends without an error.
+    """Yield a temporary path beside ``path``; it is renamed to ``path`` if the block ends without an error.
 
-    Its name is its own: two processes that lack the same cached features both compute them, and the
-    later one replaces what the earlier one wrote.
+    The temporary name is unique: two processes may compute the same cached features at once, and the
+    later one replaces the result of the earlier one.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{uuid4().hex[:12]}.part")

@@ -1,4 +1,4 @@
-"""A module run as a program of its own, in a child process that may crash."""
+"""Run a module in a child process, so that a crash does not end this one."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _ROOT = Path(__file__).resolve().parents[2]
 
 
 class ChildError(Exception):
-    """A child process failed; the message gives its exit code and the last line that it wrote to stderr."""
+    """A child process failed; the message gives its exit code and the last line of its stderr."""
 
 
 def run_child(
@@ -21,16 +21,22 @@ def run_child(
 
     Parameters
     ----------
-    module : dotted name of a module of this tree
-    arguments : what the module finds in ``sys.argv``
-    python : the interpreter
-    inherit_path : whether the child also sees this process's ``PYTHONPATH``; another interpreter
-        must not, since it could find packages built for this one there
+    module
+        Dotted name of a module of this tree.
+    arguments
+        Command-line arguments of the module.
+    python
+        The interpreter.
+    inherit_path
+        Whether the child inherits this process's ``PYTHONPATH``; a different interpreter must not, since the
+        path may contain packages built for this one.
 
     Raises
     ------
-    ChildError : the child ended with an exit code other than 0
-    OSError : the interpreter cannot be started
+    ChildError
+        If the child ended with an exit code other than 0.
+    OSError
+        If the interpreter cannot be started.
     """
     inherited = os.environ.get("PYTHONPATH") if inherit_path else None
     path = os.pathsep.join([str(_ROOT), *([inherited] if inherited else [])])

@@ -1,4 +1,4 @@
-"""Independent pieces of work in processes of this machine."""
+"""Run independent tasks in several processes."""
 
 from __future__ import annotations
 
@@ -12,22 +12,34 @@ R = TypeVar("R")
 
 
 def cores() -> int:
-    """Those that this process may use."""
+    """Return the number of cores available to this process."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def in_processes(
     work: Callable[[T], R], items: Iterable[T], workers: int, *, ordered: bool, threads: int | None = None
 ) -> Iterator[R]:
-    """Yield ``work(item)`` of all items, ``workers`` at a time, ``ordered`` or as they end.
+    """Yield ``work(item)`` for all items.
 
-    The processes outlive their pieces, so that libraries are loaded once. threads : of BLAS and OpenMP in
-    each; None: its share of the cores
+    Processes are reused, so that libraries are loaded once.
+
+    Parameters
+    ----------
+    work
+        A picklable function.
+    items
+        Its arguments.
+    workers
+        Number of processes.
+    ordered
+        Whether results come in the order of the items, rather than as they finish.
+    threads
+        BLAS and OpenMP threads of each process; None uses its share of the cores.
     """
     from joblib import Parallel, delayed, parallel_config
 
-    # joblib replaces a worker that has grown by 300 MB, and warns, in a thread that must not die of it:
-    # where warnings are errors it would, and the caller wait forever.
+    # joblib replaces a worker that has grown by 300 MB and warns about it in its manager thread. Where
+    # warnings are errors that thread would die and the caller would wait forever.
     warnings.filterwarnings("ignore", "A worker stopped while some jobs were given", UserWarning)
     how = "generator" if ordered else "generator_unordered"
     with parallel_config("loky", inner_max_num_threads=threads):

@@ -1,10 +1,10 @@
-"""How long work reports its progress: by a line of text, or by the number of items done."""
+"""Progress callbacks of long-running work: a line of text, or the number of items done."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
 Progress = Callable[[str], None]
-"""Receives a line about what has just been done."""
+"""Receives a line about the step just completed."""
 Tick = Callable[[int], None]
 """Receives the number of items done since the last call."""

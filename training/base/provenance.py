@@ -1,4 +1,4 @@
-"""Where a record comes from: the machine and the versions of what computed it."""
+"""Provenance of a record: the machine and the package versions that computed it."""
 
 from __future__ import annotations
 
@@ -15,5 +15,5 @@ def machine() -> str:
 
 
 def versions() -> dict[str, str]:
-    """Return the versions of this program and of the packages that decide its figures."""
+    """Return the versions of this program and of the packages that affect its results."""
     return {name: importlib.metadata.version(name) for name in _PACKAGES}

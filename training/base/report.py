@@ -1,4 +1,4 @@
-"""A page of results in Markdown beside its pictures and tables, and as one self-contained HTML file."""
+"""Result pages: Markdown with figures and tables beside it, and one self-contained HTML file."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Cell = str | int | float | None
 
 @dataclass(frozen=True)
 class Table:
-    """Named columns and rows; ``None`` is a value that does not exist, nan one that cannot."""
+    """Named columns and rows; ``None`` is a missing value, nan an undefined one."""
 
     columns: tuple[str, ...]
     rows: tuple[tuple[Cell, ...], ...]
@@ -54,9 +54,12 @@ def _text(cell: Cell) -> str:
 
 @dataclass(frozen=True)
 class Report:
-    """A page in Markdown, the pictures it names by file, and the tables that go with it.
+    """A Markdown page, its figures by file name, and its tables.
 
-    pages : further pages in Markdown beside it, by file name
+    Attributes
+    ----------
+    pages
+        Further Markdown pages beside it, by file name.
     """
 
     markdown: str
@@ -80,7 +83,7 @@ def write(report: Report, folder: Path) -> Path:
 
 
 def picture_bytes(figure: Figure) -> bytes:
-    """Return a figure as PNG with a palette of its own: a third of the bytes, the same to the eye."""
+    """Return a figure as PNG with an adaptive palette: a third of the bytes, visually identical."""
     from PIL import Image
 
     drawn, reduced = io.BytesIO(), io.BytesIO()
@@ -92,7 +95,7 @@ def picture_bytes(figure: Figure) -> bytes:
 
 
 def to_html(markdown: str, folder: Path) -> str:
-    """Return a page that needs nothing else: pictures of ``folder`` are inside it."""
+    """Return a self-contained HTML page with the pictures of ``folder`` embedded."""
     from markdown_it import MarkdownIt
 
     body = MarkdownIt().enable("table").render(markdown)

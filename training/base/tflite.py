@@ -1,4 +1,4 @@
-"""TFLite models in the interpreter of this process, one thread each."""
+"""Run TFLite models in this process, one thread each."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from training.base.arrays import Floats
 
 
 class Invoker:
-    """A converted model as a function: a window in, its outputs, shape (outputs,), out; one thread."""
+    """A converted model as a function from a window to its outputs, shape (outputs,); single-threaded."""
 
     def __init__(self, flatbuffer: bytes) -> None:
         self._interpreter = _interpreter(flatbuffer)

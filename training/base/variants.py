@@ -1,8 +1,8 @@
-"""A model with some of its settings changed, named so that the name says all of it.
+"""Models with changed settings, identified entirely by their names.
 
-``compact~recipe.mask=0~rate=0.002`` is the model ``compact`` with two settings replaced. Such a
-name is all that travels: to another machine, into a record, into the folder where an interrupted
-job goes on. Ablation and search are jobs like any other, with names like these.
+``compact~recipe.mask=0~rate=0.002`` is the model ``compact`` with two settings replaced. The name
+alone identifies the variant on another machine, in a record and in the folder from which an
+interrupted job resumes. Ablation and search run ordinary jobs with such names.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ Settings = TypeVar("Settings")
 
 _CHANGE = "~"
 _BETWEEN = ":"
-"""Between the values of a tuple; a comma separates models on the command line."""
+"""Separates the values of a tuple; a comma separates models on the command line."""
 _DIGITS = 3
 """Significant digits of a number in a name: settings that differ less are the same job."""
 
@@ -29,10 +29,10 @@ def base_of(model: str) -> str:
 
 
 def changed(model: str, changes: Mapping[str, Any]) -> str:
-    """Return the name of ``model`` with ``changes``, in the order of their keys.
+    """Return the name of ``model`` with ``changes``, ordered by key.
 
-    A dotted key reaches into nested settings; values are numbers, texts, booleans, or tuples of
-    these. A key that ``model`` itself has changed is changed again.
+    A dotted key addresses a nested setting. Values are numbers, strings, booleans, or tuples of these.
+    A change already in the name of ``model`` is overridden.
     """
     base, *parts = model.split(_CHANGE)
     texts = dict(part.split("=", 1) for part in parts) | {key: _write(changes[key]) for key in changes}
@@ -40,11 +40,12 @@ def changed(model: str, changes: Mapping[str, Any]) -> str:
 
 
 def settings_of(model: str, table: Mapping[str, Settings]) -> Settings:
-    """Return the settings that a name stands for: the base's from ``table``, with the changes.
+    """Return the settings of a name: those of its base in ``table``, with the changes applied.
 
     Raises
     ------
-    DataError : the base, a key or a value is none
+    DataError
+        If the base or a key is unknown, or a value is invalid.
     """
     base, *changes = model.split(_CHANGE)
     if base not in table:
@@ -53,7 +54,7 @@ def settings_of(model: str, table: Mapping[str, Settings]) -> Settings:
     for change in changes:
         key, equals, text = change.partition("=")
         if not equals:
-            raise DataError(f"{model}: {change!r} is no key=value")
+            raise DataError(f"{model}: {change!r} is not key=value")
         settings = _replaced(model, settings, key, _read(text))
     made: Settings = settings
     return made
@@ -78,7 +79,7 @@ def _replaced(model: str, settings: Any, key: str, value: Any) -> Any:
 
 
 def _fits(value: Any, old: Any) -> bool:
-    """Whether ``value`` is of the kind of ``old``; a whole number may stand for a real one."""
+    """Whether ``value`` has the type of ``old``; an integer is accepted for a float."""
     if isinstance(old, tuple):
         return isinstance(value, tuple) and len(value) == len(old)
     if isinstance(old, float):

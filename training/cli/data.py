@@ -1,4 +1,4 @@
-"""``sound-training data``: what recordings are here, and how to get more."""
+"""``sound-training data``: check, download and list the recordings."""
 
 from __future__ import annotations
 
@@ -18,31 +18,31 @@ if TYPE_CHECKING:
     from training.data.check import CheckReport, FoldReport
 
 _LISTED = 20
-"""Findings of one kind that are printed; --json has them all."""
+"""Maximum number of findings printed; --json prints all."""
 
 
 @click.group()
 def data() -> None:
-    """Check and fetch the recordings."""
+    """Check, download and list the recordings."""
 
 
 @data.command()
 @data_option
-@click.option("--quick", is_flag=True, help="Only look up the files; decode nothing.")
+@click.option("--quick", is_flag=True, help="Only check that the files exist; do not decode them.")
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
 @click.option(
     "--manifest",
     "manifests",
     type=click.Path(path_type=Path, file_okay=False),
-    help="Also name the files of these manifests that are not here, or others.",
+    help="Folder of manifests; also list their files that are missing or differ.",
 )
 @workers_option
 def check(data: Path | None, quick: bool, as_json: bool, manifests: Path | None, workers: int) -> None:
-    """Say what is here, missing, damaged, mislabelled, and what must be kept apart.
+    """Report missing, damaged and mislabelled recordings, and check that training and test are disjoint.
 
-    Exit code 1 when a file is damaged, a label contradicts itself or a recording would stand in
-    training and test; a part of a corpus is fine and is called what it is, and what the recipe of
-    `default` uses and is not here is named.
+    Exit code 1 if a file is damaged, labels contradict each other, or training and test share a
+    recording. A partial corpus is accepted and reported as partial. Inputs of the `default` recipe that
+    are missing are listed.
 
     \b
     Example:
@@ -58,7 +58,7 @@ def check(data: Path | None, quick: bool, as_json: bool, manifests: Path | None,
     corpora, effects = load(root), unlabelled_sounds(root / EFFECTS)
     wanted = len(listed(manifests)) if manifests else 0
     total = len({clip.path for clip in (*corpora.urban, *corpora.esc, *corpora.backgrounds, *effects)})
-    with progress(total, "looking up" if quick else "decoding") as tick:
+    with progress(total, "checking" if quick else "decoding") as tick:
         report = check_data(root, decode=not quick, tick=tick, workers=workers, manifests=manifests)
     if as_json:
         click.echo(json.dumps(dataclasses.asdict(report) | {"sound": report.is_sound()}, indent=1))
@@ -66,19 +66,20 @@ def check(data: Path | None, quick: bool, as_json: bool, manifests: Path | None,
         for line in _lines(report, quick):
             click.echo(line)
         if manifests and not report.lacking:
-            click.echo(f"all {wanted} files of {manifests} are here" + (", by their names" if quick else ""))
+            compared = " by name" if quick else ""
+            click.echo(f"all {wanted} files of {manifests} are present{compared}")
     sys.exit(0 if report.is_sound() else EXIT_FAILED)
 
 
 @data.command()
 @click.argument("corpus", type=click.Choice(["urbansound8k", "esc50"]))
 @data_option
-@click.option("--address", help="Another address of the same archive: a mirror, or file:///… of a copy.")
-@click.option("--md5", help="Its checksum, where it is not the one that soundata knows.")
+@click.option("--address", help="Alternative URL of the archive: a mirror, or file:///… for a copy.")
+@click.option("--md5", help="Expected MD5, if it differs from soundata's.")
 def fetch(corpus: str, data: Path | None, address: str | None, md5: str | None) -> None:
-    """Download a corpus, verify and unpack it; an interrupted download goes on where it stopped.
+    """Download, verify and unpack a corpus; an interrupted download resumes.
 
-    UrbanSound8K is an archive of 6 GB, ESC-50 (with ESC-10) of 0.6 GB; both need twice that while unpacking.
+    The archive of UrbanSound8K has 6 GB, that of ESC-50 (with ESC-10) 0.6 GB; unpacking needs twice that.
 
     \b
     Example:
@@ -106,12 +107,12 @@ def fetch(corpus: str, data: Path | None, address: str | None, md5: str | None) 
 @click.option(
     "--out",
     type=click.Path(path_type=Path, file_okay=False),
-    help="Write background.csv, effects.csv and yamnet.csv here; the data may be read-only.",
+    help="Folder for background.csv, effects.csv and yamnet.csv, for example if the data is read-only.",
 )
 def manifest(data: Path | None, out: Path | None) -> None:
-    """List background/, effects/ and yamnet/ with checksums in a manifest.csv each, for source and licence.
+    """Write a manifest.csv with checksums for each of background/, effects/ and yamnet/.
 
-    What was filled in stays, also when a file was renamed.
+    Fill in source and licence by hand; existing entries are kept, also for renamed files.
 
     \b
     Example:
@@ -125,7 +126,7 @@ def manifest(data: Path | None, out: Path | None) -> None:
     root = data_root(data)
     found = folders(root)
     if not found:
-        raise DataError(f"{root}: none of background/<kind>/, effects/, yamnet/ with files is in it")
+        raise DataError(f"{root}: contains no background/<kind>/, effects/ or yamnet/ with files")
     for folder in found:
         table, entries = update_manifest(folder, out)
         untold = sum(not entry.is_told() for entry in entries)
@@ -136,9 +137,9 @@ def manifest(data: Path | None, out: Path | None) -> None:
 @click.argument("corpus", type=click.Choice(["urbansound8k", "esc10", "esc50"]))
 @click.argument("out", type=click.Path(path_type=Path))
 @data_option
-@click.option("--fold", "folds", multiple=True, type=click.IntRange(1, 10), help="Of these folds alone.")
+@click.option("--fold", "folds", multiple=True, type=click.IntRange(1, 10), help="One fold; repeatable.")
 def folders(corpus: str, out: Path, data: Path | None, folds: tuple[int, ...]) -> None:
-    """Link a corpus into a folder per class, as `own` and `export` take it.
+    """Link a corpus into a folder per class, the input format of `own` and `export`.
 
     \b
     Example:
@@ -175,7 +176,7 @@ def _lines(report: CheckReport, quick: bool) -> list[str]:
 def _lacking_lines(lacking: tuple[str, ...]) -> list[str]:
     if not lacking:
         return []
-    lines = ["a retraining of `default` lacks here:", *(f"  {line}" for line in lacking[:_LISTED])]
+    lines = ["missing to retrain `default`:", *(f"  {line}" for line in lacking[:_LISTED])]
     if len(lacking) > _LISTED:
         lines.append(f"  … and {len(lacking) - _LISTED} more (--json lists all)")
     return lines
@@ -189,13 +190,13 @@ def _corpus_lines(folds: tuple[FoldReport, ...]) -> list[str]:
     for corpus, rows in by_corpus.items():
         present, listed = sum(row.present for row in rows), sum(row.listed for row in rows)
         partial = present < listed
-        lines.append(f"{corpus}: {present} of {listed} clips" + (", a part of the corpus" if partial else ""))
+        lines.append(f"{corpus}: {present} of {listed} clips" + (", partial" if partial else ""))
         for row in rows:
             state = "complete" if row.present == row.listed else f"{row.listed - row.present} missing"
             length = f", {row.seconds / 60:.1f} min" if row.seconds else ""
             lines.append(f"  fold {row.fold:2}: {row.present:4} of {row.listed:4}  {state}{length}")
         if partial:
-            lines.append("  figures from it are figures of these clips, not of the corpus")
+            lines.append("  results apply to these clips only, not to the whole corpus")
     return lines
 
 
@@ -205,10 +206,10 @@ def _apart_lines(report: CheckReport) -> list[str]:
     lines = []
     if report.twice:
         clips = sum(count for _, _, count in report.twice)
-        lines.append(f"Freesound ids that the table has in two folds: {len(report.twice)} ({clips} clips)")
+        lines.append(f"Freesound ids in two folds of the table: {len(report.twice)} ({clips} clips)")
         for recording, folds, count in report.twice:
             lines.append(f"  {recording}: folds {' and '.join(map(str, folds))}, {count} clips")
-        lines.append(f"  choice: {TWICE_RULE}")
+        lines.append(f"  rule: {TWICE_RULE}")
     if report.esc_shared:
         lines.append(f"ESC clips from recordings of UrbanSound8K: {report.esc_shared}; {ESC_RULE}")
     for row in report.disjoint:
@@ -225,6 +226,6 @@ def _finding_lines(report: CheckReport, quick: bool) -> list[str]:
     lines = [f"{f.kind}: {f.corpus} fold {f.fold}: {f.name} {f.why}" for f in wrong[:_LISTED]]
     if len(wrong) > _LISTED:
         lines.append(f"… and {len(wrong) - _LISTED} more (--json lists all)")
-    looked = "looked up, not decoded" if quick else "decoded"
+    looked = "not decoded" if quick else "decoded"
     verdict = f"{len(wrong)} files or rows are wrong" if wrong else "nothing is damaged or mislabelled"
     return [*lines, f"{verdict} (files were {looked})"]

@@ -14,7 +14,7 @@ from training.errors import DataError
 Waveform = NDArray[np.float32]
 
 RATE = 16_000
-"""Samples a second of all that training listens to, unless a front end asks for another rate."""
+"""Sample rate of all training audio in Hz, unless a front end asks for another."""
 
 
 def read(path: Path, rate: int) -> Waveform:
@@ -22,7 +22,8 @@ def read(path: Path, rate: int) -> Waveform:
 
     Raises
     ------
-    DataError : the file cannot be decoded or is empty
+    DataError
+        If the file cannot be decoded or is empty.
     """
     try:
         samples, source_rate = soundfile.read(path, dtype="float32", always_2d=True)

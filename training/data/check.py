@@ -1,4 +1,4 @@
-"""Is the data what its tables say? Missing, damaged and mislabelled clips, and recordings kept apart."""
+"""Check the data against its tables: missing, damaged and mislabelled clips, disjoint recordings."""
 
 from __future__ import annotations
 
@@ -30,17 +30,17 @@ from training.data.manifest import (
 )
 from training.data.splits import split
 
-TWICE_RULE = "a clip of such an id is not trained on when either of its folds is tested"
-ESC_RULE = "an ESC clip from a recording of UrbanSound8K follows that recording's fold"
+TWICE_RULE = "a clip of such an id is not used for training when either of its folds is tested"
+ESC_RULE = "an ESC clip from a recording of UrbanSound8K is assigned to that recording's fold"
 
 _SHORTER_S = 0.05
-"""Encoders may drop a few milliseconds; a clip that lacks more than this is cut."""
+"""Encoders may drop a few milliseconds; a clip that is shorter by more than this is truncated."""
 _FILES_AT_ONCE = 32
 
 
 @dataclass(frozen=True)
 class FoldReport:
-    """Clips of one fold: rows of the table, files found, their total length (0 unless decoded)."""
+    """Clips of one fold: rows of the table, files found, total length in seconds (0 unless decoded)."""
 
     corpus: str
     fold: int
@@ -51,9 +51,9 @@ class FoldReport:
 
 @dataclass(frozen=True)
 class Disjoint:
-    """What holds when ``fold`` is tested and all others train: nothing is shared.
+    """Sizes of both sides when ``fold`` is the test fold, and the recordings that they share (a leak).
 
-    Clips are those of the ten classes, ESC's among them.
+    Only clips of the ten classes count, ESC's among them.
     """
 
     fold: int
@@ -64,25 +64,25 @@ class Disjoint:
 
 @dataclass(frozen=True)
 class CheckReport:
-    """Everything that ``sound-training data check`` says."""
+    """Everything that ``sound-training data check`` reports."""
 
     folds: tuple[FoldReport, ...]
     backgrounds: tuple[FoldReport, ...]
     others: tuple[FoldReport, ...]
-    """Sounds that nobody labelled, and the teacher's files"""
+    """Unlabelled sounds, and the teacher's files"""
     lacking: tuple[str, ...]
-    """What a retraining of the model that ships lacks here"""
+    """What is missing to retrain the shipped model"""
     findings: tuple[DataFinding, ...]
     twice: tuple[tuple[str, tuple[int, ...], int], ...]
     """Freesound ids in two folds of UrbanSound8K's table: id, folds, clips"""
     esc_shared: int
-    """ESC clips here from recordings of UrbanSound8K"""
+    """ESC clips present that were cut from recordings of UrbanSound8K"""
     disjoint: tuple[Disjoint, ...]
 
     def wrong(self) -> list[DataFinding]:
-        """Findings that mean the data is not what it says.
+        """Return the findings that make the data unusable.
 
-        A missing clip only makes it partial, a background without a licence only keeps it at home.
+        A missing clip only makes a corpus partial; a background without a licence only prevents publication.
         """
         return [finding for finding in self.findings if finding.kind not in ("missing", "unlicensed")]
 
@@ -92,7 +92,7 @@ class CheckReport:
 
 @dataclass(frozen=True)
 class Probe:
-    """What decoding a file gave: its length in seconds, or why it is damaged."""
+    """Result of decoding a file: its length in seconds, or why it is damaged."""
 
     seconds: float
     damage: str = ""
@@ -101,13 +101,25 @@ class Probe:
 def check(
     root: Path, *, decode: bool, tick: Tick, workers: int = 2, manifests: Path | None = None,
 ) -> CheckReport:  # fmt: skip
-    """Check every corpus in ``root``; ``decode`` reads all audio, otherwise files are only looked up.
+    """Check every corpus in ``root``.
 
-    ``manifests`` : a folder of manifests that an exact retraining is compared with
+    Parameters
+    ----------
+    root
+        Data folder.
+    decode
+        Whether to decode all audio; otherwise only the presence of files is checked.
+    tick
+        Receives the number of files just checked.
+    workers
+        Number of processes.
+    manifests
+        Folder of manifests to compare with, for an exact retraining.
 
     Raises
     ------
-    DataError : nothing known is there, or a table cannot be read
+    DataError
+        If no known corpus is found, or a table cannot be read.
     """
     corpora = load(root)
     found = [(place, place.read()) for place in places(root)]
@@ -154,12 +166,12 @@ def _probe_all(paths: Iterable[Path], decode: bool) -> list[Probe]:
 
 
 def look_up(path: Path) -> Probe:
-    """Look at a file from outside."""
+    """Check a file without decoding it."""
     return Probe(0.0, "" if path.stat().st_size else "is an empty file")
 
 
 def probe(path: Path) -> Probe:
-    """Decode a file from end to end."""
+    """Decode a whole file."""
     try:
         samples, rate = soundfile.read(path, dtype="float32", always_2d=True)
     except (soundfile.LibsndfileError, OSError) as error:
@@ -168,7 +180,7 @@ def probe(path: Path) -> Probe:
     if not len(samples):
         return Probe(0.0, "holds no audio")
     if not np.isfinite(samples).all():
-        return Probe(seconds, "holds samples that are no numbers")
+        return Probe(seconds, "holds samples that are not finite")
     return Probe(seconds, "" if samples.any() else "holds nothing but zeros")
 
 
@@ -206,7 +218,7 @@ def ids_in_two_folds(listed: Iterable[tuple[Clip, bool]]) -> tuple[tuple[str, tu
 
 
 def disjointness(corpora: Corpora) -> Iterator[Disjoint]:
-    """Test each fold that is here against all others, and compare the recordings of both sides."""
+    """Yield, for each available fold as the test fold, the recordings shared with the training folds."""
     here = sorted({clip.fold for clip in corpora.urban})
     if len(here) < 2:
         return

@@ -1,8 +1,8 @@
 """Recordings and their labels: UrbanSound8K, ESC-50/ESC-10 and backgrounds.
 
-All corpora come from Freesound, so ``recording`` is a Freesound id whichever the corpus,
-and what must not straddle training and test is the recording. A background has no such
-id: there the source file is the unit.
+All corpora come from Freesound, so ``recording`` is a Freesound id in each of them, and no
+recording may be in both training and test. A background has no such id: its unit is the
+source file.
 """
 
 from __future__ import annotations
@@ -44,11 +44,26 @@ ESC_COLUMNS = {"filename", "fold", "category"}
 
 @dataclass(frozen=True)
 class Clip:
-    """One labelled stretch of one recording.
+    """One labelled segment of one recording.
 
-    ``label`` is the corpus's own name; ``fold`` is 0 where the corpus has none;
-    ``salience`` is 1 (foreground) or 2 (background); ``start_s`` and ``end_s`` say where
-    in its recording the clip was cut.
+    Attributes
+    ----------
+    path
+        Audio file.
+    corpus
+        Name of the corpus.
+    recording
+        Freesound id of the source recording, or the source file of a background.
+    label
+        Name of the class in the corpus.
+    fold
+        1 to 10, or 0 where the corpus has no folds.
+    salience
+        1 (foreground) or 2 (background).
+    start_s
+        Start of the clip within its recording, in seconds.
+    end_s
+        End of the clip within its recording, in seconds.
     """
 
     path: Path
@@ -63,28 +78,28 @@ class Clip:
 
 @dataclass(frozen=True)
 class Place:
-    """Where a corpus lies: its table and the folder of its audio."""
+    """Location of a corpus: its table and its audio folder."""
 
     corpus: Literal["UrbanSound8K", "ESC"]
     table: Path
     audio: Path
 
     def read(self) -> list[tuple[Clip, bool]]:
-        """Return every row of the table and whether its file is there."""
+        """Return every row of the table and whether its file exists."""
         reader = read_urbansound8k if self.corpus == "UrbanSound8K" else read_esc
         return reader(self.table, self.audio)
 
 
 @dataclass(frozen=True)
 class Corpora:
-    """Everything found under a data folder, and what a table names but no file holds."""
+    """Everything found under a data folder, and the clips listed in a table without a file."""
 
     urban: tuple[Clip, ...]
     esc: tuple[Clip, ...]
     backgrounds: tuple[Clip, ...]
     missing: tuple[str, ...]
     urban_folds: Mapping[str, frozenset[int]]
-    """UrbanSound8K's folds per Freesound id, from the whole table: also of clips that are not here."""
+    """UrbanSound8K's folds per Freesound id, from the whole table, including clips without a file."""
 
 
 def data_root(option: Path | None) -> Path:
@@ -102,7 +117,8 @@ def load(root: Path) -> Corpora:
 
     Raises
     ------
-    DataError : nothing known is there, or a table lacks columns or holds a bad value
+    DataError
+        If no known corpus is found, or a table lacks columns or holds an invalid value.
     """
     urban: list[Clip] = []
     esc: list[Clip] = []
@@ -123,7 +139,7 @@ def load(root: Path) -> Corpora:
     ]
     if not urban and not esc and not backgrounds:
         raise DataError(
-            f"{root}: neither UrbanSound8K, ESC-50/ESC-10 nor background/<kind>/ with audio is in it; "
+            f"{root}: contains neither UrbanSound8K, ESC-50/ESC-10 nor background/<kind>/ with audio; "
             f"see sound-training data fetch --help"
         )
     unique_esc = {clip.path.stem: clip for clip in esc}
@@ -148,7 +164,7 @@ def _folders(root: Path) -> list[Path]:
 
 
 def read_urbansound8k(table: Path, audio: Path) -> list[tuple[Clip, bool]]:
-    """Return every row of the official table and whether its file is there."""
+    """Return every row of the official table and whether its file exists."""
     clips = []
     index = {fold: by_stem(audio / f"fold{fold}") for fold in range(1, 11)}
     for line, row in rows(table, URBAN_COLUMNS):
@@ -157,7 +173,7 @@ def read_urbansound8k(table: Path, audio: Path) -> list[tuple[Clip, bool]]:
             start, end = float(row["start"]), float(row["end"])
             known = index[fold]
         except (ValueError, KeyError) as error:
-            raise DataError(f"{table}:{line}: bad value ({error}); take the official table") from error
+            raise DataError(f"{table}:{line}: invalid value ({error}); use the official table") from error
         if row["class"] not in CLASSES:
             raise DataError(f"{table}:{line}: unknown class {row['class']!r}")
         if salience not in (1, 2):
@@ -170,7 +186,7 @@ def read_urbansound8k(table: Path, audio: Path) -> list[tuple[Clip, bool]]:
 
 
 def read_esc(table: Path, audio: Path) -> list[tuple[Clip, bool]]:
-    """Return every row of an ESC-50 or ESC-10 table and whether its file is there."""
+    """Return every row of an ESC-50 or ESC-10 table and whether its file exists."""
     known = by_stem(audio)
     clips = []
     for line, row in rows(table, ESC_COLUMNS):
@@ -193,7 +209,7 @@ def find_backgrounds(folder: Path) -> list[Clip]:
 
 
 def find_more_backgrounds(folder: Path) -> list[Clip]:
-    """Return the recordings of :data:`MORE`; the collection that a file comes from is its kind."""
+    """Return the recordings of :data:`MORE`; a file's kind is the collection it comes from."""
     return [
         Clip(path, "background", f"{stem.split('_')[0]}/{stem}", stem.split("_")[0], 0)
         for stem, path in by_stem(folder).items()
@@ -201,13 +217,13 @@ def find_more_backgrounds(folder: Path) -> list[Clip]:
 
 
 def unlabelled_sounds(folder: Path) -> tuple[Clip, ...]:
-    """Return the recordings in ``folder``, of which nothing is known; none if there is no such folder."""
+    """Return the unlabelled recordings in ``folder``; none if the folder does not exist."""
     found = sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES)
     return tuple(Clip(path, "unlabelled", path.stem, "", 0) for path in found)
 
 
 def by_stem(folder: Path) -> dict[str, Path]:
-    """Map stem → file; data sets are re-encoded by those who share them."""
+    """Map stem → file: redistributed data sets are often re-encoded, so suffixes differ."""
     if not folder.is_dir():
         return {}
     return {p.stem: p for p in sorted(folder.iterdir()) if p.suffix.lower() in SUFFIXES}
@@ -218,7 +234,8 @@ def rows(table: Path, columns: set[str]) -> Iterator[tuple[int, dict[str, str]]]
 
     Raises
     ------
-    DataError : the table cannot be read, lacks a column, or has a row that is cut short
+    DataError
+        If the table cannot be read, lacks a column, or has an incomplete row.
     """
     try:
         with table.open(newline="", encoding="utf-8") as lines:
@@ -226,10 +243,10 @@ def rows(table: Path, columns: set[str]) -> Iterator[tuple[int, dict[str, str]]]
             absent = columns - set(reader.fieldnames or ())
             if absent:
                 names = ", ".join(sorted(absent))
-                raise DataError(f"{table}: columns {names} are missing; take the official table")
+                raise DataError(f"{table}: columns {names} are missing; use the official table")
             for number, row in enumerate(reader, start=2):
                 if any(row[column] is None for column in columns):
-                    raise DataError(f"{table}:{number}: the row is cut short")
+                    raise DataError(f"{table}:{number}: the row is incomplete")
                 yield number, row
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"{table}: cannot read the table ({error})") from error

@@ -1,4 +1,4 @@
-"""Fetching UrbanSound8K and ESC-50: what soundata knows of them, over a connection that may break."""
+"""Download UrbanSound8K and ESC-50 from the addresses in soundata, resuming after lost connections."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ from training.data.corpora import places
 from training.errors import DataError
 
 NAMES = {"urbansound8k": "UrbanSound8K", "esc50": "ESC-50"}
-"""What can be fetched → its folder. ESC-10 is the part of ESC-50 that its table marks."""
+"""Name of each corpus → its folder. ESC-10 is the subset of ESC-50 marked in its table."""
 
 _LICENCES = {"urbansound8k": "CC BY-NC 3.0 (its own README; soundata's entry says 4.0)"}
 _SOURCE_FILE = "SOURCE.json"
 _TIMEOUT_S = 30
 _CHUNK = 1 << 20
 _COMPLETE = 416
-"""HTTP: the range asked for begins at the end of the file."""
+"""HTTP 416: the requested range starts at the end of the file."""
 
 
 @dataclass(frozen=True)
 class Source:
-    """Where a corpus comes from and under which terms."""
+    """Address, checksum, licence and reference of a corpus."""
 
     name: str
     address: str
@@ -44,7 +44,7 @@ class Source:
 
 
 def source_of(name: str) -> Source:
-    """Return what soundata says of ``urbansound8k`` or ``esc50``."""
+    """Return soundata's entry for ``urbansound8k`` or ``esc50``."""
     dataset = _dataset(name, Path())
     remote = dataset.remotes["all"]
     licence = _LICENCES.get(name) or str(dataset._license_info).strip()
@@ -62,13 +62,22 @@ def source_of(name: str) -> Source:
 def fetch(source: Source, root: Path, tick: Tick = lambda count: None) -> Path:
     """Download, verify and unpack a corpus into ``root``; return its folder.
 
-    A download that was interrupted goes on where it stopped; a corpus that is there is left alone.
-    ``tick`` is told of each stretch of bytes. ``SOURCE.json`` in the folder keeps address, checksum,
-    licence and reference.
+    An interrupted download resumes; an existing corpus is left untouched. ``SOURCE.json`` in the folder
+    records address, checksum, licence and reference.
+
+    Parameters
+    ----------
+    source
+        The corpus.
+    root
+        Data folder.
+    tick
+        Receives the number of bytes of each received chunk.
 
     Raises
     ------
-    DataError : no connection, or the archive is not the one that the checksum names
+    DataError
+        If there is no connection, or the archive does not match its checksum.
     """
     home = root / NAMES[source.name]
     if home.is_dir() and places(home):
@@ -81,7 +90,7 @@ def fetch(source: Source, root: Path, tick: Tick = lambda count: None) -> Path:
 
 
 def download(source: Source, archive: Path, tick: Tick) -> None:
-    """Bring the archive, or the rest of it."""
+    """Download the archive, or the rest of it."""
     if archive.exists():
         return
     part = archive.with_name(archive.name + ".part")
@@ -118,19 +127,19 @@ def _unreachable(source: Source, why: str) -> DataError:
     host = urlsplit(source.address).netloc or source.address
     return DataError(
         f"{source.name}: cannot be fetched from {host} ({why}); "
-        f"run the same command again with a connection, or give --address of a copy"
+        f"retry with a working connection, or pass the --address of a copy"
     )
 
 
 def _unpack(source: Source, home: Path) -> None:
-    """Let soundata verify and unpack the archive; only a verified one is opened."""
+    """Verify the archive's checksum and unpack it with soundata."""
     from soundata.download_utils import RemoteFileMetadata
 
     dataset = _dataset(source.name, home)
     dataset.remotes = {
         "all": RemoteFileMetadata(source.archive, source.address, source.md5, unpack_directories=[source.top])
     }
-    # A leftover of an interrupted unpacking would keep its half-written files.
+    # Truncated files of an interrupted unpacking would otherwise be kept.
     shutil.rmtree(home / source.top, ignore_errors=True)
     try:
         with _quiet():
@@ -138,11 +147,11 @@ def _unpack(source: Source, home: Path) -> None:
     except OSError as error:
         archive = home / source.archive
         raise DataError(
-            f"{archive}: not the archive expected or it cannot be unpacked ({error}); delete it and run the "
-            f"same command again; if the publisher has changed it, look at it and give its --md5"
+            f"{archive}: not the expected archive, or it cannot be unpacked ({error}); delete it and run the "
+            f"same command again; if the publisher has changed it, inspect it and pass its --md5"
         ) from error
     if not places(home):
-        raise DataError(f"{home}: the archive has no table of {source.name}; was --address right?")
+        raise DataError(f"{home}: the archive has no table of {source.name}; check --address")
 
 
 def _dataset(name: str, home: Path) -> Any:
@@ -154,7 +163,7 @@ def _dataset(name: str, home: Path) -> Any:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """soundata talks through the root logger, in paragraphs; what matters is said in our own line."""
+    """Silence soundata, which logs paragraphs to the root logger; errors are reported in one line of ours."""
     logging.disable(logging.CRITICAL)
     try:
         yield

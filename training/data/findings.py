@@ -1,4 +1,4 @@
-"""What is wrong with tables, files and manifests of the recordings, found without decoding audio."""
+"""Problems in tables, files and manifests that can be found without decoding audio."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Kind = Literal["missing", "damaged", "mislabelled", "misplaced", "unlicensed"]
 
 @dataclass(frozen=True)
 class DataFinding:
-    """One thing that is wrong with one file or row."""
+    """One problem with one file or row."""
 
     kind: Kind
     corpus: str
@@ -26,7 +26,7 @@ class DataFinding:
 
 
 def table_findings(place: Place) -> Iterator[DataFinding]:
-    """Rows whose file name, ids and class do not agree, or that stand twice."""
+    """Yield rows whose file name, ids and class disagree, or that are duplicates."""
     columns = URBAN_COLUMNS if place.corpus == "UrbanSound8K" else ESC_COLUMNS
     name_of = "slice_file_name" if place.corpus == "UrbanSound8K" else "filename"
     disagreements = _urban_disagreements if place.corpus == "UrbanSound8K" else _esc_disagreements
@@ -69,7 +69,7 @@ def _esc_disagreements(stem: str, row: dict[str, str]) -> Iterator[str]:
 
 
 def file_findings(place: Place, listed: Iterable[tuple[Clip, bool]]) -> Iterator[DataFinding]:
-    """Rows without a file, and files that lie in another fold's folder than their row says."""
+    """Yield rows without a file, and files in the folder of another fold."""
     folds = {f.name: by_stem(f) for f in sorted(place.audio.glob("fold*")) if f.is_dir()}
     homes: dict[str, list[str]] = defaultdict(list)
     for folder, files in folds.items():
@@ -79,7 +79,7 @@ def file_findings(place: Place, listed: Iterable[tuple[Clip, bool]]) -> Iterator
         stem = clip.path.stem
         elsewhere = [h for h in homes[stem] if h != f"fold{clip.fold}"]
         if elsewhere:
-            why = f"lies in {', '.join(elsewhere)}; its row says fold {clip.fold}"
+            why = f"is in {', '.join(elsewhere)}; its row says fold {clip.fold}"
             yield DataFinding("misplaced", clip.corpus, clip.fold, stem, why)
         elif not present:
             why = f"no {' '.join(SUFFIXES)} of that name in {clip.path.parent}"
@@ -87,12 +87,12 @@ def file_findings(place: Place, listed: Iterable[tuple[Clip, bool]]) -> Iterator
 
 
 def manifest_findings(root: Path, compare: bool) -> Iterator[DataFinding]:
-    """Files without source or licence in their manifest or, if ``compare``, with another checksum there."""
+    """Yield files without source or licence in their manifest or, if ``compare``, with another checksum."""
     for folder in folders(root):
         manifest = read_manifest(folder / NAME)
         for file in contents(folder):
             entry = manifest.get(file)
             if entry and compare and entry.sha256 != sha256(folder / file):
-                yield DataFinding("damaged", folder.name, 0, file, f"is not the file that {NAME} lists")
+                yield DataFinding("damaged", folder.name, 0, file, f"differs from its checksum in {NAME}")
             if not (entry and entry.is_told()):
                 yield DataFinding("unlicensed", folder.name, 0, file, f"has no source and licence in {NAME}")

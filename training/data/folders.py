@@ -1,8 +1,8 @@
-"""A user's own recordings: a folder per class of audio files, and what plays behind them.
+"""A user's own recordings: a folder of audio files per class, and backgrounds.
 
-``FOLDER/<class>/*.wav`` (or .flac, .ogg) are sounds of a class, ``FOLDER/background/`` holds what is
-none of them. A file is a recording of its own, unless its name says which recording it was cut
-from: ``kitchen__1.wav`` and ``kitchen__2.wav``, in whatever class, are both of ``kitchen``.
+``FOLDER/<class>/*.wav`` (or .flac, .ogg) are sounds of a class; ``FOLDER/background/`` holds sounds of
+no class. Each file counts as one recording, unless its name gives the recording it was cut from:
+``kitchen__1.wav`` and ``kitchen__2.wav``, in any class, both belong to ``kitchen``.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from training.data.trimming import sounding
 from training.errors import DataError
 
 CUT = "__"
-"""What comes before it in a file's name is the recording that the file was cut from."""
+"""Separator in a file's name; the part before it names the recording that the file was cut from."""
 LEAST_RECORDINGS = 6
-"""Of each class: a third of them is kept back in turn, and two of a class are no measure."""
+"""Per class: thresholds are chosen by three-fold cross-fitting, and two recordings are too few to score."""
 _CORPUS = "own"
 _SILENT = 1e-5
 
@@ -43,7 +43,7 @@ class Sounds:
         return self.labels[:-1]
 
     def with_backgrounds(self, clips: Sequence[Clip]) -> Sounds:
-        """Return the same with further backgrounds."""
+        """Return a copy with additional backgrounds."""
         return replace(self, part=replace(self.part, backgrounds=(*self.part.backgrounds, *clips)))
 
     def recordings(self, label: str) -> set[str]:
@@ -51,14 +51,20 @@ class Sounds:
 
 
 def read_folder(folder: Path, backgrounds: Path | None) -> Sounds:
-    """Find the sounds; nothing is decoded.
+    """Find the sounds without decoding them.
 
-    backgrounds : a further folder of sounds that are none of the classes
+    Parameters
+    ----------
+    folder
+        A subfolder of audio files per class.
+    backgrounds
+        Additional folder of sounds that belong to no class.
 
     Raises
     ------
-    DataError : no such folder, fewer than two classes, a class with too few recordings, a background
-        folder without audio
+    DataError
+        If the folder does not exist, has fewer than two classes or a class with too few recordings, or a
+        background folder has no audio.
     """
     classes = find_classes(folder)
     labels = (*classes, BACKGROUND)
@@ -73,17 +79,18 @@ def read_folder(folder: Path, backgrounds: Path | None) -> Sounds:
         if count < LEAST_RECORDINGS:
             raise DataError(
                 f"{folder / label}: {count} recordings; a class needs {LEAST_RECORDINGS} or more, "
-                "since a third of them is kept back in turn to choose its thresholds"
+                "because a third of them is held out in turn to choose its thresholds"
             )
     return sounds
 
 
 def find_classes(folder: Path) -> dict[str, list[Clip]]:
-    """Return the clips of each class, a subfolder each.
+    """Return the clips of each class, one subfolder per class.
 
     Raises
     ------
-    DataError : no such folder, fewer than two classes, or a class without audio
+    DataError
+        If the folder does not exist, has fewer than two classes or a class without audio.
     """
     if not folder.is_dir():
         raise DataError(f"{folder}: no such folder; it must hold a folder of audio files per class")
@@ -94,7 +101,7 @@ def find_classes(folder: Path) -> dict[str, list[Clip]]:
     if len(places) == 1:
         raise DataError(
             f"{folder}: one class only ({places[0].name}); a second is needed, "
-            f"or make a class of what sounds like it and is not; {BACKGROUND}/ counts as none"
+            f"for example of similar sounds; {BACKGROUND}/ is not a class"
         )
     return {place.name: _clips(place, place.name) for place in places}
 
@@ -104,12 +111,13 @@ def labelled_clips(folder: Path, labels: Sequence[str]) -> list[tuple[Clip, str]
 
     Raises
     ------
-    DataError : as :func:`find_classes`, or a folder that is none of ``labels``
+    DataError
+        As in :func:`find_classes`, or if a folder is not named after one of ``labels``.
     """
     classes = find_classes(folder)
     for name in classes:
         if name not in labels:
-            raise DataError(f"{folder / name}: no label of the model; they are {', '.join(labels)}")
+            raise DataError(f"{folder / name}: not a label of the model, which has {', '.join(labels)}")
     return [(clip, label) for label, clips in classes.items() for clip in clips]
 
 
@@ -125,7 +133,7 @@ def _recording(label: str, stem: str) -> str:
 
 
 def _backgrounds(place: Path) -> list[Clip]:
-    """Files in the folder are one kind, each of its folders another."""
+    """Return background clips: files directly in the folder are one kind, each subfolder another."""
     kinds = [place, *sorted(child for child in place.iterdir() if child.is_dir())] if place.is_dir() else []
     beds = [
         Clip(path, BACKGROUND, f"{kind.name}/{stem}", kind.name, 0)
@@ -133,18 +141,19 @@ def _backgrounds(place: Path) -> list[Clip]:
         for stem, path in by_stem(kind).items()
     ]
     if not beds:
-        raise DataError(f"{place}: no audio in it; put sounds there that are none of the classes")
+        raise DataError(f"{place}: no audio in it; put sounds there that belong to no class")
     return beds
 
 
 def heard(sounds: Sounds, folder: Path, tick: Tick) -> Sounds:
-    """Decode every sound; keep it in ``folder`` at the model's rate, without silence at its ends.
+    """Decode every sound and cache it in ``folder``, resampled and with leading and trailing silence trimmed.
 
-    So that what a label says is true of all of a file. Files that are there already stay.
+    Trimming makes the label hold for the whole file. Files already in the cache are reused.
 
     Raises
     ------
-    DataError : a file cannot be decoded, or holds silence alone
+    DataError
+        If a file cannot be decoded, or holds nothing but silence.
     """
     folder.mkdir(parents=True, exist_ok=True)
     events = []
@@ -161,13 +170,13 @@ def _kept(path: Path, folder: Path) -> Path:
     if not kept.is_file():
         samples = sounding(read(path, RATE))
         if np.abs(samples).max() < _SILENT:
-            raise DataError(f"{path}: holds nothing but silence; take it out of the folder")
+            raise DataError(f"{path}: holds nothing but silence; remove it from the folder")
         _write(kept, samples)
     return kept
 
 
 def made_noises(folder: Path) -> list[Clip]:
-    """Write steady noises and hums of half a minute, the least that a class must keep quiet on."""
+    """Write half-minute steady noises and hums: a minimal set of backgrounds that must not cause events."""
     folder.mkdir(parents=True, exist_ok=True)
     return [
         Clip(_noise(folder, name, colour, hum), BACKGROUND, f"made/{name}", "made", 0)
@@ -205,7 +214,7 @@ def _noise(folder: Path, name: str, colour: float, hum: float) -> Path:
 
 
 def _write(path: Path, samples: Waveform) -> None:
-    """Write a file that is whole or not there."""
+    """Write a file atomically."""
     with atomic_write(path) as partial:
         soundfile.write(partial, samples, RATE, subtype="FLOAT", format="WAV")
 
@@ -218,14 +227,15 @@ ESC10 = frozenset({
 
 
 def link_folders(clips: Sequence[Clip], out: Path) -> int:
-    """Link clips into a folder per class, named so that recordings stay together; return how many.
+    """Link clips into a folder per class, named so that recordings stay together; return their number.
 
     Raises
     ------
-    DataError : no clips, or a link cannot be made
+    DataError
+        If there are no clips, or a link cannot be created.
     """
     if not clips:
-        raise DataError("the data folder has no clips of this corpus and these folds")
+        raise DataError("the data folder has no clips of this corpus in these folds")
     for clip in clips:
         link = out / clip.label / f"{clip.recording}{CUT}{clip.path.name}"
         try:
@@ -233,7 +243,7 @@ def link_folders(clips: Sequence[Clip], out: Path) -> int:
             if not link.exists():
                 link.symlink_to(clip.path.resolve())
         except OSError as error:
-            raise DataError(f"{link}: cannot be made ({error.strerror})") from error
+            raise DataError(f"{link}: cannot be created ({error.strerror})") from error
     return len(clips)
 
 

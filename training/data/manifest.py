@@ -1,7 +1,7 @@
-"""Where recordings come from that no corpus brings its sources with: a manifest per folder.
+"""Sources, licences and checksums of recordings that belong to no published corpus: a manifest per folder.
 
-A model can only be shipped with a licence when every file that it was trained with has one, and only
-be made again by somebody who can tell whether the files are the same.
+A model can only be licensed if every file it was trained on has a licence, and only be reproduced
+if the files can be verified.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ COLUMNS = ("file", "sha256", "source", "licence")
 EFFECTS, TEACHER = "effects", "yamnet"
 FOLDERS = (BACKGROUND, EFFECTS, TEACHER)
 KINDS = ("animals", "indoor", "noise", "outdoor", "rain", "speech", "street", "things", "transport")
-"""Kinds of background that the model that ships was trained with."""
+"""Kinds of background that the shipped model was trained with."""
 
 
 @dataclass(frozen=True)
 class ManifestEntry:
-    """One file: its path under the folder, its checksum, and what a person wrote of it."""
+    """One file: its path under the folder, its checksum, and the source and licence entered by hand."""
 
     file: str
     sha256: str
@@ -45,13 +45,13 @@ class ManifestEntry:
 
 
 def folders(root: Path) -> list[Path]:
-    """Folders in ``root`` that have a manifest; as for `load`, ``root`` may itself be the backgrounds."""
+    """Return the folders in ``root`` that have a manifest; ``root`` itself may be the background folder."""
     known = [root / name for name in FOLDERS]
     return [f for f in ([root] if root.name == BACKGROUND else []) + known if f.is_dir() and contents(f)]
 
 
 def contents(folder: Path) -> tuple[str, ...]:
-    """Files of such a folder, as a manifest writes them: recordings, and networks of the teacher."""
+    """Return the files of such a folder as a manifest lists them: recordings, and the teacher's networks."""
     if folder.name == BACKGROUND:
         return tuple(file_of(clip) for clip in find_backgrounds(folder))
     if folder.name == EFFECTS:
@@ -60,11 +60,12 @@ def contents(folder: Path) -> tuple[str, ...]:
 
 
 def read_manifest(table: Path) -> dict[str, ManifestEntry]:
-    """Return the entries by file; empty where there is no manifest.
+    """Return the entries by file; empty without a manifest.
 
     Raises
     ------
-    DataError : the table cannot be read or lacks a column
+    DataError
+        If the table cannot be read or lacks a column.
     """
     if not table.is_file():
         return {}
@@ -73,14 +74,22 @@ def read_manifest(table: Path) -> dict[str, ManifestEntry]:
 
 
 def update_manifest(folder: Path, out: Path | None = None) -> tuple[Path, list[ManifestEntry]]:
-    """Write an entry for each file, in ``folder`` or as a table of its name in ``out``; return both.
+    """Write an entry for each file and return the table's path and its entries.
 
-    Source and licence follow a file that was moved or renamed; what ``out`` tells comes before what
-    the folder's own manifest tells.
+    Source and licence follow a file that was moved or renamed. Entries in ``out`` take precedence over
+    those of the folder's own manifest.
+
+    Parameters
+    ----------
+    folder
+        Folder of files to list.
+    out
+        Folder to write the table ``<name of folder>.csv`` to; None writes the manifest into ``folder``.
 
     Raises
     ------
-    DataError : the manifest cannot be written
+    DataError
+        If the manifest cannot be written.
     """
     table = out / f"{folder.name}.csv" if out else folder / NAME
     manifests = [read_manifest(t) for t in dict.fromkeys((table, folder / NAME))]
@@ -102,7 +111,7 @@ def update_manifest(folder: Path, out: Path | None = None) -> tuple[Path, list[M
 
 
 def _known(manifests: Iterable[dict[str, ManifestEntry]], new: ManifestEntry) -> Iterator[ManifestEntry]:
-    """What manifests say of a file: of its name, then of its content under another name."""
+    """Yield the entries for a file in each manifest: by name, then by content under another name."""
     for manifest in manifests:
         if new.file in manifest:
             yield manifest[new.file]
@@ -110,51 +119,53 @@ def _known(manifests: Iterable[dict[str, ManifestEntry]], new: ManifestEntry) ->
 
 
 def lacking(corpora: Corpora, root: Path) -> Iterator[str]:
-    """What the recipe of ``default`` uses and is not in ``root``, a line each."""
+    """Yield a line for each input of the ``default`` recipe that is missing in ``root``."""
     if not corpora.urban:
-        yield "UrbanSound8K: the sounds of the ten classes; sound-training data fetch urbansound8k"
+        yield "UrbanSound8K: sounds of the ten classes; sound-training data fetch urbansound8k"
     if not corpora.esc:
         yield "ESC-50: sounds of other classes; sound-training data fetch esc50"
     here = {clip.label for clip in corpora.backgrounds}
     for kind in (kind for kind in KINDS if kind not in here):
-        yield f"{BACKGROUND}/{kind}/: sounds to mix with and to be silent on"
+        yield f"{BACKGROUND}/{kind}/: backgrounds to mix with and to test false alarms on"
     if not unlabelled_sounds(root / EFFECTS):
-        yield f"{EFFECTS}/: lessons without sounds that nobody labelled"
+        yield f"{EFFECTS}/: unlabelled sounds of the distillation set"
     if not (root / TEACHER / TEACHER_FILE).is_file():
-        yield f"{TEACHER}/{TEACHER_FILE}: no lessons, and `default` stops without them"
+        yield f"{TEACHER}/{TEACHER_FILE}: the teacher; `default` cannot train without it"
 
 
 def unlike(root: Path, manifests: Path, compare: bool) -> Iterator[str]:
-    """Files listed in ``manifests`` that ``root`` lacks or, if ``compare``, has with another content.
+    """Yield the files listed in ``manifests`` that are missing in ``root`` or, if ``compare``, differ.
 
     Raises
     ------
-    DataError : there is no manifest in that folder
+    DataError
+        If the folder has no manifest.
     """
     here = {f"{folder.name}/{file}": folder / file for folder in folders(root) for file in contents(folder)}
     for name, entry in listed(manifests):
         if name not in here:
-            yield f"{name}: not here"
+            yield f"{name}: missing"
         elif compare and entry.sha256 != sha256(here[name]):
-            yield f"{name}: another file than the one listed"
+            yield f"{name}: differs from its checksum"
 
 
 def listed(manifests: Path) -> list[tuple[str, ManifestEntry]]:
-    """Return what a folder of manifests lists, as paths under a data folder.
+    """Return the entries of a folder of manifests by path under the data folder.
 
     Raises
     ------
-    DataError : there is no manifest in that folder
+    DataError
+        If the folder has no manifest.
     """
     tables = [table for name in FOLDERS if (table := manifests / f"{name}.csv").is_file()]
     if not tables:
         names = ", ".join(f"{name}.csv" for name in FOLDERS)
-        raise DataError(f"{manifests}: none of {names} is in it; data manifest --out FOLDER writes them")
+        raise DataError(f"{manifests}: contains none of {names}; `data manifest --out FOLDER` writes them")
     return [(f"{table.stem}/{e.file}", e) for table in tables for e in read_manifest(table).values()]
 
 
 def file_of(clip: Clip) -> str:
-    """Path of a background under ``background/``, as the manifest writes it."""
+    """Return the path of a background under ``background/``, as the manifest lists it."""
     return f"{clip.label}/{clip.path.name}"
 
 

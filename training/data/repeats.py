@@ -1,4 +1,4 @@
-"""Where a recording repeats itself: collections of ambience are often short takes, looped."""
+"""Find repetitions within a recording: ambience collections often contain short takes, looped."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from training.data.audio import Waveform
 
 BLOCK_S = 5.0
 ALIKE = 0.9
-"""Correlation from which a block is a copy. Copies that were compressed anew reach 0.9 to 0.99 in
-log-mel, other stretches of the same sound (hum, waves, voices) stay under 0.88."""
+"""Correlation from which a block counts as a copy. Re-encoded copies reach 0.9 to 0.99 in log-mel;
+different segments of the same sound (hum, waves, voices) stay below 0.88."""
 _HOP = 80
 _FRAMES_PER_CALL = 200
 _FLOOR_DB = 80.0
@@ -21,7 +21,7 @@ Decibels = NDArray[np.float64]
 
 
 def repeated(samples: Waveform, rate: int) -> list[tuple[float, float]]:
-    """Return the stretches, in seconds, that repeat an earlier one of the same recording."""
+    """Return the segments (start, end) in seconds that repeat an earlier one of the same recording."""
     decibels = _decibels(samples, rate)
     size = round(BLOCK_S * rate / _HOP)
     earlier = _Earlier(decibels, size)
@@ -30,7 +30,7 @@ def repeated(samples: Waveform, rate: int) -> list[tuple[float, float]]:
 
 
 class _Earlier:
-    """Correlates blocks of ``size`` frames with all stretches before them, each band without its mean."""
+    """Correlates blocks of ``size`` frames with all earlier segments, with the mean of each band removed."""
 
     def __init__(self, decibels: Decibels, size: int) -> None:
         self._decibels, self._size = decibels, size
@@ -42,7 +42,7 @@ class _Earlier:
         self._energy = (squares[size:] - squares[:-size]) - size * np.square(means).sum(axis=1)
 
     def alike(self, at: int) -> float:
-        """The highest correlation of the block at frame ``at`` with a stretch that ends before it."""
+        """Return the highest correlation of the block at frame ``at`` with a segment that ends before it."""
         block = self._decibels[at : at + self._size]
         block = block - block.mean(axis=0)
         spectrum = np.conj(np.fft.rfft(block, self._length, axis=0))
@@ -53,7 +53,7 @@ class _Earlier:
 
 
 def _decibels(samples: Waveform, rate: int) -> Decibels:
-    """Log-mel every 5 ms at 16 kHz: a copy seldom begins on a frame, and a coarser grid would blur it."""
+    """Return log-mel with a 5 ms hop at 16 kHz: copies seldom align with a coarser grid of frames."""
     spec = LogMelSpec(
         n_fft=512, win_length=512, hop=_HOP, frames=_FRAMES_PER_CALL, n_mels=32, fmin=50.0, fmax=rate / 2
     )

@@ -1,18 +1,18 @@
-"""Who trains and who tests: disjoint by recording, across corpora.
+"""Training and test splits, disjoint by recording across corpora.
 
 Rules
 -----
-- Test is whole folds of UrbanSound8K, and backgrounds and sounds of no class that training
-  does not see: with each fold goes its own share of them.
+- The test set is whole folds of UrbanSound8K, plus backgrounds and sounds of no class that are not
+  trained on: each fold has its own share of them.
 - A Freesound id that the official release has in two folds (five ids, 152 clips) is
-  dropped from training when either of its folds is tested: strictly disjoint, a few
-  clips poorer.
-- An ESC clip whose id is in UrbanSound8K's table takes that recording's fold: it trains
+  dropped from training when either of its folds is tested: strictly disjoint, at the cost
+  of a few clips.
+- An ESC clip whose id is in UrbanSound8K's table takes that recording's fold: it is used for training
   only if all folds of that id are training folds.
-- A background's unit is its source file, of another ESC sound its recording; each kind is dealt
-  out over all folds named. A share goes where its fold goes.
-- What must be decided on sounds that were not trained on (temperature, thresholds) is
-  decided by :func:`cross_fit` within the training part, recording by recording.
+- The unit of a background is its source file, that of any other ESC sound its recording; each kind is
+  distributed over all folds, and a share is trained or tested with its fold.
+- Temperature and thresholds, which need sounds not trained on, are fitted by :func:`cross_fit` within
+  the training part, by recording.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ ESC_LABELS = {
     "car_horn": "car_horn",
     "engine": "engine_idling",
 }
-"""ESC categories that are one of our classes."""
+"""ESC categories that correspond to one of our classes."""
 
 ESC_UNCLEAR = frozenset({"helicopter", "fireworks", "laughing", "crying_baby", "baby_cry"})
-"""Neither a class of ours nor surely none: in no set."""
+"""Ambiguous categories, neither clearly one of our classes nor clearly none: excluded."""
 
 _TEST_FILES = (False, True, False, False, True)
-"""How the files of a background kind are dealt to the study's test, in an order drawn from their names."""
+"""Which files of a background kind go to the study's test set, cyclically, in an order hashed from names."""
 
 
 @dataclass(frozen=True)
@@ -68,15 +68,16 @@ class Split:
 
 
 def split(corpora: Corpora, train_folds: Sequence[int], test_folds: Sequence[int]) -> Split:
-    """Divide everything by the rules above.
+    """Split all corpora by the rules above.
 
     Raises
     ------
-    DataError : a fold stands on both sides, or a side has no clips
+    DataError
+        If a fold is on both sides, or a side has no clips.
     """
     usable, tested = frozenset(train_folds), frozenset(test_folds)
     if usable & tested:
-        raise DataError(f"folds {sorted(usable & tested)} are to be trained on and tested; choose others")
+        raise DataError(f"folds {sorted(usable & tested)} are in both training and test; choose others")
     learn = [c for c in corpora.urban if c.fold in usable and not corpora.urban_folds[c.recording] & tested]
     test = tuple((c, c.label) for c in corpora.urban if c.fold in tested)
     if not learn or not test:
@@ -98,14 +99,14 @@ def split(corpora: Corpora, train_folds: Sequence[int], test_folds: Sequence[int
 def _shared_out(
     clips: Iterable[Clip], folds: Sequence[int], tested: Collection[int]
 ) -> tuple[tuple[Clip, ...], tuple[Clip, ...]]:
-    """Return (training, test): recordings of each kind of background, and of ESC, go to the folds in turn."""
+    """Return (training, test): recordings of each background kind and of ESC, assigned to folds in turn."""
     by_kind: dict[str, dict[str, list[Clip]]] = defaultdict(lambda: defaultdict(list))
     for clip in clips:
-        # A recording may have several of ESC's labels.
+        # One recording may occur under several of ESC's labels.
         by_kind[clip.label if clip.corpus == "background" else clip.corpus][clip.recording].append(clip)
     parts: tuple[list[Clip], list[Clip]] = ([], [])
     for kind in sorted(by_kind):
-        # A kind of few files does not always begin with the same fold.
+        # Kinds with few files must not all start at the same fold.
         first = int(rank(kind), 16)
         for place, recording in enumerate(sorted(by_kind[kind], key=rank)):
             fold = folds[(first + place) % len(folds)]
@@ -114,17 +115,18 @@ def _shared_out(
 
 
 def leave_one_out(corpora: Corpora, folds: Sequence[int]) -> dict[int, Split]:
-    """Return, by the fold that it tests, the split that trains on all other ``folds``.
+    """Return the leave-one-fold-out splits, keyed by test fold.
 
     Raises
     ------
-    DataError : fewer than two folds, or a fold without clips
+    DataError
+        If there are fewer than two folds, or a fold has no clips.
     """
     return {fold: split(corpora, [f for f in folds if f != fold], [fold]) for fold in folds}
 
 
 def everything(corpora: Corpora, folds: Sequence[int]) -> Part:
-    """All of the folds and all that goes with them, for training what ships."""
+    """Return all clips of the folds with their negatives and backgrounds, to train the shipped model."""
     apart = leave_one_out(corpora, folds)
     events: dict[Clip, str] = {}
     others: dict[Clip, None] = {}
@@ -138,7 +140,7 @@ def everything(corpora: Corpora, folds: Sequence[int]) -> Part:
 
 
 def deal_backgrounds(clips: Iterable[Clip]) -> tuple[tuple[Clip, ...], tuple[Clip, ...]]:
-    """Return (training, test) files; every kind is in both if it has two files."""
+    """Return (training, test) files; every kind with at least two files is in both."""
     by_kind: dict[str, list[Clip]] = defaultdict(list)
     for clip in clips:
         by_kind[clip.label].append(clip)
@@ -152,8 +154,8 @@ def deal_backgrounds(clips: Iterable[Clip]) -> tuple[tuple[Clip, ...], tuple[Cli
 def cross_fit(part: Part, count: int) -> list[tuple[Part, Part]]:
     """Return ``count`` pairs (train, held out): every recording is held out exactly once.
 
-    In each class the recordings are dealt out, longest first, to the group that has the
-    fewest clips of that class, so that no group loses most of a class.
+    The recordings of each class are assigned, those with most clips first, to the group with the
+    fewest clips of that class, so that no group holds out most of a class.
     """
     by_label: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
     others = ((c, f"not {c.label}") for c in (*part.negatives, *part.backgrounds))
@@ -172,5 +174,5 @@ def cross_fit(part: Part, count: int) -> list[tuple[Part, Part]]:
 
 
 def rank(recording: str) -> str:
-    """An order that depends on the name alone: the same in every run and on every machine."""
+    """Return a sort key that depends on the name alone: the same in every run and on every machine."""
     return hashlib.sha256(recording.encode()).hexdigest()

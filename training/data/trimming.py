@@ -1,4 +1,4 @@
-"""Silence at the ends of recordings."""
+"""Trimming of silence at the ends of recordings."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from training.base.maths import amplitude_of_db
 from training.data.audio import Waveform
 
 _SILENCE_DB = 50.0
-"""dB under the peak; ESC pads its clips with digital silence."""
+"""dB below the peak; ESC pads its clips with digital silence."""
 
 
 def sounding(samples: Waveform) -> Waveform:

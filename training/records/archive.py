@@ -1,8 +1,8 @@
-"""All records of a subject in one file, as the repository keeps them.
+"""All records of a subject in one file, as stored in the repository.
 
 Runs write one file per record under ``records/``, so that parallel jobs never share a file.
 :func:`collect` gathers them into ``records.jsonl`` beside that folder: a compact line per record, sorted
-by name, with long columns packed. Readers see both; a loose file takes precedence over the line of its name.
+by name, with long columns packed. Readers see both; a loose file takes precedence over the archived line.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from training.base.atomic import atomic_write
 _SUFFIX = ".jsonl"
 _FEWEST_BITS = 8
 _FEWEST_ROWS = 4
-"""Shorter lists are as short in plain JSON."""
+"""Packing shorter lists saves nothing over plain JSON."""
 _FEWEST_NUMBERS = 16
 _BITS, _COLUMNS, _NUMBERS = "#bits", "#columns", "#numbers"
 
 
 def texts(folder: Path) -> dict[str, str]:
-    """Return the JSON text of every record under a folder, by name, in the order of the names.
+    """Return the JSON text of every record under a folder, sorted by name.
 
     A name is the record's path below ``folder`` without ``.json``.
     """
@@ -42,7 +42,8 @@ def text(folder: Path, name: str) -> str:
 
     Raises
     ------
-    FileNotFoundError : there is none of that name
+    FileNotFoundError
+        If there is no record of that name.
     """
     path = folder / f"{name}.json"
     if path.is_file():
@@ -54,7 +55,7 @@ def text(folder: Path, name: str) -> str:
 
 
 def collect(folder: Path) -> Path:
-    """Move the loose records under a folder into its archive; return the archive.
+    """Move the loose records under a folder into its archive and return the archive's path.
 
     The folder is removed once the archive is complete.
     """
@@ -72,7 +73,7 @@ def _line(name: str, parts: Any) -> str:
 
 
 def _archived(folder: Path) -> Iterator[tuple[str, str]]:
-    """Name and text of the records that an archive of the folder, or of one above it, holds."""
+    """Yield name and text of the records in the archive of the folder or of a parent."""
     for base in (folder, *folder.parents):
         path = base.with_name(base.name + _SUFFIX) if base.name else base
         if path.is_file():
@@ -94,7 +95,7 @@ def _read(path: Path, _changed_ns: int) -> Mapping[str, str]:
 
 
 def _packed(value: Any) -> Any:
-    """Write rows of equal keys as columns, booleans as hexadecimal digits, and compress numbers."""
+    """Pack rows with equal keys into columns, booleans into hexadecimal digits, and compress numbers."""
     if isinstance(value, dict):
         return {key: _packed(one) for key, one in value.items()}
     if not isinstance(value, list):

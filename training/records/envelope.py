@@ -1,4 +1,4 @@
-"""The envelope of every record: what decides its content, where it comes from, and the content."""
+"""The common envelope of all records: key, origin and content."""
 
 from __future__ import annotations
 
@@ -12,13 +12,16 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Key:
-    """What decides the content of a record: where all three are equal, it need not be made again.
+    """Everything that determines the content of a record; a record with an equal key is up to date.
 
     Parameters
     ----------
-    schema : version of the kind, raised when its format or what it measures changes
-    settings : everything that decides the content but the data, as plain JSON values
-    data : the recordings, as the kind names them; None where ``settings`` name them as well
+    schema
+        Version of the kind, raised when its format or what it measures changes.
+    settings
+        All settings that affect the content, as plain JSON values.
+    data
+        The recordings used, in a form specific to the kind; None where ``settings`` include them.
     """
 
     schema: int
@@ -28,7 +31,7 @@ class Key:
 
 @dataclass(frozen=True)
 class RunTime:
-    """What the making of a record took, by the clock and of processors."""
+    """Wall-clock and CPU time taken to compute a record."""
 
     seconds: float
     cpu_seconds: float | None = None
@@ -36,7 +39,7 @@ class RunTime:
 
 @dataclass(frozen=True)
 class Origin:
-    """Where a record comes from; none of it decides the content."""
+    """Provenance of a record; it does not affect the content."""
 
     machine: str
     versions: Mapping[str, str]
@@ -46,7 +49,7 @@ class Origin:
 
 @dataclass(frozen=True)
 class Envelope:
-    """A record as it is stored; ``content`` is what its kind makes of it."""
+    """A record as stored; the format of ``content`` is specific to its kind."""
 
     kind: str
     key: Key
@@ -73,7 +76,8 @@ class Envelope:
 
         Raises
         ------
-        KeyError : a field is missing
+        KeyError
+            If a field is missing.
         """
         time = RunTime(parts["seconds"], parts.get("cpu_seconds")) if "seconds" in parts else None
         return Envelope(
@@ -85,17 +89,19 @@ class Envelope:
 
 
 def is_envelope(parts: Mapping[str, Any]) -> bool:
-    """Whether a stored record has an envelope; those of before 0.7.0 have the layouts of their kinds."""
+    """Whether a stored record has an envelope; records from before 0.7.0 have a layout per kind."""
     return "kind" in parts and "content" in parts
 
 
 def plain(value: Any, digits: int | None = None) -> Any:
-    """Return a value as JSON gives it back: no dataclasses, tuples or paths.
+    """Return a value as plain JSON types: no dataclasses, tuples or paths; non-finite numbers become None.
 
     Parameters
     ----------
-    value : dataclasses, mappings, sequences, numbers and texts, nested
-    digits : places that figures are rounded to; None keeps all. What is not finite becomes None.
+    value
+        Dataclasses, mappings, sequences, numbers and strings, nested.
+    digits
+        Decimal places to round numbers to; None keeps all.
     """
     if is_dataclass(value) and not isinstance(value, type):
         return plain(asdict(value), digits)

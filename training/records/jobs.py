@@ -1,8 +1,8 @@
-"""What one job of the study leaves behind: a small JSON file with every clip's outcome.
+"""The record of one job of the study: a small JSON file with the outcome of every clip.
 
-A record stands alone: tables, plots and paired comparisons are made from records, without
-data, weights or the machine that made them. Columns over clips are packed (see
-:func:`_pack`), which keeps a record of nine hundred clips at about ten kilobytes.
+Records are self-contained: tables, plots and paired comparisons need neither data nor weights.
+Columns over clips are packed (see :func:`_pack`), so that a record of nine hundred clips takes
+about ten kilobytes.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from training.records.store import Store, envelope_of
 SCHEMA = 1
 Protocol = Literal["seed", "honest"]
 _STEPS = 250
-"""Probabilities are kept in steps of 0.004, a byte each."""
+"""Probabilities are quantised in steps of 0.004, one byte each."""
 
 
 @dataclass(frozen=True, order=True)
 class Job:
-    """One run: what is trained, how it is judged, which fold tests it, from which seed."""
+    """One run: model, evaluation protocol, test fold and seed."""
 
     protocol: Protocol
     model: str
@@ -41,13 +41,13 @@ class Job:
         return f"{self.protocol}/{self.model}-fold{self.test_fold}-seed{self.seed}"
 
     def path(self, folder: Path) -> Path:
-        """Where the job's record lies under the folder of records."""
+        """Return the path of the job's record under the folder of records."""
         return folder / f"{self}.json"
 
 
 @dataclass(frozen=True)
 class DataUse:
-    """Which clips the job learned from and decided on; ``labels`` are those of truth and prediction."""
+    """Training and validation clips of the job; ``labels`` are those of truth and prediction."""
 
     train_folds: tuple[int, ...]
     validation: str
@@ -58,7 +58,7 @@ class DataUse:
 
 @dataclass(frozen=True)
 class Making:
-    """How the record came about; ``settings`` are all that decide the weights, the clips apart."""
+    """Provenance of the record; ``settings`` are all that determine the weights besides the clips."""
 
     settings: Mapping[str, Any]
     versions: Mapping[str, str]
@@ -69,11 +69,11 @@ class Making:
 
 @dataclass(frozen=True)
 class Epoch:
-    """One point of the curve; what was not measured is None.
+    """One epoch of the learning curve; what was not measured is None.
 
-    ``test_…`` is measured each epoch under the seed's protocol alone, whose published figure is
-    the mean of it over all epochs and folds; ``test_f1`` is weighted by class frequency, as there.
-    ``divergence`` is what adversarial training adds to the loss, before its factor.
+    ``test_…`` is measured at each epoch under the seed protocol only, whose published figure is the mean
+    over all epochs and folds; ``test_f1`` is weighted by class frequency, as published. ``divergence`` is
+    the term that adversarial training adds to the loss, before weighting.
     """
 
     epoch: int
@@ -93,11 +93,18 @@ class ClipOutcomes:
 
     Attributes
     ----------
-    clip : file stems; recording : Freesound ids; salience : 1 foreground, 2 background
-    truth : index into the labels; prediction is the largest probability's
-    probability : shape (clips, labels), after division of the logits by ``temperature``,
-        kept in steps of 0.004
-    temperature : fitted on the validation clips; 1 where nothing was fitted
+    clip
+        File stems.
+    recording
+        Freesound ids.
+    salience
+        1 foreground, 2 background.
+    truth
+        Index of the true label, shape (clips,).
+    probability
+        Shape (clips, labels), of the logits divided by ``temperature``, in steps of 0.004.
+    temperature
+        Fitted on the validation clips; 1 if not fitted.
     """
 
     clip: tuple[str, ...]
@@ -131,16 +138,17 @@ class JobRecord:
 
     @staticmethod
     def from_json(text: str) -> JobRecord:
-        """Return the record of :meth:`to_json`, or one of before 0.7.0.
+        """Return the record that :meth:`to_json` wrote, or one from before 0.7.0.
 
         Raises
         ------
-        ValueError, KeyError, TypeError : the text is no record of this schema
+        ValueError, KeyError, TypeError
+            If the text is not a record of this schema.
         """
         return JOBS.unpack(envelope_of(text, JOBS))
 
     def write(self, folder: Path) -> Path:
-        """Write the record to its place under ``folder``, whole or not at all; return the path."""
+        """Write the record atomically to its path under ``folder``; return the path."""
         return Store(folder, JOBS).write(str(self.job), self)
 
 
@@ -190,7 +198,7 @@ class JobCodec:
         )
 
     def upgrade(self, parts: Mapping[str, Any]) -> Envelope:
-        """See :class:`~training.records.store.Codec`; all fields were on one level."""
+        """See :class:`~training.records.store.Codec`; the old layout was flat."""
         clips = tuple(_column(parts["clips"]["clip"]).decode().split("\n"))
         labels, folds = tuple(parts["labels"]), tuple(parts["train_folds"])
         data = _take(DataUse, {**parts, "labels": labels, "train_folds": folds})
@@ -201,8 +209,7 @@ class JobCodec:
     def decisive(self, key: Key) -> Key:
         """See :class:`~training.records.store.Codec`.
 
-        Settings that came later have the value that changes nothing where a record does not name them;
-        what was measured on the data decides nothing.
+        Settings added later default to the value that has no effect; measurements on the data are ignored.
         """
         settings = {name: value for name, value in key.settings.items() if name not in _MEASURED}
         for name, later in _CAME_LATER.items():
@@ -224,7 +231,7 @@ _CAME_LATER: dict[str, Mapping[str, Any]] = {
 
 
 def job_key(settings: Mapping[str, Any], data: DataUse, test_clips: Sequence[str]) -> Key:
-    """Return what decides the record of a job: settings, the parts of the data, the clips it is tested on."""
+    """Return the key of a job's record: settings, parts of the data, and test clips."""
     tested = hashlib.sha256("\n".join(test_clips).encode()).hexdigest()[:16]
     return Key(SCHEMA, plain(settings), {**plain(data), "test_clips": tested})
 
@@ -234,7 +241,8 @@ def read_all(folder: Path) -> tuple[JobRecord, ...]:
 
     Raises
     ------
-    DataError : one is no record of this schema
+    DataError
+        If a file is not a record of this schema.
     """
     return tuple(sorted(Store(folder, JOBS).read_all().values(), key=lambda record: record.job))
 
@@ -248,7 +256,7 @@ def _without_none(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _pack(clips: ClipOutcomes) -> dict[str, str]:
-    """Columns as base64 of zlib of: names line by line, numbers as bytes."""
+    """Pack columns as base64 of zlib: names as lines, numbers as bytes."""
     columns = {
         "clip": "\n".join(clips.clip).encode(),
         "recording": "\n".join(clips.recording).encode(),

@@ -1,4 +1,4 @@
-"""Records of one kind in a folder, and the one rule for what need not be made again."""
+"""Records of one kind in a folder, and the single rule for when a record is up to date."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _DAMAGE = (OSError, ValueError, KeyError, TypeError, zlib.error)
 
 
 class Codec(Protocol[Kind]):
-    """How records of one kind become envelopes and come back."""
+    """Conversion of records of one kind to and from envelopes."""
 
     @property
     def kind(self) -> str: ...
@@ -31,13 +31,13 @@ class Codec(Protocol[Kind]):
         """Return the record in its envelope."""
 
     def unpack(self, envelope: Envelope) -> Kind:
-        """Return the record of an envelope; ValueError, KeyError or TypeError where it is none."""
+        """Return the record of an envelope; ValueError, KeyError or TypeError if it is invalid."""
 
     def upgrade(self, parts: Mapping[str, Any]) -> Envelope:
-        """Return the envelope of a record in the layout that this kind had before there were envelopes."""
+        """Return the envelope of a record in the kind's layout from before envelopes were introduced."""
 
     def decisive(self, key: Key) -> Key:
-        """Return what of a key decides the content, in the form of today."""
+        """Return the parts of a key that determine the content, in the current form."""
 
 
 class Store(Generic[Kind]):
@@ -47,20 +47,20 @@ class Store(Generic[Kind]):
         self._folder, self._codec = folder, codec
 
     def path(self, name: str) -> Path:
-        """Return where the record of a name lies."""
+        """Return the path of a record by name."""
         return self._folder / f"{name}.json"
 
     def write(self, name: str, record: Kind) -> Path:
-        """Write a record, whole or not at all; return its path."""
+        """Write a record atomically; return its path."""
         path = self.path(name)
         with atomic_write(path) as partial:
             partial.write_text(self._codec.pack(record).to_json(), encoding="utf-8")
         return path
 
     def find(self, name: str, key: Key) -> Kind | None:
-        """Return the record that need not be made again: same schema, same settings, same data.
+        """Return the record if it is up to date: same schema, settings and data.
 
-        A record that is damaged, or that was made of something else, is None like one that is not there.
+        A missing, damaged or outdated record gives None.
         """
         try:
             envelope = self._envelope(text(self._folder, name))
@@ -75,19 +75,21 @@ class Store(Generic[Kind]):
 
         Raises
         ------
-        DataError : there is none of that name, or it is of another kind or schema
+        DataError
+            If there is no record of that name, or it is of another kind or schema.
         """
         try:
             return self._unpacked(name, text(self._folder, name))
         except OSError as error:
-            raise DataError(f"{self.path(name)}: no such record; run its job") from error
+            raise DataError(f"{self.path(name)}: no such record; run its job first") from error
 
     def read_all(self) -> dict[str, Kind]:
-        """Return every record under the folder by name, in the order of the names.
+        """Return every record under the folder, sorted by name.
 
         Raises
         ------
-        DataError : one of them is of another kind or schema
+        DataError
+            If a record is of another kind or schema.
         """
         return {name: self._unpacked(name, content) for name, content in texts(self._folder).items()}
 
@@ -96,7 +98,7 @@ class Store(Generic[Kind]):
             return self._codec.unpack(self._envelope(content))
         except _DAMAGE as error:
             raise DataError(
-                f"{self.path(name)}: no {self._codec.kind} record of schema {self._codec.schema} "
+                f"{self.path(name)}: not a {self._codec.kind} record of schema {self._codec.schema} "
                 f"({error!r}); delete it and run its job again"
             ) from error
 
@@ -105,11 +107,12 @@ class Store(Generic[Kind]):
 
 
 def envelope_of(text: str, codec: Codec[Any]) -> Envelope:
-    """Return the envelope of a stored record, of today or of before.
+    """Return the envelope of a stored record, in the current layout or an older one.
 
     Raises
     ------
-    ValueError, KeyError, TypeError : the text is no record of the codec's kind and schema
+    ValueError, KeyError, TypeError
+        If the text is not a record of the codec's kind and schema.
     """
     parts = json.loads(text)
     envelope = Envelope.of(parts) if is_envelope(parts) else codec.upgrade(parts)

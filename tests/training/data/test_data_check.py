@@ -172,7 +172,7 @@ def test_a_file_in_another_folds_folder_is_misplaced(root: Path) -> None:
     report = checked(root)
     (finding,) = report.wrong()
     assert finding.kind == "misplaced"
-    assert "lies in fold5; its row says fold 3" in finding.why
+    assert "is in fold5; its row says fold 3" in finding.why
     assert not report.is_sound()
 
 
@@ -227,9 +227,9 @@ def test_a_folder_without_corpora_is_refused(tmp_path: Path) -> None:
     [
         ("fsID", "id", "columns fsID are missing"),
         (",siren", ",sirene", "unknown class 'sirene'"),
-        (",1,3,dog_bark", ",eleven,3,dog_bark", "bad value"),
-        (",1,3,dog_bark", ",11,3,dog_bark", "bad value"),
-        (",1,3,dog_bark", "", "cut short"),
+        (",1,3,dog_bark", ",eleven,3,dog_bark", "invalid value"),
+        (",1,3,dog_bark", ",11,3,dog_bark", "invalid value"),
+        (",1,3,dog_bark", "", "incomplete"),
         (",1,1,3,dog_bark", ",3,1,3,dog_bark", "salience 3 is neither 1 nor 2"),
     ],
 )
@@ -259,7 +259,7 @@ def test_the_command_says_per_fold_what_is_here(tmp_path: Path) -> None:
     write_backgrounds(tmp_path)
     code, out, _ = run("--data", str(tmp_path))
     assert code == 0
-    assert "UrbanSound8K: 24 of 120 clips, a part of the corpus" in out
+    assert "UrbanSound8K: 24 of 120 clips, partial" in out
     assert "fold  3:    0 of   12  12 missing" in out
     assert "ESC: 15 of 15 clips\n" in out
     assert "nothing is damaged or mislabelled (files were decoded)" in out
@@ -324,8 +324,8 @@ def test_nothing_is_lacking_where_all_that_the_recipe_uses_is_here(tmp_path: Pat
         ("UrbanSound8K", "the sounds of the ten classes; sound-training data fetch urbansound8k"),
         ("ESC-50", "sounds of other classes; sound-training data fetch esc50"),
         ("background/speech", "background/speech/"),
-        ("effects", "effects/: lessons without sounds that nobody labelled"),
-        ("yamnet", "yamnet/yamnet_embeddings.tflite: no lessons"),
+        ("effects", "effects/: unlabelled sounds of the distillation set"),
+        ("yamnet", "yamnet/yamnet_embeddings.tflite: the teacher"),
     ],
 )
 def test_what_the_recipe_uses_and_is_not_here_is_named_and_no_failure(
@@ -337,7 +337,7 @@ def test_what_the_recipe_uses_and_is_not_here_is_named_and_no_failure(
     assert code == 0
     (line,) = (line for line in out.splitlines() if named in line)
     assert line.startswith("  ")
-    assert "a retraining of `default` lacks here:" in out
+    assert "missing to retrain `default`:" in out
 
 
 def manifests_of(root: Path, out: Path) -> Path:
@@ -352,20 +352,20 @@ def test_files_of_the_manifests_that_are_missing_or_others_are_named(tmp_path: P
     manifests = manifests_of(root, tmp_path / "ours")
     code, out, _ = run("--data", str(root), "--manifest", str(manifests))
     assert (code, "lacks" in out) == (0, False)
-    assert f"all 29 files of {manifests} are here" in out
+    assert f"all 29 files of {manifests} are present" in out
     (root / "background" / "rain" / "rain1.wav").unlink()
     soundfile.write(root / "effects" / "drums.wav", np.full(32_000, 0.2), 16_000)
     code, out, _ = run("--data", str(root), "--manifest", str(manifests))
     assert code == 0
-    assert "  background/rain/rain1.wav: not here\n" in out
-    assert "  effects/drums.wav: another file than the one listed\n" in out
+    assert "  background/rain/rain1.wav: missing\n" in out
+    assert "  effects/drums.wav: differs from its checksum\n" in out
     assert len(checked(root).lacking) == 0, "only the manifests know of files"
 
 
 def test_a_folder_without_manifests_is_refused(root: Path, tmp_path: Path) -> None:
     code, _, err = run("--data", str(root), "--manifest", str(tmp_path))
     assert code == 3
-    assert "none of background.csv, effects.csv, yamnet.csv is in it" in err
+    assert "contains none of background.csv, effects.csv, yamnet.csv" in err
 
 
 def test_a_damaged_sound_that_nobody_labelled_is_found(tmp_path: Path) -> None:

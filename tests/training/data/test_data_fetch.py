@@ -104,7 +104,7 @@ def test_a_corpus_that_is_there_is_not_fetched_again(remote: Remote, tmp_path: P
     assert len(remote.ranges) == 1
 
 
-def test_an_interrupted_download_goes_on_where_it_stopped(remote: Remote, tmp_path: Path) -> None:
+def test_an_interrupted_download_resumes(remote: Remote, tmp_path: Path) -> None:
     source = offered("esc50", remote, tmp_path)
     remote.cut_after = 1000
     with pytest.raises(DataError, match="the connection ended after 1000 of"):

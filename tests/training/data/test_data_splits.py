@@ -95,7 +95,7 @@ def test_a_sound_that_may_or_may_not_be_ours_is_in_no_set() -> None:
 
 def test_a_fold_cannot_be_trained_on_and_tested(tmp_path: Path) -> None:
     corpora = load(write_corpora(tmp_path, folds=(1, 2)))
-    with pytest.raises(DataError, match=r"folds \[2\] are to be trained on and tested"):
+    with pytest.raises(DataError, match=r"folds \[2\] are in both training and test"):
         split(corpora, [1, 2], [2])
 
 

@@ -90,7 +90,7 @@ def test_what_cannot_be_used_is_said_in_one_line(tmp_path: Path) -> None:
         read_folder(folder, None)
     with pytest.raises(DataError, match="background: no audio in it"):
         read_folder(write_sounds(tmp_path / "other"), folder / "background")
-    with pytest.raises(DataError, match="drill: no label of the model; they are siren"):
+    with pytest.raises(DataError, match="drill: not a label of the model, which has siren"):
         labelled_clips(tmp_path / "other", ("siren",))
 
 

@@ -104,7 +104,7 @@ def test_values_cannot_be_overwritten(clips: list[Clip], tmp_path: Path) -> None
             stored.values[0, 0, 0] = 1.0
 
 
-def test_an_interrupted_run_goes_on_where_it_stopped(clips: list[Clip], tmp_path: Path) -> None:
+def test_an_interrupted_run_resumes(clips: list[Clip], tmp_path: Path) -> None:
     stopped = Marked(stop_after=20)
     with pytest.raises(KeyboardInterrupt):
         load_items([(c.path, stopped) for c in clips], SPEC, tmp_path, lambda done: None, workers=1)

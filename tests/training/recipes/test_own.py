@@ -1,4 +1,4 @@
-"""A folder per class becomes a package that the monitor reads; the same command goes on where it stopped."""
+"""A folder per class becomes a package that the monitor reads; an interrupted run resumes."""
 
 from __future__ import annotations
 

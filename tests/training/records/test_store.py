@@ -60,7 +60,7 @@ def test_a_damaged_record_is_made_again_and_named_when_it_is_read(record: JobRec
     path = store.write(str(record.job), record)
     path.write_text(path.read_text()[:-40])
     assert store.find(str(record.job), key_of(record)) is None
-    with pytest.raises(DataError, match="no job record of schema 1"):
+    with pytest.raises(DataError, match="not a job record of schema 1"):
         store.read(str(record.job))
 
 
