@@ -60,7 +60,7 @@ def test_a_name_is_one_part_of_a_path_and_of_a_list_with_commas() -> None:
         ("net~speed=1", "no setting 'speed'"),
         ("net~recipe.speed=1", "no setting 'speed'"),
         ("net~rate.speed=1", "rate has no settings of its own"),
-        ("net~rate", "is no key=value"),
+        ("net~rate", "is not key=value"),
         ("net~rate=fast", "rate cannot be 'fast'; it is 0.001"),
         ("net~epochs=2.5", "epochs cannot be 2.5"),
         ("net~shuffled=1", "shuffled cannot be 1"),

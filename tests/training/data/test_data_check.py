@@ -114,7 +114,7 @@ def not_numbers(path: Path) -> None:
         (empty, "cannot be decoded"),
         (no_samples, "holds no audio"),
         (zeros, "nothing but zeros"),
-        (not_numbers, "no numbers"),
+        (not_numbers, "not finite"),
     ],
 )
 def test_damaged_audio_is_named_with_its_fold(damage: Callable[[Path], None], why: str, root: Path) -> None:

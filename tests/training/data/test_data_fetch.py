@@ -126,7 +126,7 @@ def test_a_download_that_was_whole_but_not_renamed_is_taken(remote: Remote, tmp_
 
 def test_another_archive_than_expected_is_refused_and_not_opened(remote: Remote, tmp_path: Path) -> None:
     source = replace(offered("urbansound8k", remote, tmp_path), md5="0" * 32)
-    with pytest.raises(DataError, match="not the archive expected") as refusal:
+    with pytest.raises(DataError, match="not the expected archive") as refusal:
         fetch(source, tmp_path / "data")
     assert "\n" not in str(refusal.value)
     home = tmp_path / "data" / "UrbanSound8K"
