@@ -1,4 +1,4 @@
-"""``sound-training``: the study and the models that ship; each command's module is imported when called."""
+"""``sound-training``: the study and the shipped models; the module of a command is imported when called."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from monitor.errors import MonitorError
 _EXIT_INTERRUPTED = 130
 
 _COMMANDS = {
-    "data": ("training.cli.data", "data", "Check and fetch the recordings."),
+    "data": ("training.cli.data", "data", "Check, download and list the recordings."),
     "explore": ("training.cli.explore", "explore", "Write a page about the recordings."),
     "features": (
         "training.cli.study.features",
@@ -22,30 +22,38 @@ _COMMANDS = {
     "architectures": (
         "training.cli.study.architectures",
         "architectures",
-        "Measure what each network costs.",
+        "Measure size, compute and latency of each network.",
     ),
-    "cv": ("training.cli.study.cv", "cv", "Cross-validate models over the folds, job by job."),
+    "cv": ("training.cli.study.cv", "cv", "Cross-validate models over the folds."),
     "ablation": (
         "training.cli.study.ablation",
         "ablation",
-        "Measure what each factor brings, one at a time.",
+        "Measure the effect of each factor, one at a time.",
     ),
     "search": ("training.cli.study.search", "search", "Search hyperparameters, on one machine or several."),
-    "compare": ("training.cli.study.compare", "compare", "Put all models side by side, from their records."),
+    "compare": ("training.cli.study.compare", "compare", "Compare all models, from their records."),
     "adapter": ("training.cli.adapter", "adapter", "Fit and calibrate a head on YAMNet's embedding."),
-    "default": ("training.cli.default", "default", "Train, calibrate and package the model that ships."),
-    "free": ("training.cli.free", "free", "Package mn04 as it is, with thresholds from free recordings."),
-    "own": ("training.cli.own", "own", "Make a model of your own sounds, a folder per class."),
-    "export": ("training.cli.export", "export", "Convert a trained model to its forms, each checked."),
-    "robustness": ("training.cli.robustness", "robustness", "Attack models and disturb what they hear."),
-    "pages": ("training.cli.pages", "pages", "Make every page of results again, from records."),
-    "stream-eval": ("training.cli.stream_eval", "stream_eval", "Judge a model on streams, beside YAMNet."),
+    "default": ("training.cli.default", "default", "Train, calibrate and package the shipped model."),
+    "free": (
+        "training.cli.free",
+        "free",
+        "Package the published mn04, with thresholds from free recordings.",
+    ),
+    "own": ("training.cli.own", "own", "Train a model on your own sounds, a folder per class."),
+    "export": ("training.cli.export", "export", "Convert a trained model to TFLite variants and check each."),
+    "robustness": ("training.cli.robustness", "robustness", "Evaluate models under attacks and corruptions."),
+    "pages": ("training.cli.pages", "pages", "Regenerate every result page from records."),
+    "stream-eval": (
+        "training.cli.stream_eval",
+        "stream_eval",
+        "Evaluate a model on streams, with YAMNet as a baseline.",
+    ),
 }
-"""In the order in which a study calls them."""
+"""In the order of use in a study."""
 
 
 class _Group(LateGroup):
-    """Expected errors are one line on stderr and an exit code; Ctrl-C says how to go on."""
+    """Print expected errors as one line on stderr with an exit code; on Ctrl-C print how to resume."""
 
     modules = _COMMANDS
 
@@ -56,7 +64,7 @@ class _Group(LateGroup):
             click.echo(f"error: {error}", err=True)
             sys.exit(error.exit_code)
         except KeyboardInterrupt:
-            click.echo("interrupted; the same command goes on where it stopped", err=True)
+            click.echo("interrupted; run the same command again to resume", err=True)
             sys.exit(_EXIT_INTERRUPTED)
 
 
@@ -66,4 +74,4 @@ class _Group(LateGroup):
     epilog="Exit codes: 0 done, 1 failed or differs, 2 usage, 3 input (recordings, tables, records).",
 )
 def main() -> None:
-    """Study the recordings; train, calibrate and export the models of sound-monitor."""
+    """Explore the recordings; train, calibrate and export the models of sound-monitor."""

@@ -30,7 +30,7 @@ def adapter(
 ) -> None:  # fmt: skip
     """Fit, calibrate and test a head on YAMNet's embedding.
 
-    What the network hears is kept in .cache/features: a run that was interrupted goes on there.
+    Embeddings are cached in .cache/features, so that an interrupted run resumes.
 
     \b
     Example:

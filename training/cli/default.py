@@ -1,4 +1,4 @@
-"""``sound-training default``: the model that ships, from recordings to package."""
+"""``sound-training default``: the shipped model, from recordings to package."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ def _seeds(_: click.Context, __: click.Parameter, text: str) -> tuple[int, ...]:
     try:
         return tuple(int(part) for part in text.split(","))
     except ValueError as error:
-        raise click.BadParameter(f"{text!r} is no list of seeds; write 0,1,2") from error
+        raise click.BadParameter(f"{text!r} is not a list of seeds; write 0,1,2") from error
 
 
 @click.command()
 @data_option
-@click.option("--folds", default="1,2,3", show_default=True, callback=parse_folds, help="Two at least.")
+@click.option("--folds", default="1,2,3", show_default=True, callback=parse_folds, help="At least two.")
 @click.option(
     "--seeds", default="0", show_default=True, callback=_seeds,
-    help="The first decides what ships; each repeats the figures.",
+    help="The first is used for the shipped model; the evaluation is repeated with each.",
 )  # fmt: skip
 @click.option(
     "--without-esc", is_flag=True,
-    help="Train on no recording of ESC and test on all of them; what ships is left as it is.",
+    help="Evaluate across corpora only: train without ESC and test on ESC; the shipped model is not changed.",
 )  # fmt: skip
 @click.option("--version", "model_version", default="0.7.0", show_default=True, help="Version in the card.")
 @click.option("--models", default="models", show_default=True, type=click.Path(path_type=Path))
@@ -33,7 +33,7 @@ def _seeds(_: click.Context, __: click.Parameter, text: str) -> tuple[int, ...]:
 @click.option("--runs", default="runs/default", show_default=True, type=click.Path(path_type=Path))
 @click.option(
     "--cache", default=".cache/features", show_default=True, type=click.Path(path_type=Path),
-    help="Folder of mel power, mixtures and streams: 4 GB.",
+    help="Cache of mel power, mixtures and streams: 4 GB.",
 )  # fmt: skip
 @click.option(
     "--manifest", default="docs/results/default/manifest/background.csv", show_default=True,
@@ -44,11 +44,11 @@ def default(
     data: Path | None, folds: tuple[int, ...], seeds: tuple[int, ...], without_esc: bool, model_version: str,
     models: Path, records: Path, runs: Path, cache: Path, manifest: Path, jobs: int,
 ) -> None:  # fmt: skip
-    """Train, calibrate, test and package the model that ships.
+    """Train, calibrate, test and package the shipped model.
 
-    It starts from EfficientAT's mn04, whose tensors must be in the folder mn04 of the data. Each fold is
-    left out in turn, for the figures and the thresholds; what ships is trained on all. Interrupted, the
-    same command goes on where it stopped.
+    Training starts from EfficientAT's mn04, whose tensors must be in the folder mn04 of the data. Each
+    fold is held out in turn for evaluation and thresholds; the shipped model is trained on all folds.
+    An interrupted run resumes when the same command is run again.
 
     \b
     Examples:

@@ -20,7 +20,7 @@ from training.errors import DataError
     type=click.Path(path_type=Path),
     default="runs/explore",
     show_default=True,
-    help="Folder of the page.",
+    help="Output folder.",
 )
 @click.option("--gallery/--no-gallery", default=True, help="Show a clip of each class.")
 @workers_option
@@ -40,7 +40,7 @@ def explore(data: Path | None, corpus: str, out: Path, gallery: bool, workers: i
     rows = [*dict.fromkeys(row for place in places(root) if place.corpus == corpus for row in place.read())]
     clips = [clip for clip, present in rows if present]
     if not clips:
-        raise DataError(f"{root}: no clip of {corpus} is in it; see sound-training data check")
+        raise DataError(f"{root}: contains no clip of {corpus}; see sound-training data check")
     with progress(len(clips), "measuring") as tick:
         measured = measure_all(clips, tick, workers)
     page = write(report(explored(rows, measured), gallery), out)

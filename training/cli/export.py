@@ -1,4 +1,4 @@
-"""``sound-training export``: the forms that a trained streaming model is shipped in."""
+"""``sound-training export``: TFLite variants of a trained streaming model."""
 
 from __future__ import annotations
 
@@ -17,27 +17,30 @@ _PYTHON = "TFLITE_PYTHON"
 @click.command()
 @click.argument("run", type=click.Path(path_type=Path))
 @click.option(
-    "--package", required=True, type=click.Path(path_type=Path), help="The package made of the run: its card."
+    "--package",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="Package made from the run, for its card.",
 )
 @click.option(
     "--clips", required=True, type=click.Path(path_type=Path),
-    help="A folder per class, of labels of the package; see `data folders`.",
+    help="Folder with a subfolder of clips per label of the package; see `data folders`.",
 )  # fmt: skip
 @click.option(
     "--other-python", type=click.Path(path_type=Path), default=os.environ.get(_PYTHON),
-    help=f"An interpreter (3.11) with tflite-runtime 2.14; otherwise the environment's {_PYTHON}.",
+    help=f"Python 3.11 with tflite-runtime 2.14; default: environment variable {_PYTHON}.",
 )  # fmt: skip
-@click.option("--without-tflite-runtime", is_flag=True, help="Leave that check out; the page says so.")
+@click.option("--without-tflite-runtime", is_flag=True, help="Skip that check; the page notes it.")
 @click.option("--out", default="runs/exports", show_default=True, type=click.Path(path_type=Path))
 @click.option("--records", default="docs/results/exports", show_default=True, type=click.Path(path_type=Path))
 def export(
     run: Path, package: Path, clips: Path, other_python: Path | None, without_tflite_runtime: bool, out: Path,
     records: Path,
 ) -> None:  # fmt: skip
-    """Convert the network of RUN to float32, float16, dynamic range and int8, and check each form.
+    """Convert the network of RUN to float32, float16, dynamic range and int8, and check each variant.
 
-    RUN is the folder of a training, with spec.json and state.npz: runs/default/final of `default`,
-    runs/own-NAME/final-… of `own`. Exit code 1 when a form is refused; it is not written then.
+    RUN is a training folder with spec.json and state.npz: runs/default/final of `default`,
+    runs/own-NAME/final-… of `own`. A variant that fails its check is not written; exit code 1.
 
     \b
     Example:
@@ -54,8 +57,8 @@ def export(
 
     if other_python is None and not without_tflite_runtime:
         raise click.UsageError(
-            f"no interpreter with tflite-runtime; --other-python (or {_PYTHON}) names one, "
-            "--without-tflite-runtime does without it"
+            f"no interpreter with tflite-runtime; give one with --other-python (or {_PYTHON}), "
+            "or skip the check with --without-tflite-runtime"
         )
     network = read_network(run, package)
     other = None if without_tflite_runtime else other_python

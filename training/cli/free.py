@@ -32,11 +32,11 @@ from training.cli.options import Clock, data_option, progress
     "--runs", default="runs", show_default=True, type=click.Path(path_type=Path), help="Kept scores."
 )
 def free(data: Path | None, manifest: Path, out: Path, reports: Path, model_version: str, runs: Path) -> None:
-    """Package mn04 with its published weights, its thresholds fitted on free recordings alone.
+    """Package mn04 with its published weights and thresholds fitted only on free recordings.
 
-    Measures the curated sounds and the ten classes, each a group of AudioSet's labels, and writes the
-    page. DATA holds mn04/, background/ and ESC-10; ESC-50, UrbanSound8K and background_more/ are used
-    to check alone. Scores are kept: called again it takes seconds.
+    Evaluates the curated sounds and the ten classes, each a group of AudioSet labels, and writes the
+    page. The data folder needs mn04/, background/ and ESC-10; ESC-50, UrbanSound8K and
+    background_more/ are used only for evaluation. Scores are cached: a second run takes seconds.
 
     \b
     Example:

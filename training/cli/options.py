@@ -1,4 +1,4 @@
-"""Options and printing that the commands share."""
+"""Options and progress output shared by the commands."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import click
 from training.base.progress import Tick
 
 data_option = click.option(
-    "--data", type=click.Path(path_type=Path), help="Data folder; otherwise the environment's SOUND_DATA."
+    "--data", type=click.Path(path_type=Path), help="Data folder; default: environment variable SOUND_DATA."
 )
 
 workers_option = click.option(
@@ -21,7 +21,7 @@ workers_option = click.option(
     type=click.IntRange(1),
     default=os.cpu_count() or 1,
     show_default="all cores",
-    help="Processes.",
+    help="Number of processes.",
 )
 
 
@@ -30,14 +30,14 @@ def parse_folds(_: click.Context, __: click.Parameter, text: str) -> tuple[int, 
     try:
         folds = tuple(int(part) for part in text.split(","))
     except ValueError as error:
-        raise click.BadParameter(f"{text!r} is no list of folds; write 1,3") from error
+        raise click.BadParameter(f"{text!r} is not a list of folds; write 1,3") from error
     if not all(1 <= fold <= 10 for fold in folds):
         raise click.BadParameter(f"{text!r}: folds are 1 to 10")
     return folds
 
 
 class Clock:
-    """Prints each step with the time since the start."""
+    """Print each step with the elapsed time."""
 
     def __init__(self) -> None:
         self._begin = time.monotonic()
@@ -48,7 +48,7 @@ class Clock:
 
 @contextmanager
 def progress(total: int | None, what: str, unit: str = "") -> Iterator[Tick]:
-    """Show a bar with an estimate on a terminal; yields what to call with the number just done."""
+    """Show a progress bar with remaining time on a terminal; yield the callback that advances it."""
     from tqdm import tqdm
 
     with tqdm(

@@ -26,9 +26,9 @@ def _package(_: click.Context, __: click.Parameter, path: Path) -> Path:
 )
 @click.option(
     "--background", type=click.Path(path_type=Path),
-    help="A further folder of sounds that are none of the classes, or folders of them.",
+    help="Additional folder of sounds that belong to no class; may have subfolders.",
 )  # fmt: skip
-@click.option("--licence", default="not stated", show_default=True, help="What one may do with the model.")
+@click.option("--licence", default="not stated", show_default=True, help="Licence of the model.")
 @click.option("--source", "sources", multiple=True, help="Source and licence of the sounds; repeatable.")
 @click.option("--seed", default=0, show_default=True)
 @click.option("--epochs", default=12, show_default=True, type=click.IntRange(1))
@@ -39,11 +39,11 @@ def own(
     folder: Path, out: Path, background: Path | None, licence: str, sources: tuple[str, ...], seed: int,
     epochs: int, model_version: str, records: Path | None, runs: Path,
 ) -> None:  # fmt: skip
-    """Make a model of your own sounds: a folder per class of .wav, .flac or .ogg files.
+    """Train a model on your own sounds: a folder per class of .wav, .flac or .ogg files.
 
-    FOLDER/background/ holds sounds that are none of the classes: give it what the microphone hears all
-    day. A file is a recording of its own; files cut from one recording are named RECORDING__TAKE.wav.
-    Interrupted, the same command goes on where it stopped.
+    FOLDER/background/ holds sounds that belong to no class, such as typical sounds at the microphone.
+    Each file counts as one recording; name files cut from one recording RECORDING__TAKE.wav.
+    An interrupted run resumes when the same command is run again.
 
     \b
     Example:
@@ -61,7 +61,7 @@ def own(
     for label, files, recordings in label_counts(sounds):
         click.echo(f"{label}: {files} files, {recordings} recordings", err=True)
     if not sounds.part.backgrounds:
-        click.echo("no background/: false alarms are held down on made noises alone", err=True)
+        click.echo("no background/: only synthetic noise is used to limit false alarms", err=True)
     with progress(len(sounds.part.events), "decoding") as tick:
         sounds = heard(sounds, home / "sounds", tick)
     sounds = sounds.with_backgrounds(made_noises(home / "noises"))

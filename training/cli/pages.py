@@ -1,4 +1,4 @@
-"""``sound-training pages``: pages of results again, from records alone."""
+"""``sound-training pages``: regenerate every result page from records."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def pages(names: tuple[str, ...]) -> None:
     known = {page.folder: page for page in PAGES}
     unknown = [name for name in names if name not in known]
     if unknown:
-        raise click.BadParameter(f"{unknown[0]!r} is no page; choose from {', '.join(known)}")
+        raise click.BadParameter(f"{unknown[0]!r} is not a page; choose from {', '.join(known)}")
     for page in (known[name] for name in names or known):
         folder = RESULTS / page.folder
         for records in page.records:

@@ -1,4 +1,4 @@
-"""``sound-training robustness``: how easily models are fooled, by attackers and by everyday sounds."""
+"""``sound-training robustness``: models under adversarial attacks and everyday corruptions."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def _parts(context: click.Context, option: click.Parameter, text: str) -> tuple[
     names = _names(context, option, text) or ()
     unknown = [name for name in names if name not in _PARTS.split(",")]
     if unknown:
-        raise click.BadParameter(f"{unknown[0]!r} is no part; choose from {_PARTS}")
+        raise click.BadParameter(f"{unknown[0]!r} is not a part; choose from {_PARTS}")
     return names
 
 
@@ -44,7 +44,7 @@ def _parts(context: click.Context, option: click.Parameter, text: str) -> tuple[
 @data_option
 @click.option(
     "--models", callback=_names,
-    help=f"Networks of the study, with commas; '': packages alone.  [default: {_MODELS}; quick: the first 5]",
+    help=f"Study networks, comma-separated; '': only packages.  [default: {_MODELS}; quick: the first 5]",
 )  # fmt: skip
 @click.option("--folds", callback=parse_fold_list, help="Test folds.  [default: 1,2,3; quick: 2]")
 @click.option("--seeds", default="0", show_default=True, callback=parse_numbers)
@@ -54,24 +54,24 @@ def _parts(context: click.Context, option: click.Parameter, text: str) -> tuple[
 )  # fmt: skip
 @click.option(
     "--package", "packages", multiple=True, default=("models/urban-sounds-0.6.0.tflite",), show_default=True,
-    type=click.Path(path_type=Path, exists=True), help="A package that ships; may be given several times.",
+    type=click.Path(path_type=Path, exists=True), help="Model package; repeatable.",
 )  # fmt: skip
 @click.option(
     "--parts", default=_PARTS, show_default=True, callback=_parts,
-    help="Analyses, with commas; '' makes the page alone, from the records that are there.",
+    help="Analyses, comma-separated; '' only regenerates the page from existing records.",
 )  # fmt: skip
 @click.option(
     "--quick", is_flag=True,
     help=f"One fold, no training, fewer steps, FMN instead of CW, into {_QUICK_OUT}.",
 )  # fmt: skip
 @click.option(
-    "--jobs", type=click.IntRange(1), help=f"Analyses at a time.  [default: {_JOBS}; quick: {_QUICK_JOBS}]"
+    "--jobs", type=click.IntRange(1), help=f"Parallel analyses.  [default: {_JOBS}; quick: {_QUICK_JOBS}]"
 )
 @click.option("--out", type=_PATH, help=f"Folder of page and records.  [default: {_OUT}]")
 @click.option("--runs", default="runs/study", show_default=True, type=_PATH, help="States of the networks.")
 @click.option(
     "--sounds", default="runs/robustness-sounds", show_default=True, type=_PATH,
-    help="Folder of examples to listen to; they hold recordings.",
+    help="Folder for audio examples; they contain corpus recordings.",
 )  # fmt: skip
 @click.option("--cache", default=".cache/features", show_default=True, type=_PATH)
 def robustness(
@@ -79,10 +79,10 @@ def robustness(
     clips: int | None, packages: tuple[Path, ...], parts: tuple[str, ...], quick: bool, jobs: int | None,
     out: Path | None, runs: Path, sounds: Path, cache: Path,
 ) -> None:  # fmt: skip
-    """Attack models and disturb what they hear; write tables, pictures and one page.
+    """Evaluate models under adversarial attacks and corruptions; write tables, pictures and a page.
 
-    Every analysis is a job with a record: interrupted, the same command goes on where it stopped. A
-    model that is not trained yet is trained first, but not by --quick.
+    Each analysis writes a record, so that an interrupted run resumes when the same command is run again.
+    Models without trained weights are trained first, except with --quick.
 
     \b
     Examples:
@@ -119,7 +119,7 @@ def robustness(
 
 
 def _train(plan: AnalysisPlan) -> list[str]:
-    """Train what is not trained; each network's record on its whole test fold is made with its weights."""
+    """Train models without weights or without a record on the whole test fold; return the failures."""
     from training.robustness.plan import state_of
 
     records = plan.out / "records" / "hardening"

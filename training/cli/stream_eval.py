@@ -1,4 +1,4 @@
-"""``sound-training stream-eval``: how well models listen, on streams through the monitor itself."""
+"""``sound-training stream-eval``: evaluate models on streams through the monitor itself."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def _families(_: click.Context, __: click.Parameter, text: str) -> tuple[str, ..
     names = tuple(name for name in text.split(",") if name and name != "none")
     unknown = [name for name in names if name not in _FAMILIES.split(",")]
     if unknown:
-        raise click.BadParameter(f"{unknown[0]!r} is no sweep; choose from {_FAMILIES}, or none")
+        raise click.BadParameter(f"{unknown[0]!r} is not a sweep; choose from {_FAMILIES}, or none")
     return names
 
 
@@ -32,33 +32,39 @@ def _families(_: click.Context, __: click.Parameter, text: str) -> tuple[str, ..
 @click.option(
     "--model", "models", multiple=True, default=("runs/default/without-fold2.tflite",), show_default=True,
     type=click.Path(path_type=Path),
-    help="A package that never heard the test folds; may be given several times.",
+    help="Package trained without the test folds; repeatable.",
 )  # fmt: skip
 @click.option(
     "--train", "train_folds", default="1,3", show_default=True, callback=parse_folds,
-    help="Folds that the models were trained on; the peer's thresholds are fitted there.",
+    help="Training folds of the models; the baseline's thresholds are fitted on them.",
 )  # fmt: skip
 @click.option("--test", "test_folds", default="2", show_default=True, callback=parse_folds)
 @click.option("--scenes", default=_SCENES, show_default=True, type=click.IntRange(1))
 @click.option("--seed", default=0, show_default=True)
 @click.option("--sweeps", default=_FAMILIES, show_default=True, callback=_families, help="Or none.")
 @click.option(
-    "--peer-sweeps", default="snr,overlap", show_default=True, callback=_families, help="Those peers hear."
+    "--peer-sweeps",
+    default="snr,overlap",
+    show_default=True,
+    callback=_families,
+    help="Sweeps run for baselines.",
 )
-@click.option("--peer/--no-peer", default=True, show_default=True, help="YAMNet on the same streams.")
+@click.option(
+    "--peer/--no-peer", default=True, show_default=True, help="Evaluate YAMNet on the same streams."
+)
 @click.option(
     "--head", default="models/yamnet-urban.npz", show_default=True, type=click.Path(path_type=Path),
-    help="Our head on YAMNet's embedding, a peer too if it never heard the test folds.",
+    help="Our head on YAMNet's embedding, a baseline if trained without the test folds.",
 )  # fmt: skip
-@click.option("--jobs", default=1, show_default=True, type=click.IntRange(1), help="Conditions at a time.")
+@click.option("--jobs", default=1, show_default=True, type=click.IntRange(1), help="Parallel conditions.")
 @click.option(
-    "--quick", is_flag=True, help=f"{_QUICK_SCENES} scenes, no sweeps, no peers, into {_QUICK_OUT}."
+    "--quick", is_flag=True, help=f"{_QUICK_SCENES} soundscapes, no sweeps, no baselines, into {_QUICK_OUT}."
 )
 @click.option(
     "--pool",
     multiple=True,
     type=click.Path(path_type=Path),
-    help="Hear nothing: make one page of the records of this folder and others, each of another fold.",
+    help="Skip evaluation; pool the records of several folders, one per fold, into a page. Repeatable.",
 )
 @click.option(
     "--out", default="docs/results/stream-eval/fold2", show_default=True, type=click.Path(path_type=Path)
@@ -68,11 +74,11 @@ def stream_eval(
     scenes: int, seed: int, sweeps: tuple[str, ...], peer_sweeps: tuple[str, ...], peer: bool, head: Path,
     jobs: int, quick: bool, pool: tuple[Path, ...], out: Path,
 ) -> None:  # fmt: skip
-    """Judge models on minutes with eight sounds each and on plain backgrounds.
+    """Evaluate models on one-minute soundscapes with eight sounds each and on backgrounds alone.
 
-    Sounds and backgrounds are those that `default` kept from the network that it leaves in its runs:
-    the model that ships has heard all of them. What was heard is kept in records: interrupted, the
-    same command goes on where it stopped.
+    Sounds and backgrounds are those held out from the fold's network, which `default` leaves in its runs;
+    the shipped model was trained on all of them. Results are recorded, so that an interrupted run
+    resumes when the same command is run again.
 
     \b
     Examples:
@@ -97,7 +103,7 @@ def stream_eval(
         scenes, sweeps, peer, out = min(scenes, _QUICK_SCENES), (), False, Path(_QUICK_OUT)
     absent = next((path for path in models if not path.is_file()), None)
     if absent is not None:
-        raise DataError(f"{absent}: no such package; `sound-training default` leaves one there")
+        raise DataError(f"{absent}: no such package; `sound-training default` writes it")
     say, root = Clock(), data_root(data)
     parts = split(load(root), train_folds, test_folds)
     folder = out / "records"
@@ -116,7 +122,7 @@ def stream_eval(
 
 
 def pooled_page(folders: Sequence[Path], scenes: int = _SCENES, seed: int = 0) -> Report:
-    """Return one page of the records of several folders, each of other test folds."""
+    """Return one page from the records of several folders with different test folds."""
     from training.mixing.soundscapes import ScapePlan
     from training.stream_eval.page import compose
     from training.stream_eval.pooled import pooled

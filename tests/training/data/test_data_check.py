@@ -321,7 +321,7 @@ def test_nothing_is_lacking_where_all_that_the_recipe_uses_is_here(tmp_path: Pat
 @pytest.mark.parametrize(
     ("gone", "named"),
     [
-        ("UrbanSound8K", "the sounds of the ten classes; sound-training data fetch urbansound8k"),
+        ("UrbanSound8K", "sounds of the ten classes; sound-training data fetch urbansound8k"),
         ("ESC-50", "sounds of other classes; sound-training data fetch esc50"),
         ("background/speech", "background/speech/"),
         ("effects", "effects/: unlabelled sounds of the distillation set"),

@@ -143,7 +143,7 @@ def test_ctrl_c_leaves_a_job_that_the_same_command_ends(data: Path, tmp_path: Pa
     (record,) = read_all(tmp_path / "records")
     assert 2 < len(record.epochs) <= 40
     third = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
-    assert "1 of 1 records are there already" in third.stderr
+    assert "1 of 1 records exist already" in third.stderr
 
 
 def test_a_plan_times_epochs_and_leaves_no_run_behind(data: Path, tmp_path: Path) -> None:

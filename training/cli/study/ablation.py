@@ -27,11 +27,11 @@ def _folds(context: click.Context, option: click.Parameter, text: str | None) ->
 @data_option
 @click.option(
     "--group", "groups", type=click.Choice(["features", "augmentation"]), multiple=True,
-    help="Which factors; otherwise all. May be given twice.",
+    help="Group of factors; repeatable; default: all.",
 )  # fmt: skip
-@click.option("--folds", callback=_folds, help="Test folds, as 1,2; otherwise every fold that is here.")
+@click.option("--folds", callback=_folds, help="Test folds, such as 1,2; default: all available folds.")
 @click.option("--seed", default=0, show_default=True)
-@click.option("--epochs", default=12, show_default=True, type=click.IntRange(1), help="Length of each run.")
+@click.option("--epochs", default=12, show_default=True, type=click.IntRange(1), help="Epochs of each run.")
 @click.option(
     "--corpus", type=click.Choice(["urbansound8k", "esc10"]), default="urbansound8k", show_default=True
 )
@@ -44,18 +44,17 @@ def _folds(context: click.Context, option: click.Parameter, text: str | None) ->
     "--runs", default="runs/ablation", show_default=True, type=_PATH, help="States after each epoch."
 )
 @click.option("--cache", default=".cache/features", show_default=True, type=_PATH)
-@click.option("--plan", is_flag=True, help="Time an epoch of each base, print the budget, run nothing.")
-@click.option("--report", is_flag=True, help="Make the page from the records that are there, run nothing.")
+@click.option("--plan", is_flag=True, help="Only time an epoch of each base and print the budget.")
+@click.option("--report", is_flag=True, help="Only write the page from existing records.")
 def ablation(
     data: Path | None, groups: tuple[str, ...], folds: tuple[int, ...] | None, seed: int, epochs: int,
     corpus: Literal["urbansound8k", "esc10"], engine: str, scheduler: str | None, jobs: int, records: Path,
     out: Path, runs: Path, cache: Path, plan: bool, report: bool,
 ) -> None:  # fmt: skip
-    """Measure what each choice of features and each augmentation brings, all else equal.
+    """Measure the effect of each feature choice and each augmentation, all else equal.
 
-    Short runs with one seed on every fold, as jobs with records of their own; a job whose record
-    has the same settings and clips is not run again. The page of paired differences is made from
-    the records alone.
+    Runs are short, with one seed on every fold. A job is skipped if its record has the same settings
+    and clips. The page of paired differences is made from the records alone.
 
     \b
     Examples:
@@ -91,7 +90,7 @@ def _jobs(group: Group, options: Options, folds: tuple[int, ...] | None, seed: i
 
 
 def _plan(groups: list[Group], jobs: dict[str, list[Job]], options: Options, workers: int) -> str:
-    """The budget from the bases alone: what is changed in them hardly changes the time of an epoch."""
+    """Return the budget, timed on the bases only: the changes hardly affect the time of an epoch."""
     from dataclasses import replace
 
     from training.study.plan import measure, page

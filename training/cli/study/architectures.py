@@ -1,4 +1,4 @@
-"""``sound-training architectures``: what each network costs and sees."""
+"""``sound-training architectures``: size, compute, receptive field and latency of each network."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from monitor.errors import UsageError
 
 
 @click.command()
-@click.option("--models", help="Names with commas; otherwise all.")
+@click.option("--models", help="Names, comma-separated; default: all.")
 @click.option("--outputs", default=10, show_default=True, type=click.IntRange(2))
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a line instead of the table.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object per line instead of the table.")
 def architectures(models: str | None, outputs: int, as_json: bool) -> None:
     """Print parameters, multiply-adds, receptive field, TFLite size and latency of each network.
 

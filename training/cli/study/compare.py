@@ -1,4 +1,4 @@
-"""``sound-training compare``: the page that puts all models side by side."""
+"""``sound-training compare``: the page that compares all models."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ REFERENCE = "honest/cnn"
 )  # fmt: skip
 @click.option(
     "--reference", default=REFERENCE, show_default=True, metavar="PROTOCOL/MODEL",
-    help="The model that all others are subtracted from.",
+    help="Reference model of all paired differences.",
 )  # fmt: skip
 def compare(records: Path, out: Path, reference: str) -> None:
-    """Make tables, pictures and one page from the records alone.
+    """Write tables, pictures and one page from the records alone.
 
-    Whatever has been run is compared; what has not is listed. The path of the page goes to
+    All existing records are compared, and missing ones are listed. The path of the page is printed to
     stdout.
 
     \b

@@ -1,4 +1,4 @@
-"""``sound-training cv``: cross validation, job by job."""
+"""``sound-training cv``: cross-validation."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ def parse_numbers(_: click.Context, __: click.Parameter, text: str) -> tuple[int
     try:
         return tuple(int(part) for part in text.split(","))
     except ValueError as error:
-        raise click.BadParameter(f"{text!r} is no list of numbers; write 0,1,2") from error
+        raise click.BadParameter(f"{text!r} is not a list of numbers; write 0,1,2") from error
 
 
 def parse_fold_list(
     context: click.Context, option: click.Parameter, text: str | None
 ) -> tuple[int, ...] | None:
-    """Callback of ``--folds``, where leaving it out means something."""
+    """Callback of an optional ``--folds``."""
     return None if text is None else parse_folds(context, option, text)
 
 
@@ -42,47 +42,49 @@ def parse_fold_list(
 @data_option
 @click.option(
     "--protocol", type=click.Choice(["honest", "seed"]), default="honest", show_default=True,
-    help="honest: validation apart from the test; seed: the student study's own metric, to compare.",
+    help="honest: validation disjoint from test; seed: as in the student study, for comparison.",
 )  # fmt: skip
-@click.option("--models", help="Names with commas; otherwise every model of the protocol.")
+@click.option("--models", help="Names, comma-separated; default: all models of the protocol.")
 @click.option(
-    "--folds", callback=parse_fold_list, help="Test folds, as 1,2; otherwise every fold that is here."
+    "--folds", callback=parse_fold_list, help="Test folds, such as 1,2; default: all available folds."
 )
 @click.option("--seeds", default="0", show_default=True, callback=parse_numbers)
 @click.option(
     "--corpus", type=click.Choice(["urbansound8k", "esc10"]), default="urbansound8k", show_default=True
 )
-@click.option("--epochs", type=click.IntRange(1), help="Cut every model's epochs to this many.")
+@click.option("--epochs", type=click.IntRange(1), help="Maximum number of epochs of every model.")
 @click.option(
     "--precision", type=click.Choice(["float32", "mixed_bfloat16"]),
-    help="Arithmetic of all models; otherwise what measured faster for each.",
+    help="Precision of all models; default: the faster one for each, as measured.",
 )  # fmt: skip
 @click.option("--engine", type=click.Choice(["joblib", "dask"]), default="joblib", show_default=True)
 @click.option("--scheduler", help="Address of the Dask scheduler, as tcp://host:8786.")
 @click.option("--jobs", default=1, show_default=True, type=click.IntRange(1), help="Processes (joblib).")
-@click.option("--threads", default=0, type=click.IntRange(0), help="Threads of a job; 0: its share of cores.")
+@click.option(
+    "--threads", default=0, type=click.IntRange(0), help="Threads per job; 0: its share of the cores."
+)
 @click.option(
     "--records", type=_PATH,
-    help=f"Default: {RECORDS}; of ESC-10, whose folds have the same numbers, {ESC10_RECORDS}.",
+    help=f"Folder of records; default: {RECORDS}, for ESC-10 {ESC10_RECORDS}.",
 )  # fmt: skip
 @click.option("--runs", default="runs/study", show_default=True, type=_PATH, help="States after each epoch.")
 @click.option("--cache", default=".cache/features", show_default=True, type=_PATH)
 @click.option(
     "--plan",
     is_flag=True,
-    help="Time an epoch of models without records, print the budget and what is done, run nothing.",
+    help="Only time an epoch of models without records and print the budget and the finished jobs.",
 )
-@click.option("--json", "as_json", is_flag=True, help="One JSON object per finished job on stdout.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object per finished job.")
 def cv(
     data: Path | None, protocol: Protocol, models: str | None, folds: tuple[int, ...] | None,
     seeds: tuple[int, ...], corpus: Literal["urbansound8k", "esc10"], epochs: int | None,
     precision: Literal["float32", "mixed_bfloat16"] | None, engine: str, scheduler: str | None, jobs: int,
     threads: int, records: Path | None, runs: Path, cache: Path, plan: bool, as_json: bool,
 ) -> None:  # fmt: skip
-    """Train and test models on each fold in turn; a record of each job is written as it ends.
+    """Train and test models on each fold in turn, and write a record of each job as it finishes.
 
-    A job whose record has the same settings and clips is not run again; one that was interrupted
-    goes on after its last whole epoch. Records do not depend on the engine.
+    A job is skipped if its record has the same settings and clips; an interrupted job resumes after
+    its last complete epoch. Records do not depend on the engine.
 
     \b
     Examples:
@@ -103,7 +105,7 @@ def cv(
         return
     missing = missing_of(asked, options, records)
     if len(missing) < len(asked):
-        click.echo(f"{len(asked) - len(missing)} of {len(asked)} records are there already", err=True)
+        click.echo(f"{len(asked) - len(missing)} of {len(asked)} records exist already", err=True)
     failed = run_jobs(missing, options, engine, scheduler, jobs, records, as_json)
     if not as_json:
         _summary(asked, records)
@@ -150,7 +152,7 @@ def run_jobs(
     jobs: list[Job], options: Options, engine: str, scheduler: str | None, workers: int, records: Path,
     as_json: bool,
 ) -> list[str]:  # fmt: skip
-    """Run what is missing, write each record; return what failed, having said so."""
+    """Run the jobs and write each record; print and return the failures."""
     from training.study.engines import in_dask, in_joblib
     from training.study.work import Failure
 
@@ -171,7 +173,7 @@ def run_jobs(
 
 
 def _with_bar(results: Iterable[Result], jobs: list[Job], options: Options) -> Iterator[Result]:
-    """Count epochs, which is what takes the time, and so estimate what is left."""
+    """Show progress in epochs, which dominate the time, to estimate the time remaining."""
     from tqdm import tqdm
 
     from training.study.contenders import contender
@@ -196,7 +198,7 @@ def _line(record: JobRecord) -> dict[str, Any]:
 
 
 def _summary(jobs: list[Job], records: Path) -> None:
-    """One line a model on stdout; under the seed's protocol the published kind of figure first."""
+    """Print one line per model; under the seed protocol with the figure as published first."""
     from training.records.jobs import read_all
 
     by_model: dict[str, list[JobRecord]] = {}

@@ -1,4 +1,4 @@
-"""``sound-training features``: the cache that every later step reads."""
+"""``sound-training features``: fill the feature cache that every later step reads."""
 
 from __future__ import annotations
 
@@ -25,22 +25,22 @@ _TIMED_CLIPS = 60
 @data_option
 @click.option(
     "--preset", "names", multiple=True, type=click.Choice(_PRESETS), default=_PRESETS, show_default=True,
-    help="Repeat for several.",
+    help="Feature preset; repeatable.",
 )  # fmt: skip
 @click.option("--fill", type=click.Choice(["repeat", "pad"]), default="repeat", show_default=True)
 @click.option("--denoise", is_flag=True, help="Spectral gating before the analysis.")
-@click.option("--bank", type=click.Choice(_RECIPES), help="Render altered copies by this recipe instead.")
-@click.option("--copies", type=click.IntRange(1), default=2, show_default=True, help="Copies of each clip.")
-@click.option("--speed", is_flag=True, help="Only measure, on 60 clips, what a second of audio costs.")
+@click.option("--bank", type=click.Choice(_RECIPES), help="Render augmented copies with this recipe instead.")
+@click.option("--copies", type=click.IntRange(1), default=2, show_default=True, help="Copies per clip.")
+@click.option("--speed", is_flag=True, help="Only measure the speed, on 60 clips.")
 @workers_option
 @click.option("--cache", type=click.Path(path_type=Path), default=".cache/features", show_default=True)
 def features(
     data: Path | None, names: tuple[str, ...], fill: Fill, denoise: bool, bank: str | None, copies: int,
     speed: bool, workers: int, cache: Path,
 ) -> None:  # fmt: skip
-    """Compute the features of all UrbanSound8K clips, or of altered copies of them, into the cache.
+    """Compute the features of all UrbanSound8K clips, or of augmented copies, into the cache.
 
-    Interrupted, the same command goes on where it stopped.
+    An interrupted run resumes when the same command is run again.
 
     \b
     Example:
@@ -86,7 +86,7 @@ def _real_time(clips: Sequence[Clip], spec: FeatureSpec) -> float:
     chosen = clips[:: max(1, len(clips) // _TIMED_CLIPS)]
     seconds = sum(len(read(clip.path, spec.rate)) / spec.rate for clip in chosen)
     with threadpool_limits(1):
-        # The first call compiles and builds tables; it is not what the other thousands cost.
+        # The first call compiles and builds tables, so it is not representative.
         features_of((chosen[0].path, None), spec)
         begin = time.process_time()
         for clip in chosen:

@@ -1,4 +1,4 @@
-"""``sound-training search``: hyperparameters, on a storage that several machines share."""
+"""``sound-training search``: hyperparameter search on a storage shared by several machines."""
 
 from __future__ import annotations
 
@@ -18,20 +18,22 @@ def _folds(context: click.Context, option: click.Parameter, text: str | None) ->
 
 @click.command()
 @data_option
-@click.option("--model", default="compact", show_default=True, help="What is searched: a name of cv's.")
-@click.option("--trials", default=20, show_default=True, type=click.IntRange(0), help="Of the whole study.")
+@click.option("--model", default="compact", show_default=True, help="Model to search, named as in cv.")
+@click.option(
+    "--trials", default=20, show_default=True, type=click.IntRange(0), help="Trials of the whole study."
+)
 @click.option(
     "--storage", default="sqlite:///runs/search.db", show_default=True, envvar="SOUND_SEARCH_STORAGE",
     help="Shared by workers: sqlite:///FILE on one machine, postgresql+psycopg://HOST/DB on several.",
 )  # fmt: skip
-@click.option("--study", "name", help="Name of the study; otherwise made from model, corpus and epochs.")
-@click.option("--folds", callback=_folds, help="Folds left out in turn; otherwise every fold that is here.")
-@click.option("--seed", default=0, show_default=True, help="Of the networks, not of the sampler.")
-@click.option("--epochs", default=10, show_default=True, type=click.IntRange(1), help="Length of each run.")
+@click.option("--study", "name", help="Name of the study; default: from model, corpus and epochs.")
+@click.option("--folds", callback=_folds, help="Folds held out in turn; default: all available folds.")
+@click.option("--seed", default=0, show_default=True, help="Seed of the networks, not of the sampler.")
+@click.option("--epochs", default=10, show_default=True, type=click.IntRange(1), help="Epochs of each run.")
 @click.option(
     "--corpus", type=click.Choice(["urbansound8k", "esc10"]), default="urbansound8k", show_default=True
 )
-@click.option("--out", type=_PATH, help="Folder of the page; otherwise docs/results/study/search/<study>.")
+@click.option("--out", type=_PATH, help="Folder of the page; default: docs/results/study/search/<study>.")
 @click.option("--runs", default="runs/search", show_default=True, type=_PATH, help="Records of trials.")
 @click.option("--cache", default=".cache/features", show_default=True, type=_PATH)
 def search(
@@ -39,10 +41,10 @@ def search(
     seed: int, epochs: int, corpus: Literal["urbansound8k", "esc10"], out: Path | None, runs: Path,
     cache: Path,
 ) -> None:  # fmt: skip
-    """Search the settings of a model by short runs, on validation clips alone.
+    """Search the settings of a model with short runs, scored on validation clips only.
 
-    Start the same command again after an interruption, or on more machines: all work on one
-    study until it has its trials. --trials 0 only makes the page.
+    Run the same command again to resume, or on more machines to share the work: all add to one
+    study until it has its trials. --trials 0 only writes the page.
 
     \b
     Examples:
