@@ -1,7 +1,7 @@
-"""The live view: level, top classes as bars, alerts as they come, and how to see them elsewhere.
+"""The live view: level, bars of the top classes, alerts as they occur, and how to view them elsewhere.
 
-The audio path only leaves its newest results here; a thread of the view's own draws them
-five times a second. Where the output is no terminal, alerts come as plain lines instead.
+The audio path only stores its newest results here; the view's own thread draws them five times a
+second. If the output is not a terminal, alerts are printed as plain lines instead.
 """
 
 from __future__ import annotations
@@ -44,13 +44,20 @@ _EIGHTHS = " ▏▎▍▌▋▊▉█"
 
 @dataclass(frozen=True)
 class ViewFacts:
-    """What does not change while the view is open.
+    """Information that does not change while the view is open.
 
-    title : in the frame
-    labels : of the scores, in their order
-    thresholds : of the labels that make events, 0…1
-    subscribe : the command that shows the same elsewhere; None = nothing is published
-    page : address of the page; None = it is not served
+    Attributes
+    ----------
+    title
+        Title of the frame.
+    labels
+        Labels of the scores, in order.
+    thresholds
+        Thresholds of the labels that make events, 0 … 1.
+    subscribe
+        Command that shows the same elsewhere; None = nothing is published.
+    page
+        Address of the web page; None = it is not served.
     """
 
     title: str
@@ -67,15 +74,15 @@ class ViewFacts:
 
 
 class View(Listener):
-    """What both kinds of view take."""
+    """Interface of both kinds of view."""
 
     def on_status(self, text: str) -> None:
-        """How microphone and broker are, in one line."""
+        """Take the state of microphone and broker as one line."""
 
 
 @contextmanager
 def open_view(facts: ViewFacts, console: Console | None = None) -> Iterator[View]:
-    """The live view on a terminal, else :class:`PlainView`; both on stderr, unless told otherwise."""
+    """Open the live view on a terminal, else :class:`PlainView`; on stderr unless ``console`` is given."""
     console = console or Console(stderr=True, highlight=False)
     if not console.is_terminal or console.is_dumb_terminal:
         yield PlainView(facts, console)
@@ -86,7 +93,7 @@ def open_view(facts: ViewFacts, console: Console | None = None) -> Iterator[View
 
 
 class PlainView(View):
-    """A line for each alert and for each change of the status."""
+    """Prints a line for each alert and each change of status."""
 
     def __init__(self, facts: ViewFacts, console: Console) -> None:
         self._console = console
@@ -110,9 +117,9 @@ class PlainView(View):
 
 
 class LiveView(View):
-    """Draws what it was last told.
+    """Draws the latest state.
 
-    The listener's methods only keep references, so that the audio path never waits.
+    The listener's methods only store references, so that the audio path never waits.
     """
 
     def __init__(self, facts: ViewFacts, console: Console) -> None:
@@ -161,7 +168,7 @@ class LiveView(View):
         panel = Panel(body, title=title, subtitle=self._progress(), box=box.ROUNDED, width=width)
         lines: list[RenderableType] = [panel, Text(self._status, no_wrap=True, overflow="ellipsis")]
         if self._facts.subscribe:
-            # Not inside the frame: a line that wraps there cannot be copied.
+            # Outside the frame, since a line that wraps inside it cannot be copied.
             lines.append(Text.assemble(("$ ", "dim"), (self._facts.subscribe, "cyan")))
         if self._facts.page:
             lines.append(Text.assemble(("page ", "dim"), (self._facts.page, "cyan")))
@@ -190,7 +197,7 @@ class LiveView(View):
         return Text("\n").join(lines)
 
     def _why_not(self) -> RenderableType:
-        """What kept the classes that came near of late from being reported, in one line."""
+        """Return one line on why classes that recently came near were not reported."""
         on = {alert.label for alert in self._alerts if alert.type == "start"}
         said = [f"{k} {reason_text(near)}" for k, (_, near) in self._near.items() if k not in on]
         text = f"why not: {'; '.join(said)}" if said else ""
@@ -232,7 +239,7 @@ class LiveView(View):
         return table
 
     def _bar(self, part: float, mark: float | None, width: int, style: str) -> Text:
-        """A bar that fills ``part`` of the width, with a thin line across it at ``mark``."""
+        """Return a bar that fills ``part`` of the width, with a thin line across it at ``mark``."""
         width = max(1, width)
         steps = len(self._blocks) - 1
         filled, rest = divmod(round(part * width * steps), steps)

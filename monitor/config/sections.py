@@ -82,7 +82,7 @@ class Model(Section):
 
 
 class ClassOverride(Section):
-    """What config may change of a class; null keeps the card's value."""
+    """Settings of a class that the configuration may override; null keeps the card's value."""
 
     enter: Score | None = None
     exit: Score | None = None
@@ -102,11 +102,11 @@ class Switch(Section):
 
 
 class Loud(LoudSettings, Switch):
-    """``enabled`` comes first: pydantic orders fields from the last base to the first."""
+    """``enabled`` is listed first, since pydantic orders fields from the last base to the first."""
 
 
 class OwnPattern(Section):
-    """One's own pattern: ``count`` beeps of one tone, a pause, again and again."""
+    """A user-defined pattern: ``count`` beeps of one tone, then a pause, repeated."""
 
     hz: Annotated[float, Field(ge=200, le=20000)] = Field(description="frequency of the tone, Hz")
     beep_s: PatternSeconds = Field(description="seconds of a beep")
@@ -119,7 +119,7 @@ class OwnPattern(Section):
 
 
 class Patterns(Section):
-    """Alarms and appliances by the rhythm of their tone."""
+    """Alarms and appliances that are recognised by the rhythm of their tone."""
 
     smoke_alarm: bool = Field(False, description="temporal-three of ISO 8201, 2.5 to 4 kHz or 520 Hz")
     co_alarm: bool = Field(False, description="temporal-four of UL 2034, 2.5 to 4 kHz or 520 Hz")
@@ -234,7 +234,7 @@ class History(Section):
 
 
 class Settings(Section):
-    """The whole of config.yaml."""
+    """The complete contents of config.yaml."""
 
     node: Annotated[str, Field(min_length=1)] | None = Field(
         None, description="name of this listener in topics; null = host name"
@@ -249,7 +249,7 @@ class Settings(Section):
 
     @property
     def history_path(self) -> Path:
-        """The database: the given path, else in systemd's, XDG's or the user's state directory."""
+        """Path of the database: as configured, else in systemd's, XDG's or the user's state directory."""
         if self.history.path is not None:
             return Path(self.history.path).expanduser()
         state = os.environ.get("STATE_DIRECTORY", "").split(":")[0]

@@ -1,10 +1,10 @@
-"""What may be changed while the monitor runs, and how a change becomes configuration; pure.
+"""Settings that may be changed at run time, and how a change becomes configuration. No side effects.
 
 =============================  =====================  ==========================================
 key                            value                  meaning
 =============================  =====================  ==========================================
 ``listening``                  bool                   whether the source is open at all
-``pause_s``                    seconds, 0 … 86400     stop listening for so long; 0 ends a pause
+``pause_s``                    seconds, 0 … 86400     stop listening for this time; 0 ends a pause
 ``profile``                    a profile's name       as ``events.profile``
 ``quiet_hours``                text                   as ``notices.quiet_hours``
 ``classes.<label>.enabled``    bool                   whether a class makes events
@@ -42,7 +42,7 @@ Value = bool | float | str
 
 @dataclass(frozen=True)
 class Change:
-    """One setting that differs from the config.
+    """A setting that differs from the configuration.
 
     Parameters
     ----------
@@ -51,7 +51,7 @@ class Change:
     by : str
         Where it was changed: ``mqtt`` or ``page``.
     at : str
-        When, UTC ISO 8601.
+        Time of the change, UTC ISO 8601.
     """
 
     value: Value
@@ -68,7 +68,7 @@ def class_key(label: str, what: str) -> str:
 
 
 def split_class_key(key: str) -> tuple[str, str] | None:
-    """Return label and ``enabled`` or ``threshold`` of a class's key; None for other keys."""
+    """Return the label, and ``enabled`` or ``threshold``, of a class's key; None for other keys."""
     label, _, what = key.removeprefix(_CLASS).rpartition(".")
     if not key.startswith(_CLASS) or not label or what not in (ENABLED, THRESHOLD):
         return None
@@ -76,21 +76,21 @@ def split_class_key(key: str) -> tuple[str, str] | None:
 
 
 def checked(key: str, value: object, labels: tuple[str, ...]) -> Value:
-    """Return a value that is fit for its key.
+    """Validate a value and return it in the form its key requires.
 
     Parameters
     ----------
     key : str
-        One of the table above, or ``paused_until``.
+        A key of the table above, or ``paused_until``.
     value : object
-        As it came from outside.
+        The value as received.
     labels : tuple of str
-        The labels that the config lets make events.
+        The labels that the configuration allows to make events.
 
     Raises
     ------
     ControlError
-        An unknown key, or a value of another type or out of range.
+        The key is unknown, or the value has the wrong type or is out of range.
     """
     of_class = split_class_key(key)
     if of_class is not None:
@@ -122,7 +122,7 @@ def checked(key: str, value: object, labels: tuple[str, ...]) -> Value:
 
 
 def changed_config(config: Config, changes: Changes) -> Config:
-    """Return the configuration with the changed profile and thresholds in it.
+    """Return the configuration with changed profile and thresholds applied.
 
     Raises
     ------
@@ -142,7 +142,7 @@ def changed_config(config: Config, changes: Changes) -> Config:
 
 
 def switched_off(changes: Changes) -> frozenset[str]:
-    """Return the labels that make no events for now."""
+    """Return the labels that are currently disabled."""
     split = [split_class_key(key) for key, change in changes.items() if change.value is False]
     return frozenset(of_class[0] for of_class in split if of_class is not None)
 
@@ -160,6 +160,6 @@ def _number(key: str, value: object, least: float, most: float) -> float:
 
 
 def _shown(value: object) -> str:
-    """A value in one short line, whatever it is."""
+    """Format any value as one short line."""
     text = repr(value)
     return text if len(text) <= 60 else f"{text[:57]}…"

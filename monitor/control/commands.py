@@ -1,4 +1,4 @@
-"""Commands from outside, as text, become changes of settings or one line of refusal."""
+"""Convert text commands from outside to changes of settings, or refuse them with one line."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ _PLAIN = {"listening": LISTENING, "pause": PAUSE_S, "profile": PROFILE, "quiet_h
 
 
 class Commands:
-    """Takes commands such as ``profile`` ``sensitive`` or ``sound/siren/enabled`` ``OFF``.
+    """Accepts commands such as ``profile`` ``sensitive`` or ``sound/siren/enabled`` ``OFF``.
 
     Parameters
     ----------
     control : Control
-        Applies them.
+        Applies the changes.
     by : str
-        Where they come from.
+        Origin of the commands.
     monotonic : callable
-        Clock, seconds.
+        Monotonic clock, seconds.
     """
 
     def __init__(
@@ -45,7 +45,7 @@ class Commands:
         self._refused: list[float] = []
 
     def receive(self, name: str, payload: bytes, *, retained: bool) -> None:
-        """Obey, or say in one line why not; never raises, whatever comes."""
+        """Execute a command or log in one line why it is refused; never raises."""
         try:
             if retained:
                 raise ControlError("retained commands are not obeyed; publish it without the retain flag")
@@ -63,21 +63,22 @@ class Commands:
 
 
 def parse(name: str, payload: bytes, labels: tuple[str, ...]) -> tuple[str, bool | float | str | None]:
-    """Return key and value of a command, for :meth:`Control.apply`.
+    """Return the key and value of a command, for :meth:`Control.apply`.
 
     Parameters
     ----------
     name : str
-        What follows ``set/`` in the topic.
+        The part of the topic after ``set/``.
     payload : bytes
-        ``ON``, ``OFF``, a number, a duration such as ``30m``, a word; ``default`` goes back to the config.
+        ``ON``, ``OFF``, a number, a duration such as ``30m`` or a word; ``default`` restores the
+        configured value.
     labels : tuple of str
-        The labels whose topics are known.
+        The labels whose topics are accepted.
 
     Raises
     ------
     ControlError
-        No such command, or a payload of another kind.
+        The command does not exist, or the payload is of the wrong kind.
     """
     key = _key(name, labels)
     if len(payload) > _LONGEST:

@@ -1,4 +1,4 @@
-"""The one place through which settings change while the monitor runs."""
+"""The single place through which settings change at run time."""
 
 from __future__ import annotations
 
@@ -29,19 +29,18 @@ log = logging.getLogger(__name__)
 
 
 class Control:
-    """Applies changes, keeps them over restarts and tells those who follow; safe to use from any thread.
+    """Applies changes, persists them across restarts and notifies followers; thread-safe.
 
-    The command line's ``--set`` and the config file give the values that hold where nothing
-    was changed.
+    Settings that were not changed have the values of the config file and of ``--set`` on the command line.
 
     Parameters
     ----------
     config : Config
         The configuration without any change.
     assembly : Assembly
-        What the configuration gives.
+        The assembly made from that configuration.
     store : SettingsStore
-        Holds the changes of earlier runs; those that no longer fit are logged and left out.
+        Holds the changes of earlier runs; those that no longer apply are logged and ignored.
     utc : callable
         Clock, seconds since 1970.
     """
@@ -64,7 +63,7 @@ class Control:
 
     @property
     def state(self) -> ControlState:
-        """The settings in force; a new object after each change."""
+        """The settings in force; replaced by a new object at each change."""
         return self._state
 
     def follow(self, follower: Callable[[ControlState], None]) -> None:
@@ -74,21 +73,21 @@ class Control:
             follower(self._state)
 
     def apply(self, key: str, value: object, by: str) -> ControlState:
-        """Change one setting, at once and for later runs.
+        """Change one setting, with immediate effect and for later runs.
 
         Parameters
         ----------
         key : str
             See :mod:`monitor.control.changes`.
         value : object
-            The new value; None goes back to the config's.
+            The new value; None restores the configured value.
         by : str
-            Where the change comes from.
+            Origin of the change.
 
         Raises
         ------
         ControlError
-            The key is unknown or the value unfit; nothing has changed.
+            The key is unknown or the value is invalid; nothing has changed.
         """
         with self._lock:
             changes = self._with_change(key, value, by)
@@ -100,7 +99,7 @@ class Control:
             return state
 
     def tick(self) -> None:
-        """End a pause whose time has come."""
+        """End a pause that has expired."""
         until = self._state.paused_until
         if until is not None and self._utc() >= until:
             self.apply(PAUSED_UNTIL, None, "clock")
@@ -112,9 +111,9 @@ class Control:
         if key == LISTENING and value is not False:
             changes.pop(PAUSED_UNTIL, None)
         if key == PAUSE_S:
-            # A pause is kept by its end: a restart must not prolong it.
+            # A pause is stored by its end time, so that a restart does not prolong it.
             key, value = PAUSED_UNTIL, round(self._utc() + float(value), 3) if value else None
-        # What is on is as the config says.
+        # True is the configured value, so it is not stored as a change.
         if value is None or value is True:
             changes.pop(key, None)
         else:
@@ -125,14 +124,14 @@ class Control:
         try:
             self._store.save(state.changes)
         except OSError as error:
-            # It holds until the next start at least.
+            # The change stays in force at least until the next start.
             log.error("%s: cannot be written (%s); the change is lost at a restart", self._store.path, error)
         self._state = state
         for follower in self._followers:
             follower(state)
 
     def _restored(self, saved: Changes) -> ControlState:
-        """Take what was saved as far as it fits: the config or the model may be another by now."""
+        """Apply the saved changes that are still valid; configuration or model may have changed since."""
         changes: dict[str, Change] = {}
         state = self._made(changes)
         for key, change in saved.items():

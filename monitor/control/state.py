@@ -1,4 +1,4 @@
-"""The settings in force at one moment; pure."""
+"""The settings in force at one moment. No side effects."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from monitor.stream.orders import Orders
 
 @dataclass(frozen=True)
 class ClassControl:
-    """What may be changed of a class.
+    """The adjustable settings of a class.
 
     Parameters
     ----------
     enabled : bool
-        Whether it makes events.
+        Whether the class makes events.
     threshold : float or None
-        Smoothed score at which it switches on; None for ``loud``, which has none.
+        Smoothed score at which the class switches on; None for ``loud``, which has none.
     """
 
     enabled: bool
@@ -31,22 +31,22 @@ class ClassControl:
 
 @dataclass(frozen=True)
 class ControlState:
-    """All that can be changed while running, as it is.
+    """The current values of all settings that can be changed at run time.
 
     Parameters
     ----------
     assembly : Assembly
-        The model with the settings of the classes that make events now.
+        The model with the settings of the classes that currently make events.
     listening : bool
-        False when switched off.
+        False if switched off.
     paused_until : float or None
         End of a pause, seconds since 1970.
     profile : str
         The profile in force.
     classes : mapping
-        By label, of all that the config lets make events.
+        Settings, by label, of all classes that the configuration allows to make events.
     changes : mapping
-        What differs from the config, by key.
+        Differences from the configuration, by key.
     """
 
     assembly: Assembly
@@ -58,12 +58,12 @@ class ControlState:
 
     @cached_property
     def orders(self) -> Orders:
-        """What the audio path is told."""
+        """The resulting instructions to the audio path."""
         off = None if self.paused_until is None else f"paused until {iso_utc(self.paused_until)}"
         return Orders(self.assembly, off if self.listening else "switched off")
 
     def to_json(self) -> str:
-        """Return the state as the topic ``control`` carries it."""
+        """Return the state as published on the topic ``control``."""
         values = {
             "listening": self.listening,
             "paused_until": None if self.paused_until is None else iso_utc(self.paused_until),

@@ -1,4 +1,4 @@
-"""Keeps what was changed while running in a file beside the history."""
+"""Stores run-time changes of settings in a file beside the history."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ _SCHEMA = 1
 
 
 def settings_path(history: Path) -> Path:
-    """Return where the changes of the monitor with this history are kept."""
+    """Return the path of the file with the changes that belong to a history."""
     return history.with_name(f"{history.stem}.settings.json")
 
 
 class SettingsStore:
-    """One small JSON file, replaced whole and synced at each change: never half-written.
+    """A small JSON file that is replaced atomically and synced at each change.
 
     Parameters
     ----------
@@ -33,7 +33,7 @@ class SettingsStore:
         self.path = path
 
     def load(self) -> Changes:
-        """Return what was saved last; nothing when there is no file or it cannot be read, which is logged."""
+        """Return the saved changes; empty if there is no file or, with a log entry, if it cannot be read."""
         try:
             values = json.loads(self.path.read_bytes())
             if values["schema"] != _SCHEMA:
@@ -52,7 +52,7 @@ class SettingsStore:
         Raises
         ------
         OSError
-            The disk does not take it; the earlier file is untouched.
+            Writing failed; the previous file is unchanged.
         """
         values = {"schema": _SCHEMA, "changes": {key: asdict(change) for key, change in changes.items()}}
         partial = self.path.with_name(f"{self.path.name}.part")

@@ -1,4 +1,4 @@
-"""The level without events: what a sound stands out from."""
+"""The background level above which sounds are measured."""
 
 from __future__ import annotations
 
@@ -12,13 +12,16 @@ one unusually quiet moment does not pull it down."""
 
 
 class BackgroundLevel:
-    """The 20 % quantile (nearest rank below) of the hops' levels over the last minute.
+    """The 20 % quantile (nearest rank below) of the levels of the last minute's hops.
 
-    hop_s : seconds between hops
+    Digital silence is not treated as a level: the microphone is muted or not ready yet. It is neither
+    added to the minute nor does it age it; otherwise everything would be 80 dB above the background
+    when sound returns.
 
-    Digital silence is no level but a microphone that is muted or not yet there: it neither
-    enters the minute nor moves it on. Otherwise everything would stand 80 dB over the
-    background when sound comes back.
+    Parameters
+    ----------
+    hop_s
+        Time between hops, seconds.
     """
 
     def __init__(self, hop_s: float) -> None:
@@ -28,7 +31,7 @@ class BackgroundLevel:
         self._levels.reset()
 
     def push(self, rms_dbfs: float) -> float:
-        """Take a hop's level and return the background, dBFS: the first level heard is its own."""
+        """Add a hop's level, dBFS, and return the background, dBFS; for the first hop they are equal."""
         if rms_dbfs > SILENCE_DBFS:
             self._levels.push(rms_dbfs)
         value = self._levels.value

@@ -1,9 +1,10 @@
-"""Can a class be detected at all with these settings? Asked when the config is read.
+"""Check, when the configuration is read, whether a class can be detected at all with its settings.
 
-Rows come every hop; a row sees the window before its end. A sound of ``d`` seconds is touched by
-the rows that end within ``W + d`` seconds, and at least half of the shorter of sound and
-window lies in the rows that end within ``max(W, d)`` seconds. The best that any model can do is to
-score 1 in all the former and 0 elsewhere; a fair one does so in the latter.
+One row of scores is produced per hop, from the window that ends there. With a window of ``W``
+seconds, a sound of ``d`` seconds overlaps the windows of the rows that end within ``W + d`` seconds,
+and at least half of the shorter of sound and window lies in the windows of the rows that end within
+``max(W, d)`` seconds. An ideal model scores 1 in all the former and 0 elsewhere; a realistic one
+scores 1 only in the latter.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ _TOLERANCE = 1e-6
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """``refuse``: no score can switch the class on; ``warn``: only a lucky one."""
+    """Severity: ``refuse`` if no score can switch the class on, ``warn`` if only ideal scores can."""
 
     severity: Literal["refuse", "warn"]
     text: str
@@ -30,11 +31,14 @@ class Problem:
 def check_feasible(
     label: str, settings: ClassSettings, shortest_s: float, window_s: float, hop_s: float
 ) -> Problem | None:
-    """Judge whether a class's shortest sound can last through attack and smoothing.
+    """Check whether a class's shortest sound lasts long enough for attack and smoothing.
 
-    shortest_s : seconds of the shortest sound that the class must catch
+    ``min_level_dbfs`` never leads to a refusal: a square wave reaches 0 dBFS.
 
-    ``min_level_dbfs`` is never refused: a square wave reaches 0 dBFS.
+    Parameters
+    ----------
+    shortest_s
+        Duration in seconds of the shortest sound that the class must detect.
     """
     attack = math.ceil(settings.attack_s / hop_s - _TOLERANCE)
     touched = math.ceil((window_s + shortest_s) / hop_s - _TOLERANCE)
@@ -47,7 +51,7 @@ def check_feasible(
     longest = _longest_attack(half_filled, settings, hop_s)
     if attack > longest:
         return Problem("warn", f"{where} may be missed: {_demand(settings, longest * hop_s)}")
-    # The level gate looks at the newest hop alone, not at the window.
+    # The level gate uses the newest hop only, not the whole window.
     longest = math.ceil(shortest_s / hop_s - _TOLERANCE)
     if settings.min_level_dbfs > SILENCE_DBFS and attack > longest:
         gate = f"while min_level_dbfs {settings.min_level_dbfs:g} must hold too"
@@ -56,10 +60,10 @@ def check_feasible(
 
 
 def _longest_attack(rows: int, settings: ClassSettings, hop_s: float) -> int:
-    """Hops that the smoothed score spans at or above ``enter`` when ``rows`` rows score 1; −1: never.
+    """Return for how many hops the smoothed score stays at or above ``enter`` if ``rows`` rows score 1.
 
-    The mean over ``m`` rows reaches ``enter`` once ``q`` of them score 1, so it comes
-    ``q − 1`` rows late and stays ``m − q`` rows longer.
+    Returns −1 if it never gets there. The mean over ``m`` rows reaches ``enter`` once ``q`` of them
+    score 1, so it rises ``q − 1`` rows late and stays up ``m − q`` rows longer.
     """
     averaged = max(1, math.ceil(settings.smoothing_s / hop_s - _TOLERANCE))
     required = max(1, math.ceil(settings.enter * averaged - _TOLERANCE))

@@ -1,4 +1,4 @@
-"""How loud a hop is."""
+"""Level measurement of a hop."""
 
 from __future__ import annotations
 
@@ -11,11 +11,15 @@ from monitor.records import SILENCE_DBFS, Samples
 
 
 def measure(samples: Samples) -> tuple[float, float, int]:
-    """Return rms and peak in dBFS, −120 … 0, both without the mean (DC), and the clipped samples.
+    """Return RMS and peak level in dBFS and the number of clipped samples.
 
-    samples : float32, shape (n,), n ≥ 1, finite, full scale ±1
+    Both levels lie in −120 … 0 and exclude the mean (DC). A full-scale sine has an RMS of −3.01 dBFS,
+    digital silence −120.
 
-    A full-scale sine has an rms of −3.01 dBFS, digital silence has −120.
+    Parameters
+    ----------
+    samples
+        float32, shape (n,), n ≥ 1, finite, full scale ±1.
     """
     mean = np.add.reduce(samples) / np.float32(len(samples))
     # Subtracted before squaring: E[x²] − E[x]² loses a quiet sound on a large offset.

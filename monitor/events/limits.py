@@ -1,4 +1,4 @@
-"""The settings of a class as its state machine uses them."""
+"""The settings of a class in the form its state machine uses."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from monitor.settings import ClassSettings
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """:class:`ClassSettings` with seconds as samples and scores as the float32 that models give.
+    """:class:`ClassSettings` with times in samples and thresholds as float32, like the model's scores.
 
-    A score printed as 0.7 is a float32 a little below 0.7; rounding the thresholds alike keeps
+    A score printed as 0.7 is a float32 slightly below 0.7; rounding the thresholds the same way keeps
     "at or above" true at equality.
     """
 

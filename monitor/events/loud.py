@@ -1,4 +1,4 @@
-"""The pseudo-class ``loud``: any sound whose A-weighted level, time weighting F, stands far over L90."""
+"""The pseudo-class ``loud``: any sound whose A-weighted level (time weighting F) is far above L90."""
 
 from __future__ import annotations
 
@@ -32,7 +32,10 @@ class LoudHours(BaseModel):
     min_level_dbfs: LevelDbfs | None = None
 
     def covers(self, time_of_day_s: float) -> bool:
-        """Whether a local time lies in these hours, seconds since midnight; equal ends are all day."""
+        """Return whether a local time, in seconds since midnight, lies in these hours.
+
+        Equal ends mean the whole day.
+        """
         start, end = (60.0 * (60 * int(text[:2]) + int(text[3:])) for text in (self.start, self.end))
         if start < end:
             return start <= time_of_day_s < end
@@ -79,7 +82,7 @@ class LoudSettings(BaseModel):
         return self.model_copy(update={**changes, "hours": []})
 
     def as_class(self) -> ClassSettings:
-        """The same in the terms of a class."""
+        """Return the equivalent class settings."""
         return ClassSettings(
             enter=loud_score(self.enter_db),
             exit=loud_score(self.exit_db),
@@ -88,5 +91,5 @@ class LoudSettings(BaseModel):
 
 
 def loud_score(over_l90_db: float) -> float:
-    """Return the score of a level over L90, 0 … 1."""
+    """Return the score, 0 … 1, of a level in dB over L90."""
     return min(1.0, max(0.0, over_l90_db / RANGE_DB))

@@ -1,17 +1,18 @@
-"""The state machine of one class: from smoothed scores to the start and the end of an event.
+"""The state machine of one class: from smoothed scores to the start and end of an event.
 
 Theory of operation
 ===================
-A *row* is one hop's score. A class that is off waits for a row at or above ``enter`` that is
-loud enough; this row begins the *attack run*. While every further row is such a row the run
-goes on, and at the first row that lies ``attack`` samples or more after the run's first, the
-event opens. One row that fails ends the run; nothing was said, nothing needs to be taken back.
+A *row* is one hop's score. A class in IDLE waits for a row that is at or above ``enter`` and loud
+enough; this row begins the *attack run*. The run continues while every further row meets the same
+conditions. The event opens at the first row that lies ``attack`` samples or more after the first row
+of the run. A single row that fails ends the run; since nothing has been reported yet, nothing has to
+be withdrawn.
 
-An open event stays on while rows are at or above ``exit``. The first row below begins the
-release; a row at or above ``exit`` takes it back, so shorter gaps join. At the first row that
-is still below, ``release`` or more after the release began and ``min_duration`` or more
-after the event opened, the event ends. Then the class rests for ``cooldown``, counted from that
-decision: whatever it hears meanwhile does not count, not even towards an attack run.
+An open event stays on while rows are at or above ``exit``. The first row below begins the release;
+a row at or above ``exit`` cancels it, so shorter gaps are bridged. The event ends at the first row
+that is still below ``exit``, at least ``release`` after the release began and at least
+``min_duration`` after the event opened. The class then stays in COOLDOWN for ``cooldown``, counted
+from that decision. Rows during the cooldown are ignored and do not count towards an attack run.
 
            ┌──── SINK ────┐
            ▼              │
@@ -20,12 +21,12 @@ decision: whatever it hears meanwhile does not count, not even towards an attack
            │                                  └─── RETURN ─────┘ │
            └────────── REST ─── COOLDOWN ◀────── EXPIRE ─────────┘
 
-One row may drive several transitions (with all times 0, IDLE → ATTACK → ON). It never both
-ends an event and opens the next: the end needs a row below ``exit`` ≤ ``enter``.
+One row may drive several transitions (with all times 0: IDLE → ATTACK → ON). It never both ends an
+event and opens the next, since the end needs a row below ``exit`` ≤ ``enter``.
 
-Rows that are missing, because audio was lost, count as rows below every threshold: an attack
-run must be heard to be believed, and an event must not outlive what was heard of it. So the
-clock ends events, not the next audio that comes. Missing rows do not enter smoothing or means.
+Rows that are missing because audio was lost count as rows below every threshold: an attack run
+must be observed in full, and an event must not outlast the audio it is based on. Events are therefore
+ended by elapsed time, not by the next audio that arrives. Missing rows do not enter smoothing or means.
 """
 
 from __future__ import annotations
@@ -77,16 +78,22 @@ _MISSING = -1.0
 
 
 class ClassMachine:
-    """One class of one stream.
+    """The state machine of one class in one stream.
 
     Parameters
     ----------
-    label : as decisions carry it
-    settings : thresholds and seconds
-    rate : Hz of all positions
-    next_key : gives the key of each event that opens
-    since : position before which no event may begin
-    loudness : the level that ``min_level_dbfs`` bounds, dBFS
+    label
+        The label that decisions carry.
+    settings
+        Thresholds, and times in seconds.
+    rate
+        Sample rate of all positions, Hz.
+    next_key
+        Returns the key of each event that opens.
+    since
+        Position before which no event may begin.
+    loudness
+        The level that ``min_level_dbfs`` is compared with, dBFS.
     """
 
     def __init__(
@@ -110,25 +117,25 @@ class ClassMachine:
         self._last_end = since
 
     def configure(self, settings: ClassSettings) -> None:
-        """Follow other settings from the next row on, in the state in which the class is."""
+        """Use other settings from the next row on, keeping the current state."""
         if settings == self._settings:
             return
         self._settings, self._threshold = settings, settings.enter
         self.limits = Limits.of(settings, self._rate)
         self._mean = TrailingMean(self.limits.smoothing)
-        # A trailing mean comes late by its length at most: the rise is of what it averages.
+        # A trailing mean lags by its length at most; the rise is that of the unsmoothed scores.
         self._rise = Rise(self.limits.rise + self.limits.smoothing) if self.limits.rise else None
         if self._state is State.ATTACK:
-            # Its run was judged by other limits.
+            # The current run was evaluated with the previous limits.
             self._state = State.IDLE
 
     def reset(self) -> None:
-        """Forget everything: the next row begins a stream."""
+        """Discard all state; the next row begins a stream."""
         self._mean.reset()
         if self._rise is not None:
             self._rise.reset()
         self._state = State.IDLE
-        # The row that began the state: of the attack run, of the release, of the cooldown.
+        # First row of the current state: attack run, release or cooldown.
         self._since = 0
         self._last_end = 0
         self._run = Run(0)
@@ -144,7 +151,7 @@ class ClassMachine:
 
     @property
     def standing(self) -> Standing:
-        """Where the class stands after the newest row."""
+        """Return the state of the class after the newest row."""
         since = self._position - self._since
         return Standing(
             on=self.on,
@@ -154,9 +161,9 @@ class ClassMachine:
         )
 
     def push(self, position: int, score: float, level: Level) -> Decision | None:
-        """Take one row; return the event's start or end if this row decides it.
+        """Process one row and return the start or end of an event if this row decides it.
 
-        The decision's ``overlapping`` is empty: a machine knows of no other.
+        The decision's ``overlapping`` is empty, since a machine has no access to other classes.
         """
         if self._rise is not None:
             self._rise.push(position, score, self._since if self._state is State.ATTACK else position)
@@ -175,26 +182,26 @@ class ClassMachine:
         return self._end(position, "released") if decided is Signal.EXPIRE else None
 
     def miss(self, positions: range) -> Decision | None:
-        """Take the news that the rows at ``positions`` never came; they can only end an event."""
+        """Process missing rows at ``positions``; they can only end an event."""
         ended = None
         if self._rise is not None:
             for position in positions:
                 self._rise.push(position, 0.0, position)
         for position in positions:
             if self._state is State.IDLE:
-                break  # whatever is still missing changes nothing
+                break  # further missing rows change nothing
             if self._advance(position, _MISSING, SILENCE_DBFS) is Signal.EXPIRE:
                 ended = self._end(position, "released")
         return ended
 
     def close(self, position: int, reason: EndReason) -> Decision | None:
-        """End what is open at ``position`` and forget everything: the stream is over."""
+        """End any open event at ``position`` because the stream is over, and discard all state."""
         decision = self._end(position, reason) if self.on else None
         self.reset()
         return decision
 
     def _advance(self, position: int, score: float, level_dbfs: float) -> Signal | None:
-        """Follow the table as far as this row leads; return the signal that decided something."""
+        """Follow the transition table as far as this row leads; return the signal that led to a decision."""
         decided = None
         while True:
             signal = self._judge(position, score, level_dbfs)
@@ -206,7 +213,7 @@ class ClassMachine:
                 decided = signal
 
     def _judge(self, position: int, score: float, level_dbfs: float) -> Signal | None:
-        """The guards: what this row means to the present state; None leaves it as it is."""
+        """Evaluate the guards of the current state for this row; None leaves the state unchanged."""
         limits, state = self.limits, self._state
         if state is State.IDLE:
             rises = score >= limits.enter and level_dbfs >= limits.min_level_dbfs
@@ -226,7 +233,7 @@ class ClassMachine:
         return Signal.REST if position - self._since >= limits.cooldown else None
 
     def _enter(self, signal: Signal, position: int) -> None:
-        """What a transition does besides changing the state."""
+        """Perform the side effects of a transition."""
         run = self._run
         if signal is Signal.RISE:
             self._run = Run(position)

@@ -1,14 +1,15 @@
-"""Which events are worth a notice: quiet hours, rates, counts and durations; pure.
+"""Decide which events lead to a notification: quiet hours, rates, counts and durations. No side effects.
 
-The event itself is always recorded. Its record says whether to notify somebody, and if not, why:
+Every event is recorded. Its record says whether to notify, and if not, why:
 
-- ``quiet_hours``: it began in them.
-- ``count``: it is not yet the third in five minutes, or what the policy asks for.
-- ``duration``: too short; with a least duration the notice comes with the end of the event.
-- ``interval``: the last notice is not long enough ago.
-- ``daily_limit``: there were enough today.
+- ``quiet_hours``: the event began in quiet hours.
+- ``count``: fewer events so far than the policy requires, such as three in five minutes.
+- ``duration``: the event was too short. With a minimum duration, the notice is issued at the end of
+  the event.
+- ``interval``: too little time has passed since the last notice.
+- ``daily_limit``: the number of notices allowed per day has been reached.
 
-A label of a group shares the group's policy, its count and its limits, with the others in it.
+The labels of a group share the group's policy, counts and limits.
 """
 
 from __future__ import annotations
@@ -30,20 +31,20 @@ _CLOCK = re.compile(r"([01]\d|2[0-3]):([0-5]\d) ?- ?([01]\d|2[0-3]):([0-5]\d)", 
 
 @dataclass(frozen=True)
 class Policy:
-    """When an event is worth a notice.
+    """When an event leads to a notice.
 
     Parameters
     ----------
     quiet_hours : str
-        ``22:00-07:00`` on the local clock, ``dark`` or ``off``.
+        ``22:00-07:00`` in local time, ``dark`` or ``off``.
     interval_s : float
-        At least so long between two notices.
+        Minimum time between two notices, seconds.
     per_day : int
-        At most so many on a local day; 0 = no limit.
+        Maximum number of notices per local day; 0 = no limit.
     count, within_s : int, float
-        So many events within so long make a notice.
+        Number of events required within a time in seconds.
     min_duration_s : float
-        Shorter events make none.
+        Shorter events, in seconds, lead to no notice.
     """
 
     quiet_hours: str = OFF
@@ -56,7 +57,7 @@ class Policy:
 
 @dataclass(frozen=True)
 class Place:
-    """Where ``dark`` is meant, degrees north and east."""
+    """The location for which ``dark`` is computed, degrees north and east."""
 
     latitude: float
     longitude: float
@@ -79,7 +80,7 @@ class _Rules:
 
 @dataclass
 class _Past:
-    """What has happened under one policy."""
+    """The events and notices so far under one policy."""
 
     events: deque[float] = field(default_factory=deque)
     last_s: float | None = None
@@ -88,20 +89,20 @@ class _Past:
 
 
 class Notices:
-    """Judges the records of one monitor, in their order.
+    """Judges the records of one monitor, in order.
 
     Parameters
     ----------
     policies : mapping
-        By label.
+        Policies by label.
     groups : mapping
-        Labels by the name of their group, which has a policy under that name in ``policies``.
+        Labels by the name of their group; ``policies`` has an entry under the same name.
     default : Policy
-        Of labels without one.
+        Policy of labels without their own.
     place : Place or None
-        Needed by ``dark``.
+        Location; required by ``dark``.
     local : callable
-        Seconds since 1970 → local time.
+        Converts seconds since 1970 to local time.
     """
 
     def __init__(
@@ -123,9 +124,9 @@ class Notices:
         default: Policy,
         place: Place | None,
     ) -> None:
-        """Follow other policies from the next record on; what was counted stays counted."""
+        """Use other policies from the next record on; counts are kept."""
         group_of = {label: group for group, labels in groups.items() for label in labels}
-        # One assignment: another thread may be judging.
+        # A single assignment, since another thread may be in judge().
         self._rules = _Rules(dict(policies), group_of, default, place)
 
     def judge(self, record: EventRecord, utc: float) -> EventRecord:
@@ -136,12 +137,12 @@ class Notices:
         record : EventRecord
             A start or an end.
         utc : float
-            When the event began, seconds since 1970.
+            Start of the event, seconds since 1970.
         """
         policy = self._rules.policy(record.label)
         waits = policy.min_duration_s > 0
         if (record.type == "end") != waits:
-            # The verdict came with the start, or comes with the end.
+            # The verdict was given at the start, or will be given at the end.
             return replace(record, notify=False, held_back="duration" if waits else None)
         held_back = self._held_back(record, policy, utc)
         return replace(record, notify=held_back is None, held_back=held_back)
@@ -163,7 +164,7 @@ class Notices:
         if policy.min_duration_s and (record.duration_s or 0.0) < policy.min_duration_s:
             return "duration"
         past.events.append(utc)
-        # A system clock that was set back makes later events the earlier ones.
+        # If the system clock was set back, later events have earlier times.
         past.events = deque(at for at in past.events if abs(utc - at) <= policy.within_s)
         if is_quiet(policy.quiet_hours, self._local(utc), utc, self._rules.place):
             return "quiet_hours"
@@ -191,11 +192,11 @@ def is_quiet(hours: str, local: datetime, utc: float, place: Place | None) -> bo
     hours : str
         See :class:`Policy`; checked by :func:`check_hours`.
     local : datetime
-        The moment on the local clock.
+        The moment in local time.
     utc : float
-        The same, seconds since 1970.
+        The same moment, seconds since 1970.
     place : Place or None
-        Needed by ``dark``.
+        Location; required by ``dark``.
     """
     if hours == OFF:
         return False
@@ -207,7 +208,7 @@ def is_quiet(hours: str, local: datetime, utc: float, place: Place | None) -> bo
 
 
 def check_hours(hours: str) -> str:
-    """Return quiet hours as they were given.
+    """Return quiet hours unchanged if they are valid.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""When a sound set in: more closely than the hops of the windows tell."""
+"""Estimate the onset of a sound with finer resolution than the hop."""
 
 from __future__ import annotations
 
@@ -12,15 +12,16 @@ LEAST = 0.01
 
 
 class Rise:
-    """The latest scores of a class, among which an attack run's rise is looked for.
+    """The recent scores of a class, used to locate the rise that led to an attack run.
 
-    A sound fills the first windows in part, so its score climbs over some hops, now fast, now slowly;
-    when it passes the threshold depends on how clear the sound is, hops late for a faint one. Where
-    it came some way up from its least to its peak does not.
+    A sound fills the first windows only in part, so its score climbs over several hops, at varying speed.
+    When it passes the threshold depends on how clear the sound is: several hops late for a faint one.
+    The point at a fixed fraction of the way from minimum to peak does not depend on that.
 
     Parameters
     ----------
-    span : samples before the run's first row in which the rise may begin
+    span
+        Number of samples before the first row of the run in which the rise may begin.
     """
 
     __slots__ = ("_rows", "_span")
@@ -30,11 +31,11 @@ class Rise:
         self._rows: deque[tuple[int, float]] = deque()
 
     def reset(self) -> None:
-        """Forget everything: the next row begins a stream."""
+        """Discard all state; the next row begins a stream."""
         self._rows.clear()
 
     def push(self, position: int, score: float, first: int) -> None:
-        """Take a row; ``first`` is where the attack run began, or would begin, at or before it."""
+        """Process a row; ``first`` is where the attack run began, or would begin, at or before it."""
         self._rows.append((position, score))
         while self._rows[0][0] < first - self._span:
             self._rows.popleft()
@@ -42,7 +43,7 @@ class Rise:
     def position(self, first: int) -> int:
         """Return where the score of the run that began at ``first`` had risen; ``first`` if it did not rise.
 
-        Between two rows the log-odds are taken to change evenly.
+        Log-odds are interpolated linearly between two rows.
         """
         rows = [(position, log_odds(score)) for position, score in self._rows]
         earlier = [odds for position, odds in rows if position <= first]

@@ -1,4 +1,4 @@
-"""What is known of an attack run and of the event that it becomes."""
+"""Statistics of an attack run and of the event it becomes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from monitor.records import SILENCE_DBFS, Level
 
 
 class Tally:
-    """Running peak and mean of scores, and the highest levels, over some rows."""
+    """Running peak and mean of scores, and maximum levels, over a number of rows."""
 
     __slots__ = ("lafmax_dbfs", "level_dbfs", "over_db", "over_l90_db", "peak", "rows", "total")
 
@@ -31,7 +31,7 @@ class Tally:
         self.over_l90_db = max(self.over_l90_db, level.over_l90_db)
 
     def merge(self, other: Tally) -> None:
-        """Add the rows of a gap; their scores are below `exit`, so the peak stays."""
+        """Add the rows of a gap; their scores are below ``exit``, so the peak is unchanged."""
         self.rows += other.rows
         self.total += other.total
         self.level_dbfs = max(self.level_dbfs, other.level_dbfs)
@@ -41,10 +41,11 @@ class Tally:
 
 
 class Run:
-    """An attack run, and the event that it becomes when it is confirmed.
+    """An attack run, and the event that it becomes when confirmed.
 
-    ``heard`` covers the rows from the run's first to the last at or above ``exit``; ``pending``
-    those below since, which join it if the score returns. ``below_pos`` is the first of them.
+    ``heard`` covers the rows from the first of the run to the last at or above ``exit``. ``pending``
+    covers the rows below ``exit`` since then, which are merged if the score returns; ``below_pos`` is
+    the first of them.
     """
 
     __slots__ = ("below_pos", "heard", "key", "opened_pos", "pending", "start_pos")

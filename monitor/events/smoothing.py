@@ -1,4 +1,4 @@
-"""Trailing mean over the newest scores."""
+"""Trailing mean of the newest scores."""
 
 from __future__ import annotations
 
@@ -6,12 +6,15 @@ from collections import deque
 
 
 class TrailingMean:
-    """Mean over the rows whose position is above ``now − span``; span 0 is the row itself.
+    """Mean over the rows whose position is above ``now − span``; with span 0, the row itself.
 
-    span : samples
+    The sum is recomputed at each row: windows hold only a few rows, and a running sum would make the
+    last bits of a score depend on all earlier ones.
 
-    The sum is taken anew at each row: windows hold a handful of rows, and a running sum would
-    make scores depend, in the last bits, on everything heard before.
+    Parameters
+    ----------
+    span
+        Length of the mean in samples.
     """
 
     __slots__ = ("_positions", "_scores", "_span")
@@ -22,7 +25,7 @@ class TrailingMean:
         self._scores: deque[float] = deque()
 
     def push(self, position: int, score: float) -> float:
-        """Take one row and return the mean that ends with it."""
+        """Add one row and return the mean that ends with it."""
         if not self._span:
             return score
         positions, scores = self._positions, self._scores

@@ -1,6 +1,6 @@
-"""How high the sun stands; pure.
+"""Elevation of the sun. No side effects.
 
-Reference: the Astronomical Almanac's low-precision formulas, within 0.01° from 1950 to 2050.
+Reference: the low-precision formulas of the Astronomical Almanac, accurate to 0.01° from 1950 to 2050.
 """
 
 from __future__ import annotations

@@ -20,23 +20,31 @@ from monitor.settings import ClassSettings
 class EventTracker:
     """Tracks all classes of one stream.
 
+    Decisions of one row are ordered ends first, then starts, each in label order. ``overlapping`` names
+    the other labels that are on, in label order: at a start those on after the row, at an end those on
+    before it. Keys count up from 1 and are unique within a stream.
+
     Parameters
     ----------
-    labels : the model's, in the order of its scores
-    settings : by label; a label without settings makes no events
-    rate : Hz of all positions
-    hop : samples between rows; when positions step by two hops or more, rows are missing
-    loud : settings of the pseudo-class ``loud``, which comes after all labels; None = off
-    disabled : ``enter`` of labels that make no events and are watched by :meth:`near` alone
-    time_of_day_s : local time of a position in seconds since midnight, for ``loud.hours``
+    labels
+        The model's labels, in the order of its scores.
+    settings
+        Settings by label; a label without settings makes no events.
+    rate
+        Sample rate of all positions, Hz.
+    hop
+        Samples between rows; if positions advance by two hops or more, rows are missing.
+    loud
+        Settings of the pseudo-class ``loud``, which comes after all labels; None = off.
+    disabled
+        ``enter`` of labels that make no events and are only considered by :meth:`near`.
+    time_of_day_s
+        Returns the local time of a position in seconds since midnight, for ``loud.hours``.
 
     Raises
     ------
-    ValueError : settings for a label that is not there, or a label ``loud`` beside the pseudo-class
-
-    Decisions of one row come ends first, then starts, each in label order. ``overlapping``
-    names the labels on beside the event: at a start those on after the row, at an end those
-    on before it, in label order. Keys count up from 1 and are unique within a stream.
+    ValueError
+        Settings for an unknown label, or a label ``loud`` beside the pseudo-class.
     """
 
     def __init__(
@@ -66,10 +74,10 @@ class EventTracker:
         loud: LoudSettings | None,
         disabled: Mapping[str, float] | None,
     ) -> tuple[Decision, ...]:
-        """Follow other settings from the next row on; parameters and errors as for the class.
+        """Use other settings from the next row on; parameters and errors as for the class.
 
-        A class that was on stays on and ends by its new settings; a class that makes no more
-        events ends, ``stopped``, where the stream stands.
+        A class that is on stays on and ends by its new settings. An open event of a class that no longer
+        makes events ends, with reason ``stopped``, at the current position of the stream.
         """
         labels = self._labels
         unknown = [label for label in (*settings, *(disabled or ())) if label not in labels]
@@ -102,7 +110,7 @@ class EventTracker:
         return decisions
 
     def reset(self) -> None:
-        """Forget everything, keys too: the next row begins a new stream."""
+        """Discard all state, including keys; the next row begins a new stream."""
         self._keys = count(1)
         self._position = None
         for _, machine in self._machines:
@@ -110,18 +118,23 @@ class EventTracker:
 
     @property
     def active(self) -> tuple[str, ...]:
-        """The labels that are on, in label order, ``loud`` last."""
+        """The labels that are on, in label order, with ``loud`` last."""
         return tuple(machine.label for _, machine in self._machines if machine.on)
 
     def push(self, position: int, scores: NDArray[np.float32], level: Level) -> tuple[Decision, ...]:
-        """Take the row that ends at ``position``; return what it decides, mostly nothing.
+        """Process the row that ends at ``position``; return its decisions, usually none.
 
-        scores : calibrated, shape (labels,), 0 … 1
-        level : of the newest hop
+        Parameters
+        ----------
+        scores
+            Calibrated scores, shape (labels,), 0 … 1.
+        level
+            Level of the newest hop.
 
         Raises
         ------
-        ValueError : ``position`` is not above the one before
+        ValueError
+            ``position`` is not above the previous one.
         """
         missed = self._missed(position)
         self._position = position
@@ -137,10 +150,14 @@ class EventTracker:
     def near(
         self, scores: NDArray[np.float32], level: Level, *, accepted: NDArray[np.float32]
     ) -> tuple[Near, ...]:
-        """Return what kept the classes that came near at the row just pushed from being reported.
+        """Return why classes that came near at the latest row were not reported.
 
-        scores : calibrated, as they were before the reject rule, shape (labels,), 0 … 1
-        accepted : as :meth:`push` was given them; lower where the reject rule held
+        Parameters
+        ----------
+        scores
+            Calibrated scores before the reject rule, shape (labels,), 0 … 1.
+        accepted
+            The scores given to :meth:`push`; lower where the reject rule applied.
         """
         row = self._row(scores, level)
         rejected: list[bool] = [*(accepted < scores).tolist(), False]
@@ -164,22 +181,25 @@ class EventTracker:
         return tuple(found)
 
     def close(self, position: int, reason: EndReason) -> tuple[Decision, ...]:
-        """End every open event at ``position`` and drop attack runs: the stream is over.
+        """End every open event and discard attack runs because the stream is over.
 
-        position : where the stream stands, at or after the last row
+        Parameters
+        ----------
+        position
+            Current position of the stream, at or after the last row.
         """
         decisions = [machine.close(position, reason) for _, machine in self._machines]
         return self._joined([decision for decision in decisions if decision is not None])
 
     def _row(self, scores: NDArray[np.float32], level: Level) -> list[float]:
-        """The scores by column, that of ``loud`` last."""
+        """Return the scores by column, with that of ``loud`` last."""
         row: list[float] = scores.tolist()
         if self._loud:
             row.append(float(np.float32(loud_score(level.over_l90_db))))
         return row
 
     def _follow_time_of_day(self, position: int) -> None:
-        """Use the thresholds of ``loud`` that are in force at a position."""
+        """Apply the thresholds of ``loud`` that are in force at a position."""
         if self._loud is not None and self._loud.hours and self._time_of_day_s is not None:
             now = self._loud.at(self._time_of_day_s(position))
             self._machines[-1][1].configure(now.as_class())
@@ -188,7 +208,7 @@ class EventTracker:
         return next(self._keys)
 
     def _missed(self, position: int) -> tuple[Decision, ...]:
-        """Tell the machines of the rows that never came between the last one and this."""
+        """Pass the rows missing between the last one and this one to the state machines."""
         if self._position is None:
             return ()
         if position <= self._position:
@@ -200,7 +220,7 @@ class EventTracker:
         return self._joined([decision for decision in decisions if decision is not None])
 
     def _joined(self, decisions: list[Decision]) -> tuple[Decision, ...]:
-        """Put decisions made together in order, and name what overlaps: the machines have moved on."""
+        """Order decisions made together and fill in the overlaps; the machines have already advanced."""
         if not decisions:
             return ()
         active = self.active
@@ -210,7 +230,7 @@ class EventTracker:
         for decision in sorted(decisions, key=lambda d: (d.decided_pos, d.type == "start")):
             beside = set(active)
             if decision.type == "end":
-                # Rows that are missing may end several events, one after the other.
+                # Missing rows may end several events, one after another.
                 beside -= {*started}
                 beside |= {label for label, at in ended.items() if at >= decision.decided_pos}
             beside -= {decision.label}

@@ -1,23 +1,22 @@
-"""Why a class that came near was not reported: one reason a row, read off its state machine.
+"""Why a class that came near was not reported: one reason per row, derived from its state machine.
 
 Theory of operation
 ===================
 A class *comes near* at a row whose score, raw or smoothed, reaches half of ``enter``. Unless the
-class is on after that row, something kept it from being reported, and the first of these that
-holds is the reason:
+class is on after that row, something prevented it from being reported. The reason is the first of
+these that applies:
 
 ================  =====================================================================
 not_enabled       the class makes no events (``events.enabled``)
 cooldown          its last event ended less than ``cooldown_s`` ago
-rejected          the card's reject rule took the row for none of the classes
-attack_not_held   an attack run goes on but is still too short, or ended with this row
-too_quiet         the score reaches ``enter``, the level is below ``min_level_dbfs``
+rejected          the card's reject rule classified the row as none of the classes
+attack_not_held   an attack run is in progress but still too short, or ended with this row
+too_quiet         the score reaches ``enter``, but the level is below ``min_level_dbfs``
 below_threshold   the smoothed score is below ``enter``
 ================  =====================================================================
 
-The machine reports a class exactly when none of them holds. Events that begin and are withheld
-from people afterwards (``paused``, ``quiet_hours``) carry that reason in their record; it is told
-from there.
+The machine reports a class exactly when none of them applies. Events that begin but lead to no
+notification (``paused``, ``quiet_hours``) carry the reason in their record.
 """
 
 from __future__ import annotations
@@ -45,12 +44,18 @@ _WORDS: dict[WhyNot, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """Where a class's machine stands after a row; lengths in samples.
+    """The state of a class's machine after a row; lengths in samples.
 
-    on : an event is open
-    smoothed : score after smoothing
-    attack : length of the attack run that goes on or ended with this row; None = there is none
-    rested : since the last event ended, while the cooldown lasts; None = no cooldown
+    Attributes
+    ----------
+    on
+        Whether an event is open.
+    smoothed
+        Score after smoothing.
+    attack
+        Length of the attack run that is in progress or ended with this row; None = no run.
+    rested
+        Time since the last event ended, during the cooldown; None = no cooldown.
     """
 
     on: bool
@@ -60,7 +65,7 @@ class Standing:
 
 
 def comes_near(score: float, smoothed: float, enter: float) -> bool:
-    """Whether a row brings a class near."""
+    """Return whether a row brings a class near its threshold."""
     return max(score, smoothed) >= NEAR_SHARE * enter
 
 
@@ -73,15 +78,22 @@ def why_not(
     rejected: bool,
     rate: int,
 ) -> tuple[WhyNot, float, float] | None:
-    """Return the reason for a class that came near, with figure and limit as in :class:`Near`; None if on.
+    """Return why a class that came near was not reported; None if it is on.
+
+    The result has a figure and a limit as described in :class:`Near`.
 
     Parameters
     ----------
-    standing : after the row
-    score : raw, before the reject rule and smoothing, 0…1
-    level_dbfs : of the newest hop
-    rejected : the reject rule holds for the row
-    rate : Hz of all lengths
+    standing
+        State after the row.
+    score
+        Raw score before the reject rule and smoothing, 0 … 1.
+    level_dbfs
+        Level of the newest hop, dBFS.
+    rejected
+        Whether the reject rule applies to the row.
+    rate
+        Sample rate of all lengths, Hz.
     """
     if standing.on:
         return None
@@ -97,7 +109,7 @@ def why_not(
 
 
 def near_text(near: Near) -> str:
-    """One line for people: the class, its score and the reason."""
+    """Return one line for display: the class, its score and the reason."""
     return f"{near.label:18} {near.score:.2f}  {reason_text(near)}"
 
 

@@ -1,4 +1,4 @@
-"""Follows a live stream and keeps, beside events, what the page shows of them.
+"""Stores, in addition to events, what the web page shows about them: pictures, embeddings, score peaks.
 
 It runs behind a queue, so that the disk may be slow: see :class:`monitor.service.audience.Audience`.
 """
@@ -38,7 +38,7 @@ _LOW, _HIGH = 1.0, 99.8
 
 @dataclass
 class _Open:
-    """An event that goes on, or whose picture is not complete yet."""
+    """An event that is still open, or whose picture is not complete yet."""
 
     record: EventRecord
     score: float = -1.0
@@ -48,16 +48,22 @@ class _Open:
 
 
 class MomentKeeper(Listener):
-    """Keeps pictures and embeddings of events, and the peaks of scores.
+    """Stores pictures and embeddings of events, and the peaks of scores.
 
     Parameters
     ----------
-    labels : of the scores, in their order
-    classes : settings of those that make events
-    rate : Hz of hops' positions
-    hop_s : seconds between hops
-    pictures : whether pictures are kept
-    model : name and version, as embeddings carry it
+    labels
+        Labels of the scores, in order.
+    classes
+        Settings of the labels that make events.
+    rate
+        Sample rate of hop positions, Hz.
+    hop_s
+        Time between hops, seconds.
+    pictures
+        Whether to store pictures.
+    model
+        Name and version of the model, stored with embeddings.
     """
 
     def __init__(
@@ -118,7 +124,7 @@ class MomentKeeper(Listener):
             self._write_moment(event)
 
     def embedding_at(self, utc: float) -> NDArray[np.float32] | None:
-        """The embedding nearest to a moment of the last minute; None where there is none."""
+        """Return the embedding nearest to a moment of the last minute; None if there is none."""
         recent = tuple(self._embeddings)
         if not recent:
             return None
@@ -126,7 +132,7 @@ class MomentKeeper(Listener):
         return embedding if abs(at - utc) <= 2 * self._hop_s + 1.0 else None
 
     def close(self) -> None:
-        """Write the peaks that wait."""
+        """Write the pending peaks."""
         self._flush(self._utc())
 
     def _begin_stream(self) -> None:
@@ -144,7 +150,7 @@ class MomentKeeper(Listener):
             self._cut(event, hop.time_s)
 
     def _cut(self, event: _Open, end_s: float) -> None:
-        """Take the event's picture out of the newest rows."""
+        """Extract the event's picture from the newest rows."""
         first_s = event.record.start_s - BEFORE_S
         last_s = min(end_s, first_s + LONGEST_S)
         wanted = [(at, rows) for at, rows in self._rows if at > first_s and at - self._hop_s < last_s]
@@ -194,13 +200,13 @@ class MomentKeeper(Listener):
 
 
 def as_picture(rows: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """Log-mel rows as 0…255, stretched over what they hold."""
+    """Return log-mel rows as 0…255, scaled to their own range."""
     low, high = np.percentile(rows, (_LOW, _HIGH))
     return to_bytes(rows, float(low), float(high))
 
 
 def to_bytes(rows: NDArray[np.float32], low: float, high: float) -> NDArray[np.uint8]:
-    """Values as 0…255, ``low`` or less as 0 and ``high`` or more as 255."""
+    """Return values as 0…255, with ``low`` or less as 0 and ``high`` or more as 255."""
     scaled = (rows - low) * (255.0 / max(high - low, 1e-6))
     values: NDArray[np.uint8] = np.clip(np.rint(scaled), 0, 255).astype(np.uint8)
     return values

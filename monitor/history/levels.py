@@ -1,4 +1,4 @@
-"""The noise of each minute in the history: a row of some 80 bytes, a year in some 40 MB."""
+"""Noise levels per minute in the history; a row takes about 80 bytes, a year about 40 MB."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class LevelHistory:
         self._outbox = outbox
 
     def add(self, minute: Minute) -> None:
-        """Keep a minute; what is there of it already, from before a restart, is joined with it.
+        """Store a minute, merged with the part of it that was stored before a restart, if any.
 
         Raises
         ------
@@ -52,7 +52,7 @@ def read_minutes(rows: Rows, first: float, beyond: float) -> list[Minute]:
 
 
 def insertion(minute: Minute, number: int) -> tuple[str, tuple[object, ...]]:
-    """Return the statement and the values that keep ``minute`` as minute ``number`` since 1970."""
+    """Return the statement and values that store ``minute`` as minute ``number`` since 1970."""
     return _INSERT, (number, *_row(minute))
 
 

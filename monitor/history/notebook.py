@@ -1,6 +1,6 @@
-"""What the page keeps beside events: pictures and embeddings of their moments, verdicts, score peaks.
+"""Data stored in addition to events: pictures and embeddings of their moments, verdicts, score peaks.
 
-Numbers of the model's front end and of its embedding, never audio.
+These are values of the model's front end and of its embedding, never audio.
 """
 
 from __future__ import annotations
@@ -33,13 +33,20 @@ _VERDICT = """INSERT INTO verdicts (event_id, label, verdict, moment, embedding,
 
 @dataclass(frozen=True)
 class Moment:
-    """What is kept of an event.
+    """Data stored with an event.
 
-    start_s : of the picture's first row, on the stream's clock, seconds
-    hop_s : seconds between rows
-    picture : log-mel rows as 0…255, shape (frames, bands); None = none is kept
-    embedding : of the event's highest score, shape (n,); None where the model has none
-    model : name and version that made the embedding
+    Attributes
+    ----------
+    start_s
+        Time of the picture's first row on the stream's clock, seconds.
+    hop_s
+        Time between rows, seconds.
+    picture
+        Log-mel rows as 0…255, shape (frames, bands); None = not stored.
+    embedding
+        Embedding at the event's highest score, shape (n,); None if the model has none.
+    model
+        Name and version of the model that computed the embedding.
     """
 
     event_id: str
@@ -52,10 +59,14 @@ class Moment:
 
 @dataclass(frozen=True)
 class Judgement:
-    """A verdict of the user on an event, or on a moment without one.
+    """The user's verdict on an event, or on a moment without an event.
 
-    event_id : None for a moment without an event
-    moment : UTC seconds since 1970
+    Attributes
+    ----------
+    event_id
+        None for a moment without an event.
+    moment
+        UTC seconds since 1970.
     """
 
     label: str
@@ -70,7 +81,10 @@ class Judgement:
 class Peak:
     """The highest threshold at which one episode of a class would have been reported.
 
-    at : UTC seconds since 1970
+    Attributes
+    ----------
+    at
+        UTC seconds since 1970.
     """
 
     label: str
@@ -79,9 +93,9 @@ class Peak:
 
 
 class Notebook:
-    """Writes through the outbox, the one writer of the history; safe to use from any thread.
+    """Writes through the outbox, the only writer of the history; thread-safe.
 
-    Every method raises OutboxError when the database cannot be written.
+    Every method raises OutboxError if the database cannot be written.
     """
 
     def __init__(self, outbox: Outbox, utc: Callable[[], float] = time.time) -> None:
@@ -97,7 +111,7 @@ class Notebook:
         self._outbox.write([(_MOMENT, (*values, moment.model))])
 
     def judge(self, judgement: Judgement) -> None:
-        """Store a verdict; a second one on the same event replaces the first."""
+        """Store a verdict; a second verdict on the same event replaces the first."""
         values = (
             judgement.event_id,
             judgement.label,
@@ -110,11 +124,11 @@ class Notebook:
         self._outbox.write([(_VERDICT, values)])
 
     def withdraw(self, event_id: str) -> None:
-        """Forget the verdict on an event."""
+        """Delete the verdict on an event."""
         self._outbox.write([("DELETE FROM verdicts WHERE event_id = ?", (event_id,))])
 
     def keep_peaks(self, peaks: Iterable[Peak]) -> None:
-        """Add peaks and drop those that are too old, in one transaction."""
+        """Add peaks and delete expired ones, in one transaction."""
         before = iso_utc(self._utc() - PEAKS_DAYS * _DAY_S)
         rows = [
             ("INSERT INTO peaks (label, at, peak) VALUES (?, ?, ?)", (p.label, iso_utc(p.at), p.peak))
@@ -124,7 +138,7 @@ class Notebook:
 
 
 def pack(embedding: NDArray[np.float32] | None) -> bytes | None:
-    """An embedding as it is stored: float16, little-endian."""
+    """Return an embedding in its stored form: float16, little-endian."""
     return None if embedding is None else embedding.astype("<f2").tobytes()
 
 

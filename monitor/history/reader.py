@@ -1,4 +1,4 @@
-"""Reads the history for the page: a connection of its own, pages by key, counts by hour."""
+"""Read access to the history for the web page: separate connection, keyset pagination, hourly counts."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ _MARKED = """SELECT v.label, v.verdict, v.moment, coalesce(v.embedding, m.embedd
 
 @dataclass(frozen=True)
 class StoredMoment:
-    """See :class:`monitor.history.notebook.Moment`."""
+    """A moment as read back; see :class:`monitor.history.notebook.Moment`."""
 
     start_s: float
     hop_s: float
@@ -57,9 +57,12 @@ class StoredMoment:
 
 @dataclass(frozen=True)
 class Page:
-    """Some events, newest first, as records with ``verdict`` and ``picture`` (whether there is one).
+    """A page of events, newest first, as records with ``verdict`` and ``picture`` (whether there is one).
 
-    following : key of the page after this one; None = it was the last
+    Attributes
+    ----------
+    following
+        Key of the next page; None = this is the last.
     """
 
     events: list[dict[str, Any]]
@@ -67,9 +70,9 @@ class Page:
 
 
 class HistoryReader:
-    """Looks into one history; safe to use from any thread.
+    """Reads one history; thread-safe.
 
-    Every method raises OutboxError when the database cannot be read.
+    Every method raises OutboxError if the database cannot be read.
     """
 
     def __init__(self, path: Path) -> None:
@@ -90,18 +93,22 @@ class HistoryReader:
 
         Parameters
         ----------
-        since, until : UTC seconds since 1970
-        labels : only these; empty = all
-        after : ``following`` of the page before
+        since, until
+            UTC seconds since 1970.
+        labels
+            Labels to include; empty = all.
+        after
+            ``following`` of the previous page.
 
         Raises
         ------
-        ValueError : ``after`` is no key of a page
+        ValueError
+            ``after`` is not a page key.
         """
         first = "" if since is None else iso_utc(since)
         beyond = (_LATEST if until is None else iso_utc(until), 0) if after is None else _page_key(after)
         if labels:
-            # Each label by its own index: a rare one is not looked for among the others.
+            # One index lookup per label, so that a rare label is found without scanning the others.
             found = [self._select(_PAGE_OF_LABEL, (first, *beyond, label, limit + 1)) for label in labels]
             rows = list(heapq.merge(*found, key=lambda row: (row[0], row[1]), reverse=True))
         else:
@@ -130,21 +137,23 @@ class HistoryReader:
 
         Parameters
         ----------
-        by : ``hour`` and ``day`` name the local hour or day; ``week`` is ``"0 13"``, Sunday at 13
-        offset_min : of local time from UTC, minutes
+        by
+            ``hour`` and ``day`` name the local hour or day; ``week`` has the form ``"0 13"``, Sunday at 13 h.
+        offset_min
+            Offset of local time from UTC, minutes.
         """
         values = (_FORMATS[by], f"{offset_min:+d} minutes", iso_utc(since)[:13], iso_utc(until)[:13])
         return [(label, at, count) for label, at, count in self._select(_COUNTS, values)]
 
     def precision(self, since: float) -> list[tuple[str, str, int, int, int]]:
-        """Return (label, Monday of the week, right, false alarms, missed) of verdicts since then."""
+        """Return (label, Monday of the week, right, false alarms, missed) of verdicts since ``since``."""
         return [
             (label, week, right, wrong, missed)
             for label, week, right, wrong, missed in self._select(_PRECISION, (iso_utc(since),))
         ]
 
     def peaks(self, label: str, since: float) -> list[float]:
-        """Return the score peaks of a class since then."""
+        """Return the score peaks of a class since ``since``."""
         sql = "SELECT peak FROM peaks WHERE label = ? AND at >= ? ORDER BY at"
         return [peak for (peak,) in self._select(sql, (label, iso_utc(since)))]
 

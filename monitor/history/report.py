@@ -1,4 +1,4 @@
-"""When, how long, how loud and how often: the events of a span of time, added up; pure."""
+"""Summarise the events of a time span: when, how long, how loud and how often. No side effects."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ class Occurrence:
     Parameters
     ----------
     label : str
-        What it was.
+        Label of the event.
     start : float
         Seconds since 1970.
     duration_s : float or None
-        None while it goes on, and where its end is not known.
+        Duration in seconds; None while the event is open or if its end is unknown.
     level_dbfs, lafmax_db : float
-        Its loudest moment; ``lafmax_db`` is None where the microphone is not calibrated.
+        Maximum levels; ``lafmax_db`` is None if the microphone is not calibrated.
     """
 
     label: str
@@ -44,9 +44,9 @@ class Day:
     day : date
         The day.
     events : int
-        That began on it.
+        Number of events that began on it.
     seconds : tuple of float
-        Of sound, in each of its 24 hours.
+        Duration of sound in each of its 24 hours, seconds.
     """
 
     day: date
@@ -56,14 +56,14 @@ class Day:
 
 @dataclass(frozen=True)
 class Report:
-    """What happened.
+    """The summary of a time span.
 
     Parameters
     ----------
     occurrences : tuple of Occurrence
-        In the order of their start.
+        Events in order of their start.
     days : tuple of Day
-        Every day from the first event's to the last's, also those without any.
+        Every day from that of the first event to that of the last, including days without events.
     """
 
     occurrences: tuple[Occurrence, ...]
@@ -71,12 +71,12 @@ class Report:
 
     @property
     def seconds(self) -> float:
-        """Duration of all events together."""
+        """Total duration of all events, seconds."""
         return sum(one.duration_s or 0.0 for one in self.occurrences)
 
 
 def occurrences(records: Iterable[EventRecord]) -> tuple[Occurrence, ...]:
-    """Return one occurrence an event: of its end where there is one, else of its start."""
+    """Return one occurrence per event, made from its end record if there is one, else from its start."""
     events: dict[str, EventRecord] = {}
     for record in records:
         if record.type == "end" or record.event_id not in events:
@@ -91,14 +91,14 @@ def occurrences(records: Iterable[EventRecord]) -> tuple[Occurrence, ...]:
 
 
 def make_report(found: Sequence[Occurrence], local: Callable[[float], datetime]) -> Report:
-    """Add up by day and hour of the local clock.
+    """Summarise events by day and hour in local time.
 
     Parameters
     ----------
     found : sequence of Occurrence
-        In the order of their start.
+        Events in order of their start.
     local : callable
-        Seconds since 1970 → local time.
+        Converts seconds since 1970 to local time.
     """
     begun: dict[date, int] = {}
     seconds: dict[tuple[date, int], float] = {}
@@ -118,7 +118,7 @@ def make_report(found: Sequence[Occurrence], local: Callable[[float], datetime])
 
 
 def _hours(one: Occurrence, local: Callable[[float], datetime]) -> Iterable[tuple[tuple[date, int], float]]:
-    """Split an event at the full hours."""
+    """Split an event at full hours."""
     at, left = one.start, one.duration_s or 0.0
     while left > 0:
         here = local(at)

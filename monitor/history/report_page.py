@@ -1,4 +1,4 @@
-"""A report as a page for people, as a table for programs, and as a picture; pure."""
+"""Render a report as HTML, CSV and SVG. No side effects."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ _NOTE = (
 
 @dataclass(frozen=True)
 class Heading:
-    """What a report is about.
+    """The subject of a report.
 
     Parameters
     ----------
     node : str
-        Where it was recorded.
+        Node where it was recorded.
     labels : tuple of str
-        What was asked for; empty = everything.
+        Requested labels; empty = all.
     span : str
-        The time asked for, in words.
+        Requested time span, in words.
     models : tuple of str
         Models that recognised the events.
     """
@@ -48,7 +48,7 @@ class Heading:
 
 
 def to_csv(report: Report) -> str:
-    """Return one line an event, times in UTC."""
+    """Return CSV with one line per event, times in UTC."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["start", "end", "label", "duration_s", "level_dbfs", "lafmax_db"])
@@ -61,7 +61,7 @@ def to_csv(report: Report) -> str:
 
 
 def to_svg(report: Report) -> str:
-    """Return a picture: a row a day, a column an hour, the darker the longer it sounded."""
+    """Return a chart with a row per day and a column per hour; darker cells had sound for longer."""
     width, height = _LEFT + 24 * _CELL + 8, _TOP + len(report.days) * _CELL + 8
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" '
@@ -75,7 +75,7 @@ def to_svg(report: Report) -> str:
         y = _TOP + row * _CELL
         parts.append(f'<text x="4" y="{y + 15}">{day.day:%a %Y-%m-%d}</text>')
         for hour, seconds in enumerate(day.seconds):
-            # The root keeps short sounds visible beside long ones.
+            # The square root keeps short sounds visible beside long ones.
             shade = 0.0 if not seconds else 0.15 + 0.85 * (seconds / most) ** 0.5
             tip = f"{day.day} {hour:02}:00, {seconds:.0f} s"
             parts.append(
@@ -86,7 +86,7 @@ def to_svg(report: Report) -> str:
 
 
 def to_html(report: Report, heading: Heading, local: Callable[[float], datetime]) -> str:
-    """Return a page that needs no other file."""
+    """Return a self-contained HTML page."""
     what = ", ".join(heading.labels) or "all sounds"
     title = escape(f"{what} at {heading.node}, {heading.span}")
     days = "".join(
@@ -108,7 +108,7 @@ def to_html(report: Report, heading: Heading, local: Callable[[float], datetime]
 
 
 def clock(seconds: float) -> str:
-    """Return a duration as hours, minutes and seconds."""
+    """Format a duration as hours, minutes and seconds."""
     whole = round(seconds)
     return f"{whole // 3600}:{whole // 60 % 60:02}:{whole % 60:02}"
 

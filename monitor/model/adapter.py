@@ -1,7 +1,7 @@
-"""An adapter: a linear head of ours on what a third party's network gives, without that network's weights.
+"""An adapter: our linear head on the output of a third-party network, distributed without its weights.
 
-One .npz file: ``weights.npy`` and ``bias.npy``, with ``labels.txt`` and ``card.json`` beside them as in
-a model package. The card is that of network and head together, so nothing else needs to be configured.
+One .npz file with ``weights.npy`` and ``bias.npy``, and with ``labels.txt`` and ``card.json`` as in a
+model package. The card describes network and head together, so nothing else needs to be configured.
 """
 
 from __future__ import annotations
@@ -39,10 +39,17 @@ _CLOSE = 0.05
 class Network(Frozen):
     """The network that an adapter was fitted on.
 
-    name : for people; size : numbers of the output that is read
-    gives : ``embedding`` is taken as it is, ``scores`` (0 … 1) as log-odds
-    probe : logits that network and head together give for :func:`probe_window`; another network
-        of the same shape is known by them
+    Attributes
+    ----------
+    name
+        Name for display.
+    size
+        Number of values of the output that is read.
+    gives
+        ``embedding`` is used as it is, ``scores`` (0 … 1) as log-odds.
+    probe
+        Logits of network and head for :func:`probe_window`; they distinguish the network from others of
+        the same shape.
     """
 
     name: str
@@ -52,7 +59,7 @@ class Network(Frozen):
 
 
 class AdapterCard(Card):
-    """A card whose model is a network of somebody else with a head of ours."""
+    """The card of a model that consists of a third-party network and our head."""
 
     network: Network
 
@@ -67,9 +74,14 @@ class AdapterCard(Card):
 
 @dataclass(frozen=True)
 class Adapter:
-    """A checked adapter.
+    """A validated adapter.
 
-    weights : float32, shape (labels, network.size); bias : float32, shape (labels,)
+    Attributes
+    ----------
+    weights
+        float32, shape (labels, network.size).
+    bias
+        float32, shape (labels,).
     """
 
     path: Path
@@ -79,7 +91,7 @@ class Adapter:
     bias: NDArray[np.float32]
 
     def on(self, network: Invoke) -> Invoke:
-        """Return the whole model: a window to a logit per label."""
+        """Return the complete model, which maps a window to one logit per label."""
         weights, bias, log_odds = self.weights, self.bias, self.card.network.gives == "scores"
 
         def invoke(window: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -90,14 +102,20 @@ class Adapter:
         return invoke
 
     def check_network(self, invoke: Invoke, model: Path) -> None:
-        """Refuse a network that is not the one of the card; ``invoke`` is that of :meth:`on`.
+        """Check that the network is the one named in the card.
+
+        Parameters
+        ----------
+        invoke
+            The complete model as returned by :meth:`on`.
 
         Raises
         ------
-        PackageError : its logits for the probe are others
+        PackageError
+            Its logits for the probe differ.
         """
         far = np.abs(invoke(probe_window(self.card.window)) - self.card.network.probe).max()
-        # Written so that a difference that is no number is refused too.
+        # Written so that NaN is refused too.
         if not far <= _CLOSE:
             raise PackageError(
                 f"{model}: is not the network that {self.path} was fitted on ({self.card.network.name}): "
@@ -106,25 +124,26 @@ class Adapter:
 
 
 def to_log_odds(scores: NDArray[np.float32]) -> NDArray[np.float32]:
-    """``log(p / (1 − p))``, kept to ±16."""
+    """Return ``log(p / (1 − p))``, clipped to ±16."""
     safe = np.clip(scores, 1e-7, 1.0 - 1e-7)
     odds: NDArray[np.float32] = np.log(safe / (1.0 - safe)).astype(np.float32)
     return odds
 
 
 def probe_window(samples: int) -> NDArray[np.float32]:
-    """Seeded noise by which a network is known."""
+    """Return seeded noise by which a network is identified."""
     noise = 0.1 * np.random.default_rng(0).standard_normal(samples)
     return noise.astype(np.float32)
 
 
 def read_adapter(path: Path) -> Adapter:
-    """Read and check an adapter without a network.
+    """Read and validate an adapter without its network.
 
     Raises
     ------
-    PackageError : missing, no adapter, an unsafe or damaged archive, an invalid card, labels or
-        weights that contradict it, values that are not finite
+    PackageError
+        The file is missing, not an adapter, or an unsafe or damaged archive; the card is invalid; labels or
+        weights contradict it; or values are not finite.
     """
     data = read_file(path, _MOST_BYTES, "model.adapter", "an .npz adapter")
     _, entries = read_entries(path, data)
@@ -139,11 +158,12 @@ def read_adapter(path: Path) -> Adapter:
 
 
 def write_adapter(adapter: Adapter) -> None:
-    """Write an adapter at its path; the same input gives the same bytes.
+    """Write an adapter to its path; the same input gives the same bytes.
 
     Raises
     ------
-    PackageError : see :func:`read_adapter`
+    PackageError
+        See :func:`read_adapter`.
     """
     _check(adapter)
     files: dict[str, str | bytes] = {**card_files(adapter.path, adapter.labels, adapter.card)}

@@ -1,4 +1,4 @@
-"""Float arrays as entries of an archive, read without pickle and without trusting a header."""
+"""Float arrays stored in an archive, read without pickle and without trusting their headers."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ def read_arrays(path: Path, data: bytes, *names: str) -> list[NDArray[np.float32
 
     Raises
     ------
-    PackageError : one is missing, damaged, incomplete or not float32
+    PackageError
+        An array is missing, damaged, incomplete or not float32.
     """
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
@@ -30,17 +31,17 @@ def read_arrays(path: Path, data: bytes, *names: str) -> list[NDArray[np.float32
 
 
 def npy(array: NDArray[Any]) -> bytes:
-    """The bytes of a .npy file that :func:`read_arrays` accepts."""
+    """Return the bytes of a .npy file that :func:`read_arrays` accepts."""
     stream = io.BytesIO()
     np.save(stream, np.ascontiguousarray(array, np.float32), allow_pickle=False)
     return stream.getvalue()
 
 
 def _array(data: bytes) -> NDArray[np.float32]:
-    """The array of a .npy file, which must be float32."""
+    """Return the array of a .npy file, which must be float32."""
     stream = io.BytesIO(data)
     npy: Any = np.lib.format  # typed in some releases of numpy only
-    # A header may promise more than the file holds; the size is checked before anything is allocated.
+    # A header may claim more than the file holds, so the size is checked before allocating.
     if npy.read_magic(stream) != (1, 0):
         raise ValueError("an array must be a .npy of version 1.0")
     shape, fortran, dtype = npy.read_array_header_1_0(stream)

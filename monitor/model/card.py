@@ -1,7 +1,7 @@
-"""The card: what a model is, in one validated JSON document inside its package.
+"""The card: the description of a model, one validated JSON document inside its package.
 
-Schema 1 describes a model with one output. Schema 2 (:class:`MultiHeadCard`) describes one with
-several outputs of one inference, and the sounds that they can report beside the classes.
+Schema 1 describes a model with one output. Schema 2 (:class:`MultiHeadCard`) describes a model with
+several outputs per inference, and the sounds it can report in addition to the classes.
 docs/models.md explains every key.
 """
 
@@ -18,7 +18,7 @@ ProfileName = Literal["quiet", "sensitive"]
 
 
 class ClassCard(Frozen):
-    """One label's facts: the shortest sound it must catch, and its settings per profile."""
+    """Properties of one label: the shortest sound it must detect, and its settings per profile."""
 
     shortest_s: PositiveFloat
     profiles: dict[ProfileName, ClassSettings]
@@ -31,16 +31,16 @@ class ClassCard(Frozen):
 
 
 class RejectRule(Frozen):
-    """A window in which a negative label scores at least this counts as nothing for all classes."""
+    """A window in which a negative label scores at least this much counts as none of the classes."""
 
     negative_over: Annotated[float, Field(ge=0.0, le=1.0)]
 
 
 class Quality(Frozen):
-    """One measured figure with everything needed to print it again.
+    """One measured figure with everything needed to report it.
 
-    ``recipe_cv`` marks figures of the recipe, cross-validated: the shipped weights
-    themselves saw those folds.
+    ``recipe_cv`` marks cross-validated figures of the recipe: the shipped weights were trained on
+    those folds.
     """
 
     measure: str
@@ -53,7 +53,7 @@ class Quality(Frozen):
 
 
 class Document(Frozen):
-    """A JSON document that says which schema it follows."""
+    """A JSON document that states its schema."""
 
     SCHEMA: ClassVar[int] = 1
 
@@ -68,13 +68,13 @@ class Document(Frozen):
 
 
 class Card(Document):
-    """Everything the daemon must know about a model; written by training, read-only here.
+    """Everything the daemon needs to know about a model; written by training, read-only here.
 
-    Lengths are samples at ``sample_rate``. ``window`` is what one inference sees, ``hop``
-    how far it moves. ``warmup`` says what fills the window's missing past at the start of
-    a stream: ``repeat`` tiles what has been heard so far, ``silence`` is the front end of
-    zeros. ``state`` is the number of values that a streaming model carries from hop to
-    hop; such a model is given the new frames alone, and ``window`` is what one set of
+    Lengths are samples at ``sample_rate``. ``window`` is the length of audio that one inference covers,
+    ``hop`` the distance between inferences. ``warmup`` defines how the missing past of the window is
+    filled at the start of a stream: ``repeat`` tiles the audio received so far, ``silence`` uses the front
+    end's output for zeros. ``state`` is the number of values that a streaming model carries from hop to
+    hop; such a model is given only the new frames, and ``window`` is the length of audio that one set of
     outputs depends on.
     """
 
@@ -125,11 +125,16 @@ class Card(Document):
 
 
 class Outputs(Frozen):
-    """Number of values of each of a model's outputs; an output is known by its size, so no two are alike.
+    """Number of values of each output of a model; outputs are identified by size, so sizes must differ.
 
-    classes : logits of the labels in labels.txt; None when every class is scored by its support alone
-    sounds : logits of the labels in sounds.txt
-    embedding : what linear heads are put on
+    Attributes
+    ----------
+    classes
+        Logits of the labels in labels.txt; None if every class is scored by its support alone.
+    sounds
+        Logits of the labels in sounds.txt.
+    embedding
+        Input of linear heads.
     """
 
     classes: PositiveInt | None = None
@@ -138,7 +143,7 @@ class Outputs(Frozen):
 
     @property
     def sizes(self) -> tuple[int, ...]:
-        """Sizes of the outputs that there are, in the order classes, sounds, embedding."""
+        """Return the sizes of the existing outputs in the order classes, sounds, embedding."""
         return tuple(size for size in (self.classes, self.sounds, self.embedding) if size is not None)
 
     @model_validator(mode="after")
@@ -151,7 +156,7 @@ class Outputs(Frozen):
 
 
 class Support(Frozen):
-    """How the ``sounds`` output takes part in the score of a class.
+    """How the ``sounds`` output contributes to the score of a class.
 
     Its logit is ``head · classes[class] + weight · max(sounds[labels]) + bias``.
     """
@@ -163,7 +168,7 @@ class Support(Frozen):
 
 
 class SoundCard(ClassCard):
-    """A curated sound: labels of the ``sounds`` output, of which the highest counts, and its settings."""
+    """A curated sound: its settings, and labels of the ``sounds`` output, the highest of which is used."""
 
     labels: Annotated[tuple[str, ...], Field(min_length=1)]
 
@@ -179,11 +184,11 @@ OTHER_SOUNDS = ClassCard(
 
 
 class MultiHeadCard(Card):
-    """A model with several outputs of one inference (schema 2).
+    """The card of a model with several outputs per inference (schema 2).
 
-    ``support`` is by class. ``sounds`` are curated sounds by name: nothing of them is reported
-    unless config asks for it. ``other_sounds`` holds for any other label of the ``sounds`` output
-    that config names.
+    ``support`` is keyed by class. ``sounds`` holds curated sounds by name; they are reported only if the
+    configuration asks for them. ``other_sounds`` applies to any other label of the ``sounds`` output that
+    the configuration names.
     """
 
     SCHEMA: ClassVar[int] = 2

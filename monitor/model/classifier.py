@@ -1,4 +1,4 @@
-"""A model as the pipeline uses it: a hop of audio in, a calibrated score per label out."""
+"""A model as the pipeline uses it: takes a hop of audio, returns a calibrated score per label."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ OnInference = Callable[[float], None]
 
 
 class FrontEnd(Protocol):
-    """Turns a hop of samples into the rows that a window is made of."""
+    """Converts a hop of samples to the rows that make up a window."""
 
     def push(self, samples: Samples) -> NDArray[np.float32]: ...
 
@@ -33,16 +33,16 @@ class FrontEnd(Protocol):
 
 
 class Memory(Protocol):
-    """Keeps what a stream's past means to the model: its rows, or a state made of them."""
+    """Holds what the model needs of a stream's past: its rows, or a state derived from them."""
 
     def push(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return what the model is given when ``rows`` are new."""
+        """Return the input of the model after adding the new ``rows``."""
 
     def reset(self) -> None: ...
 
 
 class Waveform:
-    """The front end of models that take raw samples: each sample is a row."""
+    """The front end of models that take raw samples; each sample is a row."""
 
     def push(self, samples: Samples) -> Samples:
         return samples
@@ -53,12 +53,18 @@ class Waveform:
 
 @dataclass(frozen=True, slots=True)
 class Inference:
-    """What one hop brought.
+    """The results of one hop.
 
-    scores : calibrated, the model's labels first, then those of the heads, shape (labels,), 0 … 1
-    features : rows of the front end that are new, shape (frames, bands); None for waveforms
-    sounds : logits of the ``sounds`` output; None without
-    embedding : shape (n,); None without
+    Attributes
+    ----------
+    scores
+        Calibrated scores, the model's labels first, then those of the heads, shape (labels,), 0 … 1.
+    features
+        New rows of the front end, shape (frames, bands); None for waveforms.
+    sounds
+        Logits of the ``sounds`` output; None if there is none.
+    embedding
+        Shape (n,); None if there is none.
     """
 
     scores: Scores
@@ -68,20 +74,26 @@ class Inference:
 
 
 class Classifier:
-    """Front end, memory, inference and calibration for one stream.
+    """Front end, memory, inference and calibration of one stream.
+
+    ``front_end``, ``memory``, ``invoke`` and :meth:`calibrated` are the steps of :meth:`push`, accessible
+    so that they can be measured individually.
 
     Parameters
     ----------
-    card : the model's facts
-    model : window of the card's size → raw outputs, those of a card of schema 2 joined in the order of
-        its ``outputs``; or a streaming model
-    groups : label → indices of the outputs it stands for; a label scores their maximum
-    classes : how a card of schema 2 scores its labels; None for others
-    heads : of the columns beside the model's own
-    on_inference : called after each inference with the seconds that it took
-
-    ``front_end``, ``memory``, ``invoke`` and :meth:`calibrated` are the steps of :meth:`push`, for
-    whoever measures them one by one.
+    card
+        Properties of the model.
+    model
+        Maps a window of the card's size to raw outputs (with a card of schema 2, concatenated in the order
+        of its ``outputs``); or a streaming model.
+    groups
+        Indices of the outputs that each label stands for; its score is their maximum.
+    classes
+        How the labels of a card of schema 2 are scored; None for other cards.
+    heads
+        Heads that add columns to the model's own.
+    on_inference
+        Called after each inference with its duration in seconds.
     """
 
     def __init__(
@@ -116,7 +128,7 @@ class Classifier:
         self._negative = [i for i, label in enumerate(own) if label in card.negative_labels]
 
     def push(self, hop: Samples) -> Inference:
-        """Take ``card.hop`` more samples and return what the model makes of the window that they end."""
+        """Add ``card.hop`` samples and return the inference for the window that ends with them."""
         rows = self.front_end.push(hop)
         raw = self.invoke(self.memory.push(rows))
         outputs = split(self._card, raw)
@@ -124,7 +136,7 @@ class Classifier:
         return Inference(self.calibrated(raw), features, outputs.sounds, outputs.embedding)
 
     def calibrated(self, raw: NDArray[np.float32]) -> Scores:
-        """Return the scores of raw outputs, each label's the highest of its group."""
+        """Return the scores of raw outputs; a label's score is the highest of its group."""
         outputs = split(self._card, raw)
         own = outputs.classes if self._classes is None else self._classes.logits(outputs)
         assert own is not None  # a card without a class head has supports
@@ -136,9 +148,9 @@ class Classifier:
         return np.concatenate([scores, *(head.scores(outputs) for head in self._heads)])
 
     def accepted(self, scores: Scores) -> Scores:
-        """Return the scores that events are made of: zeros for the model's labels where a window is rejected.
+        """Return the scores used for events: zeros for the model's labels if the window is rejected.
 
-        The card's reject rule says that such a window holds none of the classes; it says nothing of
+        The card's reject rule states that such a window contains none of the classes; it does not apply to
         the labels of other heads.
         """
         rule = self._card.reject
@@ -149,7 +161,7 @@ class Classifier:
         return accepted
 
     def reset(self) -> None:
-        """Begin a stream."""
+        """Begin a new stream."""
         self.front_end.reset()
         self.memory.reset()
 
@@ -167,7 +179,7 @@ def _timed(invoke: Invoke, on_inference: OnInference) -> Invoke:
 def calibrate(raw: NDArray[np.float32], output: str, temperature: float) -> Scores:
     """Return probabilities: independent for ``logits`` and ``sigmoid``, summing to one for ``softmax``.
 
-    Reference: Guo et al., On Calibration of Modern Neural Networks, 2017 (one temperature).
+    Reference: Guo et al., On Calibration of Modern Neural Networks, 2017 (a single temperature).
     """
     if output == "logits":
         return sigmoid(raw / np.float32(temperature))
@@ -182,7 +194,7 @@ def calibrate(raw: NDArray[np.float32], output: str, temperature: float) -> Scor
 
 
 def after_silence(card: Card, step: Step) -> StreamingModel:
-    """Return the model of ``step``; its streams begin with the state that a window of silence leaves."""
+    """Return the model of ``step``, with the state after a window of silence as the start of its streams."""
     assert card.state is not None
     frames = _front_end(card).push(np.zeros(card.hop, np.float32))
     state = np.zeros(card.state, np.float32)
@@ -196,7 +208,8 @@ def self_test(card: Card, model: Invoke | StreamingModel, outputs: int, where: o
 
     Raises
     ------
-    PackageError : it fails, gives a wrong number of outputs, or one that is not finite
+    PackageError
+        The model fails, returns a wrong number of outputs, or one that is not finite.
     """
     shape = input_shape(card)
     noise = np.random.default_rng(0).standard_normal(shape).astype(np.float32)
@@ -218,7 +231,7 @@ def _is_identity(groups: Mapping[str, Sequence[int]]) -> bool:
 
 
 def input_shape(card: Card) -> tuple[int, ...]:
-    """The rows that one inference is given: those of a window, or the new ones of a streaming model."""
+    """Return the shape of one inference's input: the rows of a window, or a streaming model's new rows."""
     spec = card.front_end
     if not isinstance(spec, MelSpec):
         return (card.window,)
@@ -226,7 +239,7 @@ def input_shape(card: Card) -> tuple[int, ...]:
 
 
 def _hops(card: Card) -> int:
-    """Hops that fill a window."""
+    """Return the number of hops in a window."""
     return -(-card.window // card.hop)
 
 

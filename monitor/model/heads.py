@@ -1,8 +1,8 @@
-"""What the columns of scores are made of: the outputs of one inference, read by heads.
+"""Heads: how the columns of scores are computed from the outputs of one inference.
 
-The class head gives the model's own labels. Extra heads add columns behind them: sounds of the
-``sounds`` output that config asks for (:class:`SoundsHead`), and linear heads on the embedding
-(:mod:`monitor.model.linear`).
+The class head scores the model's own labels. Extra heads add columns after them: sounds of the
+``sounds`` output that the configuration asks for (:class:`SoundsHead`), and linear heads on the
+embedding (:mod:`monitor.model.linear`).
 """
 
 from __future__ import annotations
@@ -21,11 +21,16 @@ Values = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class ModelOutputs:
-    """What one inference gave; None where the model has no such output.
+    """The outputs of one inference; None where the model has no such output.
 
-    classes : raw outputs of the labels, shape (labels,); what they are is the card's ``output``
-    sounds : logits, shape (sounds,)
-    embedding : shape (n,)
+    Attributes
+    ----------
+    classes
+        Raw outputs of the labels, shape (labels,), of the kind given by the card's ``output``.
+    sounds
+        Logits, shape (sounds,).
+    embedding
+        Shape (n,).
     """
 
     classes: Values | None = None
@@ -34,10 +39,14 @@ class ModelOutputs:
 
 
 class Head(Protocol):
-    """Labels beside the model's own, scored from the outputs of the same inference.
+    """Labels in addition to the model's own, scored from the outputs of the same inference.
 
-    labels : one a column, in the order of :meth:`scores`
-    classes : settings of each, as a card has them for its own labels
+    Attributes
+    ----------
+    labels
+        One per column, in the order of :meth:`scores`.
+    classes
+        Settings of each label, as a card has them for its own labels.
     """
 
     @property
@@ -51,7 +60,7 @@ class Head(Protocol):
 
 
 def split(card: Card, raw: Values) -> ModelOutputs:
-    """Take apart the joined outputs of one inference."""
+    """Split the concatenated outputs of one inference."""
     if not isinstance(card, MultiHeadCard):
         return ModelOutputs(classes=raw)
     parts: dict[str, Values] = {}
@@ -65,13 +74,16 @@ def split(card: Card, raw: Values) -> ModelOutputs:
 
 
 class SupportedClasses:
-    """The logits of the classes, with what the ``sounds`` output says of them.
+    """The logits of the classes, combined with those of the ``sounds`` output.
 
     Parameters
     ----------
-    card : labels without an entry in ``support`` are those of the class head alone
-    labels : of the scores, in their order
-    sounds : labels of the ``sounds`` output, in its order
+    card
+        The model's card; labels without an entry in ``support`` are scored by the class head alone.
+    labels
+        Labels of the scores, in order.
+    sounds
+        Labels of the ``sounds`` output, in order.
     """
 
     def __init__(self, card: MultiHeadCard, labels: Sequence[str], sounds: Sequence[str]) -> None:
@@ -96,16 +108,19 @@ class SupportedClasses:
 
 
 class SoundsHead:
-    """Sounds of the ``sounds`` output: curated ones of the card, or any label by its own name.
+    """Sounds of the ``sounds`` output: the card's curated ones, or any label under its own name.
 
     Parameters
     ----------
-    sounds : labels of the output, in its order
-    names : of the columns
+    sounds
+        Labels of the output, in order.
+    names
+        Names of the columns.
 
     Raises
     ------
-    KeyError : a name that is neither
+    KeyError
+        A name is neither a curated sound nor a label.
     """
 
     def __init__(self, card: MultiHeadCard, sounds: Sequence[str], names: Sequence[str]) -> None:
@@ -126,7 +141,7 @@ class SoundsHead:
 
 
 def sigmoid(logits: Values) -> Values:
-    """``1 / (1 + e^−x)``; through tanh, which cannot overflow."""
+    """Return ``1 / (1 + e^−x)``, computed with tanh, which cannot overflow."""
     result: Values = np.float32(0.5) + np.float32(0.5) * np.tanh(np.float32(0.5) * logits)
     return result
 

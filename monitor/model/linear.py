@@ -1,7 +1,7 @@
-"""Linear heads on a model's embedding: labels that were taught after the model was made.
+"""Linear heads on a model's embedding: labels taught after the model was trained.
 
-One .npz file: ``weights.npy`` (labels × embedding) and ``bias.npy``, float32, with ``labels.txt``
-and ``card.json`` beside them as in a model package.
+One .npz file with ``weights.npy`` (labels × embedding) and ``bias.npy``, float32, and with
+``labels.txt`` and ``card.json`` as in a model package.
 """
 
 from __future__ import annotations
@@ -38,12 +38,18 @@ _CLOSE = 0.05
 
 
 class HeadCard(Document):
-    """What a linear head is.
+    """The card of a linear head.
 
-    model : name and version of the package that it was fitted on, for people
-    size : numbers of the embedding
-    probe : logits that the head gives for :func:`probe_embedding`; another model is known by them
-    classes : settings by label, as in a model's card
+    Attributes
+    ----------
+    model
+        Name and version of the package the head was fitted on, for display.
+    size
+        Number of values of the embedding.
+    probe
+        Logits of the head for :func:`probe_embedding`; they identify the model.
+    classes
+        Settings by label, as in a model's card.
     """
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]+$")]
@@ -58,9 +64,14 @@ class HeadCard(Document):
 
 @dataclass(frozen=True)
 class LinearHead:
-    """A checked linear head; a :class:`~monitor.model.heads.Head`.
+    """A validated linear head; implements :class:`~monitor.model.heads.Head`.
 
-    weights : float32, shape (labels, card.size); bias : float32, shape (labels,)
+    Attributes
+    ----------
+    weights
+        float32, shape (labels, card.size).
+    bias
+        float32, shape (labels,).
     """
 
     path: Path
@@ -83,16 +94,19 @@ class LinearHead:
         return logits
 
     def check_model(self, embedding: Values | None, model: str) -> None:
-        """Refuse a model that is not the one the head was fitted on.
+        """Check that a model is the one the head was fitted on.
 
         Parameters
         ----------
-        embedding : what the model gives for the probe, see :func:`probe_embedding`
-        model : its name, for the error
+        embedding
+            The model's embedding of the probe, see :func:`probe_embedding`.
+        model
+            Name of the model, for the error message.
 
         Raises
         ------
-        PackageError : it has no embedding, one of another size, or gives other logits
+        PackageError
+            The model has no embedding, one of a different size, or leads to different logits.
         """
         size = 0 if embedding is None else len(embedding)
         if embedding is None or size != self.card.size:
@@ -102,7 +116,7 @@ class LinearHead:
             )
         probe = np.array(self.card.probe, np.float32)
         far = np.abs(self.logits(embedding) - probe).max()
-        # Written so that a difference that is no number is refused too.
+        # Written so that NaN is refused too.
         if not far <= _CLOSE * max(1.0, np.abs(probe).max()):
             raise PackageError(
                 f"{self.path}: was fitted on {self.card.model}, not on model {model}: logits differ by "
@@ -111,18 +125,19 @@ class LinearHead:
 
 
 def probe_embedding(card: Card, classifier: Classifier) -> Values | None:
-    """Return the embedding of seeded noise, by which a model is known; None if it gives no embedding."""
+    """Return the embedding of seeded noise, which identifies a model; None if it has no embedding."""
     noise = np.random.default_rng(0).standard_normal(input_shape(card)).astype(np.float32)
     return split(card, classifier.invoke(noise)).embedding
 
 
 def read_linear_head(path: Path) -> LinearHead:
-    """Read and check a head without its model.
+    """Read and validate a head without its model.
 
     Raises
     ------
-    PackageError : missing, no head, an unsafe or damaged archive, an invalid card, labels or weights
-        that contradict it, values that are not finite
+    PackageError
+        The file is missing, not a head, or an unsafe or damaged archive; the card is invalid; labels or
+        weights contradict it; or values are not finite.
     """
     data = read_file(path, _MOST_BYTES, "the path", "an .npz head")
     _, entries = read_entries(path, data)
@@ -135,11 +150,12 @@ def read_linear_head(path: Path) -> LinearHead:
 
 
 def write_linear_head(head: LinearHead) -> None:
-    """Write a head at its path, at once; the same input gives the same bytes.
+    """Write a head to its path atomically; the same input gives the same bytes.
 
     Raises
     ------
-    PackageError : see :func:`read_linear_head`
+    PackageError
+        See :func:`read_linear_head`.
     """
     _check(head)
     write_archive(

@@ -1,4 +1,4 @@
-"""From a path to a classifier that has proved itself: the shipped package or a third party's model."""
+"""Load and test a model: the shipped package or a third-party model."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _NOT_WITH_A_CARD = "remove model.input, sample_rate, hop_s, output, labels, sele
 
 @dataclass(frozen=True)
 class ThirdParty:
-    """What config says about a model that has no card; an adapter says all the rest itself."""
+    """The configuration of a model that has no card; an adapter brings its own."""
 
     input: Literal["waveform"] | None = None
     sample_rate: int | None = None
@@ -40,7 +40,7 @@ class ThirdParty:
 
 
 class NewClassifier(Protocol):
-    """Makes the classifier of a new stream, with columns of ``heads`` behind the model's own."""
+    """Makes the classifier of a new stream, with the columns of ``heads`` after the model's own."""
 
     def __call__(
         self, on_inference: OnInference | None = None, *, heads: Sequence[Head] = ()
@@ -49,9 +49,12 @@ class NewClassifier(Protocol):
 
 @dataclass(frozen=True)
 class LoadedModel:
-    """A checked model: its card (written here for third parties) and how to make classifiers.
+    """A tested model: its card (generated for third-party models) and a factory for classifiers.
 
-    labels : the model's own, in the order of their scores
+    Attributes
+    ----------
+    labels
+        The model's own labels, in the order of their scores.
     """
 
     package: ModelPackage
@@ -62,13 +65,14 @@ class LoadedModel:
 
 
 def load_model(path: Path, third_party: ThirdParty, *, threads: int = 1, prefer: str = "auto") -> LoadedModel:
-    """Read, check and test a model; everything that can be wrong is found here.
+    """Read, validate and test a model; every error of the model is found here.
 
     Raises
     ------
-    PackageError : see :func:`read_package`, :class:`Runtime`, :func:`self_test`
-    ConfigError : a third party's model without the config keys it needs, or a selected
-        label it does not have
+    PackageError
+        See :func:`read_package`, :class:`Runtime`, :func:`self_test`.
+    ConfigError
+        The configuration lacks keys that a third-party model needs, or selects a label it does not have.
     """
     package = read_package(path)
     if package.card is not None and third_party != ThirdParty():
@@ -97,7 +101,7 @@ def load_model(path: Path, third_party: ThirdParty, *, threads: int = 1, prefer:
 
 
 def _load_multi_head(package: ModelPackage, card: MultiHeadCard, threads: int, prefer: str) -> LoadedModel:
-    """A model with several outputs of one inference."""
+    """Load a model with several outputs per inference."""
     path, labels, sizes = package.path, package.labels, card.outputs.sizes
     runtime = Runtime(package.flatbuffer, path, outputs=sizes, threads=threads, prefer=prefer)
     _check_input(path, card, runtime.input_size)
@@ -121,7 +125,7 @@ def _load_streaming(package: ModelPackage, card: Card, state: int, threads: int,
 
 
 def _load_adapted(package: ModelPackage, adapter: Adapter, threads: int, prefer: str) -> LoadedModel:
-    """A third party's network with an adapter on top."""
+    """Load a third-party network with an adapter on top."""
     path, card, size = package.path, adapter.card, adapter.card.network.size
     runtime = Runtime(
         package.flatbuffer, path, outputs=size, inputs=card.window, threads=threads, prefer=prefer

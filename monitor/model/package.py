@@ -1,7 +1,7 @@
-"""The model package: one .tflite file with its labels and its card inside.
+"""The model package: one .tflite file that contains its labels and card.
 
-The files are appended to the flatbuffer as a zip archive, the convention of
-TensorFlow Lite metadata: interpreters read the front of the file, zip tools its end.
+The files are appended to the flatbuffer as a zip archive, following the convention of TensorFlow Lite
+metadata: interpreters read the file from the front, zip tools from the end.
 """
 
 from __future__ import annotations
@@ -43,9 +43,14 @@ AnyCard = TypeVar("AnyCard", bound=Document)
 
 @dataclass(frozen=True)
 class ModelPackage:
-    """A read package.
+    """The contents of a package.
 
-    labels : of the scores, in their order; sounds : of the ``sounds`` output, in its order
+    Attributes
+    ----------
+    labels
+        Labels of the scores, in order.
+    sounds
+        Labels of the ``sounds`` output, in order.
     """
 
     path: Path
@@ -56,12 +61,13 @@ class ModelPackage:
 
 
 def read_package(path: Path) -> ModelPackage:
-    """Read and check a package without running it.
+    """Read and validate a package without running the model.
 
     Raises
     ------
-    PackageError : missing, no TFLite model, an unsafe archive, an invalid card, labels
-        that contradict the card
+    PackageError
+        The file is missing, not a TFLite model, or an unsafe archive; the card is invalid; or labels
+        contradict it.
     """
     data = _read_model(path)
     end, entries = read_entries(path, data)
@@ -81,22 +87,28 @@ def write_package(
 ) -> None:
     """Write a package; the same input gives the same bytes.
 
-    labels : of the scores, in their order
-    sounds : of the ``sounds`` output, in its order; only with a :class:`MultiHeadCard`
+    Parameters
+    ----------
+    labels
+        Labels of the scores, in order.
+    sounds
+        Labels of the ``sounds`` output, in order; only with a :class:`MultiHeadCard`.
 
     Raises
     ------
-    PackageError : labels that contradict the card, or that a list of lines cannot carry
+    PackageError
+        Labels contradict the card or cannot be written as lines of text.
     """
     write_archive(path, flatbuffer, card_files(path, labels, card, sounds))
 
 
 def card_files(path: Path, labels: Sequence[str], card: Card, sounds: Sequence[str] = ()) -> dict[str, str]:
-    """The text files that say what a model is.
+    """Return the text files that describe a model.
 
     Raises
     ------
-    PackageError : see :func:`write_package`
+    PackageError
+        See :func:`write_package`.
     """
     files = {
         LABELS_FILE: label_lines(labels),
@@ -112,7 +124,7 @@ def card_files(path: Path, labels: Sequence[str], card: Card, sounds: Sequence[s
 
 
 def write_archive(path: Path, head: bytes, files: Mapping[str, str | bytes]) -> None:
-    """Write ``head`` with the files appended as a zip, at once; the same input gives the same bytes."""
+    """Write ``head`` followed by a zip of the files, atomically; the same input gives the same bytes."""
     content = io.BytesIO(head)
     with zipfile.ZipFile(content, "a", zipfile.ZIP_STORED) as archive:
         for name, data in files.items():
@@ -123,14 +135,20 @@ def write_archive(path: Path, head: bytes, files: Mapping[str, str | bytes]) -> 
 
 
 def read_file(path: Path, most_bytes: int, key: str, what: str) -> bytes:
-    """Read a whole file that the config ``key`` names; ``what`` it must be is said in errors.
+    """Read a whole file that the configuration key ``key`` names.
+
+    Parameters
+    ----------
+    what
+        The expected kind of file, for error messages.
 
     Raises
     ------
-    PackageError : missing, no regular file, too large
+    PackageError
+        The file is missing, not a regular file, or too large.
     """
     try:
-        # A pipe would block until somebody writes to it.
+        # Opening a pipe would block until it has a writer.
         if path.exists() and not path.is_file():
             raise PackageError(f"{path}: is no regular file; {key} must name {what}")
         if path.stat().st_size > most_bytes:
@@ -148,7 +166,7 @@ def _read_model(path: Path) -> bytes:
 
 
 def read_entries(path: Path, data: bytes) -> tuple[int, dict[str, str]]:
-    """Return where the flatbuffer ends, and the appended text files by name."""
+    """Return the end of the flatbuffer and the appended text files by name."""
     if not zipfile.is_zipfile(io.BytesIO(data)):
         return len(data), {}
     try:
@@ -172,17 +190,18 @@ def read_entries(path: Path, data: bytes) -> tuple[int, dict[str, str]]:
 
 
 def read_entry(archive: zipfile.ZipFile, name: str) -> bytes:
-    """Unpack an entry, and no more of it than its header says, which may be less than it holds."""
+    """Unpack an entry, up to the size stated in its header, which may be less than its actual size."""
     with archive.open(name) as entry:
         return entry.read(_MAX_ENTRY_BYTES + 1)
 
 
 def parse_card(path: Path, text: str, *kinds: type[AnyCard]) -> AnyCard:
-    """Read and validate a card; its schema says which of ``kinds`` it is.
+    """Parse and validate a card; its schema determines which of ``kinds`` it is.
 
     Raises
     ------
-    PackageError : no JSON, of a schema that none of them has, or invalid
+    PackageError
+        The text is not JSON, has a schema that none of them has, or is invalid.
     """
     try:
         values = json.loads(text)
@@ -204,12 +223,12 @@ def parse_card(path: Path, text: str, *kinds: type[AnyCard]) -> AnyCard:
 
 
 def label_lines(labels: Sequence[str]) -> str:
-    """A label a line."""
+    """Return the labels, one per line."""
     return "".join(f"{label}\n" for label in labels)
 
 
 def labels_in(path: Path, entries: dict[str, str]) -> tuple[str, ...]:
-    """Labels in output order; third parties name their one text file as they like."""
+    """Return the labels in output order; third parties may give their only text file any name."""
     names = [LABELS_FILE] if LABELS_FILE in entries else [n for n in entries if n.endswith(".txt")]
     return _lines(path, entries, names[0]) if len(names) == 1 else ()
 
@@ -222,7 +241,7 @@ def _lines(path: Path, entries: Mapping[str, str], name: str) -> tuple[str, ...]
 
 
 def check_labels(path: Path, labels: tuple[str, ...], card: Card) -> None:
-    """Refuse labels that are not exactly the card's classes and negative labels."""
+    """Check that the labels are exactly the card's classes and negative labels."""
     known = set(card.classes) | set(card.negative_labels)
     if set(labels) != known:
         odd = ", ".join(sorted(set(labels) ^ known))
@@ -230,7 +249,7 @@ def check_labels(path: Path, labels: tuple[str, ...], card: Card) -> None:
 
 
 def _check_outputs(path: Path, labels: tuple[str, ...], sounds: tuple[str, ...], card: Card) -> None:
-    """Refuse outputs whose sizes are not those of their labels, and labels that are not there."""
+    """Check that output sizes match their labels and that all labels referred to exist."""
     if not isinstance(card, MultiHeadCard):
         if sounds:
             raise PackageError(f"{path}: {SOUNDS_FILE} needs a card of schema 2")

@@ -16,7 +16,7 @@ from monitor.errors import PackageError
 RUNTIMES = {
     "ai_edge_litert": "ai_edge_litert.interpreter",
     "tflite_runtime": "tflite_runtime.interpreter",
-    # `tensorflow.lite` is a name that only `tensorflow` itself resolves; imported, it is an empty package.
+    # `tensorflow.lite` resolves only as an attribute of `tensorflow`; imported, it is an empty package.
     "tensorflow": "tensorflow.lite.python.interpreter",
 }
 """Module of each runtime's Interpreter, in order of preference."""
@@ -25,7 +25,7 @@ _DISTRIBUTIONS = ("ai-edge-litert", "tflite-runtime", "tensorflow")
 
 
 def installed_runtime() -> str:
-    """Return name and version of the runtime that ``auto`` takes, unloaded; empty if there is none."""
+    """Return name and version of the runtime that ``auto`` selects, without loading it; empty if none."""
     for distribution in _DISTRIBUTIONS:
         try:
             return f"{distribution} {metadata.version(distribution)}"
@@ -39,17 +39,24 @@ class Runtime:
 
     Parameters
     ----------
-    flatbuffer : the model's bytes
-    path : named in errors only
-    outputs : values expected; the output tensor of that size is read, 0 = the first. Several sizes: one
-        output tensor of each, whatever order the file has them in
-    inputs : values to feed to a model that takes any number; others keep their own size
-    threads : interpreter threads, ≥ 1
-    prefer : ``auto`` or a key of :data:`RUNTIMES`
+    flatbuffer
+        The model's bytes.
+    path
+        Path, used in error messages only.
+    outputs
+        Number of values expected. The output tensor of that size is read; 0 = the first. With several
+        sizes, one output tensor of each is read, in whatever order the file has them.
+    inputs
+        Number of values to feed to a model that accepts any number; others keep their own size.
+    threads
+        Interpreter threads, ≥ 1.
+    prefer
+        ``auto`` or a key of :data:`RUNTIMES`.
 
     Raises
     ------
-    PackageError : no runtime is installed, the model does not load, or no output fits
+    PackageError
+        No runtime is installed, the model does not load, or no output fits.
     """
 
     def __init__(
@@ -69,7 +76,7 @@ class Runtime:
         self.output_size = sum(map(_size, self._outputs))
 
     def run(self, window: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return the outputs of one window of ``input_size`` values, joined in the order asked for."""
+        """Return the outputs for one window of ``input_size`` values, concatenated in the requested order."""
         value = window.reshape(self._input["shape"])
         self._interpreter.set_tensor(self._input["index"], _quantise(value, self._input))
         self._interpreter.invoke()
@@ -108,13 +115,16 @@ class StreamingRuntime:
 
     Parameters
     ----------
-    state : values that it carries; the tensors of that size are the state, in and out; new frames may be
-        as many, but have a dimension more
-    others : as for :class:`Runtime`
+    state
+        Number of values of the state. The input and output tensors of that size are the state; the new
+        frames may have the same size if they have more dimensions.
+    others
+        As for :class:`Runtime`.
 
     Raises
     ------
-    PackageError : as :class:`Runtime` does; or which tensors are the state cannot be told
+    PackageError
+        As for :class:`Runtime`, or the state tensors cannot be identified.
     """
 
     def __init__(
@@ -146,7 +156,7 @@ class StreamingRuntime:
 
 
 def _apart(path: Path, what: str, details: list[dict[str, Any]], state: int) -> list[dict[str, Any]]:
-    """The two tensors, that of the state last: where both have its size, the one of fewer dimensions."""
+    """Return the two tensors, the state last: if both have its size, the one with fewer dimensions."""
     others = sorted(details, key=lambda detail: (_size(detail) == state, -len(detail["shape"])))
     sizes = [_size(detail) for detail in details]
     alike = sizes == [state, state] and len(others[0]["shape"]) == len(others[1]["shape"])
@@ -171,7 +181,7 @@ def _size(detail: dict[str, Any]) -> int:
 def _interpreter(
     flatbuffer: bytes, path: Path, threads: int, prefer: str, inputs: int | None = None
 ) -> tuple[str, Any]:
-    """Name and interpreter of a model that is ready to run; see :class:`Runtime`."""
+    """Return the name and the interpreter of a model that is ready to run; see :class:`Runtime`."""
     name, interpreter_class = _load(prefer)
     try:
         interpreter = interpreter_class(model_content=flatbuffer, num_threads=threads)
@@ -205,7 +215,7 @@ def _load(prefer: str) -> tuple[str, Callable[..., Any]]:
 
 
 def _numeric(path: Path, what: str, detail: dict[str, Any]) -> dict[str, Any]:
-    """The tensor, if its values are floats or integers that stand for floats."""
+    """Return the tensor if its values are floats or quantised floats."""
     dtype = np.dtype(detail["dtype"])
     if dtype.kind != "f" and not detail["quantization"][0]:
         raise PackageError(f"{path}: the model's {what} is {dtype.name}; float or quantised is supported")
@@ -213,7 +223,7 @@ def _numeric(path: Path, what: str, detail: dict[str, Any]) -> dict[str, Any]:
 
 
 def _quantise(value: NDArray[np.float32], detail: dict[str, Any]) -> NDArray[Any]:
-    """Float to the tensor's type; int8 models carry scale and zero point."""
+    """Convert floats to the tensor's type; int8 models have a scale and a zero point."""
     dtype = np.dtype(detail["dtype"])
     if dtype.kind == "f":
         return value.astype(dtype, copy=False)

@@ -1,4 +1,4 @@
-"""A streaming model: it is given the frames that are new, and carries a state from hop to hop."""
+"""Streaming models, which are given only the new frames and carry a state from hop to hop."""
 
 from __future__ import annotations
 
@@ -15,9 +15,12 @@ Step = Callable[[Values, Values], tuple[Values, Values]]
 
 @dataclass(frozen=True)
 class StreamingModel:
-    """A step and the state that each stream begins with; streams share it, since it never changes.
+    """A step function and the initial state, which is shared by all streams and never modified.
 
-    start : shape (card.state,)
+    Attributes
+    ----------
+    start
+        Initial state, shape (card.state,).
     """
 
     step: Step
@@ -25,21 +28,21 @@ class StreamingModel:
 
 
 class Carried:
-    """One stream's state: it stands where a model of windows has its sliding window."""
+    """The state of one stream; takes the place of the sliding window of a windowed model."""
 
     def __init__(self, model: StreamingModel) -> None:
         self._model = model
         self._state = model.start
 
     def push(self, rows: Values) -> Values:
-        """Return what the model is given: the new rows as they are."""
+        """Return the input of the model: the new rows, unchanged."""
         return rows
 
     def invoke(self, rows: Values) -> Values:
-        """Return the raw outputs, shape (outputs,), and keep the next state."""
+        """Return the raw outputs, shape (outputs,), and store the next state."""
         outputs, self._state = self._model.step(rows, self._state)
         return outputs
 
     def reset(self) -> None:
-        """Begin a stream: all before it was silence."""
+        """Begin a stream that is preceded by silence."""
         self._state = self._model.start

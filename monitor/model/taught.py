@@ -1,4 +1,4 @@
-"""The heads that were taught on this machine: files beside the history, the newest of each label in force."""
+"""Heads taught on this machine: files beside the history; the newest version of each label is used."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ _FILE = re.compile(rf"({LABEL.pattern})\.v([1-9][0-9]{{0,5}})\.npz")
 
 
 def heads_folder(history: Path) -> Path:
-    """Return where the heads of a history lie."""
+    """Return the folder with the heads that belong to a history."""
     return history.parent / "heads"
 
 
 def versions(folder: Path) -> dict[str, list[Path]]:
-    """Return the files of each label, the oldest first; labels in order."""
+    """Return the files of each label, oldest first, with labels in order."""
     found: dict[str, list[tuple[int, Path]]] = {}
     for path in folder.glob("*.npz") if folder.is_dir() else ():
         match = _FILE.fullmatch(path.name)
@@ -36,12 +36,12 @@ def versions(folder: Path) -> dict[str, list[Path]]:
 
 
 def keep(folder: Path, label: str, head: LinearHead) -> LinearHead:
-    """Write a head as the next version of its label; return it as it was written.
+    """Write a head as the next version of its label; return it as written.
 
     Raises
     ------
     PackageError
-        It contradicts its card, or the folder cannot be written.
+        The head contradicts its card, or the folder cannot be written.
     """
     before = versions(folder).get(label, [])
     match = _FILE.fullmatch(before[-1].name) if before else None
@@ -68,7 +68,7 @@ def remove(folder: Path, label: str) -> int:
 
 
 def load_taught(folder: Path, model: LoadedModel, taken: Sequence[str] = ()) -> tuple[LinearHead, ...]:
-    """Return the newest head of each label that fits the model; others are logged and left out.
+    """Return the newest head of each label that fits the model; others are logged and skipped.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""From settings to parts: the model, and a fresh pipeline for each stream."""
+"""Build the model and the pipeline of each stream from the settings."""
 
 from __future__ import annotations
 
@@ -40,14 +40,22 @@ SHIPPED_MODEL = Path(__file__).parent.parent / "shipped" / "urban-sounds.tflite"
 
 @dataclass(frozen=True)
 class Assembly:
-    """The model and the settings of its classes; makes what a stream needs.
+    """The model and the settings of its classes; creates the parts of each stream.
 
-    classes : settings of the labels that make events, the model's own first
-    disabled : ``enter`` of the classes that make no events
-    heads : of the labels beside the model's own
-    offset_db : what makes dBFS sound pressure levels in dB; None when not calibrated
-    patterns : that are looked for; ``alarms`` has the settings of their events
-    notices : which events are worth a notice
+    Attributes
+    ----------
+    classes
+        Settings of the labels that make events, the model's own first.
+    disabled
+        ``enter`` of the classes that make no events.
+    heads
+        Heads that score labels beside the model's own.
+    offset_db
+        Offset from dBFS to sound pressure level in dB; None if not calibrated.
+    patterns
+        Patterns to detect; ``alarms`` has the settings of their events.
+    notices
+        Decides which events lead to a notice.
     """
 
     model: LoadedModel
@@ -70,12 +78,12 @@ class Assembly:
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """The labels of the scores, in their order: the model's own, then those of the heads."""
+        """The labels of the scores, in order: the model's own, then those of the heads."""
         return (*self.model.labels, *(label for head in self.heads for label in head.labels))
 
     @property
     def cards(self) -> dict[str, ClassCard]:
-        """What model and heads say of each label that can make events."""
+        """The card entries, from model and heads, of each label that can make events."""
         return class_cards(self.model.card, self.heads)
 
     @property
@@ -91,11 +99,11 @@ class Assembly:
 
     @property
     def tracked(self) -> dict[str, ClassSettings]:
-        """Settings of all labels that make events, by scores or by patterns."""
+        """Settings of all labels that make events, from scores or from patterns."""
         return {**self.classes, **self.alarms}
 
     def without(self, labels: Collection[str]) -> Assembly:
-        """Return the same where these labels make no events; their scores are computed still."""
+        """Return a copy in which these labels make no events; their scores are still computed."""
         off = {label: one.enter for label, one in self.tracked.items() if label in labels}
         classes = {label: one for label, one in self.classes.items() if label not in labels}
         alarms = {label: one for label, one in self.alarms.items() if label not in labels}
@@ -103,10 +111,14 @@ class Assembly:
         return replace(self, classes=classes, alarms=alarms, disabled=self.disabled | off, loud=loud)
 
     def new_parts(self, clock: Clock | None = None, on_inference: OnInference | None = None) -> StreamParts:
-        """Make the stateful parts of a new stream.
+        """Create the stateful parts of a new stream.
 
-        clock : the stream's, for ``events.loud.hours``; None: those do not count
-        on_inference : see :class:`Classifier`
+        Parameters
+        ----------
+        clock
+            The stream's clock, used by ``events.loud.hours``; if None, those hours are ignored.
+        on_inference
+            See :class:`Classifier`.
         """
         card = self.model.card
         tracker = EventTracker(
@@ -125,7 +137,7 @@ class Assembly:
     def new_pipeline(
         self, source_rate: int, clock: Clock | None = None, on_inference: OnInference | None = None
     ) -> Pipeline:
-        """Make the pipeline of a new stream whose source is sampled at ``source_rate`` Hz."""
+        """Create the pipeline of a new stream whose source is sampled at ``source_rate`` Hz."""
         card, parts = self.model.card, self.new_parts(clock, on_inference)
         return Pipeline(parts, source_rate=source_rate, rate=card.sample_rate, hop=card.hop)
 
@@ -155,12 +167,14 @@ class Assembly:
 
 
 def assemble(config: Config, model: LoadedModel | None = None) -> Assembly:
-    """Load the model, if it is not given, and check every class's settings against it.
+    """Load the model unless it is given, and check every class's settings against it.
+
+    Settings that make a class undetectable are refused; doubtful settings made by the user are logged.
 
     Raises
     ------
-    PackageError, ConfigError : see :func:`load_model`, :func:`resolve_sounds`, :func:`resolve_classes`;
-        settings that make a class undetectable are refused, doubtful ones of the user's are logged
+    PackageError, ConfigError
+        See :func:`load_model`, :func:`resolve_sounds`, :func:`resolve_classes`.
     """
     model = model or load_configured_model(config)
     sounds = resolve_sounds(config, model)
@@ -200,13 +214,13 @@ def assemble(config: Config, model: LoadedModel | None = None) -> Assembly:
 
 
 def calibration(config: Config) -> float | None:
-    """What makes dBFS sound pressure levels in dB; None when no sensitivity is configured."""
+    """Return the offset from dBFS to sound pressure level in dB; None if no sensitivity is configured."""
     sensitivity = config.settings.audio.sensitivity_dbfs
     return None if sensitivity is None else offset_db(sensitivity)
 
 
 def _check_noticed(config: Config, assembly: Assembly) -> None:
-    """Refuse policies for labels that do not exist."""
+    """Refuse notice policies for labels that do not exist."""
     known, notices = assembly.possible_labels, config.settings.notices
     named = [("classes", label, label) for label in notices.classes]
     named += [("groups", name, label) for name, group in notices.groups.items() for label in group.labels]
@@ -221,14 +235,14 @@ def _check_noticed(config: Config, assembly: Assembly) -> None:
 
 
 def _say_silent(assembly: Assembly, profile: str) -> None:
-    """Nobody should wait for an alert that is never raised."""
+    """Log which classes are never reported with these settings, so that nobody waits for them."""
     if labels := silent(assembly.classes):
         hint = "" if profile == "sensitive" else "; events.profile: sensitive may"
         log.info("profile %s never reports %s%s", profile, ", ".join(labels), hint)
 
 
 def _asks_more(settings: ClassSettings, card: ClassSettings) -> bool:
-    """Whether config changed what decides if a class can be missed; a card answers for itself."""
+    """Return whether the configuration changed settings that can cause misses; a card's own are trusted."""
     names = ("enter", "attack_s", "smoothing_s", "min_level_dbfs")
     return any(getattr(settings, name) != getattr(card, name) for name in names)
 
@@ -253,7 +267,7 @@ def load_configured_model(config: Config) -> LoadedModel:
 
 
 def _time_of_day_s(clock: Clock, rate: int) -> Callable[[int], float]:
-    """What tells the local time of a position, seconds since midnight."""
+    """Return a function from position to local time, seconds since midnight."""
 
     def time_of_day_s(position: int) -> float:
         local = time.localtime(clock.utc_at(position / rate))
@@ -263,7 +277,7 @@ def _time_of_day_s(clock: Clock, rate: int) -> Callable[[int], float]:
 
 
 def node_name(config: Config) -> str:
-    """The configured node, else the host's name."""
+    """Return the configured node name, else the host's name."""
     return config.settings.node or socket.gethostname().split(".")[0] or "monitor"
 
 

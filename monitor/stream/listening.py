@@ -1,7 +1,7 @@
-"""The audio path of a live monitor: one source after the other, each a stream of its own.
+"""The audio path of a live monitor: one source after another, each a separate stream.
 
-Runs in a thread of its own. Between the ring and an event nothing waits for disk, network
-or a viewer: what is told leaves through listeners that queue it.
+It runs in its own thread. Nothing between the ring buffer and an event waits for disk, network
+or viewers: results are passed to listeners, which queue them.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ _STEP_S = 1.0
 
 
 class Streams(Protocol):
-    """Makes what each stream needs afresh."""
+    """Creates the parts of each new stream."""
 
     def pipeline(self, source_rate: int, clock: LiveClock, assembly: Assembly) -> Pipeline: ...
 
@@ -57,12 +57,18 @@ class Listening:
 
     Parameters
     ----------
-    open_source : raises AudioError when there is none now
-    listeners : called in this thread, must not block
-    vitals : written here alone
-    waits : for a source that could never be opened yet
-    orders : what to listen for, and whether at all
-    closes : whether the source is closed while nobody is to listen; standard input cannot be opened again
+    open_source
+        Opens the source; raises AudioError if it is unavailable.
+    listeners
+        Called in this thread; they must not block.
+    vitals
+        Figures of the audio path; written only here.
+    waits
+        Whether to wait for a source that has not been opened successfully yet.
+    orders
+        What to listen for, and whether to listen at all.
+    closes
+        Whether to close the source while listening is off; standard input cannot be reopened.
     """
 
     def __init__(
@@ -92,12 +98,14 @@ class Listening:
         self._logged = ""
 
     def run(self) -> None:
-        """Listen.
+        """Run the audio path.
 
         Raises
         ------
-        AudioError : the source could never be opened
-        DriverStuck : it cannot be opened again, for a minute by now
+        AudioError
+            The source could never be opened.
+        DriverStuck
+            The source could not be reopened for a minute.
         """
         backoff = Backoff(first_s=_RETRY_FIRST_S, cap_s=_RETRY_CAP_S)
         while not self._stop.is_set():
@@ -110,9 +118,9 @@ class Listening:
                 backoff.reset()
                 continue
             except SourceSilent:
-                backoff.reset()  # it can be opened, and took its time
+                backoff.reset()  # opening succeeded, though slowly
             except SourceLost:
-                pass  # told already
+                pass  # already reported
             except AudioError as error:
                 if self._gives_up(error):
                     raise
@@ -128,7 +136,7 @@ class Listening:
         return isinstance(error, DriverStuck) and time.monotonic() - self._closed_at > _STUCK_S
 
     def _wait_while_off(self) -> None:
-        """Wait with the source closed while nobody is to listen."""
+        """Wait, with the source closed, while listening is off."""
         while self._closes and (off := self._orders().off) and not self._stop.is_set():
             self._switch_off(off)
             self._vitals.beat()
@@ -141,7 +149,7 @@ class Listening:
             self._listeners.on_off()
 
     def _listen(self) -> bool:
-        """Hear one source to its end or until it is lost; False when it was closed by order."""
+        """Process one source until it ends or is lost; return False if it was closed by order."""
         source = self._open_source()
         self._opened = True
         stream = _Stream(source, self._streams, self._vitals, self._orders())
@@ -165,7 +173,7 @@ class Listening:
             return True
         except SourceLost as lost:
             self._silent = isinstance(lost, SourceSilent)
-            self._lose(lost, f"{source.name}: ")  # said before the source is closed: that may take time
+            self._lose(lost, f"{source.name}: ")  # reported before closing the source, which may take time
             self._tell(stream.pipeline.close("source_lost"), stream.recorder)
             raise
         finally:
@@ -174,7 +182,7 @@ class Listening:
             source.close()
 
     def _hear(self, source: LiveSource, block: AudioBlock) -> None:
-        # Zeros alone do not bring back a microphone that was lost because of them.
+        # A microphone that was lost because of zeros does not count as recovered while it delivers zeros.
         if self._vitals.hearing.microphone != "listening" and (not self._silent or block.samples.any()):
             log.info("%s: listening at %d Hz", source.name, source.rate)
             self._silent = False
@@ -195,7 +203,7 @@ class Listening:
             self._listeners.on_record(recorder.record(decision))
 
     def _lose(self, error: AudioError, where: str = "") -> None:
-        """Tell that there is no audio: the first reason is the cause, later ones say why it stays so."""
+        """Report that there is no audio: the first reason is the cause, later ones say why it persists."""
         reason = str(error)
         if self._vitals.hearing.microphone != "lost":
             self._vitals.hearing = Hearing("lost", reason)
@@ -210,7 +218,7 @@ class Listening:
 
 
 class _Stream:
-    """One opened source on the route, with its figures."""
+    """One opened source connected to its pipeline, with its statistics."""
 
     def __init__(self, source: LiveSource, streams: Streams, vitals: Vitals, orders: Orders) -> None:
         self._clock = LiveClock(source.rate)
@@ -225,7 +233,7 @@ class _Stream:
         self._overflows_seen = 0
 
     def follow(self, orders: Orders) -> tuple[Decision, ...]:
-        """Return what ends because the orders have changed."""
+        """Apply changed orders and return the events that end because of them."""
         before, self._orders = self._orders, orders
         if orders is before:
             return ()

@@ -1,4 +1,4 @@
-"""What the audio path is told to do while it runs."""
+"""Instructions to the audio path while it runs."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from monitor.stream.assembly import Assembly
 
 @dataclass(frozen=True)
 class Orders:
-    """The orders in force; a new object after each change.
+    """The instructions in force; replaced by a new object at each change.
 
     Parameters
     ----------
     assembly : Assembly
         The settings of the classes that make events.
     off : str or None
-        Why nobody is to listen, in a few words; None to listen.
+        Short reason why listening is off; None while it is on.
     """
 
     assembly: Assembly

@@ -1,4 +1,4 @@
-"""The endpoints that change something; all need ``web.write: true``."""
+"""The endpoints that change state; all require ``web.write: true``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The ASGI application: guard, endpoints, live WebSocket, page."""
+"""The ASGI application: guard, endpoints, live WebSocket and web page."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def application(backend: Backend) -> ASGIApp:
 
 
 class Guard:
-    """Judges every request before the application sees it, and adds the security headers to every answer."""
+    """Checks every request before the application sees it, and adds security headers to every response."""
 
     def __init__(self, app: ASGIApp, rules: Rules) -> None:
         self._app = app
@@ -83,7 +83,7 @@ class Guard:
                 answer = MutableHeaders(scope=message)
                 answer.update(HEADERS)
                 if request.path.startswith("/static/"):
-                    answer["Cache-Control"] = "no-cache"  # asked for again, sent only if it changed
+                    answer["Cache-Control"] = "no-cache"  # revalidated, sent only if changed
             await send(message)
 
         if refusal is None:
@@ -128,7 +128,7 @@ def _login(rules: Rules) -> Callable[[HttpRequest], Awaitable[Response]]:
         if rules.accepts(form.get("password", [""])[0]):
             answer = RedirectResponse("./", 303)
             secure = request.url.scheme == "https"
-            # Without a path the cookie holds for the folder that the page is in, whatever a proxy calls it.
+            # Without a path, the cookie applies to the page's folder under whatever name a proxy gives it.
             answer.set_cookie(
                 COOKIE, rules.session(), _COOKIE_S, path=None, secure=secure, httponly=True, samesite="strict"
             )
@@ -159,7 +159,7 @@ def _serve(endpoint: Endpoint, backend: Backend) -> Callable[[HttpRequest], Awai
 
 
 async def _parameters(model: type[BaseModel], request: HttpRequest) -> BaseModel:
-    """Validate what came in the body, else in query and path."""
+    """Validate the parameters from the body, else from query and path."""
     if request.method == "POST":
         try:
             values = json.loads(await _body(request))
@@ -175,7 +175,7 @@ async def _parameters(model: type[BaseModel], request: HttpRequest) -> BaseModel
 
 
 async def _body(request: HttpRequest) -> bytes:
-    """The body, which may come in pieces without a length."""
+    """Return the body, which may arrive in chunks without a length."""
     body = b""
     async for piece in request.stream():
         body += piece
@@ -221,7 +221,7 @@ async def _send(websocket: WebSocket, get: Callable[[], Awaitable[str]], gone: a
 
 
 async def _until_gone(websocket: WebSocket) -> None:
-    """Return when the viewer is gone; what it says is ignored."""
+    """Return when the viewer has disconnected; anything it sends is ignored."""
     message: dict[str, Any] = {}
     while message.get("type") != "websocket.disconnect":
         message = dict(await websocket.receive())

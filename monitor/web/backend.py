@@ -1,4 +1,4 @@
-"""What the handlers work with."""
+"""The objects available to request handlers."""
 
 from __future__ import annotations
 
@@ -18,11 +18,15 @@ from monitor.web.hub import Hub
 
 @dataclass(frozen=True)
 class Backend:
-    """All of one monitor that its server may use.
+    """Everything of one monitor that its server may use.
 
-    write : whether requests may change anything
-    apply : changes one setting of the running monitor, as :meth:`monitor.control.control.Control.apply`
-        does; None in a replay, which has none
+    Attributes
+    ----------
+    write
+        Whether requests may change anything.
+    apply
+        Changes one setting of the running monitor, like :meth:`monitor.control.control.Control.apply`;
+        None in a replay, where settings cannot be changed.
     """
 
     facts: FactsNow
@@ -37,7 +41,7 @@ class Backend:
 
 
 class RequestError(Exception):
-    """A request that cannot be served: an HTTP status and one line."""
+    """A request that cannot be served: an HTTP status and a one-line reason."""
 
     def __init__(self, status: int, reason: str) -> None:
         super().__init__(reason)
@@ -46,11 +50,15 @@ class RequestError(Exception):
 
 @dataclass(frozen=True)
 class Endpoint:
-    """One method of one path under ``/api``; the description for OpenAPI is made of it.
+    """One method of one path under ``/api``; its OpenAPI description is generated from it.
 
-    handle : called in a worker thread with the validated parameters; what it returns is sent as
-        JSON unless it is a Response
-    parameters : of the query and of the path, or of the body if the method has one
+    Attributes
+    ----------
+    handle
+        Called in a worker thread with the validated parameters; its result is sent as JSON unless it is
+        a Response.
+    parameters
+        Parameters of the query and the path, or of the body if the method has one.
     """
 
     method: str

@@ -1,4 +1,4 @@
-"""What the server shows that is not in the history: the node, its classes, how it is now."""
+"""Information shown by the server that is not in the history: node, classes and current status."""
 
 from __future__ import annotations
 
@@ -12,15 +12,24 @@ from monitor.settings import ClassSettings
 
 @dataclass(frozen=True)
 class Facts:
-    """Of the running monitor; ``classes`` may be others after a change of settings.
+    """Facts about the running monitor; ``classes`` may change with the settings.
 
-    labels : of the scores, in their order
-    classes : of the labels that make events
-    disabled : ``enter`` of those that make none
-    hop_s : seconds between hops
-    subscribe : the shell command that shows the same from the broker; None = nothing is published
-    adjustable : whether settings can be changed while running
-    changed : keys of those that differ from the config
+    Attributes
+    ----------
+    labels
+        Labels of the scores, in order.
+    classes
+        Settings of the labels that make events.
+    disabled
+        ``enter`` of the labels that make no events.
+    hop_s
+        Time between hops, seconds.
+    subscribe
+        Shell command that shows the same from the broker; None = nothing is published.
+    adjustable
+        Whether settings can be changed at run time.
+    changed
+        Keys of the settings that differ from the configuration.
     """
 
     node: str
@@ -63,9 +72,12 @@ class Facts:
 
 @dataclass(frozen=True)
 class Status:
-    """How the monitor is.
+    """The current status of the monitor.
 
-    connected : whether the broker is; None = nothing is published
+    Attributes
+    ----------
+    connected
+        Whether the broker is connected; None = nothing is published.
     """
 
     health: Health

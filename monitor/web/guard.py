@@ -1,11 +1,11 @@
-"""Who may ask what: judged before any handler runs.
+"""Access control, applied before any handler runs.
 
-- ``Host`` must be a name of ours, so that no foreign page reaches the server under a name of its
-  own that it has pointed at this address (DNS rebinding).
-- What changes something, and the WebSocket, must come from a page of the same origin.
-- Off loopback everything but ``healthz``, the style sheet and the login needs the password, as
-  ``Authorization: Bearer`` or as the cookie that the login sets.
-- A trusted proxy has checked name and person already.
+- ``Host`` must be a known name, so that no foreign page can reach the server through a domain that
+  resolves to this address (DNS rebinding).
+- Requests that change something, and the WebSocket, must come from a page of the same origin.
+- Except on loopback, everything but ``healthz``, the style sheet and the login requires the password,
+  as ``Authorization: Bearer`` or as the cookie set by the login.
+- A trusted proxy has already checked the host name and authenticated the user.
 """
 
 from __future__ import annotations
@@ -44,10 +44,14 @@ _READING = ("GET", "HEAD")
 
 @dataclass(frozen=True)
 class Request:
-    """What is judged of a request.
+    """The parts of a request that are checked.
 
-    headers : names in lower case
-    client : address that the connection comes from
+    Attributes
+    ----------
+    headers
+        Names in lower case.
+    client
+        Address from which the connection comes.
     """
 
     method: str
@@ -59,7 +63,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Refusal:
-    """The answer instead of the handler's."""
+    """The response sent in place of the handler's."""
 
     status: int
     reason: str
@@ -67,12 +71,17 @@ class Refusal:
 
 @dataclass(frozen=True)
 class Rules:
-    """How requests are judged.
+    """The rules that requests are checked against.
 
-    names : host names beside loopback's, single-label and ``.local`` ones
-    password : None = none is needed
-    proxies : addresses of proxies that check people themselves; without a password they and loopback
-        are the only clients
+    Parameters
+    ----------
+    names
+        Host names accepted in addition to loopback, single-label and ``.local`` names.
+    password
+        None = no password is required.
+    proxies
+        Addresses of proxies that authenticate users themselves; without a password, only they and loopback
+        may connect.
     """
 
     names: tuple[str, ...] = ()
@@ -80,7 +89,7 @@ class Rules:
     proxies: frozenset[str] = frozenset()
 
     def judge(self, request: Request) -> Refusal | None:
-        """Return why a request is refused; None if it is not."""
+        """Return why a request is refused; None if it is accepted."""
         headers = request.headers
         proxied = request.client in self.proxies
         if not proxied and not self.knows(host_of(headers.get("host", ""))):
@@ -102,17 +111,17 @@ class Rules:
         return Refusal(401, "log in, or send the password as Authorization: Bearer")
 
     def knows(self, host: str) -> bool:
-        """Whether a host name leads here only if its owner means it to."""
+        """Return whether a host name can lead here only with its owner's intent."""
         if not host:
             return False
         try:
             ipaddress.ip_address(host)
-            return True  # an address cannot be pointed elsewhere
+            return True  # a literal address cannot be rebound
         except ValueError:
             return "." not in host or host.endswith((".local", ".localhost")) or host in self.names
 
     def session(self) -> str:
-        """The cookie of those who gave the password; another password makes it void."""
+        """Return the cookie of users who gave the password; changing the password invalidates it."""
         return _session(self.password or "")
 
     def accepts(self, password: str) -> bool:
@@ -134,16 +143,16 @@ class Rules:
             return site == "same-origin"
         origin = headers.get("origin")
         if origin is None:
-            return True  # browsers always send it; this is curl or a script
+            return True  # browsers always send this header; the client is curl or a script
         parts = urlsplit(origin)
         return parts.netloc == headers.get("host") or (parts.hostname or "") in self.names
 
 
 def host_of(header: str) -> str:
-    """The name in a ``Host`` header, in lower case and without the port; empty if it is malformed."""
+    """Return the name in a ``Host`` header, in lower case and without port; empty if malformed."""
     try:
         parts = urlsplit(f"//{header}")
-        parts.port  # noqa: B018 - raises on a bad one
+        parts.port  # noqa: B018 - raises on an invalid port
     except ValueError:
         return ""
     return (parts.hostname or "").lower().rstrip(".") if parts.netloc == header and "@" not in header else ""

@@ -1,7 +1,7 @@
-"""Tells all viewers what happens; a viewer that does not read loses messages, and nobody else does.
+"""Sends live messages to all viewers; a slow viewer loses messages without affecting the others.
 
-Hops come from a thread of the monitor, viewers live in the server's event loop. Without a
-viewer a hop costs one reference.
+Hops come from a thread of the monitor; viewers live in the server's event loop. Without viewers, a hop
+costs storing one reference.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _NEAR = 50
 
 
 class Viewer:
-    """One connection's queue; used by the event loop alone."""
+    """The queue of one connection; used only by the event loop."""
 
     def __init__(self) -> None:
         self._waiting: deque[str] = deque()
@@ -40,7 +40,7 @@ class Viewer:
         self.dropped = 0
 
     def put(self, message: str) -> bool:
-        """Queue a message; False when an older one was dropped for it."""
+        """Queue a message; return False if an older one was dropped for it."""
         full = len(self._waiting) >= QUEUE
         if full:
             self._waiting.popleft()
@@ -57,12 +57,14 @@ class Viewer:
 
 
 class Hub(Listener):
-    """Takes what the stream yields and hands it to the viewers.
+    """Receives the results of the stream and distributes them to the viewers.
 
     Parameters
     ----------
-    write : whether viewers may change anything
-    utc : clock, seconds since 1970
+    write
+        Whether viewers may change anything.
+    utc
+        Clock, seconds since 1970.
     """
 
     def __init__(
@@ -112,12 +114,12 @@ class Hub(Listener):
             self._wait(record)
 
     def on_facts(self, facts: Facts) -> None:
-        """Settings have changed."""
+        """Take over changed settings."""
         if self._viewers:
             self._wait(facts)
 
     async def run(self) -> None:
-        """Tell viewers how the monitor is, once a second while there are any; for ever."""
+        """Send the status to viewers once a second while there are any; never returns."""
         self._loop = asyncio.get_running_loop()
         while True:
             if self._viewers:
@@ -126,7 +128,7 @@ class Hub(Listener):
 
     @contextmanager
     def viewer(self) -> Iterator[Viewer]:
-        """A viewer, for as long as it is connected."""
+        """Register a viewer while it is connected."""
         viewer = Viewer()
         self._viewers.add(viewer)
         try:
@@ -135,7 +137,7 @@ class Hub(Listener):
             self._viewers.discard(viewer)
 
     def hello(self) -> str:
-        """The first message of a connection: all that a page needs before the next hop."""
+        """Return the first message of a connection, with all that a page needs before the next hop."""
         near = [{"utc": round(at, 3), **near_json(one)} for at, one in tuple(self._near)]
         events = [json.loads(record.to_json()) for record in tuple(self._events.values())]
         hello = {
@@ -153,7 +155,7 @@ class Hub(Listener):
         self._waiting.append(told)
         if not self._scheduled and self._loop is not None:
             self._scheduled = True
-            with suppress(RuntimeError):  # the loop is closed: nobody is left to be told
+            with suppress(RuntimeError):  # the loop is closed, so there are no viewers left
                 self._loop.call_soon_threadsafe(self._tell_waiting)
 
     def _tell_waiting(self) -> None:

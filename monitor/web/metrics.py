@@ -1,4 +1,4 @@
-"""Figures for Prometheus, read at each scrape."""
+"""Metrics for Prometheus, collected at each scrape."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def _scaled(milliseconds: float | None) -> float | None:
 
 
 class Metrics:
-    """The page of figures."""
+    """The metrics page."""
 
     content_type = "text/plain; version=0.0.4; charset=utf-8"
 

@@ -1,4 +1,4 @@
-"""Describes the API as OpenAPI 3.1, from the table of endpoints that serves it."""
+"""Generates an OpenAPI 3.1 description of the API from the table of endpoints that serves it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _ERROR = {
 
 
 def describe(endpoints: Sequence[Endpoint], version: str) -> dict[str, Any]:
-    """Return the document."""
+    """Return the OpenAPI document."""
     paths: dict[str, dict[str, Any]] = {}
     for endpoint in endpoints:
         paths.setdefault(endpoint.path, {})[endpoint.method.lower()] = _operation(endpoint)

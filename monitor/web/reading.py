@@ -1,4 +1,4 @@
-"""The endpoints that only read."""
+"""The read-only endpoints."""
 
 from __future__ import annotations
 
@@ -169,7 +169,7 @@ def _csv(reader: HistoryReader, span: Span) -> Iterator[str]:
 
 
 def _cell(value: Any) -> Any:
-    """A value as a spreadsheet may open it: text that it would take for a formula is quoted."""
+    """Return a value that is safe in a spreadsheet: text that could be taken for a formula is quoted."""
     return f"'{value}" if isinstance(value, str) and value[:1] in ("=", "+", "-", "@") else value
 
 

@@ -1,4 +1,4 @@
-"""The server: one thread with an event loop of its own; the rest of the monitor does not wait for it."""
+"""The web server: one thread with its own event loop, which the rest of the monitor never waits for."""
 
 from __future__ import annotations
 
@@ -24,13 +24,17 @@ _MOST_MESSAGE_BYTES = 4 * 1024
 
 
 def bind(host: str, port: int, where: str) -> socket.socket:
-    """Take the address; connections wait until the server takes them.
+    """Bind the address; connections wait in the backlog until the server accepts them.
 
-    where : the setting to name when it cannot be had
+    Parameters
+    ----------
+    where
+        The setting to name in the error message.
 
     Raises
     ------
-    ConfigError : another program has it, or it is not this machine's
+    ConfigError
+        The address is in use by another program or does not belong to this machine.
     """
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
@@ -39,7 +43,7 @@ def bind(host: str, port: int, where: str) -> socket.socket:
         raise ConfigError(f"{where}: {host}: {error.strerror or error}") from error
     try:
         taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        # Connections inherit it: what waits in the kernel for a viewer that does not read.
+        # Inherited by connections: limits the data queued in the kernel for a viewer that does not read.
         taken.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BYTES)
         taken.bind(address)
         taken.listen(_BACKLOG)

@@ -1,4 +1,4 @@
-"""The messages of the live WebSocket, as JSON text; pure but for the range of the picture."""
+"""The messages of the live WebSocket, as JSON text; free of state except for the picture's value range."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ _LOW, _HIGH = 2.0, 99.8
 
 
 class HopWriter:
-    """Writes hops; keeps the range of values that are drawn from dark to bright."""
+    """Writes hops and tracks the range of values drawn from dark to bright."""
 
     def __init__(self, hop_s: float) -> None:
         self._most_frames = max(1, round(FRAMES_PER_S * hop_s))
         self._range: tuple[float, float] | None = None
 
     def write(self, hop: HopResult, utc: float) -> str:
-        """Return the message of a hop that ended at ``utc``, seconds since 1970."""
+        """Return the message for a hop that ended at ``utc``, seconds since 1970."""
         level = hop.level
         message: dict[str, Any] = {
             "type": "hop",
@@ -53,7 +53,7 @@ class HopWriter:
         if self._range is None:
             self._range = float(low), float(high)
         before = self._range
-        # Louder sounds are taken in at once, the rest is followed slowly.
+        # The range expands to louder sounds immediately and otherwise adapts slowly.
         top = max(float(high), before[1] + _FOLLOW * (float(high) - before[1]))
         self._range = before[0] + _FOLLOW * (float(low) - before[0]), top
         return rows_json(to_bytes(rows, *self._range))
@@ -68,12 +68,12 @@ def event_message(record: EventRecord) -> str:
 
 
 def rows_json(rows: NDArray[np.uint8]) -> dict[str, Any]:
-    """Rows of 0…255 as base64, frame after frame, with the number of bands."""
+    """Return rows of 0…255 as base64, frame by frame, with the number of bands."""
     return {"bands": rows.shape[1], "rows": base64.b64encode(rows.tobytes()).decode("ascii")}
 
 
 def thinned(rows: NDArray[np.float32], frames: int, bands: int) -> NDArray[np.float32]:
-    """Average neighbours until there are at most so many frames and bands."""
+    """Average neighbours until at most ``frames`` frames and ``bands`` bands remain."""
     thin: NDArray[np.float32] = _thinned(_thinned(rows, frames).T, bands).T
     return thin
 
