@@ -1,15 +1,15 @@
-"""What ``run`` is made of; the one place that constructs and wires it.
+"""The ``run`` command: the only module that constructs its components and wires them together.
 
-Threads, and what stands between them:
+Threads and the buffers between them (every loss is counted):
 
-- PortAudio's, or the reader of a pipe → ring (``audio.buffer_s``; the oldest goes, counted)
-- *audio*: ring → events, see :mod:`monitor.stream.listening`; never waits for those below
-- *event-writer*: queue of 1000 records → SQLite; full, it refuses the newest, counted
-- *noise*: queue of 60 minutes of levels → SQLite, then the noise topic; full, it drops the newest, counted
-- *mqtt*: rows of the outbox and retained topics → broker, 20 messages under way
-- *audience*: queue of 1000 → terminal or pipe; full, it skips, counted
-- *audience* of the page: the same → pictures, score peaks, viewers' queues of 16
-- *page*: event loop of the server; a viewer that does not read loses messages, counted
+- PortAudio's thread, or the reader of a pipe → ring buffer (``audio.buffer_s``; drops the oldest audio)
+- *audio*: ring buffer → events, see :mod:`monitor.stream.listening`; never waits for the threads below
+- *event-writer*: queue of 1000 records → SQLite; when full, rejects the newest
+- *noise*: queue of 60 minutes of levels → SQLite, then the noise topic; when full, drops the newest
+- *mqtt*: outbox rows and retained topics → broker, with up to 20 messages in flight
+- *audience*: queue of 1000 → terminal or pipe; when full, skips
+- *audience* of the page: likewise → pictures, score peaks and the viewers' queues of 16
+- *page*: the server's event loop; a viewer that does not read loses messages
 - main: signals, health, service manager
 """
 
@@ -51,9 +51,9 @@ log = logging.getLogger(__name__)
 
 _CHECK_S = 0.25
 _REMEMBERED_S, _REMEMBERED = 86400.0, 10000
-"""How much of the history counts towards limits of notices, in seconds and records."""
+"""How much history counts towards the notice limits, in seconds and in records."""
 _JOIN_S = 5.0
-"""For the audio path to end its events and give its source back, once told to stop."""
+"""Seconds allowed for the audio path to end its events and release its source after a stop request."""
 
 
 def run(
@@ -63,17 +63,27 @@ def run(
     listeners: Sequence[Listener] = (),
     tellers: Sequence[Callable[[str], None]] = (),
 ) -> None:
-    """Listen, keep and publish until ``stop`` is set or standard input ends.
+    """Listen, store events and publish them until ``stop`` is set or standard input ends.
 
     Parameters
     ----------
-    listeners, tellers : see :class:`Audience`
+    config : Config
+        The configuration.
+    assembly : Assembly
+        The model and what it reports.
+    stop : threading.Event
+        Ends the run when set.
+    listeners, tellers : sequence
+        Passed to :class:`Audience`.
 
     Raises
     ------
-    UsageError : another process uses the history
-    ConfigError, OutboxError, PublishError : settings, the history or the embedded broker are unusable
-    AudioError : the source could never be opened, or only a new process can open it again
+    UsageError
+        Another process is using the history.
+    ConfigError, OutboxError, PublishError
+        The settings, the history or the embedded broker are unusable.
+    AudioError
+        The source could never be opened, or can only be reopened by a new process.
     """
     audio = config.settings.audio
     open_source = source_opener(audio, assembly.model.card.sample_rate, stop)
@@ -111,7 +121,7 @@ def run(
 
 
 def _notices(assembly: Assembly, outbox: Outbox) -> Notices:
-    """What judges records, with the last day's in its memory: a restart must not repeat notices."""
+    """Build the notice rules, primed with the last day's records so that a restart repeats no notice."""
     notices = make_notices(assembly.notices, local_time)
     stored = outbox.query(since=time.time() - _REMEMBERED_S, limit=_REMEMBERED)
     for record in (event.record for event in reversed(stored)):
@@ -121,7 +131,7 @@ def _notices(assembly: Assembly, outbox: Outbox) -> Notices:
 
 @contextmanager
 def _push(config: Config) -> Iterator[tuple[Listener, ...]]:
-    """Push notices if config names where to."""
+    """Push notices if the configuration lists any push URLs."""
     push = config.settings.notices.push
     if not push.urls:
         yield ()
@@ -137,7 +147,7 @@ def _push(config: Config) -> Iterator[tuple[Listener, ...]]:
 def _page(
     config: Config, control: Control, assembly: Assembly, delivery: Delivery, supervisor: Supervisor
 ) -> Iterator[tuple[Audience, ...]]:
-    """Serve the page if config asks for it; what follows the stream for it has a queue of its own."""
+    """Serve the page if it is enabled; its stream listeners get a queue of their own."""
     if not config.settings.web.enabled:
         yield ()
         return
@@ -156,13 +166,22 @@ def _page(
 
 
 def source_opener(audio: Audio, rate: int, stop: threading.Event) -> Callable[[], LiveSource]:
-    """What opens the configured source, each time anew.
+    """Return a function that opens the configured source afresh on each call.
 
-    rate : the model's, Hz; ffmpeg delivers it, a microphone at least that where it can
+    Parameters
+    ----------
+    audio : Audio
+        Audio settings.
+    rate : int
+        Sample rate of the model, Hz. ffmpeg delivers exactly this rate, a microphone at least
+        this rate if it can.
+    stop : threading.Event
+        Passed to the source.
 
     Raises
     ------
-    ConfigError : neither the microphone, nor "-", nor a URL
+    ConfigError
+        The source is not the microphone, "-" or a URL.
     """
     limits = {"buffer_s": audio.buffer_s, "stall_s": audio.stall_s, "silence_s": audio.silence_s}
     if audio.source == "microphone":
@@ -221,7 +240,7 @@ def _supervisor(
 
 
 class _Streams:
-    """Makes what each stream needs, its records numbered on from ``first_seq``."""
+    """Creates the pipeline and recorder of each stream, numbering records from ``first_seq`` onwards."""
 
     def __init__(self, node: str, first_seq: int, vitals: Vitals, notices: Notices) -> None:
         self._notices = notices
@@ -244,7 +263,7 @@ class _Streams:
 
 
 def _finish(delivery: Delivery, timeout_s: float, stop: threading.Event) -> None:
-    """Wait until all records are acknowledged, until ``stop`` is set, or for ``timeout_s``."""
+    """Wait until all records are acknowledged, ``stop`` is set, or ``timeout_s`` has passed."""
     deadline = time.monotonic() + timeout_s
     delivery.writer.flush(timeout_s)
     publisher = delivery.publisher
@@ -256,7 +275,7 @@ def _finish(delivery: Delivery, timeout_s: float, stop: threading.Event) -> None
 
 
 class _AudioPath(threading.Thread):
-    """A thread that keeps what it raised."""
+    """The audio thread; keeps the exception that ended it."""
 
     def __init__(self, listening: Listening) -> None:
         super().__init__(name="audio", daemon=True)
@@ -270,7 +289,7 @@ class _AudioPath(threading.Thread):
             self._error = error
 
     def check(self) -> None:
-        """Raise what ended it."""
+        """Raise the exception that ended the thread, if any."""
         if self._error is not None:
             raise self._error
 

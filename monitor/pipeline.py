@@ -1,8 +1,8 @@
-"""The route from audio to decisions, the same for every source: blocks in, hops out.
+"""The processing chain from audio to decisions, identical for every source: blocks in, hops out.
 
 ``AudioBlock → mono → (meter, resample) → hops → (level, scores) → tracker → HopResult``
 
-Pure: no file, no clock, no thread. Positions count samples at the model's rate.
+Pure: uses no files, clocks or threads. Positions count samples at the model's rate.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _NONE = np.empty(0, np.float32)
 
 @dataclass(frozen=True)
 class StreamParts:
-    """What one stream needs afresh: nothing of one recording may colour the next."""
+    """The per-stream components; every stream gets fresh ones so that no state carries over."""
 
     classifier: Classifier
     tracker: EventTracker
@@ -37,7 +37,7 @@ class StreamParts:
     patterns: PatternScores | None = None
 
     def level(self, audio: Samples, weighted: HopLevels) -> Level:
-        """Measure the newest hop against the background so far."""
+        """Measure the newest hop relative to the background level so far."""
         rms_dbfs, peak_dbfs, clipped = measure(audio)
         return Level(
             rms_dbfs,
@@ -55,13 +55,18 @@ class StreamParts:
 
 
 class Pipeline:
-    """Runs one stream.
+    """Processes one stream.
 
     Parameters
     ----------
-    parts : fresh parts of this stream
-    source_rate : Hz of the blocks
-    rate, hop : the model's, Hz and samples
+    parts : StreamParts
+        Fresh components for this stream.
+    source_rate : int
+        Sample rate of the blocks, Hz.
+    rate : int
+        Sample rate of the model, Hz.
+    hop : int
+        Hop length of the model, samples.
     """
 
     def __init__(self, parts: StreamParts, *, source_rate: int, rate: int, hop: int) -> None:
@@ -75,14 +80,14 @@ class Pipeline:
         self._pending = np.zeros(hop, np.float32)
         self._filled = 0
         self.lost_samples = 0
-        """Samples, at the source's rate, that never came (see :class:`AudioBlock`)."""
+        """Number of samples lost, at the source's rate (see :class:`AudioBlock`)."""
 
     @property
     def active(self) -> tuple[str, ...]:
         return self._parts.tracker.active
 
     def push(self, block: AudioBlock) -> Iterator[HopResult]:
-        """Yield a result for every hop that the block completes."""
+        """Yield a result for each hop completed by the block."""
         if block.position != self._expected:
             self._skip_to(block.position)
         self._expected = block.position + len(block.samples)
@@ -91,11 +96,11 @@ class Pipeline:
         yield from self._hops(self._resampler.push(samples))
 
     def flush(self) -> Iterator[HopResult]:
-        """Yield what the filter still holds and one last hop for the tail; the stream is over.
+        """End the stream: yield the hops still held by the filter and a final hop for the tail.
 
-        Silence fills the tail's hop for the model; its position and its level are those of
-        the audio that was really there. A stream with any audio yields a row, even if it is
-        shorter than a sample at the model's rate.
+        For the model, the final hop is padded with silence; its position and level are those of
+        the actual audio. A stream containing any audio yields at least one result, even if it is
+        shorter than one sample at the model's rate.
         """
         self._levels.flush()
         yield from self._hops(self._resampler.flush())
@@ -113,20 +118,20 @@ class Pipeline:
         loud: LoudSettings | None,
         disabled: Mapping[str, float],
     ) -> tuple[Decision, ...]:
-        """Follow other settings from the next hop on; see :meth:`EventTracker.configure`."""
+        """Apply new settings from the next hop onwards; see :meth:`EventTracker.configure`."""
         return self._parts.tracker.configure(settings, loud=loud, disabled=disabled)
 
     def last_readings(self) -> tuple[Reading, ...]:
-        """Return the meter's readings that no hop brought; the stream is over, whether flushed or not."""
+        """Return the meter readings not delivered with any hop, once the stream has ended, flushed or not."""
         self._levels.flush()
         return self._levels.take(None).readings
 
     def close(self, reason: EndReason) -> tuple[Decision, ...]:
-        """End every open event where the stream stands."""
+        """End every open event at the current position of the stream."""
         return self._parts.tracker.close(self._position, reason)
 
     def _skip_to(self, position: int) -> None:
-        """Audio was lost: go on at the next hop's boundary, as at the start of a stream."""
+        """Resume at the next hop boundary after lost audio, as at the start of a stream."""
         self.lost_samples += position - self._expected
         source_rate, rate = self._rates
         self._resampler = Resampler(source_rate, rate)

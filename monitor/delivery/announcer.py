@@ -1,4 +1,4 @@
-"""Keeps the retained topics true: who is on now, whether somebody listens, how loud it is."""
+"""Keeps the broker's topics up to date: active sounds, whether the monitor is listening, and levels."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from monitor.listeners import Listener
 from monitor.records import EventRecord, HopResult, Level, Near
 
 _NEAR_S = 5.0
-"""At least so long between two messages of what came near."""
+"""Minimum interval between near messages, seconds."""
 
 
 class Board(Protocol):
-    """What is told here; see :class:`monitor.delivery.mqtt.MqttPublisher`."""
+    """The receiver of the announcements; see :class:`monitor.delivery.mqtt.MqttPublisher`."""
 
     def set_state(self, label: str, on: bool, record: EventRecord | None = None) -> None: ...
 
@@ -30,15 +30,19 @@ class Board(Protocol):
 
 
 class Announcer(Listener):
-    """Tells a state once its event is on the disk; a late event tells nothing.
+    """Publishes a state once its event is on disk; late events do not change the state.
 
-    When the disk takes records late or not at all, states follow what is heard without
-    them, some seconds later (:meth:`catch_up`). Safe to use from any thread; never blocks.
+    If the disk accepts records late or not at all, states follow the detections without waiting
+    for it, a few seconds later (:meth:`catch_up`). Thread-safe; never blocks.
 
     Parameters
     ----------
-    level_interval_s : at least so long between levels, seconds; 0 = neither levels nor what came near
-    monotonic : clock, seconds
+    board : Board
+        Receives states, levels and near misses.
+    level_interval_s : float
+        Minimum interval between levels, seconds; 0 publishes neither levels nor near misses.
+    monotonic : callable
+        Monotonic clock, seconds.
     """
 
     def __init__(
@@ -53,13 +57,13 @@ class Announcer(Listener):
         self._monotonic = monotonic
         self._online = False
         self._lock = threading.Lock()
-        self._recent: deque[tuple[float, int]] = deque()  # of the last LATE_S seconds
+        self._recent: deque[tuple[float, int]] = deque()  # within the last LATE_S seconds
         self._late_seq = 0
         self._heard: dict[str, tuple[bool, float]] = {}
         self._told: dict[str, bool] = {}
 
     def on_hop(self, file: str, hop: HopResult) -> None:
-        """Audio flows and the model has run."""
+        """Go online, as audio is flowing and the model has run, and collect level and near misses."""
         if not self._online:
             self._online = True
             self._board.set_online(True)
@@ -69,13 +73,13 @@ class Announcer(Listener):
             self._collect_near(hop.near, now)
 
     def on_off(self) -> None:
-        """The monitor works, and is told not to listen."""
+        """Go online: the monitor is working but has been switched off."""
         if not self._online:
             self._online = True
             self._board.set_online(True)
 
     def on_record(self, record: EventRecord) -> None:
-        """It was heard; it is not on the disk yet."""
+        """Note a detected event that is not on disk yet."""
         with self._lock:
             now = self._monotonic()
             self._recent.append((now, record.seq))
@@ -85,14 +89,14 @@ class Announcer(Listener):
             self._near.pop(record.label, None)
 
     def on_committed(self, record: EventRecord) -> None:
-        """It is on the disk."""
+        """Publish the state of an event that is now on disk, unless it is late."""
         with self._lock:
             self._forget_old(self._monotonic())
             if record.seq > self._late_seq:
                 self._tell(record.label, record.type == "start", record)
 
     def catch_up(self) -> None:
-        """Make states true whose events did not reach the disk in time."""
+        """Correct the states whose events did not reach the disk in time."""
         with self._lock:
             now = self._monotonic()
             for label, (on, since) in self._heard.items():
@@ -100,14 +104,14 @@ class Announcer(Listener):
                     self._tell(label, on, None)
 
     def _collect_level(self, level: Level, now: float) -> None:
-        """Publish the level of all hops since the last message."""
+        """Publish the aggregated level of the hops since the last message, when due."""
         self._span.push(level)
         if now >= self._level_due:
             self._level_due = now + self._level_interval_s
             self._board.publish_level(self._span.take())
 
     def _collect_near(self, near: Iterable[Near], now: float) -> None:
-        """Publish the row at which each label came nearest since the last message."""
+        """Publish the nearest miss of each label since the last message, when due."""
         for one in near:
             if one.label not in self._near or one.score > self._near[one.label].score:
                 self._near[one.label] = one

@@ -1,4 +1,4 @@
-"""What the retained topics should say now, and which of it the broker must still be told."""
+"""The current content of the retained topics, and which changes still have to be sent to the broker."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from monitor.delivery.topics import Topics
 from monitor.records import EventRecord
 
 _CHANGES = 1000
-"""State messages kept for a slow connection; beyond it only the truth is sent, not its history."""
+"""Maximum number of queued changes; on a slower connection only the current state is sent."""
 
 
 @dataclass(frozen=True)
 class Message:
-    """One PUBLISH."""
+    """One MQTT PUBLISH message."""
 
     topic: str
     payload: str
@@ -26,17 +26,20 @@ class Message:
 
 
 class Board:
-    """The current truth of all retained topics; safe to use from any thread, never blocks for long.
+    """The current content of all retained topics. Thread-safe; never blocks for long.
 
-    Between :meth:`connect` and :meth:`disconnect` each change is due once, in order. At a
-    connection all of it is due: the broker may have lost everything, or hold what an
-    earlier run left behind.
+    Between :meth:`connect` and :meth:`disconnect` each change is queued once, in order. A new
+    connection queues the complete content, because the broker may have lost everything or may
+    hold messages left by an earlier run.
 
     Parameters
     ----------
-    topics : with all labels that may have a state, each of which has one at first
-    states : whether ON/OFF states and attributes are published
-    status : whether ``online``/``offline`` is
+    topics : Topics
+        Topics of the node, with all labels that may have a state; initially, each has one.
+    states : bool
+        Whether ON/OFF states and attributes are published.
+    status : bool
+        Whether ``online``/``offline`` is published.
     """
 
     def __init__(self, topics: Topics, *, states: bool, status: bool) -> None:
@@ -63,20 +66,20 @@ class Board:
             self._due = deque(self._truth())
 
     def repeat(self) -> None:
-        """Let all of it be due again, if there is a connection."""
+        """Queue the complete content again, if there is a connection."""
         with self._lock:
             if self._due is not None:
                 self._due = deque(self._truth())
 
     def set_retained(self, message: Message) -> None:
-        """Hold one more retained message, which is sent before the states."""
+        """Add or replace a further retained message, which is sent before the states."""
         with self._lock:
             if self._retained.get(message.topic) != message:
                 self._retained[message.topic] = message
                 self._add(message)
 
     def set_groups(self, groups: Mapping[str, Collection[str]]) -> None:
-        """Let these groups of labels have a state of their own: ON while one of theirs is."""
+        """Set the groups of labels that have a state of their own: ON while any of their labels is."""
         if not self._states:
             return
         with self._lock:
@@ -85,7 +88,7 @@ class Board:
                 self._add(self._group(name))
 
     def set_labels(self, labels: Collection[str]) -> None:
-        """Let these labels have a state, OFF at first, and clear what is retained of the others."""
+        """Set the labels that have a state, initially OFF, and clear the retained topics of all others."""
         if not self._states:
             return
         with self._lock:
@@ -142,27 +145,27 @@ class Board:
             self._add(self._noise_of(payload))
 
     def set_level(self, payload: str) -> None:
-        """Take the newest level; it is sent now or never."""
+        """Set the newest level; it is sent at once or dropped."""
         self._pass(self._topics.level, payload)
 
     def set_near(self, payload: str) -> None:
-        """Take what came near of late; it is sent now or never."""
+        """Set the recent near misses; they are sent at once or dropped."""
         self._pass(self._topics.near, payload)
 
     def all_off(self) -> None:
-        """Make every state OFF and the status offline: nobody listens any more."""
+        """Set every state to OFF and the status to offline, because listening has ended."""
         with self._lock:
             for label in self._on:
                 self.set_state(label, False, None)
             self.set_online(False)
 
     def next(self) -> Message | None:
-        """Take the next message that must be sent."""
+        """Remove and return the next message that must be sent."""
         with self._lock:
             return self._due.popleft() if self._due else None
 
     def next_passing(self) -> Message | None:
-        """Take the next level or near message."""
+        """Remove and return the next level or near message."""
         with self._lock:
             if not self._passing:
                 return None
@@ -204,7 +207,7 @@ class Board:
 
     def _attributes_of(self, label: str) -> Message:
         record = self._events.get(label)
-        # With the state in it, a reader that takes both from here sees one change, not two.
+        # Including the state lets a reader that uses both see one change instead of two.
         values = {} if record is None else asdict(record)
         payload = json.dumps(values | {"state": self._word(label)}, sort_keys=True, ensure_ascii=False)
         return Message(self._topics.attributes(label), payload, 1, True)

@@ -1,4 +1,4 @@
-"""A connection to a broker, as the publisher sees it: settings, messages and errors."""
+"""The publisher's view of a broker connection: settings, messages and errors."""
 
 from __future__ import annotations
 
@@ -12,16 +12,31 @@ from monitor.errors import PublishError
 from monitor.settings import MqttVersion
 
 MOST_BYTES = 65536
-"""Of a message to us. A connection that brings a larger one is cut before it fills the memory."""
+"""Maximum size of an incoming message, bytes. A larger one ends the connection before using up memory."""
 
 
 @dataclass(frozen=True)
 class BrokerSettings:
-    """Where the broker is and how to enter.
+    """Address of the broker and how to authenticate.
 
-    tls : encrypt; ca_file None = the system's CAs
-    cert_file, key_file : our client certificate, PEM
-    keepalive_s : a dead connection is noticed after about one and a half of it
+    Parameters
+    ----------
+    host, port : str, int
+        Address of the broker.
+    client_id : str
+        MQTT client id.
+    keepalive_s : int
+        Seconds; a dead connection is detected after about 1.5 times this.
+    version : MqttVersion
+        MQTT version to use.
+    username, password : str or None
+        Credentials.
+    tls : bool
+        Whether to encrypt the connection.
+    ca_file : str or None
+        CA certificates; None means the system's.
+    cert_file, key_file : str or None
+        Client certificate and key, PEM.
     """
 
     host: str
@@ -39,16 +54,16 @@ class BrokerSettings:
 
 @dataclass(frozen=True)
 class Incoming:
-    """A message that somebody else published.
+    """A message published by another client.
 
     Parameters
     ----------
     topic : str
-        Where to.
+        Topic of the message.
     payload : bytes
         At most :data:`MOST_BYTES`.
     retained : bool
-        Whether the broker kept it from before the subscription.
+        Whether it is a retained message from before the subscription.
     """
 
     topic: str
@@ -62,7 +77,7 @@ class CutError(PublishError):
     Parameters
     ----------
     taken_over : bool
-        Whether it said that another client with our id had come.
+        Whether the broker reported that another client connected with our id.
     """
 
     def __init__(self, text: str, *, taken_over: bool) -> None:
@@ -71,11 +86,11 @@ class CutError(PublishError):
 
 
 class OversizedError(PublishError):
-    """Somebody sends more than :data:`MOST_BYTES` in one message."""
+    """An incoming message is larger than :data:`MOST_BYTES`."""
 
 
 class Connection(Protocol):
-    """What the publisher needs of a link."""
+    """The interface that the publisher requires of a link."""
 
     def connect(self) -> None: ...
 
@@ -102,4 +117,4 @@ class Connection(Protocol):
 
 
 Connect = Callable[[Message | None, socket.socket], Connection]
-"""Makes a connection with a will, that a readable socket wakes from :meth:`Connection.step`."""
+"""Creates a connection from a will and a socket that wakes :meth:`Connection.step` when readable."""

@@ -1,19 +1,19 @@
-"""Tells when two clients with one id throw each other out; pure."""
+"""Detects two clients with the same id repeatedly disconnecting each other; pure."""
 
 from __future__ import annotations
 
 from monitor.delivery.connection import CutError
 
 STABLE_S = 10.0
-"""A connection that lasted this long was a good one."""
+"""Seconds after which a connection counts as stable."""
 _TELLING = 2
-"""Connections in a row that the broker cut before they were stable."""
+"""Number of consecutive connections closed by the broker before becoming stable that indicates a clash."""
 
 
 class ShortConnections:
-    """Counts the connections that the broker accepted and soon closed.
+    """Counts connections that the broker accepted but soon closed.
 
-    MQTT 3.1.1 does not say why it closes one; MQTT 5 says that the session was taken over.
+    An MQTT 3.1.1 broker gives no reason for closing; MQTT 5 reports that the session was taken over.
     """
 
     def __init__(self) -> None:
@@ -23,11 +23,11 @@ class ShortConnections:
         """Whether another client seems to use our id."""
 
     def connected(self, now: float) -> None:
-        """Note that the broker has accepted us, at monotonic seconds."""
+        """Record that the broker accepted us at ``now``, in monotonic seconds."""
         self._since = now
 
     def lost(self, now: float, error: Exception) -> None:
-        """Note why the connection, or the attempt, failed."""
+        """Record why the connection or the connection attempt failed."""
         since, self._since = self._since, None
         cut = isinstance(error, CutError) and since is not None and now - since < STABLE_S
         self._count = self._count + 1 if cut else 0
@@ -35,7 +35,7 @@ class ShortConnections:
         self.clash = told or self._count >= _TELLING
 
     def over(self, now: float) -> bool:
-        """Return whether a clash has just ended: the connection is a good one by now."""
+        """Return whether a clash has just ended because the connection is now stable."""
         if not self.clash or self._since is None or now - self._since < STABLE_S:
             return False
         self.clash, self._count = False, 0

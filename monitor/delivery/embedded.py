@@ -1,4 +1,4 @@
-"""A small MQTT 3.1.1 broker inside this process, for those who have none and for the demo."""
+"""A small in-process MQTT 3.1.1 broker, for users without a broker of their own and for the demo."""
 
 from __future__ import annotations
 
@@ -18,22 +18,27 @@ _START_S = 20.0
 _HAND_ON_S = 2.0
 _QUIET_S = 0.2
 _SHUTDOWN_S = 1.0
-"""For each step of ending; it takes milliseconds or for ever."""
+"""Timeout for each shutdown step, seconds; a step takes either milliseconds or forever."""
 
 
 class EmbeddedBroker:
-    """amqtt in a thread with an event loop of its own, from :meth:`start` to :meth:`stop`.
+    """Runs amqtt in a thread with its own event loop, from :meth:`start` to :meth:`stop`.
 
-    It keeps nothing on disk and speaks neither TLS nor MQTT 5.
+    It stores nothing on disk and supports neither TLS nor MQTT 5.
 
     Parameters
     ----------
-    host : address to listen on; other machines are served only with a password
-    username, password : wanted from every client; None lets anybody in
+    port : int
+        Port to listen on.
+    host : str
+        Address to listen on; serving other machines requires a password.
+    username, password : str or None
+        Credentials required of every client; None allows anyone to connect.
 
     Raises
     ------
-    ConfigError : an open address without a password, or amqtt is not installed
+    ConfigError
+        The address is reachable from the network without a password, or amqtt is not installed.
     """
 
     def __init__(
@@ -66,13 +71,14 @@ class EmbeddedBroker:
         )
 
     def start(self) -> None:
-        """Return when clients can connect.
+        """Start the broker and return once clients can connect.
 
         Raises
         ------
-        PublishError : the port is taken, or the address is not this machine's
+        PublishError
+            The port is in use, or the address does not belong to this machine.
         """
-        # The publisher says what concerns the user; amqtt tells every connection and traceback.
+        # The publisher reports what concerns the user; amqtt logs every connection and traceback.
         for name in ("amqtt", "transitions"):
             logging.getLogger(name).setLevel(logging.CRITICAL)
         self._thread.start()
@@ -93,7 +99,7 @@ class EmbeddedBroker:
         from amqtt.errors import BrokerError
 
         self._loop = asyncio.get_running_loop()
-        # amqtt lets a client that does not speak MQTT 3.1.1 end in a traceback.
+        # In amqtt, a client that does not speak MQTT 3.1.1 causes a traceback.
         self._loop.set_exception_handler(lambda _, context: log.debug("%s", context["message"]))
         broker = Broker(self._config(), loop=self._loop)
         try:
@@ -108,7 +114,7 @@ class EmbeddedBroker:
         try:
             await asyncio.wait_for(broker.shutdown(), _SHUTDOWN_S)
         except asyncio.TimeoutError:
-            # amqtt waits for ever for a connection whose reader it cancelled between two packets.
+            # amqtt waits forever for a connection whose reader it cancelled between two packets.
             for server in broker._servers.values():
                 server.instance.close()
         await _end_of_connections()
@@ -121,13 +127,13 @@ class EmbeddedBroker:
 
 
 async def _handed_on(broker: Any) -> None:
-    """Wait until subscribers have what publishers were told is received: shutdown() would drop it.
+    """Wait until acknowledged messages have reached subscribers, as shutdown() would drop them.
 
-    amqtt has no public sign of it; a subscriber that is stuck is left behind.
+    amqtt has no public API for this. The wait is limited, so a stuck subscriber is abandoned.
     """
     deadline = time.monotonic() + _HAND_ON_S
     quiet_since = time.monotonic()
-    # A message is acknowledged before it is queued, and between queue and task it is in neither.
+    # A message is acknowledged before it is queued, and briefly it is neither queued nor in a task.
     while time.monotonic() < min(deadline, quiet_since + _QUIET_S):
         if broker._broadcast_queue.qsize() or any(not task.done() for task in broker._tasks_queue):
             quiet_since = time.monotonic()
@@ -135,8 +141,8 @@ async def _handed_on(broker: Any) -> None:
 
 
 async def _end_of_connections() -> None:
-    """Cancel what amqtt leaves running; closed transports end in the loop's next round."""
-    # One that was cancelled already may need it again.
+    """Cancel the tasks amqtt leaves running; closed transports finish in the loop's next iteration."""
+    # A task that was already cancelled may have to be cancelled again.
     for _ in range(3):
         leftover = asyncio.all_tasks() - {asyncio.current_task()}
         for task in leftover:

@@ -1,4 +1,4 @@
-"""The embedded broker's one user; loaded by amqtt by its name."""
+"""Authentication for the embedded broker's single user; amqtt loads this module by name."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from amqtt.session import Session
 
 
 class PasswordAuth(BaseAuthPlugin):  # type: ignore[misc]  # amqtt has no type hints
-    """Lets in who knows the user name and the password."""
+    """Accepts clients that present the configured user name and password."""
 
     async def authenticate(self, *, session: Session) -> bool:
         config = self.config

@@ -1,4 +1,4 @@
-"""The entities of a node in Home Assistant, each as its MQTT discovery wants it; pure."""
+"""A node's Home Assistant entities, in the form required by MQTT discovery; pure."""
 
 from __future__ import annotations
 
@@ -10,39 +10,39 @@ from monitor.delivery.topics import Topics, slug
 Component = dict[str, object]
 
 _NOISE = {"laeq": "Noise LAeq", "lafmax": "Noise LAFmax", "l90": "Noise background L90"}
-"""Sensors of the noise topic: key without its unit, and name."""
+"""Sensors of the noise topic: key without unit → name."""
 _ON_OFF = {"payload_on": "ON", "payload_off": "OFF"}
 
 _DEVICE_CLASSES = {"smoke_alarm": "smoke", "co_alarm": "carbon_monoxide"}
-"""Home Assistant's classes of the alarms; everything else is a sound."""
+"""Home Assistant device classes of alarms; everything else is a sound."""
 
 
 @dataclass(frozen=True)
 class Announcement:
-    """What there is to announce of a node.
+    """What is announced about a node.
 
     Parameters
     ----------
     labels : tuple of str
-        Labels that can be reported now.
+        Labels that can currently be reported.
     gone : tuple of str
-        Labels that cannot; what an earlier configuration announced of them is removed.
+        Labels that cannot; anything announced for them by an earlier configuration is removed.
     version : str
-        Of this program.
+        Version of this program.
     model : str
         Name and version of the model.
     level : bool
         Whether level messages are sent.
     noise : bool
-        Whether the microphone is calibrated, so that there are sound pressure levels.
+        Whether the microphone is calibrated, which makes sound pressure levels available.
     commands : bool
-        Whether commands are taken.
+        Whether commands are accepted.
     groups : tuple of str
         Names of groups of labels.
     profiles : tuple of str
-        What may be chosen.
+        Profiles that can be selected.
     area : str or None
-        Where the device is suggested to stand.
+        Suggested area of the device.
     page : str or None
         Address of the page.
     """
@@ -66,28 +66,28 @@ def device_id(topics: Topics) -> str:
 
 
 class Entities:
-    """Makes the entities of one node."""
+    """Builds the entities of one node."""
 
     def __init__(self, topics: Topics, announced: Announcement) -> None:
         self._topics = topics
         self._announced = announced
         self._id = device_id(topics)
-        # Of the monitor itself: there also while nobody listens.
+        # For entities of the monitor itself, which are available even while it is not listening.
         self._always: Component = {"availability": [status(topics)]}
 
     def of_label(self, label: str) -> dict[str, Component]:
-        """A label's sensor and its controls."""
+        """Return the sensor and the controls of a label."""
         name = slug(label)
         entities = {f"sound_{name}": self._sound(label)}
         switch, sensitivity = self._class_switch(label), self._sensitivity(label)
         entities[f"enabled_{name}"] = switch if self._announced.commands else removed(switch)
-        # `loud` has a threshold in decibels, which its config sets.
+        # The threshold of `loud` is in decibels and is set in the configuration.
         wanted = self._announced.commands and label != "loud"
         entities[f"sensitivity_{name}"] = sensitivity if wanted else removed(sensitivity)
         return entities
 
     def of_node(self) -> dict[str, Component]:
-        """What there is once a node."""
+        """Return the entities that exist once per node."""
         entities = {"event": self._event(), "microphone": self._microphone()}
         level = self._level("level", "Level", "rms_dbfs")
         peak = self._level("peak", "Level peak", "peak_dbfs")
@@ -109,7 +109,7 @@ class Entities:
         sensor = self._entity("binary_sensor", f"sound_{slug(label)}", _words(label)) | {
             "device_class": _DEVICE_CLASSES.get(label, "sound"),
             "icon": icon(label),
-            # State and attributes in one message: one row in the recorder a change.
+            # State and attributes in one message: a single recorder row per change.
             "state_topic": topics.attributes(label),
             "value_template": "{{ value_json.state }}",
             "json_attributes_topic": topics.attributes(label),
@@ -152,7 +152,7 @@ class Entities:
         }
 
     def _microphone(self) -> Component:
-        # Not the whole of `health` as attributes: its counters would make a row in the recorder a minute.
+        # Only part of `health` as attributes: its counters would add a recorder row every minute.
         attributes = ", ".join(f"'{key}': value_json.{key}" for key in ("microphone", "reason", "history"))
         return (
             self._entity("binary_sensor", "microphone", "Microphone")
@@ -168,7 +168,7 @@ class Entities:
         )
 
     def _level(self, key: str, name: str, value: str) -> Component:
-        # No device class: `sound_pressure` takes dB and dBA only, and dBFS is neither.
+        # No device class: `sound_pressure` allows only dB and dBA, not dBFS.
         return self._entity("sensor", key, name) | {
             "state_topic": self._topics.level,
             "value_template": f"{{{{ value_json.{value} }}}}",
@@ -190,7 +190,7 @@ class Entities:
         }
 
     def _diagnostics(self) -> dict[str, Component]:
-        """Figures from ``health``, disabled until somebody wants them."""
+        """Return sensors for figures from ``health``, disabled by default."""
         figures: dict[str, tuple[str, str, Component]] = {
             "dropped": ("Dropped audio", "dropped_s", _figure("s") | {"state_class": "total_increasing"}),
             "queue": ("Queue", "queue", _figure("events")),

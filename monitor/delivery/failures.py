@@ -1,4 +1,4 @@
-"""Says in one line why a broker cannot be used, and what to do; pure."""
+"""One-line explanations of why a broker cannot be used and what to do about it; pure."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import ssl
 
 
 def connect_failure(error: Exception, host: str, port: int) -> str:
-    """What went wrong before the broker answered, from the exception of the connection attempt."""
+    """Explain a connection attempt that failed with this exception before the broker responded."""
     where = f"mqtt {host}:{port}"
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"{where}: {_certificate(error, host)}"
@@ -44,9 +44,9 @@ def _tls(error: OSError) -> str:
 
 
 def no_answer(host: str, port: int, *, tls: bool, version: str) -> str:
-    """Something there took the connection but neither accepted nor refused us."""
-    # A broker that refuses a certificate says so after the handshake, in an alert that is
-    # lost when our first message is already on its way: so there is no telling.
+    """Explain a connection that was opened but neither accepted nor refused at the MQTT level."""
+    # A broker that rejects a certificate sends a TLS alert after the handshake. The alert is lost
+    # if our first message is already on its way, so the cause cannot be determined.
     hints = (
         ["the client certificate (mqtt.tls.cert_file)"]
         if tls
@@ -58,7 +58,7 @@ def no_answer(host: str, port: int, *, tls: bool, version: str) -> str:
 
 
 def refused(host: str, port: int, reason: str, *, username: str | None) -> str:
-    """The broker answered no; ``reason`` in the words of the MQTT standard."""
+    """Explain a refusal by the broker; ``reason`` is in the wording of the MQTT standard."""
     where = f"mqtt {host}:{port}"
     if reason in ("Bad user name or password", "Not authorized"):
         who = f"user {username!r}" if username else "us without a user name"

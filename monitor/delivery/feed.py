@@ -1,4 +1,4 @@
-"""The rows of the outbox on their way to the broker: in order, late ones marked as such."""
+"""Reads outbox rows for the broker, in order, and marks late ones as delayed."""
 
 from __future__ import annotations
 
@@ -11,28 +11,31 @@ from monitor.delivery.outbox import Outbox
 from monitor.errors import OutboxError
 
 LATE_S = 5.0
-"""An event sent longer than this after it was recorded says ``delayed: true``."""
+"""An event sent more than this many seconds after it was recorded carries ``delayed: true``."""
 
 _ROWS = 100
-"""Rows read from the outbox at a time."""
+"""Number of rows read from the outbox at a time."""
 
 
 class Feed:
-    """Hands out each undelivered row once a connection; for one thread.
+    """Returns each undelivered row once per connection.
 
-    Only :meth:`recorded` may be called from another.
+    For use by a single thread; only :meth:`recorded` may be called from another.
 
     Parameters
     ----------
-    monotonic : clock, seconds
+    outbox : Outbox
+        Source of the rows.
+    monotonic : callable
+        Monotonic clock, seconds.
     """
 
     def __init__(self, outbox: Outbox, monotonic: Callable[[], float]) -> None:
         self._outbox = outbox
         self._monotonic = monotonic
         self._age_lock = threading.Lock()
-        self._recent: deque[tuple[float, int]] = deque()  # of the last LATE_S seconds
-        self._late_seq = outbox.last_seq()  # an earlier process recorded these
+        self._recent: deque[tuple[float, int]] = deque()  # within the last LATE_S seconds
+        self._late_seq = outbox.last_seq()  # recorded by an earlier process
         self._sent_late: set[int] = set()
         self._acknowledged: list[int] = []
         self._rows: deque[tuple[int, str]] = deque()
@@ -40,29 +43,30 @@ class Feed:
         self._more = True
 
     def recorded(self, seq: int) -> None:
-        """A row was committed just now."""
+        """Record that a row has just been committed."""
         with self._age_lock:
             self._recent.append((self._monotonic(), seq))
             self._forget_old()
         self._more = True
 
     def rewind(self) -> None:
-        """A new connection: begin again at the first row without an acknowledgement."""
+        """Restart at the first unacknowledged row, for a new connection."""
         self._rows.clear()
         self._cursor = 0
         self._more = True
 
     @property
     def empty(self) -> bool:
-        """Whether all rows were handed out."""
+        """Whether all rows have been returned."""
         return not (self._rows or self._more)
 
     def next(self) -> tuple[int, str] | None:
-        """Take the next row to send: seq and payload.
+        """Return seq and payload of the next row to send, or None.
 
         Raises
         ------
-        OutboxError : the outbox cannot be read now; nothing is skipped
+        OutboxError
+            The outbox cannot be read at the moment; no row is skipped.
         """
         while True:
             while not self._rows and self._more:
@@ -82,13 +86,22 @@ class Feed:
         return seq, record
 
     def acknowledged(self, seqs: Iterable[int]) -> int:
-        """The broker has these rows: mark them, and those that could not be marked before.
+        """Mark acknowledged rows as delivered, including any that could not be marked earlier.
 
-        Returns the number of rows marked.
+        Parameters
+        ----------
+        seqs : iterable of int
+            Rows that the broker has acknowledged.
+
+        Returns
+        -------
+        int
+            Number of rows marked.
 
         Raises
         ------
-        OutboxError : they stay noted here and are not sent again by this process
+        OutboxError
+            Marking failed; the rows are remembered and not sent again by this process.
         """
         self._acknowledged += seqs
         if not self._acknowledged:
@@ -100,7 +113,7 @@ class Feed:
         return count
 
     def _fetch(self) -> None:
-        self._more = False  # before reading: a row that is recorded meanwhile sets it again
+        self._more = False  # before reading, as a row recorded in the meantime sets it again
         try:
             rows = self._outbox.pending(self._cursor, _ROWS)
         except OutboxError:
@@ -124,9 +137,9 @@ class Feed:
 
 
 def _object(text: str) -> dict[str, object] | None:
-    """The JSON object that a row holds; None for what a damaged disk made of it."""
+    """Parse a row as a JSON object; None if it is corrupt."""
     try:
-        text.encode()  # bytes that were no UTF-8 stand here as lone surrogates
+        text.encode()  # bytes that were not UTF-8 appear here as lone surrogates
         values = json.loads(text)
     except (ValueError, RecursionError):
         return None

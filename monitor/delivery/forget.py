@@ -1,4 +1,4 @@
-"""Clears what a broker keeps of a node that is gone."""
+"""Clears the retained messages of a node that no longer exists."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from monitor.delivery.topics import Topics
 from monitor.errors import PublishError, UsageError
 
 _QUIET_S = 1.0
-"""No retained message for so long: all have come."""
+"""Seconds without a retained message after which all are taken to have arrived."""
 _STEP_S = 0.2
 
 
@@ -23,25 +23,25 @@ def forget(
     timeout_s: float,
     monotonic: Callable[[], float] = time.monotonic,
 ) -> list[str]:
-    """Clear a node's retained topics and its discovery; return the topics that were there.
+    """Clear a node's retained topics and its discovery message; return the topics found.
 
     Parameters
     ----------
     link : Connection
-        To the broker, not connected yet.
+        Link to the broker, not yet connected.
     topics : Topics
-        Of the node.
+        Topics of the node.
     prefix : str
         Home Assistant's discovery prefix.
     timeout_s : float
-        Seconds for the whole.
+        Time limit for the whole operation, seconds.
 
     Raises
     ------
     UsageError
-        The node is online: it would publish all of it again.
+        The node is online and would publish everything again.
     PublishError
-        The broker cannot be used, or does not acknowledge in time.
+        The broker cannot be used or does not acknowledge in time.
     """
     deadline = monotonic() + timeout_s
     link.connect()
@@ -61,7 +61,7 @@ def forget(
 def _retained(
     link: Connection, topics: Topics, deadline: float, monotonic: Callable[[], float]
 ) -> dict[str, bytes]:
-    """All retained messages of the node, by topic."""
+    """Return the payloads of all retained messages of the node, by topic."""
     link.subscribe([topics.all])
     found: dict[str, bytes] = {}
     quiet_since = monotonic()

@@ -1,9 +1,8 @@
-"""What tells Home Assistant which entities there are: its device-based MQTT discovery; pure.
+"""Device-based MQTT discovery for Home Assistant; pure.
 
-Ids are made of the node and the label alone, so that they outlive a new version, a new model and a new
-base topic: Home Assistant keeps history and automations by them. An entity that is no longer wanted is
-announced by its platform alone, which makes Home Assistant remove it; that it may never have been there
-does no harm.
+Ids are derived only from the node and the label, so they survive a change of version, model or base
+topic; Home Assistant ties history and automations to them. An entity that is no longer wanted is announced
+with its platform only, which makes Home Assistant remove it. This is harmless if the entity never existed.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from monitor.delivery.topics import Topics
 
 
 def discovery_topic(topics: Topics, prefix: str) -> str:
-    """Return where a node is announced; ``prefix`` is Home Assistant's."""
+    """Return the topic on which a node is announced; ``prefix`` is Home Assistant's discovery prefix."""
     return f"{prefix}/device/{device_id(topics)}/config"
 
 

@@ -1,4 +1,4 @@
-"""The Material Design icon that stands for a sound; pure."""
+"""Material Design icons for sounds; pure."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _ICONS = {
     "thunder": "weather-lightning",
     "water": "water-alert",
 }
-"""By a part of the label; of several that fit, the longest."""
+"""Icon by substring of the label; the longest matching substring wins."""
 
 
 def icon(label: str) -> str:

@@ -1,4 +1,4 @@
-"""One level out of those of many hops; pure."""
+"""Aggregates the levels of many hops into one; pure."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from monitor.records import SILENCE_DBFS, Level
 
 
 class LevelSpan:
-    """Collects the levels of hops of equal length until one message tells them all.
+    """Aggregates the levels of hops of equal length for a single message.
 
-    ``rms_dbfs`` and ``laeq_1s_dbfs`` are means of power, ``peak_dbfs`` and ``lafmax_dbfs`` the highest,
-    ``clipped`` is the sum; ``background_dbfs`` and ``l90_dbfs`` are the newest.
+    ``rms_dbfs`` and ``laeq_1s_dbfs`` are power averages, ``peak_dbfs`` and ``lafmax_dbfs`` maxima,
+    ``clipped`` is the sum, and ``background_dbfs`` and ``l90_dbfs`` are the newest values.
     """
 
     def __init__(self) -> None:
@@ -25,7 +25,7 @@ class LevelSpan:
         self._clipped = self._count = 0
 
     def push(self, level: Level) -> None:
-        """Add one hop."""
+        """Add the level of one hop."""
         self._newest = level
         self._power += _power(level.rms_dbfs)
         self._weighted_power += _power(level.laeq_1s_dbfs)
@@ -35,12 +35,12 @@ class LevelSpan:
         self._count += 1
 
     def take(self) -> Level:
-        """Return the level of all hops since the last call, of which there must be one.
+        """Return the aggregated level of the hops added since the last call.
 
         Raises
         ------
         ValueError
-            There was none.
+            There were no hops.
         """
         if self._newest is None:
             raise ValueError("no hop since the last level")

@@ -1,9 +1,9 @@
-"""One connection to a broker; the only file that knows paho.
+"""A single connection to a broker; the only module that depends on paho.
 
-Why not paho's own reconnecting network thread: it hides why TLS failed, and it keeps
-unacknowledged messages to send them again, as the outbox does too, so every row could
-arrive twice and in another order. A link therefore lives for one connection and one
-thread, has its own paho client, and leaves nothing behind when it breaks.
+paho's own reconnecting network thread is not used because it hides the reason for TLS failures
+and resends unacknowledged messages. The outbox resends them too, so every row could arrive twice
+and out of order. A link therefore lasts for one connection, belongs to one thread, has its own
+paho client, and leaves no state behind when it breaks.
 """
 
 from __future__ import annotations
@@ -39,10 +39,10 @@ from monitor.errors import PublishError
 log = logging.getLogger(__name__)
 
 IN_FLIGHT = 20
-"""Messages sent and not yet acknowledged; what mosquitto allows a client by default."""
+"""Maximum number of unacknowledged messages; mosquitto's default limit per client."""
 
 _INBOX = 100
-"""Messages that may wait to be looked at; beyond it the newest go, counted."""
+"""Maximum number of received messages waiting; beyond it the newest are dropped and counted."""
 
 _CONNECT_S = 10.0
 _CLOSED = "closed by the broker"
@@ -51,20 +51,21 @@ _PROTOCOLS = {"3.1.1": MQTTProtocolVersion.MQTTv311, "5": MQTTProtocolVersion.MQ
 
 
 def connector(settings: BrokerSettings) -> Connect:
-    """Return what makes links to this broker.
+    """Return a function that creates links to this broker.
 
     Raises
     ------
-    ConfigError : a certificate or key file cannot be read
+    ConfigError
+        A certificate or key file cannot be read.
     """
     context = tls_context(settings) if settings.tls else None
     return lambda will, wake: Link(settings, context, will, wake)
 
 
 class Link:
-    """A connection, from :meth:`connect` until a method raises or :meth:`close`.
+    """A connection that lasts from :meth:`connect` until a method raises or :meth:`close` is called.
 
-    All methods raise PublishError, its text the reason, when the connection is lost.
+    All methods raise PublishError, with the reason as its text, when the connection is lost.
     """
 
     def __init__(
@@ -107,7 +108,7 @@ class Link:
         self._client = client
 
     def connect(self) -> None:
-        """Connect and wait for the broker's answer; at most about 20 s."""
+        """Connect and wait for the broker's response, for at most about 20 s."""
         settings = self._settings
         try:
             self._client.connect(
@@ -131,28 +132,28 @@ class Link:
 
     @property
     def room(self) -> int:
-        """How many more QoS 1 messages may be sent now."""
+        """Number of further QoS 1 messages that may be sent now."""
         return self._window - len(self._unacknowledged)
 
     @property
     def congested(self) -> bool:
-        """Whether the network takes less than was published."""
+        """Whether published data is still waiting to be written to the network."""
         return self._client.want_write()
 
     def publish(self, message: Message) -> int:
-        """Send a message; returns the number that :meth:`step` will report when it is acknowledged."""
+        """Send a message and return the id that :meth:`step` reports once it is acknowledged."""
         info = self._client.publish(message.topic, message.payload, message.qos, message.retain)
         if message.qos:
             self._unacknowledged.add(info.mid)
         return info.mid
 
     def subscribe(self, filters: Sequence[str]) -> None:
-        """Ask for the messages of others; what comes is handed out by :meth:`received`."""
+        """Subscribe to messages from other clients; :meth:`received` returns them."""
         if filters:
             self._client.subscribe([(one, 1) for one in filters])
 
     def received(self) -> list[Incoming]:
-        """Take what came since the last call."""
+        """Return the messages received since the last call."""
         received, self._received = self._received, []
         if self._missed:
             log.warning("mqtt: %d messages to us came too fast and were not looked at", self._missed)
@@ -160,22 +161,22 @@ class Link:
         return received
 
     def step(self, timeout_s: float) -> list[int]:
-        """Exchange data, at most for the given time or until woken; returns what was acknowledged."""
+        """Exchange data for at most the given time or until woken; return the acknowledged ids."""
         try:
             self._exchange(timeout_s)
         except PublishError:
-            # What was acknowledged before the end need not be sent again; the next step raises.
+            # Messages acknowledged before the failure need not be resent; the next step raises.
             if not self._acknowledged:
                 raise
         acknowledged, self._acknowledged = self._acknowledged, []
         return acknowledged
 
     def disconnect(self) -> None:
-        """Say goodbye, so that the broker keeps the will to itself."""
+        """Disconnect cleanly, so that the broker does not publish the will."""
         self._client.disconnect()
 
     def close(self) -> None:
-        """Cut the connection if there still is one."""
+        """Drop the connection if it is still open."""
         self._selector.close()
         sock = self._client.socket()
         if sock is not None:
@@ -185,7 +186,7 @@ class Link:
         sock = self._socket()
         want = selectors.EVENT_READ | (selectors.EVENT_WRITE if self._client.want_write() else 0)
         self._selector.modify(sock, want)
-        # What TLS has already decrypted does not make the socket readable.
+        # Data already decrypted by TLS does not make the socket readable.
         buffered = isinstance(sock, ssl.SSLSocket) and sock.pending() > 0
         ready = {key.fileobj: mask for key, mask in self._selector.select(0.0 if buffered else timeout_s)}
         if self._wake in ready:
@@ -200,7 +201,7 @@ class Link:
         self._check()
 
     def _properties(self) -> Properties | None:
-        """What a broker that speaks MQTT 5 is asked to keep from us."""
+        """CONNECT properties that limit what an MQTT 5 broker may send us."""
         if self._settings.version != "5":
             return None
         properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
@@ -208,7 +209,7 @@ class Link:
         return properties
 
     def _check_size(self) -> None:
-        # paho reads a packet to its end, whatever its size, before it calls anybody.
+        # paho reads a whole packet, whatever its size, before it invokes any callback.
         size = self._client._in_packet["remaining_length"]
         if size > MOST_BYTES:
             where = f"mqtt {self._settings.host}:{self._settings.port}"
@@ -219,7 +220,7 @@ class Link:
         return self._client.socket()
 
     def _check(self) -> None:
-        """Raise when the connection is over."""
+        """Raise if the connection has ended."""
         if self._answer is not None:
             self._check_answer(self._answer)
         if self._client.socket() is not None and self._lost is None:
@@ -253,7 +254,7 @@ class Link:
 
     def _on_publish(self, _c: Any, _u: Any, mid: int, reason: ReasonCode, _p: Any) -> None:
         if mid not in self._unacknowledged:
-            return  # QoS 0 is told here too
+            return  # also called for QoS 0
         if reason.is_failure:
             self._lost = f"the broker does not let us publish: {str(reason).lower()}"
             return
@@ -269,7 +270,7 @@ class Link:
         if len(self._received) >= _INBOX:
             self._missed += 1
             return
-        with suppress(UnicodeDecodeError):  # such a topic is none of ours
+        with suppress(UnicodeDecodeError):  # such a topic cannot be ours
             self._received.append(Incoming(message.topic, bytes(message.payload), message.retain))
 
     def _on_log(self, _c: Any, _u: Any, level: int, text: str) -> None:

@@ -1,4 +1,4 @@
-"""One process per history: a lock that the system drops when its holder dies, however it dies."""
+"""One process per history, enforced by a lock that the system releases however its holder dies."""
 
 from __future__ import annotations
 
@@ -13,13 +13,20 @@ from monitor.errors import OutboxError, UsageError
 class ProcessLock:
     """Holds ``<history>.lock`` from construction until :meth:`release`.
 
-    The file stays: deleting it would let a third process lock a new file of the same name
-    while a second still waits for the old one.
+    The file is never deleted: otherwise a third process could lock a new file of the same name
+    while a second one is still waiting for the old file.
+
+    Parameters
+    ----------
+    history : Path
+        The history database.
 
     Raises
     ------
-    UsageError : another process holds it
-    OutboxError : the file cannot be made
+    UsageError
+        Another process holds the lock.
+    OutboxError
+        The lock file cannot be created.
     """
 
     def __init__(self, history: Path) -> None:

@@ -1,4 +1,4 @@
-"""Keeps the broker told: events at least once and in order, retained topics always true."""
+"""Publishes to the broker: events at least once and in order, and retained topics that stay current."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from monitor.records import EventRecord, Level, Near
 log = logging.getLogger(__name__)
 
 _ROWS_SHARE = 0.6
-"""Part of the time for closing in which events may still go out; the rest is for states and status."""
+"""Fraction of the closing time in which events may still be sent; the rest is for states and status."""
 
 _RETRY_FIRST_S = 1.0
 _RETRY_CAP_S = 30.0
@@ -35,10 +35,14 @@ _RETRY_CAP_S = 30.0
 
 @dataclass(frozen=True)
 class Retained:
-    """What besides events is published.
+    """What is published besides events.
 
-    lwt : the broker says ``offline`` for us when we vanish
-    states : ON/OFF and attributes per label, and the status
+    Parameters
+    ----------
+    lwt : bool
+        Whether the broker publishes ``offline`` on our behalf if we disappear.
+    states : bool
+        Whether ON/OFF states and attributes per label, and the status, are published.
     """
 
     lwt: bool = True
@@ -47,14 +51,14 @@ class Retained:
 
 @dataclass(frozen=True)
 class Inbox:
-    """What others may send us.
+    """Subscriptions and the handler of incoming messages.
 
     Parameters
     ----------
     filters : tuple of str
         Topics to subscribe to.
     receive : callable
-        Takes each message, in the publisher's thread; must not block or raise.
+        Called with each message in the publisher's thread; must not block or raise.
     """
 
     filters: tuple[str, ...]
@@ -62,13 +66,18 @@ class Inbox:
 
 
 class MqttPublisher:
-    """Publishes from a thread of its own; no method but the waiting ones ever blocks.
+    """Publishes from its own thread; only ``wait_*`` and :meth:`close` block.
 
     Parameters
     ----------
-    connect : makes connections, see :func:`monitor.delivery.link.connector`
-    topics : with the labels that have a state
-    outbox : its undelivered rows are sent in order; a row is marked at its acknowledgement
+    connect : Connect
+        Creates connections; see :func:`monitor.delivery.link.connector`.
+    topics : Topics
+        Topics of the node, with the labels that have a state.
+    outbox : Outbox
+        Its undelivered rows are sent in order and marked as delivered once acknowledged.
+    retained : Retained
+        What is published besides events.
     """
 
     def __init__(self, connect: Connect, topics: Topics, outbox: Outbox, retained: Retained) -> None:
@@ -82,90 +91,90 @@ class MqttPublisher:
         )
         self._outbox = outbox
         self._feed = Feed(outbox, time.monotonic)
-        self._changed = threading.Condition()  # a connection came, or rows were acknowledged
+        self._changed = threading.Condition()  # connected, or rows were acknowledged
         self._closing = threading.Event()
         self._leave: Leave | None = None
         self._waker, self._wake = socket.socketpair()
         self._waker.setblocking(False)
         self._thread = threading.Thread(target=self._run, name="mqtt", daemon=True)
-        self._unanswered = False  # it let us in and acknowledges nothing: connecting proves nothing
+        self._unanswered = False  # the broker accepts us but acknowledges nothing
         self._cuts = ShortConnections()
         self.connected = False
         self.last_error: str | None = None
-        """Why there is no connection, in one line; None while there is one."""
+        """One-line reason why there is no working connection; None while there is one."""
 
     def start(self) -> None:
-        """Connect, and reconnect for ever."""
+        """Connect, and keep reconnecting until closed."""
         self._thread.start()
 
     def on_recorded(self, record: EventRecord) -> None:
-        """A record was committed to the outbox: send it."""
+        """Send a record that has been committed to the outbox."""
         self._feed.recorded(record.seq)
         self._wake_up()
 
     def set_state(self, label: str, on: bool, record: EventRecord | None = None) -> None:
-        """Say whether a label sounds now, with its newest event; labels without a state are ignored."""
+        """Set whether a label is active, with its newest event; labels without a state are ignored."""
         self._board.set_state(label, on, record)
         self._wake_up()
 
     def set_labels(self, labels: Collection[str]) -> None:
-        """Say which labels have a state; what was retained of the others is cleared."""
+        """Set which labels have a state; the retained topics of all others are cleared."""
         self._board.set_labels(labels)
         self._wake_up()
 
     def set_groups(self, groups: Mapping[str, Collection[str]]) -> None:
-        """Say which groups of labels have a state of their own."""
+        """Set which groups of labels have a state of their own."""
         self._board.set_groups(groups)
         self._wake_up()
 
     def set_retained(self, message: Message) -> None:
-        """Publish a retained message now and at each connection; an empty payload clears the topic."""
+        """Publish a retained message now and on each connection; an empty payload clears the topic."""
         self._board.set_retained(message)
         self._wake_up()
 
     def subscribe(self, inbox: Inbox) -> None:
-        """Receive messages from the next connection on; call it before :meth:`start`."""
+        """Receive messages from the next connection onwards; call before :meth:`start`."""
         self._inbox = inbox
 
     def say_again(self) -> None:
-        """Publish all that is retained once more: somebody has lost it."""
+        """Publish all retained messages again, for a subscriber that has lost them."""
         self._board.repeat()
         self._wake_up()
 
     def set_online(self, online: bool) -> None:
-        """Say whether somebody listens: audio flows and the model has run."""
+        """Set whether the status is ``online``, that is, the monitor is up and running."""
         self._board.set_online(online)
         self._wake_up()
 
     def publish_level(self, level: Level) -> None:
-        """Send now or never."""
+        """Send a level at once, or drop it if that is not possible."""
         self._board.set_level(level_payload(level))
         self._wake_up()
 
     def publish_near(self, near: Iterable[Near]) -> None:
-        """Send now or never."""
+        """Send near misses at once, or drop them if that is not possible."""
         self._board.set_near(near_payload(near))
         self._wake_up()
 
     def publish_noise(self, payload: str) -> None:
-        """Send the noise of a minute now, and at each connection until there is a newer one."""
+        """Send the noise of a minute now and on each connection until there is a newer one."""
         self._board.set_noise(payload)
         self._wake_up()
 
     def publish_health(self, health: Health) -> None:
-        """Send now, and at each connection until there is a newer one."""
+        """Send the health now and on each connection until there is a newer one."""
         if self._cuts.over(time.monotonic()):
             self.last_error = None
         self._board.set_health(health.to_json())
         self._wake_up()
 
     def wait_connected(self, timeout_s: float) -> bool:
-        """Wait until there is a connection; False when there was none within the time."""
+        """Wait until connected; return False if that takes longer than ``timeout_s``."""
         with self._changed:
             return self._changed.wait_for(lambda: self.connected, timeout_s)
 
     def wait_delivered(self, timeout_s: float) -> bool:
-        """Wait until every row is acknowledged; False once nothing was for the given time."""
+        """Wait until all rows are acknowledged; return False after ``timeout_s`` without progress."""
         with self._changed:
             while left := self._outbox.pending_count():
                 if not self._changed.wait_for(partial(self._fewer_than, left), timeout_s):
@@ -173,9 +182,17 @@ class MqttPublisher:
         return True
 
     def close(self, timeout_s: float = 5.0) -> bool:
-        """Send what is left, make all states OFF and the status offline, and disconnect.
+        """Send what is left, set all states to OFF and the status to offline, and disconnect.
 
-        Takes at most about ``timeout_s``; returns whether the broker acknowledged all of it.
+        Parameters
+        ----------
+        timeout_s : float
+            Approximate upper limit for the whole operation, seconds.
+
+        Returns
+        -------
+        bool
+            Whether the broker acknowledged everything.
         """
         now = time.monotonic()
         self._leave = Leave(now + _ROWS_SHARE * timeout_s, now + timeout_s)
@@ -183,14 +200,14 @@ class MqttPublisher:
         self._wake_up()
         if self._thread.ident is not None:
             self._thread.join(timeout_s + STEP_S)
-        # A thread that hangs in the name server's answer may still use them.
+        # A thread stuck in name resolution may still use the sockets.
         if not self._thread.is_alive():
             self._waker.close()
             self._wake.close()
         return self.last_error is None and self._outbox.pending_count() == 0
 
     def _wake_up(self) -> None:
-        # Full: it will wake anyhow. Closed: nobody is left to be woken.
+        # If the buffer is full, the thread wakes anyway; if the socket is closed, nothing is left to wake.
         with suppress(OSError):
             self._waker.send(b"\0")
 
@@ -210,7 +227,7 @@ class MqttPublisher:
             except PublishError as error:
                 self._unanswered |= isinstance(error, Unacknowledged)
                 if isinstance(error, OversizedError):
-                    # A retained one would come again at each connection.
+                    # A retained message would arrive again on each connection.
                     log.error("%s; no messages are taken any more until sound-monitor starts again", error)
                     self._inbox = None
                 self._cuts.lost(time.monotonic(), error)
@@ -228,7 +245,7 @@ class MqttPublisher:
             self._closing.wait(backoff.next_s())
 
     def _serve(self, link: Connection) -> None:
-        """Keep a fresh connection busy until it breaks or the publisher closes."""
+        """Serve a new connection until it breaks or the publisher closes."""
         self._board.connect()
         self._feed.rewind()
         self.connected = True
@@ -242,7 +259,7 @@ class MqttPublisher:
 
     @property
     def _in_doubt(self) -> bool:
-        """Whether a connection proves nothing yet."""
+        """Whether being connected does not yet mean that the broker is working for us."""
         return self._unanswered or self._cuts.clash
 
     def _fewer_than(self, rows: int) -> bool:

@@ -1,10 +1,10 @@
-"""History and outbox in one SQLite table: an event is on the disk before anybody hears of it.
+"""History and outbox in a single SQLite table: an event is on disk before it is published.
 
-WAL with ``synchronous=FULL``: a commit that returned survives ``kill -9`` and a power cut.
+With WAL and ``synchronous=FULL``, a completed commit survives ``kill -9`` and a power failure.
 
-One connection behind one lock serves all threads. Appending and marking both write, and
-SQLite lets one writer in at a time anyway: with a connection per thread they would wait in
-its busy handler, which polls, instead of in a lock, which hands over at once.
+All threads share one connection protected by a lock. Appending and marking both write, and SQLite
+allows only one writer at a time anyway. With a connection per thread, writers would wait in SQLite's
+busy handler, which polls, rather than on a lock, which is handed over immediately.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ from monitor.records import EventRecord
 log = logging.getLogger(__name__)
 
 _APPLICATION_ID = 0x534E444D
-"""Marks the file as ours, so that another program's database is not taken for an old one."""
+"""Marks the file as ours, so that another program's database is not mistaken for an old history."""
 
 _BUSY_TIMEOUT_S = 5.0
 _NAMED = 5
-"""Unreadable rows that are named."""
+"""Maximum number of unreadable rows that are listed."""
 
 _MIGRATIONS: tuple[tuple[str, ...], ...] = (
     (
@@ -52,7 +52,7 @@ _MIGRATIONS: tuple[tuple[str, ...], ...] = (
     ),
     ("ALTER TABLE events ADD COLUMN expired_at TEXT",),
     (
-        # Events by hour, so that a year of them is drawn without reading them.
+        # Events per hour, so that a year can be plotted without reading every event.
         """CREATE TABLE hours (
             label TEXT NOT NULL,
             hour TEXT NOT NULL,
@@ -71,7 +71,7 @@ _MIGRATIONS: tuple[tuple[str, ...], ...] = (
         END""",
         "CREATE INDEX starts_by_time ON events (start, seq) WHERE type = 'start'",
         "CREATE INDEX starts_by_label ON events (label, start, seq) WHERE type = 'start'",
-        # What the page keeps beside events: see monitor/history/notebook.py.
+        # Data that the page stores alongside events: see monitor/history/notebook.py.
         """CREATE TABLE moments (
             event_id TEXT PRIMARY KEY,
             start_s REAL NOT NULL,
@@ -97,8 +97,8 @@ _MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "CREATE INDEX peaks_by_label ON peaks (label, at)",
     ),
     (
-        # The noise of each minute since 1970: see monitor/history/levels.py. Tenths of seconds and of
-        # dBFS, hundredths of dB for the offset.
+        # Noise per minute, numbered from 1970: see monitor/history/levels.py. Units are tenths of a
+        # second and of a dBFS, and hundredths of a dB for the offset.
         """CREATE TABLE levels (
             minute INTEGER PRIMARY KEY,
             duration INTEGER NOT NULL,
@@ -114,7 +114,7 @@ _MIGRATIONS: tuple[tuple[str, ...], ...] = (
         )""",
     ),
 )
-"""What leads from schema version i to i + 1; entries are only ever added."""
+"""Entry i migrates schema version i to i + 1; entries are only ever appended."""
 
 _INSERT = """INSERT INTO events (seq, event_id, type, label, start, record, recorded_at)
              VALUES (?, ?, ?, ?, ?, ?, ?)"""
@@ -130,10 +130,18 @@ _QUERY = """SELECT seq, record, recorded_at, delivered_at, delayed FROM events
 
 @dataclass(frozen=True)
 class StoredEvent:
-    """A record and what became of it.
+    """A stored record and its delivery status.
 
-    recorded_at, delivered_at : UTC ISO 8601; None while the broker has not acknowledged it
-    delayed : whether it was published late, with ``delayed: true``
+    Parameters
+    ----------
+    record : EventRecord
+        The record.
+    recorded_at : str
+        When it was stored, UTC ISO 8601.
+    delivered_at : str or None
+        When the broker acknowledged it, UTC ISO 8601; None until then.
+    delayed : bool
+        Whether it was published late, with ``delayed: true``.
     """
 
     record: EventRecord
@@ -143,17 +151,21 @@ class StoredEvent:
 
 
 class Outbox:
-    """The events of one listener, in the order of their ``seq``; safe to use from any thread.
+    """The events of one node, ordered by ``seq``. Thread-safe.
 
     Parameters
     ----------
-    path : the database; it and its directory are made when absent
-    readonly : look only; the file must be there (for ``sound-monitor events``)
-    utc : clock for ``recorded_at`` and ``delivered_at``, seconds since 1970
+    path : Path
+        The database; created along with its directory if missing.
+    readonly : bool
+        Open for reading only; the file must exist (for ``sound-monitor events``).
+    utc : callable
+        Clock for ``recorded_at`` and ``delivered_at``, seconds since 1970.
 
     Raises
     ------
-    OutboxError : also by every method, when the database cannot be read or written
+    OutboxError
+        The database cannot be read or written; also raised by every method.
     """
 
     def __init__(self, path: Path, *, readonly: bool = False, utc: Callable[[], float] = time.time) -> None:
@@ -168,26 +180,26 @@ class Outbox:
         self.append_all((record,))
 
     def append_all(self, records: Iterable[EventRecord]) -> None:
-        """Append in one transaction: all of them or none."""
+        """Append the records atomically, in one transaction."""
         now = iso_utc(self._utc())
         rows = [(r.seq, r.event_id, r.type, r.label, r.start, r.to_json(), now) for r in records]
         with self._errors(), self._lock, _transaction(self._connection):
             self._connection.executemany(_INSERT, rows)
 
     def pending(self, after_seq: int, limit: int) -> list[tuple[int, str]]:
-        """Return (seq, record as JSON) of undelivered rows with a larger seq, in order."""
+        """Return (seq, record as JSON) of up to ``limit`` undelivered rows after ``after_seq``, in order."""
         return [(seq, record) for seq, record in self._select(_PENDING, (after_seq, limit))]
 
     def pending_count(self) -> int:
         return int(self._select(_PENDING_COUNT)[0][0])
 
     def expired_count(self) -> int:
-        """Rows that were given up undelivered."""
+        """Return the number of rows given up undelivered."""
         return int(self._select("SELECT count(*) FROM events WHERE expired_at IS NOT NULL")[0][0])
 
     @property
     def damage(self) -> str | None:
-        """Which rows of those asked for so far cannot be read, in one line; None when all can."""
+        """One-line description of the unreadable rows found so far; None if there are none."""
         if not self._unreadable:
             return None
         rows = ", ".join(str(seq) for seq in sorted(self._unreadable)[:_NAMED])
@@ -195,7 +207,7 @@ class Outbox:
         return f"history {self.path}: passed over what cannot be read (seq {rows}{more})"
 
     def mark_delivered(self, seqs: Iterable[int], *, late: Collection[int] = ()) -> None:
-        """Note that the broker has acknowledged these rows; ``late`` are those sent as delayed."""
+        """Mark rows as acknowledged by the broker; ``late`` are those sent as delayed."""
         now = iso_utc(self._utc())
         rows = [(now, seq in late, seq) for seq in seqs]
         with self._errors(), self._lock, _transaction(self._connection):
@@ -204,7 +216,7 @@ class Outbox:
             )
 
     def expire_unreadable(self, seq: int) -> None:
-        """Give a row up that cannot be read: it is never pending again."""
+        """Give up on an unreadable row, so that it is never pending again."""
         with self._errors(), self._lock, _transaction(self._connection):
             self._connection.execute(
                 "UPDATE events SET expired_at = ? WHERE seq = ?", (iso_utc(self._utc()), seq)
@@ -212,11 +224,11 @@ class Outbox:
         self._note_unreadable(seq, "no JSON object")
 
     def last_seq(self) -> int:
-        """The largest seq; 0 when there is none."""
+        """Return the largest seq; 0 if there are no rows."""
         return int(self._select("SELECT coalesce(max(seq), 0) FROM events")[0][0])
 
     def open_starts(self) -> list[EventRecord]:
-        """Return starts without an end, in order: a process was killed before it wrote them."""
+        """Return starts without an end, in order; their process was killed before writing the end."""
         found = [self._read(seq, record) for seq, record in self._select(_OPEN_STARTS)]
         return [record for record in found if record is not None]
 
@@ -230,7 +242,14 @@ class Outbox:
     ) -> list[StoredEvent]:
         """Return events, newest first.
 
-        since, until : their ``start`` lies in [since, until); UTC seconds since 1970
+        Parameters
+        ----------
+        since, until : float or None
+            Select events whose ``start`` is in [since, until), UTC seconds since 1970.
+        label : str or None
+            Select events with this label; None selects all.
+        limit : int
+            Maximum number of rows read.
         """
         first = "" if since is None else iso_utc(since)
         beyond = "~" if until is None else iso_utc(until)  # "~" sorts behind every date
@@ -242,13 +261,13 @@ class Outbox:
         ]
 
     def write(self, statements: Iterable[tuple[str, Sequence[object]]]) -> None:
-        """Run SQL statements with their values in one transaction: for what is kept beside events."""
+        """Run SQL statements with their values in one transaction, for data stored alongside events."""
         with self._errors(), self._lock, _transaction(self._connection):
             for sql, values in statements:
                 self._connection.execute(sql, values)
 
     def rows(self, sql: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
-        """Run a SELECT with its values: for what is kept beside events."""
+        """Run a SELECT with its values, for data stored alongside events."""
         return self._select(sql, values)
 
     def close(self) -> None:
@@ -256,7 +275,7 @@ class Outbox:
             self._connection.close()
 
     def _read(self, seq: int, text: str) -> EventRecord | None:
-        """A record, or None for what a damaged disk or another version made of it."""
+        """Parse a record; None if it is corrupt or was written by an incompatible version."""
         try:
             return EventRecord.from_json(text)
         except ValueError as error:
@@ -293,8 +312,8 @@ def _open(path: Path) -> sqlite3.Connection:
     try:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
-        # Takes the write lock even when there is nothing to migrate, so that a file that
-        # cannot be written is noticed now and not at the first event.
+        # Takes the write lock even if there is nothing to migrate, so that an unwritable file
+        # is detected now rather than at the first event.
         with _transaction(connection):
             _migrate(connection, path)
     except BaseException:
@@ -304,11 +323,12 @@ def _open(path: Path) -> sqlite3.Connection:
 
 
 def open_readonly(path: Path) -> sqlite3.Connection:
-    """Open a history to look at; its connection may be used from any thread, one at a time.
+    """Open a history for reading; the connection may be used from any thread, one at a time.
 
     Raises
     ------
-    OutboxError : there is none, another version wrote it, or it cannot be read
+    OutboxError
+        The history does not exist, was written by another version, or cannot be read.
     """
     if not path.is_file():
         raise OutboxError(f"history {path}: there is none yet; start sound-monitor run, or set history.path")
@@ -331,7 +351,7 @@ def _connect(database: str, path: Path) -> sqlite3.Connection:
             check_same_thread=False,
             uri=database.startswith("file:"),
         )
-        # SQLite has no checksums: one byte that turned over must not hide the rows around it.
+        # SQLite has no checksums: one corrupt byte must not hide the rows around it.
         connection.text_factory = lambda raw: raw.decode("utf-8", "surrogateescape")
         return connection
     except sqlite3.OperationalError as error:
@@ -371,7 +391,7 @@ def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
         yield
         connection.execute("COMMIT")
     except BaseException:
-        # A full disk may have rolled back already.
+        # If the disk is full, SQLite may already have rolled back.
         if connection.in_transaction:
             connection.execute("ROLLBACK")
         raise

@@ -1,4 +1,4 @@
-"""The JSON of the level, noise, near and health topics; pure. That of events is in records.py."""
+"""JSON payloads of the level, noise, near and health topics; pure. Event payloads are in records.py."""
 
 from __future__ import annotations
 
@@ -15,16 +15,35 @@ from monitor.records import Level, Near
 
 @dataclass(frozen=True)
 class Health:
-    """How the monitor is.
+    """State of the monitor.
 
-    microphone : of any live source; ``starting`` until its first audio, ``off`` on purpose
-    reason : why it is lost or off
-    dropped_s : audio lost since the start because the machine was too slow, seconds
-    inference_ms, delay_s : of late; the model's time a hop, and the age of the audio decided on
-    queue : events without an acknowledgement by the broker
-    dropped_events : refused because the disk was too slow
-    expired : given up undelivered
-    history, broker : why the disk or the broker cannot be used; None when all is well
+    Parameters
+    ----------
+    microphone : Literal['starting', 'listening', 'lost', 'off']
+        State of the live source, whatever its kind; ``starting`` until its first audio, ``off`` when
+        deliberately switched off.
+    version : str
+        Version of this program.
+    model, model_version : str
+        Name and version of the model.
+    uptime_s : float
+        Seconds since the start.
+    reason : str or None
+        Why the source is lost or off.
+    dropped_s : float
+        Seconds of audio lost since the start because the machine was too slow.
+    inference_ms : float or None
+        Recent average of the model's time per hop, milliseconds.
+    delay_s : float or None
+        Recent average of the age of the audio at the time of the decision, seconds.
+    queue : int
+        Events not yet acknowledged by the broker.
+    dropped_events : int
+        Events rejected because the disk was too slow.
+    expired : int
+        Events given up undelivered.
+    history, broker : str or None
+        Why the disk or the broker cannot be used; None when all is well.
     """
 
     microphone: Literal["starting", "listening", "lost", "off"]
@@ -56,7 +75,7 @@ def level_payload(level: Level) -> str:
 
 
 def near_payload(near: Iterable[Near]) -> str:
-    """One object: what was reached and needed by label, see :class:`Near`."""
+    """Return a JSON object with the value reached and the limit, by label; see :class:`Near`."""
     values = {
         one.label: {
             "score": round(one.score, 4),
@@ -70,10 +89,18 @@ def near_payload(near: Iterable[Near]) -> str:
 
 
 def noise_payload(minute: Minute, hour: Sequence[Minute], day: Sequence[Minute]) -> str:
-    """One object: levels of a minute, of the hour and of the 24 hours that it ends.
+    """Return a JSON object with the levels of a minute and of the hour and the 24 hours ending with it.
 
-    Keys of levels end in ``_dbfs``. Where the microphone is calibrated the same levels come as sound
-    pressure levels too, in keys that end in ``_db``; those of longer times only when it was all along.
+    Keys of levels end in ``_dbfs``. If the microphone is calibrated, the levels are also given as sound
+    pressure levels, under keys ending in ``_db``; for the longer periods only if it was calibrated
+    throughout.
+
+    Parameters
+    ----------
+    minute : Minute
+        The minute to report.
+    hour, day : sequence of Minute
+        The minutes of the hour and of the 24 hours ending with it.
     """
     levels = {
         "laeq": minute.laeq_dbfs,

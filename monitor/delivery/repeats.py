@@ -1,10 +1,10 @@
-"""Says when a trouble that repeats is worth a line in the log."""
+"""Decides when a recurring problem should be logged."""
 
 from __future__ import annotations
 
 
 class Repeats:
-    """Counts the same trouble; it is due at first, then at every ``every``-th time."""
+    """Counts repetitions of the same problem; due the first time and then every ``every``-th time."""
 
     def __init__(self, every: int) -> None:
         self._every = every
@@ -18,6 +18,6 @@ class Repeats:
         return self.count == 1 or self.count % self._every == 0
 
     def over(self) -> bool:
-        """Forget it; whether there was any."""
+        """Forget the current problem; return whether there was one."""
         had, self._trouble = self._trouble is not None, None
         return had

@@ -1,4 +1,4 @@
-"""One connection at work: what the retained topics say first, then the rows of the outbox."""
+"""The active phase of one connection: sends the retained topics first, then the outbox rows."""
 
 from __future__ import annotations
 
@@ -17,23 +17,47 @@ log = logging.getLogger(__name__)
 
 STEP_S = 1.0
 UNACKNOWLEDGED_S = 30.0
-"""A broker that answers pings, but nothing else for so long, does not work."""
+"""Seconds without an acknowledgement after which the broker counts as faulty, even if it answers pings."""
 
 
 class Unacknowledged(PublishError):  # noqa: N818 — a state of the broker
-    """Messages are under way, and the broker acknowledges none."""
+    """Messages are in flight, but the broker acknowledges none of them."""
 
 
 @dataclass(frozen=True)
 class Leave:
-    """Until when, in monotonic seconds, rows are sent, and until when anything is."""
+    """Deadlines for leaving, in monotonic seconds.
+
+    Parameters
+    ----------
+    rows_until : float
+        Until when rows are sent.
+    end : float
+        Until when anything is sent.
+    """
 
     rows_until: float
     end: float
 
 
 class Session:
-    """Sends through one connection: what the board says first, then rows, as far as there is room."""
+    """Sends over one connection: first the board's messages, then rows, as long as there is room.
+
+    Parameters
+    ----------
+    link : Connection
+        An open connection.
+    board : Board
+        Source of the retained, level and near messages.
+    feed : Feed
+        Source of the outbox rows.
+    on_acknowledged : callable
+        Called after messages were acknowledged or rows marked as delivered.
+    receive : callable
+        Called with each incoming message.
+    monotonic : callable
+        Monotonic clock, seconds.
+    """
 
     def __init__(
         self,
@@ -51,15 +75,21 @@ class Session:
         self._receive = receive
         self._monotonic = monotonic
         self._waits_since: float | None = None
-        self._rows: dict[int, int] = {}  # number of the message → seq
+        self._rows: dict[int, int] = {}  # message id → seq
         self._disk = Repeats(every=100)
 
     def run(self, leave: Callable[[], Leave | None]) -> None:
-        """Return when told to leave and all is acknowledged.
+        """Send until asked to leave and everything is acknowledged.
+
+        Parameters
+        ----------
+        leave : callable
+            Returns the deadlines for leaving, or None to continue.
 
         Raises
         ------
-        PublishError : the connection broke, or time ran out
+        PublishError
+            The connection broke, or time ran out.
         """
         last_words = False
         while True:
@@ -108,7 +138,7 @@ class Session:
             return None
 
     def _watch(self, numbers: Sequence[int]) -> None:
-        """Raise when nothing was acknowledged for too long while something is under way."""
+        """Raise if messages are in flight but none has been acknowledged for too long."""
         now = self._monotonic()
         if numbers or not self._link.in_flight:
             self._waits_since = None

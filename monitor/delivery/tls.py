@@ -1,4 +1,4 @@
-"""What encrypts a connection to a broker."""
+"""TLS for broker connections."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from monitor.errors import ConfigError
 
 
 class _ClosingSocket(ssl.SSLSocket):
-    """Closes itself when the handshake fails; paho would leave it to the garbage collector."""
+    """A socket that closes itself if the handshake fails; paho would leave that to garbage collection."""
 
     def do_handshake(self, block: bool = False) -> None:
         try:
@@ -26,7 +26,7 @@ def tls_context(settings: BrokerSettings) -> ssl.SSLContext:
         raise ConfigError(f"mqtt.tls.ca_file: cannot read {settings.ca_file} ({_short(error)})") from error
     if settings.cert_file is not None:
         try:
-            # A daemon cannot be asked for a passphrase: an encrypted key is an error.
+            # A daemon cannot prompt for a passphrase, so an encrypted key is an error.
             context.load_cert_chain(settings.cert_file, settings.key_file, password="")
         except (OSError, ssl.SSLError) as error:
             raise ConfigError(

@@ -1,4 +1,4 @@
-"""Names of topics and ids; pure."""
+"""Topic names and ids; pure."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from monitor.errors import ConfigError
 
 
 def slug(text: str) -> str:
-    """Return a name of [a-z0-9_-] that is the same for the same text, for ever.
+    """Return a stable name made of [a-z0-9_-]; the same text always gives the same name.
 
-    Text without any letter or digit that ASCII can show becomes ``x`` and a hash.
+    Text without any letter or digit that ASCII can represent becomes ``x`` followed by a hash.
     """
     ascii_text = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode("ascii").lower()
     words = re.sub(r"[^a-z0-9_-]+", "_", ascii_text).strip("_-")
@@ -24,13 +24,19 @@ def slug(text: str) -> str:
 class Topics:
     """The topics of one node.
 
-    base : as configured, may have several segments
-    node : becomes one segment
-    labels : that have a state, as the model calls them
+    Parameters
+    ----------
+    base : str
+        Base topic as configured; may have several segments.
+    node : str
+        Node name; becomes one segment.
+    labels : tuple of str
+        Labels that have a state, as named by the model.
 
     Raises
     ------
-    ConfigError : two labels would share a topic
+    ConfigError
+        Two labels would share a topic.
     """
 
     base: str
@@ -77,7 +83,7 @@ class Topics:
 
     @property
     def commands(self) -> str:
-        """What comes before the names of commands."""
+        """Prefix of the command topics."""
         return f"{self._root}/set/"
 
     def state(self, label: str) -> str:
@@ -87,12 +93,12 @@ class Topics:
         return f"{self._root}/sound/{slug(label)}/attributes"
 
     def group(self, name: str) -> str:
-        """State and last event of a group of labels."""
+        """Topic for the state and the latest event of a group of labels."""
         return f"{self._root}/group/{slug(name)}"
 
     @property
     def all(self) -> str:
-        """A filter for everything of the node."""
+        """Filter that matches every topic of the node."""
         return f"{self._root}/#"
 
     @property

@@ -1,4 +1,4 @@
-"""Puts records on the disk without making the audio path wait."""
+"""Writes records to disk without making the audio path wait."""
 
 from __future__ import annotations
 
@@ -22,16 +22,21 @@ _RETRY_CAP_S = 10.0
 class EventWriter:
     """A thread between the audio path and the outbox.
 
-    Records are committed in order, all that wait in one transaction, and then told to the
-    listeners. Live, a full queue refuses the newest record and counts it, and a disk error
-    is retried for as long as it lasts. In a replay the reader waits instead, and a disk
-    error is raised to it: nothing is worth going on for.
+    Records are committed in order, with all waiting records in one transaction, and then passed to
+    the listeners. Live, a full queue rejects and counts the newest record, and disk errors are
+    retried for as long as they last. In a replay the reader waits instead, and a disk error is
+    raised to it, as there is no point in continuing.
 
     Parameters
     ----------
-    listeners : called in the writer's thread after the commit, must not block
-    wait : the replay's policy instead of the live one
-    capacity : records in the queue
+    outbox : Outbox
+        Receives the records.
+    listeners : sequence of callable
+        Called with each record in the writer's thread after the commit; must not block.
+    wait : bool
+        Use the replay policy instead of the live one.
+    capacity : int
+        Maximum number of queued records.
     """
 
     def __init__(
@@ -52,13 +57,13 @@ class EventWriter:
         self._closing = False
         self._error: OutboxError | None = None
         self.dropped = 0
-        """Records refused because the queue was full."""
+        """Number of records rejected because the queue was full."""
         self._thread = threading.Thread(target=self._run, name="event-writer", daemon=True)
         self._thread.start()
 
     @property
     def failed(self) -> str | None:
-        """Why the disk does not take records now; None when it does."""
+        """Why records cannot be written at the moment; None if they can."""
         return None if self._error is None else str(self._error)
 
     def put(self, record: EventRecord) -> None:
@@ -66,7 +71,8 @@ class EventWriter:
 
         Raises
         ------
-        OutboxError : in a replay, when the disk does not take records
+        OutboxError
+            In a replay, if records cannot be written.
         """
         with self._changed:
             if self._wait:
@@ -81,11 +87,22 @@ class EventWriter:
             self._changed.notify_all()
 
     def flush(self, timeout_s: float) -> bool:
-        """Wait until all that was put is on the disk and told to the listeners.
+        """Wait until all queued records are on disk and have been passed to the listeners.
+
+        Parameters
+        ----------
+        timeout_s : float
+            Maximum wait, seconds.
+
+        Returns
+        -------
+        bool
+            Whether this happened in time.
 
         Raises
         ------
-        OutboxError : in a replay, when the disk does not take records
+        OutboxError
+            In a replay, if records cannot be written.
         """
         with self._changed:
             self._changed.wait_for(lambda: not self._unwritten or (self._wait and self._error), timeout_s)
@@ -94,7 +111,7 @@ class EventWriter:
             return not self._unwritten
 
     def close(self, timeout_s: float = 5.0) -> bool:
-        """Write what is queued, within the time, and end the thread; False when records were lost."""
+        """Write queued records within the time limit and end the thread; False if records were lost."""
         with self._changed:
             self._closing = True
             self._changed.notify_all()
@@ -133,7 +150,7 @@ class EventWriter:
                 self._changed.notify_all()
 
     def _write(self, batch: list[EventRecord]) -> bool:
-        """Commit; False when given up."""
+        """Commit the batch, retrying as needed; return False after giving up."""
         repeats = Repeats(every=100)
         backoff = Backoff(first_s=_RETRY_FIRST_S, cap_s=_RETRY_CAP_S)
         while True:
@@ -151,11 +168,11 @@ class EventWriter:
             return True
 
     def _give_up(self, error: OutboxError, backoff: Backoff) -> bool:
-        """Show the error, wait before the next attempt; True when there should be none."""
+        """Record the error and wait before the next attempt; return True if there should be none."""
         with self._changed:
             self._error = error
             self._changed.notify_all()
             if self._wait:
                 return True
-            # close() sets the count to zero when its time is over.
+            # close() sets the count to zero when its timeout expires.
             return self._changed.wait_for(lambda: not self._unwritten, backoff.next_s())

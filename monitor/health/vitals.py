@@ -1,4 +1,4 @@
-"""How the audio path is: written by its own thread, read by the one that tells others."""
+"""State of the audio path: written by the audio thread and read by the thread that reports it."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from dataclasses import dataclass
 from typing import Literal
 
 _WEIGHT = 1 / 8
-"""Of the newest hop in the figures "of late": they follow within about eight hops."""
+"""Weight of the newest hop in the running averages, which therefore span about eight hops."""
 
 
 @dataclass(frozen=True)
 class Hearing:
-    """Whether a source is heard.
+    """Whether audio is coming in from a source.
 
     Parameters
     ----------
     microphone : Literal['starting', 'listening', 'lost', 'off']
-        ``off`` on purpose.
+        State of the source; ``off`` means deliberately switched off.
     reason : str or None
-        Why it is lost or off.
+        Why the source is lost or off.
     """
 
     microphone: Literal["starting", "listening", "lost", "off"]
@@ -33,7 +33,7 @@ class Vitals:
     Parameters
     ----------
     monotonic : Callable[[], float]
-        Clock, seconds.
+        Monotonic clock, seconds.
     """
 
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
@@ -41,11 +41,11 @@ class Vitals:
         self._began = self._beat = monotonic()
         self.hearing = Hearing("starting")
         self.dropped_s = 0.0
-        """Audio lost since the start because the machine was too slow."""
+        """Seconds of audio lost since the start because the machine was too slow."""
         self.inference_s: float | None = None
-        """Of late: the model's time a hop."""
+        """Running average of the model's time per hop, seconds."""
         self.delay_s: float | None = None
-        """Of late: age of the audio when it was decided on."""
+        """Running average of the age of the audio at the time of the decision, seconds."""
 
     @property
     def uptime_s(self) -> float:
@@ -53,11 +53,11 @@ class Vitals:
 
     @property
     def idle_s(self) -> float:
-        """Seconds since the audio path last gave a sign of life."""
+        """Seconds since the last :meth:`beat` of the audio path."""
         return self._monotonic() - self._beat
 
     def beat(self) -> None:
-        """The audio path is at work, or waits for a source as it should."""
+        """Record that the audio path is working, or waiting for a source as expected."""
         self._beat = self._monotonic()
 
     def on_inference(self, took_s: float) -> None:

@@ -1,4 +1,4 @@
-"""Those who watch a live monitor: a terminal, a pipe. They may block; the audio path may not."""
+"""Consumers of a live monitor, such as a terminal or a pipe, which may block; the audio path may not."""
 
 from __future__ import annotations
 
@@ -18,16 +18,19 @@ _CAPACITY = 1000
 
 
 class Audience(Listener):
-    """Hands everything on in a thread of its own, in order.
+    """Passes everything on, in order, from its own thread.
 
-    Hops are given up when half of the queue is taken; records and words only when all of it
-    is, counted. Records are in the history all the same.
+    Hops are dropped once the queue is half full; records and status lines only when it is full,
+    and these are counted. Dropped records are still in the history.
 
     Parameters
     ----------
-    listeners : may block
-    tellers : called with a line for people when microphone or broker change; may block
-    capacity : of the queue
+    listeners : sequence of Listener
+        Receive hops and records; may block.
+    tellers : sequence of callable
+        Called with a human-readable line when the microphone or broker status changes; may block.
+    capacity : int
+        Maximum queue length.
     """
 
     def __init__(
@@ -42,7 +45,7 @@ class Audience(Listener):
         self._capacity = capacity
         self._queue: queue.Queue[Callable[[], None] | None] = queue.Queue(capacity)
         self.missed = 0
-        """Records and words that nobody took in time."""
+        """Number of records and status lines dropped because the queue was full."""
         self._error: Exception | None = None
         self._thread = threading.Thread(target=self._run, name="audience", daemon=True)
         self._thread.start()
@@ -63,12 +66,12 @@ class Audience(Listener):
         self._put(tell)
 
     def check(self) -> None:
-        """Raise what a listener raised; after it nobody is told anything more."""
+        """Raise the exception raised by a listener, if any; after one, nothing more is passed on."""
         if self._error is not None:
             raise self._error
 
     def close(self, timeout_s: float = 2.0) -> None:
-        """Hand on what waits, within the time."""
+        """Pass on what is queued, within the time limit, and end the thread."""
         with suppress(queue.Full):
             self._queue.put(None, timeout=timeout_s)
         self._thread.join(timeout_s)

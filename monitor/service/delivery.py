@@ -1,7 +1,7 @@
-"""The history and the way to the broker, wired once for ``run`` and ``replay``.
+"""Wires up the history and the connection to the broker, for both ``run`` and ``replay``.
 
-``Delivery → EventWriter → Outbox → MqttPublisher → broker``, and the announcer beside it, which
-keeps the retained topics true.
+``Delivery → EventWriter → Outbox → MqttPublisher → broker``, alongside the announcer, which keeps
+the retained topics up to date.
 """
 
 from __future__ import annotations
@@ -36,20 +36,28 @@ log = logging.getLogger(__name__)
 
 _CLOSE_LIVE_S = 5.0
 _CLOSE_REPLAY_S = 1.0
-"""Seconds that closing the connection may take; a replay has waited for its records before."""
+"""Time limits for closing the connection, seconds; a replay has already waited for its records."""
 
 
 @dataclass(frozen=True)
 class DeliveryOptions:
-    """What is kept and published.
+    """What is stored and published.
 
-    node : node name in the topics
-    client_id : MQTT client id; one process at a time may use it
-    history : path of the database; None = a temporary one, deleted at the end
-    mqtt : publish the events
-    states : publish the retained topics (states, status, health, discovery) and the level as well
-    live : a daemon rather than a replay: the broker announces when it vanishes, and a disk that is
-        too slow costs the newest records, counted, instead of making the reader wait
+    Parameters
+    ----------
+    node : str
+        Node name used in the topics.
+    client_id : str
+        MQTT client id; only one process at a time may use it.
+    history : Path or None
+        Path of the database; None uses a temporary one that is deleted at the end.
+    mqtt : bool
+        Publish the events.
+    states : bool
+        Also publish the retained topics (states, status, health, discovery) and the level.
+    live : bool
+        Daemon rather than replay: the broker announces its disappearance, and if the disk is too
+        slow, the newest records are dropped and counted instead of making the reader wait.
     """
 
     node: str
@@ -62,10 +70,20 @@ class DeliveryOptions:
 
 @dataclass(frozen=True)
 class Delivery(Listener):
-    """Sends records to the disk and on to the broker.
+    """Passes records to the disk and on to the broker.
 
-    publisher : None when nothing is published
-    announcer : None when no retained topics are published
+    Parameters
+    ----------
+    outbox : Outbox
+        The history.
+    writer : EventWriter
+        Writes records to the history.
+    noise : NoiseKeeper
+        Stores and publishes the noise of each minute.
+    publisher : MqttPublisher or None
+        None if nothing is published.
+    announcer : Announcer or None
+        None if no retained topics are published.
     """
 
     outbox: Outbox
@@ -76,7 +94,7 @@ class Delivery(Listener):
 
     @property
     def next_seq(self) -> int:
-        """Sequence number of the first new record."""
+        """Sequence number for the first new record."""
         return self.outbox.last_seq() + 1
 
     def on_hop(self, file: str, hop: HopResult) -> None:
@@ -105,19 +123,30 @@ class Delivery(Listener):
 def open_delivery(
     config: Config, assembly: Assembly, options: DeliveryOptions, control: Control | None = None
 ) -> Iterator[Delivery]:
-    """Open the history and, with ``options.mqtt``, the way to the broker.
+    """Open the history and, with ``options.mqtt``, the connection to the broker.
 
-    On exit what is queued is written, then sent as far as the time allows.
+    On exit, queued records are written and then sent as far as time allows.
 
     Parameters
     ----------
-    assembly : the model and what it reports
-    control : whose settings are shown and may be commanded; None in a replay
+    config : Config
+        The configuration.
+    assembly : Assembly
+        The model and what it reports.
+    options : DeliveryOptions
+        What is stored and published.
+    control : Control or None
+        Provides the settings that are published and can be changed by commands; None in a replay.
+
+    Yields
+    ------
+    Delivery
+        Accepts the records.
 
     Raises
     ------
     UsageError
-        Another process uses the history.
+        Another process is using the history.
     ConfigError, OutboxError, PublishError
         The settings, the history or the embedded broker are unusable.
     """

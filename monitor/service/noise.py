@@ -1,4 +1,4 @@
-"""Keeps each minute's noise and publishes it, in a thread of its own: the disk may be slow."""
+"""Stores and publishes the noise of each minute, in its own thread because the disk may be slow."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ _HOUR = 60
 
 
 class NoiseKeeper(Listener):
-    """Takes minutes; the history gets them, and whoever publishes.
+    """Writes minutes to the history and publishes them.
 
-    A minute whose time is not known (``clock: unsynced``) is published and not kept. When the disk
-    fails, minutes are lost, named once.
+    A minute whose time is unknown (``clock: unsynced``) is published but not stored. If the disk
+    fails, minutes are lost; the failure is logged once.
 
     Parameters
     ----------
     history : LevelHistory
-        Also the source of the last hour and the last 24 hours.
+        Stores the minutes and provides those of the last hour and the last 24 hours.
     publish : callable or None
-        Takes the payload of the noise topic.
+        Called with the payload for the noise topic.
     wait : bool
-        The replay's policy: when the disk is slow the reader waits. Live, the newest minute goes, counted.
+        Replay policy: the reader waits if the disk is slow. Live, the newest minute is dropped and counted.
     """
 
     def __init__(
@@ -46,7 +46,7 @@ class NoiseKeeper(Listener):
         self._queue: queue.Queue[Minute | None] = queue.Queue(_CAPACITY)
         self._failed = False
         self.dropped = 0
-        """Minutes that were lost because the disk was too slow."""
+        """Number of minutes lost because the disk was too slow."""
         self._thread = threading.Thread(target=self._run, name="noise", daemon=True)
         self._thread.start()
 
@@ -57,7 +57,7 @@ class NoiseKeeper(Listener):
             self.dropped += 1
 
     def close(self) -> None:
-        """Keep and publish what waits, within some seconds."""
+        """Store and publish the queued minutes, within a few seconds."""
         try:
             self._queue.put(None, timeout=_CLOSE_S)
         except queue.Full:

@@ -1,4 +1,4 @@
-"""Wires the page, for ``run`` and ``replay``: what follows the stream for it, and its server."""
+"""Wires up the page for ``run`` and ``replay``: its stream listeners and its server."""
 
 from __future__ import annotations
 
@@ -32,17 +32,27 @@ def open_page(
     node: str,
     control: Control | None = None,
 ) -> Iterator[Sequence[Listener]]:
-    """Serve the page while the context lasts; yield what must follow the stream.
+    """Serve the page for the duration of the context; yield the listeners that must receive the stream.
 
     Parameters
     ----------
+    config : Config
+        The configuration.
+    assembly : Assembly
+        The model and what it reports.
+    outbox : Outbox
+        The history.
+    status : StatusNow
+        Returns the current status.
+    node : str
+        Node name.
     control : Control or None
-        Takes changes of settings; None in a replay.
+        Applies changes of settings; None in a replay.
 
     Raises
     ------
     ConfigError
-        The server's packages are missing, its address is taken, or it would be open to everybody.
+        The server's packages are missing, its address is in use, or it would be open to everyone.
     """
     try:
         from monitor.web.server import PageServer, bind
@@ -96,18 +106,18 @@ def open_page(
 
 
 def address(web: Web) -> str:
-    """Where a browser on this machine finds the page."""
+    """Return the URL of the page for a browser on this machine."""
     host = {"0.0.0.0": "localhost", "::": "localhost"}.get(web.host, web.host)
     return f"http://{f'[{host}]' if ':' in host else host}:{web.port}/"
 
 
 def _password(config: Config) -> str | None:
-    """The page's password.
+    """Return the page's password.
 
     Raises
     ------
     ConfigError
-        There is none, and the page would be open to the network.
+        There is no password, and the page would be open to the network.
     """
     web = config.settings.web
     password = read_secret(web.password, web.password_file, "web.password_file")

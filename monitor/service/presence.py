@@ -1,4 +1,4 @@
-"""What a node shows of itself on retained topics: labels, settings, and Home Assistant's discovery."""
+"""A node's self-description on retained topics: labels, settings and Home Assistant discovery."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ log = logging.getLogger(__name__)
 
 
 class Presence:
-    """Shows which labels can be reported, and the settings in force.
+    """Publishes which labels can be reported and the settings in force.
 
     Parameters
     ----------
     config : Config
         The configuration.
     topics : Topics
-        Of the node, with all labels that could be reported.
+        Topics of the node, with all labels that could ever be reported.
     publisher : MqttPublisher
-        Publishes what is shown.
+        Used for publishing.
     """
 
     def __init__(self, config: Config, topics: Topics, publisher: MqttPublisher) -> None:
@@ -43,19 +43,19 @@ class Presence:
         self._birth = f"{config.settings.mqtt.discovery_prefix}/status"
 
     def show(self, assembly: Assembly) -> None:
-        """Publish states of the labels that can be reported, and clear those of the others."""
+        """Publish the states of the labels that can be reported and clear those of all others."""
         never = silent(assembly.tracked)
         self._show(assembly, tuple(label for label in assembly.event_labels if label not in never))
 
     def follow(self, state: ControlState) -> None:
-        """Publish the settings in force; a class that is switched off for now stays announced."""
+        """Publish the settings in force; a class that is temporarily disabled stays announced."""
         never = silent(state.assembly.tracked)
         self._show(state.assembly, tuple(label for label in state.classes if label not in never))
         if self._config.settings.mqtt.commands:
             self._publisher.set_retained(Message(self._topics.control, state.to_json(), 1, True))
 
     def inbox(self, commands: Commands | None) -> Inbox:
-        """Return what is subscribed to: Home Assistant's birth, and commands if they are taken."""
+        """Return the subscriptions: Home Assistant's birth message and, with ``commands``, commands."""
         filters = [self._birth] if self._config.settings.mqtt.discovery else []
         if commands is not None:
             filters.append(f"{self._topics.commands}#")
@@ -70,7 +70,7 @@ class Presence:
         return Inbox(tuple(filters), receive)
 
     def _on_birth(self, message: Incoming) -> None:
-        # A retained one is no birth: it was told before we came, and all was published just now.
+        # A retained message is no new birth: it predates our connection, at which everything was published.
         if message.payload == b"online" and not message.retained:
             log.info("Home Assistant has started: announcing everything again")
             self._publisher.say_again()
@@ -104,7 +104,7 @@ class Presence:
 
 
 def _page_address(config: Config) -> str | None:
-    """The page's address, if other machines can open it."""
+    """Return the URL of the page if other machines can open it."""
     web = config.settings.web
     if not web.enabled:
         return None

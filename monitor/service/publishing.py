@@ -1,4 +1,4 @@
-"""From settings to delivery: the broker, its topics, and what is announced; shared by run and replay."""
+"""Translates settings for delivery: broker, topics and subscriptions; shared by run and replay."""
 
 from __future__ import annotations
 
@@ -14,16 +14,17 @@ from monitor.stream.assembly import node_name
 
 
 def client_id(config: Config) -> str:
-    """The configured client id, else one made of the node: one process at a time may use it."""
+    """Return the MQTT client id, configured or derived from the node; only one process may use it."""
     return config.settings.mqtt.client_id or f"sound-monitor-{slug(node_name(config))}"
 
 
 def broker_settings(config: Config, client: str) -> BrokerSettings:
-    """Where the broker is and how to enter, for the MQTT client id ``client``.
+    """Return the broker's address and credentials, for the MQTT client id ``client``.
 
     Raises
     ------
-    ConfigError : the password's file cannot be read
+    ConfigError
+        The password file cannot be read.
     """
     mqtt = config.settings.mqtt
     return BrokerSettings(
@@ -42,23 +43,26 @@ def broker_settings(config: Config, client: str) -> BrokerSettings:
 
 
 def topics(config: Config, node: str, labels: tuple[str, ...]) -> Topics:
-    """The topics of a node; ``labels`` are those that make events.
+    """Return the topics of a node; ``labels`` are the labels that produce events.
 
     Raises
     ------
-    ConfigError : two labels would share a topic
+    ConfigError
+        Two labels would share a topic.
     """
     return Topics(config.settings.mqtt.base_topic, node, labels)
 
 
 @contextmanager
 def embedded_broker(config: Config) -> Iterator[None]:
-    """Run the embedded broker meanwhile if config asks for it.
+    """Run the embedded broker, if configured, for the duration of the context.
 
     Raises
     ------
-    ConfigError : it would be open to everybody, cannot do what config asks, or amqtt is missing
-    PublishError : the port is taken, or the address is not this machine's
+    ConfigError
+        It would be open to everyone, does not support the settings, or amqtt is missing.
+    PublishError
+        The port is in use, or the address does not belong to this machine.
     """
     mqtt = config.settings.mqtt
     if mqtt.broker != "embedded":
@@ -81,7 +85,7 @@ def embedded_broker(config: Config) -> Iterator[None]:
 
 
 def subscribe_command(config: Config, topics: Topics) -> str:
-    """The shell line with which another terminal sees everything of the node."""
+    """Return a shell command that shows all messages of the node in another terminal."""
     mqtt = config.settings.mqtt
     words = ["mosquitto_sub", "-h", mqtt.host, "-p", str(mqtt.port)]
     if mqtt.username is not None:

@@ -1,6 +1,6 @@
-"""Pushes notices through Apprise: to a phone or a mailbox, without Home Assistant.
+"""Pushes notices through Apprise, for example to a phone or a mailbox, without Home Assistant.
 
-Nothing here makes the audio path wait: a full queue gives up the oldest notice, counted.
+Nothing here makes the audio path wait: when the queue is full, the oldest notice is dropped and counted.
 """
 
 from __future__ import annotations
@@ -18,36 +18,36 @@ from monitor.records import EventRecord
 log = logging.getLogger(__name__)
 
 Send = Callable[[str, str], bool]
-"""Takes title and body; returns whether every service took them. May block and may raise nothing."""
+"""Sends a title and a body; returns whether every service accepted them. May block, must not raise."""
 
 _QUEUE = 20
 _ATTEMPTS = 4
 _FIRST_PAUSE_S = 5.0
 _CLOSE_S = 5.0
 FIELDS = ("label", "node", "start", "level_dbfs", "over_background_db", "duration_s", "score")
-"""What a template may name, as ``$label``."""
+"""Fields available in templates, for example ``$label``."""
 
 
 def apprise_sender(urls: Sequence[str], where: str) -> Send:
-    """Return what sends through these services.
+    """Return a function that sends messages through these services.
 
     Parameters
     ----------
     urls : sequence of str
-        As Apprise writes them; they hold secrets and are never logged.
+        Apprise URLs; they contain secrets and are never logged.
     where : str
-        The config's place, for errors.
+        Location in the configuration, for error messages.
 
     Raises
     ------
     ConfigError
-        Apprise is missing, or a URL is none of its services'.
+        Apprise is missing, or a URL does not belong to any of its services.
     """
     try:
         import apprise
     except ImportError as error:
         raise ConfigError(f"{where}: needs apprise; pip install 'sound-monitor[notify]'") from error
-    # Its log names addresses; what fails is said here.
+    # Apprise logs addresses; failures are reported here instead.
     logging.getLogger("apprise").setLevel(logging.CRITICAL)
     services = apprise.Apprise()
     for number, url in enumerate(urls, 1):
@@ -58,7 +58,7 @@ def apprise_sender(urls: Sequence[str], where: str) -> Send:
 
 
 class Push(Listener):
-    """Sends a message for each record that says ``notify``, from a thread of its own.
+    """Sends a message for each record with ``notify`` set, from its own thread.
 
     Parameters
     ----------
@@ -67,7 +67,7 @@ class Push(Listener):
     title, body : str
         Templates; see :data:`FIELDS`.
     pause_s : float
-        Seconds before the second attempt; each further pause is three times as long.
+        Pause before the second attempt, seconds; each further pause is three times as long.
     """
 
     def __init__(self, send: Send, title: str, body: str, pause_s: float = _FIRST_PAUSE_S) -> None:
@@ -78,7 +78,7 @@ class Push(Listener):
         self._changed = threading.Condition()
         self._closing = threading.Event()
         self.lost = 0
-        """Notices given up: refused at every attempt, or too many at once."""
+        """Number of notices given up because every attempt failed or too many were queued."""
         self._thread = threading.Thread(target=self._run, name="push", daemon=True)
         self._thread.start()
 
@@ -96,7 +96,7 @@ class Push(Listener):
             self._changed.notify()
 
     def close(self) -> None:
-        """Send what waits, once, within some seconds."""
+        """Try once to send each queued notice, within a few seconds."""
         self._closing.set()
         with self._changed:
             self._changed.notify()

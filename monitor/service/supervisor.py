@@ -1,4 +1,4 @@
-"""Watches over a live monitor from its main thread, and tells others how it is."""
+"""Supervises a live monitor from the main thread and reports its state."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from monitor.health.vitals import Hearing, Vitals
 log = logging.getLogger(__name__)
 
 _HEALTH_S = 60.0
-"""Health is sent at every change, and at least so often."""
+"""Maximum interval between health messages, seconds; they are also sent on every change."""
 _DROPPED_S = 5.0
-"""So often while audio is being lost."""
+"""Interval between health messages while audio is being lost, seconds."""
 _HANGS_S = 60.0
-"""No sign of life of the audio path for so long, and for the stall that is allowed: it hangs."""
+"""Seconds without activity, beyond the permitted stall, after which the audio path counts as hung."""
 
 
 @dataclass(frozen=True)
 class Watched:
-    """What is watched; publisher : None when nothing is published."""
+    """The supervised components; ``publisher`` is None if nothing is published."""
 
     model: str
     model_version: str
@@ -41,7 +41,7 @@ class Watched:
 
 @dataclass(frozen=True)
 class _Condition:
-    """Of which each change is told."""
+    """The part of the state of which every change is reported."""
 
     hearing: Hearing
     history: str | None
@@ -50,12 +50,18 @@ class _Condition:
 
 
 class Supervisor:
-    """Everything happens in :meth:`check`, which the main thread calls a few times a second.
+    """Supervises the monitor in :meth:`check`, which the main thread calls a few times a second.
 
     Parameters
     ----------
-    on_status : takes a line for people when microphone or broker change
-    monotonic : clock, seconds
+    watched : Watched
+        The supervised components.
+    systemd : Systemd
+        The service manager to notify.
+    on_status : callable
+        Called with a human-readable line when the microphone, history or broker status changes.
+    monotonic : callable
+        Monotonic clock, seconds.
     """
 
     def __init__(
@@ -75,11 +81,12 @@ class Supervisor:
         self._ready = False
 
     def check(self) -> None:
-        """Tell what changed or is due.
+        """Report what has changed or is due.
 
         Raises
         ------
-        AudioError : the audio path hangs
+        AudioError
+            The audio path is hung.
         """
         vitals, now = self._watched.vitals, self._monotonic()
         limit_s = self._watched.stall_s + _HANGS_S
@@ -98,7 +105,7 @@ class Supervisor:
 
     @property
     def health(self) -> Health:
-        """How the monitor is now; may be asked from any thread."""
+        """Current state of the monitor; may be read from any thread."""
         return self._health(self._condition())
 
     def stopping(self) -> None:
@@ -115,11 +122,11 @@ class Supervisor:
         )
 
     def _tell(self, condition: _Condition) -> None:
-        """Tell people and the service manager."""
+        """Report the condition to people and to the service manager."""
         text = _in_words(condition, published=self._watched.publisher is not None)
         self._on_status(text)
         lines = [f"STATUS={text}"]
-        # Ready: the first attempt to open the source has succeeded or failed.
+        # Ready once the first attempt to open the source has succeeded or failed.
         if not self._ready and condition.hearing.microphone != "starting":
             self._ready = True
             lines.append("READY=1")
@@ -157,7 +164,7 @@ def _count(rows: Callable[[], int]) -> int:
     try:
         return rows()
     except OutboxError:
-        return 0  # `history` says why nothing can be counted
+        return 0  # `history` gives the reason
 
 
 def _in_words(condition: _Condition, *, published: bool) -> str:
