@@ -1,19 +1,19 @@
-"""What a model raises alerts for, at the end of the whole chain, and how soon.
+"""Acceptance test of the whole chain: which alerts a model raises, and with which delay.
 
     python benchmarks/acceptance.py --data FOLDER
 
-Every foreground clip (salience 1) of UrbanSound8K's fold 2, laid over a background that no
-training saw at 15 dB, as in training/mixing/streams.py:
+Every foreground clip (salience 1) of UrbanSound8K's fold 2 is mixed at 15 dB with a background held
+out from training, as in training/mixing/streams.py:
 
-1. The scenes of siren, dog_bark and jackhammer are played into virtual microphones; each is
-   heard by a ``sound-monitor run`` of its own, and what counts is what ``mosquitto_sub`` gets.
-   A scene is heard when a start of its own class arrives after the sound set in and before the
-   scene is over (1.5 s of silence included). ``parec`` listens beside the monitor and says when.
-2. All scenes, of all ten classes, go through ``sound-monitor replay`` (the same path, each
-   scene a stream of its own); for those of (1) this shows how far the two agree.
-3. The backgrounds go through ``replay``: those of the test, and those that training had.
+1. The mixtures of siren, dog_bark and jackhammer are played into virtual microphones, each with a
+   ``sound-monitor run`` of its own; the messages that ``mosquitto_sub`` receives are evaluated.
+   A mixture counts as detected when a start of its own class arrives after the onset and before its
+   end (1.5 s of silence included). ``parec`` records beside the monitor and provides the times.
+2. All mixtures of all ten classes go through ``sound-monitor replay`` (the same path, each mixture
+   a stream of its own); for those of (1) this shows how far the two agree.
+3. The backgrounds go through ``replay``: those of the test, and those of the training.
 
-Writes acceptance.json, acceptance.csv (a row per scene) and latency.json.
+Writes acceptance.json, acceptance.csv (a row per mixture) and latency.json.
 """
 
 from __future__ import annotations
@@ -50,10 +50,14 @@ LIVE = ("siren", "dog_bark", "jackhammer")
 
 @dataclass(frozen=True)
 class Alerts:
-    """What a scene raised after its sound had set in.
+    """Alerts of a mixture after its onset.
 
-    delay_s : from the onset to the own alert: decided (replay), received (microphone); None = no alert
-    parts_s : of that delay, at the microphone: audio, to the history, to the subscriber
+    Parameters
+    ----------
+    delay_s
+        From onset to the correct alert: decided (replay), received (microphone); None = no alert.
+    parts_s
+        Parts of that delay at the microphone: audio, to the history, to the subscriber.
     """
 
     delay_s: float | None
@@ -76,11 +80,11 @@ def main() -> None:
     scenes = list(foreground_scenes(parts.test, (SNR_DB, SNR_DB), RATE, options.seed))
     with tempfile.TemporaryDirectory(prefix="sound-monitor-campaign-") as name:
         files = write_scenes(Path(name, "scenes"), scenes)
-        say(f"{len(scenes)} scenes through replay")
+        say(f"{len(scenes)} mixtures through replay")
         replayed = replay(scenes, files, settings)
         live = [scene for scene in scenes if scene.label in LIVE]
         order = np.random.default_rng(options.seed).permutation(len(live))[: options.limit]
-        say(f"{len(order)} scenes into {options.microphones} microphones")
+        say(f"{len(order)} mixtures into {options.microphones} microphones")
         played, monitors = play(Path(name), [live[i] for i in order], files, settings, options.microphones)
         background = {
             "test": alarms(parts.test.backgrounds, settings),
@@ -108,7 +112,7 @@ def main() -> None:
 
 
 def write_scenes(folder: Path, scenes: Sequence[Scene]) -> dict[str, Path]:
-    """Write each scene as 16-bit WAV; returns the files by name."""
+    """Write each mixture as 16-bit WAV; return the files by name."""
     folder.mkdir()
     files = {scene.name: folder / f"{scene.name}.wav" for scene in scenes}
     for scene in scenes:
@@ -117,7 +121,7 @@ def write_scenes(folder: Path, scenes: Sequence[Scene]) -> dict[str, Path]:
 
 
 def starts_by_file(paths: Sequence[Path], settings: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
-    """Start records of a replay, by file."""
+    """Return the start records of a replay, by file."""
     done = subprocess.run(
         [*MONITOR, "replay", *map(str, paths), "--json", *settings],
         cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=True,
@@ -144,7 +148,7 @@ def _replayed(scene: Scene, starts: Sequence[Mapping[str, Any]]) -> Alerts:
 def play(
     folder: Path, scenes: Sequence[Scene], files: Mapping[str, Path], settings: Sequence[str], count: int
 ) -> tuple[dict[str, Alerts], list[dict[str, object]]]:
-    """Play the scenes, dealt out over the microphones; returns alerts by name, and how the monitors were."""
+    """Play the mixtures, distributed over the microphones; return alerts by name and the monitors' health."""
     with ExitStack() as stack:
         broker = Mosquitto(folder).start()
         stack.callback(broker.stop)
@@ -192,7 +196,7 @@ def _heard(scene: Scene, playing: Playing, recorded: Mapping[str, float]) -> Ale
 
 
 def alarms(beds: Sequence[Clip], settings: Sequence[str]) -> dict[str, object]:
-    """Alerts in backgrounds, which should be none."""
+    """Return the alerts on backgrounds, all of which are false."""
     starts = starts_by_file([bed.path for bed in beds], settings)
     hours = sum(soundfile.info(bed.path).duration for bed in beds) / 3600
     labels = Counter(record["label"] for records in starts.values() for record in records)
@@ -227,7 +231,7 @@ def by_class(scenes: Sequence[Scene], alerts: Mapping[str, Alerts]) -> dict[str,
 
 
 def latency(alerts: Sequence[Alerts]) -> dict[str, object]:
-    """p50 and p95 of the delay from onset to message, and of its parts."""
+    """Return p50 and p95 of the delay from onset to message, and of its parts."""
     heard = [(alert.delay_s, *alert.parts_s) for alert in alerts if alert.parts_s is not None]
     names = ("onset_to_message", "audio_until_decided", "decided_to_history", "history_to_subscriber")
     columns = np.array(heard, np.float64).reshape(-1, len(names)).T

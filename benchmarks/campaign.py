@@ -1,7 +1,7 @@
-"""What the campaigns share: servers, the monitor's processes, and records of what was done.
+"""Shared by the benchmarks: servers, monitor processes, and records of the measurements.
 
-A campaign is a command of its own, not a test: it takes minutes and writes its figures under
-docs/results/foundation. Each writes what it was called with and on which machine.
+A benchmark is a command, not a test: it takes minutes and writes its figures under
+docs/results/foundation, with its command line and machine.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ sys.path.insert(0, str(ROOT / "tests" / "support"))
 
 
 def circumstances(**facts: object) -> dict[str, object]:
-    """Command, commit, machine and whatever else makes a figure repeatable."""
+    """Return command, commit, machine and everything else needed to reproduce a figure."""
     from monitor.bench.measure import machine
 
     script = Path(sys.argv[0]).resolve().relative_to(ROOT)
@@ -52,7 +52,7 @@ def say(text: str) -> None:
 
 
 def _without_folders(arguments: list[str]) -> list[str]:
-    """Paths outside of the tree are somebody's own: only their last part is written down."""
+    """Reduce paths outside the tree to their last component, as they may be private."""
     return [Path(word).name if word.startswith("/") else word for word in arguments]
 
 

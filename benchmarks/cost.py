@@ -1,4 +1,4 @@
-"""What the monitor costs: an hour as Ogg Vorbis and as WAV, and the memory over twelve hours.
+"""CPU cost of the monitor: an hour as Ogg Vorbis and as WAV, and its memory over twelve hours.
 
     python benchmarks/cost.py --against yamnet.tflite
 
@@ -47,7 +47,7 @@ def main() -> None:
 
 
 def bench(*arguments: str) -> dict[str, object]:
-    """Run the bench; returns what it printed."""
+    """Run the bench; return its output."""
     done = subprocess.run(
         [*MONITOR, "bench", "--json", *arguments], cwd=ROOT, capture_output=True, text=True, check=True
     )

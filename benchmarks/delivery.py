@@ -1,15 +1,15 @@
-"""What is lost when the broker goes away for a minute, and when the process is killed ten times.
+"""Message loss when the broker is down for a minute, and when the process is killed ten times.
 
     python benchmarks/delivery.py
 
-1. ``run`` hears the example street over and over on standard input, at its own pace; the
-   broker is stopped for a minute and started again.
-2. ``replay --mqtt --history`` of as much street as makes 500 events is killed (``SIGKILL``) ten
-   times at random instants and started again on the same history. A restarted replay begins its
-   recording anew, so its records are new ones: what counts is that each record that is in the
-   history was received, in order, and that nothing else was.
+1. ``run`` reads the example street in a loop on standard input, in real time; the broker is
+   stopped for a minute and started again.
+2. ``replay --mqtt --history`` of a street with 500 events is killed (``SIGKILL``) ten times at
+   random instants and restarted on the same history. A restarted replay begins its recording anew
+   and creates new records; the criterion is that each record in the history was received, in order,
+   and that nothing else was.
 
-A subscriber with a session of its own listens all the time; the broker keeps it over its restart.
+A subscriber with a persistent session is connected throughout; the broker keeps it over its restart.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ def broker_outage(folder: Path) -> dict[str, object]:
 
 
 def killed_replay(folder: Path, chance: random.Random) -> dict[str, object]:
-    """Kill a replay again and again; a last one runs to its end."""
+    """Kill a replay repeatedly; the last one runs to its end."""
     recording = folder / "streets.wav"
     events = _write_streets(recording)
     broker = _persistent_broker(folder)
@@ -133,7 +133,7 @@ def killed_replay(folder: Path, chance: random.Random) -> dict[str, object]:
 
 
 def _figures(history: Path, listener: Listener) -> dict[str, object]:
-    """Compare the history with what was received, record by record: its event and its type."""
+    """Compare the history with the received messages, record by record: event id and type."""
     with closing(Outbox(history)) as outbox:
         rows = list(reversed(outbox.query(limit=1_000_000)))
         pending = outbox.pending_count()
@@ -165,7 +165,7 @@ def _key(payload: str) -> tuple[str, str]:
 
 
 def _persistent_broker(folder: Path) -> Mosquitto:
-    """A broker that keeps the subscriber's session, with all that waits in it, over a restart."""
+    """Start a broker that keeps the subscriber's session and queued messages over a restart."""
     place = Path(tempfile.mkdtemp(dir=folder))
     lines = ("allow_anonymous true", "persistence true", f"persistence_location {place}/")
     return Mosquitto(place, (*lines, "autosave_interval 1", "max_queued_messages 0")).start()
@@ -179,7 +179,7 @@ def _settings(port: int, history: Path | None) -> list[str]:
 
 
 def _write_streets(path: Path) -> int:
-    """Join the example street until it holds at least EVENTS events; returns their number."""
+    """Concatenate the example street until it holds at least EVENTS events; return their number."""
     command = [*MONITOR, "replay", str(STREET), "--json"]
     told = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
     starts = sum(json.loads(line)["type"] == "start" for line in told.splitlines())
@@ -192,7 +192,7 @@ def _write_streets(path: Path) -> int:
 
 
 def _time_of_a_whole_replay(folder: Path, recording: Path, port: int) -> float:
-    """Seconds of one that nobody kills, under another node's name."""
+    """Return the seconds of an uninterrupted replay, under another node's name."""
     began = time.monotonic()
     command = [*MONITOR, "replay", str(recording), "--mqtt", "--node", "untouched"]
     subprocess.run([*command, *_settings(port, None)], cwd=ROOT, **QUIET, check=True)

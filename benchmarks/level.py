@@ -1,8 +1,8 @@
-"""The level meter: accuracy by third of an octave and rate, bytes a year, cost beside a replay.
+"""The level meter: accuracy by third-octave band and rate, bytes per year, cost during a replay.
 
     python benchmarks/level.py --data RECORDINGS
 
-RECORDINGS is a folder of long recordings; their minutes fill a year of history. matplotlib comes with
+RECORDINGS is a folder of long recordings, whose minutes fill a year of history. matplotlib comes with
 the extra ``training``.
 """
 
@@ -68,7 +68,7 @@ def main() -> None:
 
 
 def _deviations(rate: int) -> dict[str, tuple[float, float]]:
-    """By nominal frequency: dB by which a sine through the filters differs from the table, A and C."""
+    """Return by nominal frequency the deviation in dB of filtered sines from the table, A and C."""
     filtering, found = ChunkFilter(design(rate), _SIZE, 4), {}
     chunk = _SIZE * GROUP * 4
     for nominal, (a_goal, c_goal, _, _) in WEIGHTINGS.items():
@@ -85,7 +85,7 @@ def _deviations(rate: int) -> dict[str, tuple[float, float]]:
 
 
 def _bursts(rate: int) -> dict[str, float]:
-    """Largest deviation from the table for F and for S, dB."""
+    """Return the largest deviation from the table for F and for S in dB."""
     tone = np.sin(2 * np.pi * 4000 / rate * np.arange(6 * rate)).astype(np.float32) * np.float32(0.5)
     steady = list(LevelMeter(rate).push(tone))[-1].mean_square
     largest = {}
@@ -102,7 +102,7 @@ def _bursts(rate: int) -> dict[str, float]:
 
 
 def _minutes(files: Sequence[Path]) -> Iterator[Minute]:
-    """The full minutes of recordings."""
+    """Return the full minutes of recordings."""
     for file in files:
         with closing(FileSource(file)) as source:
             meter, recorder = LevelMeter(source.rate), MinuteRecorder(source.rate, FileClock(0.0), None)
@@ -111,7 +111,7 @@ def _minutes(files: Sequence[Path]) -> Iterator[Minute]:
 
 
 def _year_bytes(minutes: Sequence[Minute]) -> int:
-    """Size of a history that holds a year of these minutes in random order, and no event."""
+    """Return the size of a history with a year of these minutes in random order, without events."""
     rng = np.random.default_rng(1)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "history.db")
@@ -127,7 +127,7 @@ def _year_bytes(minutes: Sequence[Minute]) -> int:
 
 
 def _cost(hours: float) -> dict[str, float]:
-    """CPU seconds of the meter and of a whole replay with it, by ``sound-monitor bench``."""
+    """Return CPU seconds of the meter and of a whole replay with it, by ``sound-monitor bench``."""
     say(f"a replay of {hours:g} hours")
     command = [*MONITOR, "bench", "--json", "--format", "wav", "--hours", str(hours), "--starts", "1"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)

@@ -1,8 +1,8 @@
-"""Measures ``sound-monitor teach`` on sounds that no training used; writes docs/results/teach.
+"""Measures ``sound-monitor teach`` on sounds not used in training; writes docs/results/teach.
 
 Each class of ESC-50 without ESC-10's is taught from five recordings of different origin, with half
-of the background recordings. Its other recordings and the other half of the background say what
-the head is worth: recall by clip, and false alarms an hour.
+of the background recordings. The head is evaluated on the other recordings and the other half of the
+background: recall by clip, and false alarms per hour.
 
     python benchmarks/teach.py PACKAGE --data FOLDER
     python benchmarks/teach.py --embeddings CACHE.npz --data FOLDER --note "made with …"
@@ -39,10 +39,13 @@ OF_THE_SAME_KINDS = {"animals", "things", "transport"}
 
 @dataclass(frozen=True)
 class Figures:
-    """Of one class.
+    """Figures of one class.
 
-    at_one_an_hour : recall at the threshold that gives one false alarm an hour on the test half: what
-        the direction is worth, apart from its threshold
+    Parameters
+    ----------
+    at_one_an_hour
+        Recall at the threshold with one false alarm per hour on the test half, which evaluates the
+        head independently of its fitted threshold.
     """
 
     label: str
@@ -73,7 +76,7 @@ def main() -> None:
 
 @dataclass(frozen=True)
 class Run:
-    """All classes against one background; hours of the halves that are fitted and tested."""
+    """Results of all classes against one background; hours of the fit and test halves."""
 
     figures: list[Figures]
     fitted_h: float

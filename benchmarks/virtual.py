@@ -1,4 +1,4 @@
-"""A virtual microphone with a monitor that listens to it, and what a subscriber gets and when.
+"""A virtual microphone with a monitor on it, and the arrival times of a subscriber's messages.
 
 All times are the system clock's, seconds since 1970.
 """
@@ -42,7 +42,7 @@ class Message:
 
 @dataclass(frozen=True)
 class Playing:
-    """One recording that was played: when its first and last sample came out of the microphone."""
+    """One played recording: when its first and last sample left the microphone."""
 
     began: float
     ended: float
@@ -105,24 +105,24 @@ class VirtualMicrophone:
         return Playing(began, began + len(samples) / rate, starts)
 
     def recorded_at(self) -> dict[str, float]:
-        """When each start was written into the history, by event id."""
+        """Return when each start was written into the history, by event id."""
         with closing(Outbox(self.history, readonly=True)) as outbox:
             rows = outbox.query(limit=1_000_000)
         return {row.record.event_id: parse_utc(row.recorded_at) for row in rows if row.record.type == "start"}
 
     def peak_mb(self) -> float:
-        """The most memory that the monitor had resident."""
+        """Return the monitor's peak resident memory in MB."""
         status = Path(f"/proc/{self._run.pid}/status").read_text()
         (line,) = (line for line in status.splitlines() if line.startswith("VmHWM"))
         return int(line.split()[1]) * 1024 / 1e6
 
     def cpu_s(self) -> float:
-        """CPU seconds that the monitor has used."""
+        """Return the CPU seconds used by the monitor."""
         fields = Path(f"/proc/{self._run.pid}/stat").read_text().rsplit(")", 1)[1].split()
         return (int(fields[11]) + int(fields[12])) / 100
 
     def health(self) -> dict[str, Any]:
-        """The last health message."""
+        """Return the last health message."""
         return [m.values for m in self._messages if m.topic.endswith("/health")][-1]
 
     def close(self) -> None:
@@ -142,9 +142,9 @@ class VirtualMicrophone:
 
 
 class _Ear:
-    """Listens beside the monitor: when did silence end?
+    """Records beside the monitor to find when silence ends.
 
-    What it gives is late by the sound server's buffer for it, 10 to 20 ms.
+    Its times are late by the sound server's buffer, 10 to 20 ms.
     """
 
     def __init__(self, environment: dict[str, str]) -> None:
@@ -158,14 +158,14 @@ class _Ear:
         self._heard = threading.Event()
         threading.Thread(target=self._listen, daemon=True).start()
         if not self._heard.wait(_PATIENCE_S):
-            raise RuntimeError("parec hears nothing")
+            raise RuntimeError("parec receives no sound")
 
     def wait_quiet(self, seconds: float) -> None:
         while time.time() - self._last_sound < seconds:
             time.sleep(0.02)
 
     def sound_after(self, moment: float) -> float:
-        """When the first sound after ``moment`` began."""
+        """Return when the first sound after ``moment`` began."""
         return next(begin for begin in self._begins if begin > moment)
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""The recordings, by corpus and by source, halved by source: one half to develop with, one to judge by."""
+"""Recordings by corpus and source, split by source into a development and a held-out half."""
 
 from __future__ import annotations
 
@@ -26,8 +26,12 @@ _URBAN = (
 class Recording:
     """A file of a corpus.
 
-    source : what it was cut from, so that no source lies in both halves
-    category : its class or its folder
+    Parameters
+    ----------
+    source
+        Original recording, which is never in both halves.
+    category
+        Its class or its folder.
     """
 
     path: Path
@@ -37,7 +41,7 @@ class Recording:
 
     @property
     def held_out(self) -> bool:
-        """Whether it belongs to the half that figures come from."""
+        """Whether it belongs to the held-out half, on which figures are computed."""
         return hashlib.sha256(self.source.encode()).digest()[0] % 2 == 1
 
     def read(self, rate: int) -> Signal:
@@ -45,7 +49,7 @@ class Recording:
         return soxr.resample(samples.mean(axis=1), own, rate).astype(np.float32)
 
     def part(self, rate: int, count: int, rng: np.random.Generator) -> Signal:
-        """Return ``count`` samples from anywhere in it; a shorter recording is repeated."""
+        """Return ``count`` samples from a random position; a shorter recording is looped."""
         own = soundfile.info(self.path)
         wanted = count * own.samplerate // rate + own.samplerate
         if own.frames <= wanted:
@@ -57,7 +61,7 @@ class Recording:
 
 
 def recordings(data: Path) -> list[Recording]:
-    """All recordings below a data folder, in a fixed order."""
+    """Return all recordings below a data folder, in a fixed order."""
     found = [*_urbansound(data), *_esc(data)]
     for corpus in ("background", "background_more", "effects"):
         for path in sorted((data / corpus).rglob("*.ogg")):

@@ -1,4 +1,4 @@
-"""How often a synthetic alarm in real noise is recognised, and how soon."""
+"""Detection rate and delay for synthetic alarms in real noise."""
 
 from __future__ import annotations
 
@@ -21,14 +21,22 @@ _CYCLES = 5
 
 @dataclass(frozen=True)
 class Condition:
-    """How an alarm reaches the microphone.
+    """Acoustic path from the alarm to the microphone.
 
-    snr_db : level of the beeps over the noise, both RMS over the whole band
-    rt60_s : reverberation time; 0 = none
-    clock : the sounder's clock deviates by up to this, pauses by as much again within 10 % in all
-    clip_db : peak over full scale; None = not clipped
-    alarms : how many sound at once, out of step, 120 Hz apart or more
-    rate : Hz of the audio that is looked at
+    Parameters
+    ----------
+    snr_db
+        RMS of the beeps over RMS of the noise, full band.
+    rt60_s
+        Reverberation time in s; 0 = none.
+    clock
+        Largest relative deviation of the clock; pauses deviate as much again, within 10 % in total.
+    clip_db
+        Peak over full scale in dB; None = not clipped.
+    alarms
+        Number of simultaneous unsynchronised alarms, at least 120 Hz apart.
+    rate
+        Sample rate of the analysed audio in Hz.
     """
 
     name: str
@@ -79,7 +87,7 @@ def _summary(delays: Sequence[tuple[float | None, float]]) -> dict[str, object]:
 def _trial(
     condition: Condition, pattern: Pattern, number: int, noises: list[Recording], rng: np.random.Generator
 ) -> tuple[float | None, float]:
-    """Return the seconds from the first beep to the recognition, and what two cycles take."""
+    """Return the seconds from the first beep to the detection, and the duration of two cycles."""
     rate, start_s = condition.rate, float(rng.uniform(0.5, 2.5))
     sounders = _sounders(condition, number, rng)
     seconds = start_s + _CYCLES * pattern.cycle_s * 1.1
@@ -102,7 +110,7 @@ def _trial(
 
 
 def _sounders(condition: Condition, number: int, rng: np.random.Generator) -> list[Sounder]:
-    """Every fourth alarm is a 520 Hz square wave, within its ± 10 %."""
+    """Return the alarms; every fourth is a 520 Hz square wave, ± 10 %."""
     clock = float(rng.uniform(-condition.clock, condition.clock))
     pause = float(rng.uniform(-0.015, 0.015))
     if number % 4 == 3 and condition.alarms == 1:

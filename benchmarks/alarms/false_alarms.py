@@ -1,4 +1,4 @@
-"""How often recordings without a pattern are taken for one."""
+"""False alarms of the pattern detector on recordings without an alarm pattern."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ RATE = 16000
 
 
 def measure(data: Path, passes: int, seed: int) -> Iterator[tuple[str, dict[str, object]]]:
-    """Stream all recordings once as they are and ``passes`` times changed; yield the halves apart."""
+    """Stream all recordings once unmodified and ``passes`` times augmented; yield each half separately."""
     found = recordings(data)
     for name, held_out in (("held out", True), ("development", False)):
         half = [one for one in found if one.held_out == held_out]
@@ -57,14 +57,14 @@ def _half(half: list[Recording], passes: int, rng: np.random.Generator) -> dict[
 
 
 def _sources(half: list[Recording]) -> Iterator[tuple[str, Signal]]:
-    """Clips of one source and class follow each other, as they did before they were cut."""
+    """Return the clips grouped by source and class, in the order of the original recording."""
     ordered = sorted(half, key=lambda one: (one.source, one.category, one.path.name))
     for (source, category), clips in groupby(ordered, key=lambda one: (one.source, one.category)):
         yield f"{source} {category}", np.concatenate([one.read(RATE) for one in clips])
 
 
 def _changed(samples: Signal, half: list[Recording], rng: np.random.Generator) -> Signal:
-    """Another speed (and with it pitch), another level, clipped at times, another recording beneath."""
+    """Change speed (and pitch) and level, clip some, mix another recording beneath."""
     speed = float(np.exp(rng.uniform(np.log(0.8), np.log(1.25))))
     resampler = Resampler(round(RATE * speed), RATE)
     samples = np.concatenate([resampler.push(samples), resampler.flush()])
@@ -76,7 +76,7 @@ def _changed(samples: Signal, half: list[Recording], rng: np.random.Generator) -
 
 
 def _alarms(samples: Signal) -> list[str]:
-    """The label of each alarm: of each rise of a score above the threshold."""
+    """Return the label of each alarm, that is of each upward threshold crossing of a score."""
     scores = PatternScores(PATTERNS, RATE)
     on = np.zeros(len(PATTERNS), np.bool_)
     labels = []

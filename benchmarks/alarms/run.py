@@ -1,8 +1,8 @@
-"""Measure alarm patterns: detection, false alarms and cost, and write docs/results/alarms.
+"""Measure alarm patterns: detection, false alarms and cost; write docs/results/alarms.
 
     SOUND_DATA=recordings python benchmarks/alarms/run.py
 
-``--only pages`` writes README.md and the picture again from the record; matplotlib comes with the
+``--only pages`` writes README.md and the plot again from the record; matplotlib comes with the
 extra ``training``.
 """
 
@@ -60,7 +60,7 @@ def main() -> None:
 
 
 def _bench() -> object:
-    """A replay of an hour with both alarms on, and what its parts cost."""
+    """Return the cost by part of an hour's replay with both alarms enabled."""
     switches = [
         argument
         for label in ("smoke_alarm", "co_alarm")

@@ -1,4 +1,4 @@
-"""Synthetic alarms, rooms and microphones; all from a seed."""
+"""Synthetic alarms, rooms and microphones; all randomness is seeded."""
 
 from __future__ import annotations
 
@@ -14,12 +14,18 @@ Signal = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Sounder:
-    """One alarm as it is built.
+    """Build of one alarm.
 
-    hz : frequency of its tone
-    square : a square wave (520 Hz sounders) instead of a sine
-    clock : its clock's relative deviation, on all lengths
-    pause : a further deviation of its pauses
+    Parameters
+    ----------
+    hz
+        Frequency of its tone in Hz.
+    square
+        Square wave (520 Hz sounders) instead of a sine.
+    clock
+        Relative deviation of its clock, on all lengths.
+    pause
+        Further relative deviation of its pauses.
     """
 
     hz: float
@@ -53,7 +59,10 @@ def sound(pattern: Pattern, sounder: Sounder, seconds: float, rate: int, start_s
 def room(signal: Signal, rate: int, rt60_s: float, direct_db: float, rng: np.random.Generator) -> Signal:
     """Return a signal in a room: the direct sound, and noise that decays by 60 dB in ``rt60_s``.
 
-    direct_db : energy of the direct sound over that of the reverberation
+    Parameters
+    ----------
+    direct_db
+        Energy of the direct sound over that of the reverberation in dB.
     """
     length = round(rt60_s * rate)
     tail = rng.standard_normal(length) * 10.0 ** (-3.0 * np.arange(length) / length)
@@ -66,13 +75,13 @@ def room(signal: Signal, rate: int, rt60_s: float, direct_db: float, rng: np.ran
 
 
 def clip(signal: Signal, gain_db: float) -> Signal:
-    """Return what a microphone makes of a signal that is so far over its full scale at its peak."""
+    """Return a signal clipped by a microphone, its peak ``gain_db`` over full scale."""
     peak = float(np.abs(signal).max(initial=1e-9))
     return np.clip(signal / peak * 10.0 ** (gain_db / 20.0), -1.0, 1.0).astype(np.float32)
 
 
 def at_snr(alarm: Signal, noise: Signal, snr_db: float, active: NDArray[np.bool_]) -> Signal:
-    """Return both, the alarm while it sounds standing ``snr_db`` over the RMS of the noise."""
+    """Return both signals, with the alarm, while active, ``snr_db`` over the RMS of the noise."""
     loud = float(np.sqrt(np.square(alarm[active], dtype=np.float64).mean()))
     floor = float(np.sqrt(np.square(noise, dtype=np.float64).mean()))
     return (noise + alarm * np.float32(10.0 ** (snr_db / 20.0) * max(floor, 1e-6) / loud)).astype(np.float32)

@@ -1,4 +1,4 @@
-"""Holds a discovery payload against Home Assistant's own schemas; runs in an environment of its own.
+"""Validates a discovery payload against Home Assistant's own schemas; runs in its own environment.
 
 Usage: schemas.py PAYLOAD.json, see README.md beside this file.
 """
@@ -15,7 +15,7 @@ _DEVICE = {"device": {"identifiers": ["x"]}, "origin": {"name": "sound-monitor"}
 
 
 def trouble(component: dict[str, Any]) -> str | None:
-    """Return why Home Assistant refuses an entity, or which of its keys it drops; None when all is taken."""
+    """Return why Home Assistant rejects an entity, or which of its keys it drops; None if it is valid."""
     module = importlib.import_module(f"homeassistant.components.mqtt.{component['platform']}")
     given = {"availability": [{"topic": "a"}], **component, "platform": "mqtt", **_DEVICE}
     try:
@@ -27,7 +27,7 @@ def trouble(component: dict[str, Any]) -> str | None:
 
 
 def main() -> int:
-    """Print each entity's verdict; 1 when one is refused or loses a key."""
+    """Print each entity's result; return 1 if one is rejected or loses a key."""
     components = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))["components"]
     checked = {key: trouble(one) for key, one in components.items() if len(one) > 1}
     for key, why in checked.items():

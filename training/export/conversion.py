@@ -1,4 +1,4 @@
-"""From a trained Keras model to the bytes of a TFLite model that computes the same."""
+"""Conversion of a trained Keras model to an equivalent TFLite model."""
 
 from __future__ import annotations
 
@@ -20,11 +20,15 @@ Weights = Literal["float32", "float16", "dynamic", "int8"]
 def to_tflite(model: Any, weights: Weights = "float32", examples: Sequence[Floats] = ()) -> bytes:
     """Convert in a child process, since the converter may crash the interpreter.
 
-    examples : for ``int8``, an array for each input of the model, shape (examples, …)
+    Parameters
+    ----------
+    examples
+        For ``int8``, an array per input of the model, shape (examples, …).
 
     Raises
     ------
-    ExportError : the conversion failed; the message ends with its last line
+    ExportError
+        If the conversion failed; the message ends with the converter's last line.
     """
     with tempfile.TemporaryDirectory() as name:
         source, target = Path(name, "model.keras"), Path(name, "model.tflite")

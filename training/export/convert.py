@@ -1,4 +1,4 @@
-"""Keras file → TFLite file, as a program of its own.
+"""Converts a Keras file to a TFLite file as a separate program.
 
 The converter can end the process without a Python exception (it does on int8 loops), so
 :mod:`training.export.conversion` runs it in a child:
@@ -18,8 +18,12 @@ import numpy as np
 def convert(source: Path, target: Path, weights: str, examples: Path | None = None) -> None:
     """Convert with the batch fixed to 1.
 
-    weights : ``float32``, ``float16``, ``dynamic`` (int8 weights, float sums) or ``int8``, which takes the
-    ranges of what lies between from ``examples``: an array an input, all of one length
+    Parameters
+    ----------
+    weights
+        ``float32``, ``float16``, ``dynamic`` (int8 weights, float activations) or ``int8``.
+    examples
+        For ``int8``, calibration data: an array per input, all of one length.
     """
     import keras
     import tensorflow as tf
@@ -44,7 +48,7 @@ def convert(source: Path, target: Path, weights: str, examples: Path | None = No
 
 
 def _each(examples: Path, model: Any) -> Iterator[dict[str, Any]]:
-    """One example after another, by the names of the model's inputs."""
+    """Yield one example at a time, keyed by the names of the model's inputs."""
     with np.load(examples) as stored:
         columns = [stored[f"input{i}"].astype(np.float32) for i in range(len(model.inputs))]
     for values in zip(*columns, strict=True):

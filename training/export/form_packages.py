@@ -1,4 +1,4 @@
-"""The forms of a network as packages, each with its figures on its card."""
+"""Packages of a network's converted forms, each with its own figures on the card."""
 
 from __future__ import annotations
 
@@ -14,9 +14,12 @@ from training.export.trained_network import TrainedNetwork
 def write_forms(
     network: TrainedNetwork, checked: Sequence[Checked], command: str, folder: Path
 ) -> list[Path]:
-    """Write each form that was not refused as a package of its own; return the files.
+    """Write each accepted form as a package of its own; return the files.
 
-    command : prints the form's figures again, which its card carries beside those of the recipe
+    Parameters
+    ----------
+    command
+        Command that reproduces the form's figures, recorded on the card.
     """
     folder.mkdir(parents=True, exist_ok=True)
     paths = []

@@ -1,8 +1,8 @@
-"""The forms that a trained streaming network is shipped in, each checked before anybody gets it.
+"""The converted forms of a trained streaming network, each checked before it is shipped.
 
-Weights as they are, as float16, as int8 with sums in float (dynamic range), and all in int8. The
-state goes in and out as float in each form; in int8 it is rounded on the way, to the steps that it was
-rounded to before: nothing adds up, since no column looks further back than its window.
+Forms are float32, float16, int8 weights with float activations (dynamic range), and full int8. State
+is passed as float in every form; in int8 it is rounded to the quantisation steps it already has, so
+errors do not accumulate: no column depends on frames before its window.
 """
 
 from __future__ import annotations
@@ -45,12 +45,20 @@ _PARITY_S = 120
 
 @dataclass(frozen=True)
 class Checked:
-    """One form with what was measured of it; ``refused`` says what it failed, "" if nothing.
+    """One form with its measurements; ``refused`` states the check that failed, "" if none.
 
-    differences : largest difference of a logit to Keras, relative to the largest logit, by runtime
-    early, late : mean difference over the first and the last quarter of one stream
-    hop_us : time of a hop by runtime, all forms in turn; clips : that it was judged on;
-    seconds : of the stream that was compared
+    Parameters
+    ----------
+    differences
+        Largest difference of a logit to Keras, relative to the largest logit, by runtime.
+    early, late
+        Mean difference over the first and the last quarter of one stream.
+    hop_us
+        Time of a hop in µs by runtime, all forms interleaved.
+    clips
+        Number of clips evaluated.
+    seconds
+        Length of the stream that was compared.
     """
 
     form: Weights
@@ -75,12 +83,17 @@ def make_forms(
 ) -> list[Checked]:
     """Convert and check every form, float32 first.
 
-    clips : with their labels; an eighth of the recordings gives int8 its ranges, the others judge
-    other_python : an interpreter with tflite-runtime; None checks in this one alone
+    Parameters
+    ----------
+    clips
+        Labelled clips; an eighth of the recordings calibrates int8, the others evaluate.
+    other_python
+        An interpreter with tflite-runtime; None checks in this one only.
 
     Raises
     ------
-    ExportError : the package is not of this network, or the other interpreter does not run
+    ExportError
+        If the package is not of this network, or the other interpreter does not run.
     """
     fit, judge = _dealt(clips)
     hops = round(_PARITY_S * network.card.sample_rate / network.card.hop)
@@ -100,7 +113,7 @@ def make_forms(
 
 
 def _dealt(clips: Sequence[tuple[Clip, str]]) -> tuple[list[tuple[Clip, str]], list[tuple[Clip, str]]]:
-    """Some recordings for ranges, the others to judge; classes mixed, the same in every run."""
+    """Split the recordings into calibration and evaluation, classes mixed, identically in every run."""
     chosen = set(sorted({clip.recording for clip, _ in clips}, key=rank)[::8])
     order = sorted(clips, key=lambda pair: rank(f"{pair[1]}/{pair[0].path.name}"))
     fit = [pair for pair in order if pair[0].recording in chosen]
@@ -111,7 +124,7 @@ def _dealt(clips: Sequence[tuple[Clip, str]]) -> tuple[list[tuple[Clip, str]], l
 
 
 def _whole(network: TrainedNetwork, frames: Floats) -> Floats:
-    """What Keras gives at the end of each hop, heard as one sequence."""
+    """Return Keras's outputs at the end of each hop, computed over the whole sequence."""
     rows = frames.reshape(1, -1, frames.shape[2])
     columns = np.arange(1, len(frames) + 1) * network.hop_frames // network.spec.stride - 1
     logits: Floats = np.asarray(network.model(rows, training=False)[0])[0][columns]
@@ -147,7 +160,7 @@ def _converted(
 
 
 def _examples(network: TrainedNetwork, frames: Floats, flatbuffer: bytes) -> tuple[Floats, Floats]:
-    """Hops and the states before them, of a stream that begins in silence."""
+    """Return hops with the states before them, from a stream that starts with zero state."""
     labels, hops = len(network.package.labels), frames[:_EXAMPLES]
     runtime = StreamingRuntime(flatbuffer, Path("float32"), outputs=labels, state=network.state, prefer=HERE)
     states = [np.zeros(network.state, np.float32)]
@@ -163,7 +176,7 @@ def _streamed(
     other: Path | None,
     say: Progress,
 ) -> dict[str, dict[str, Streamed]]:
-    """Return by runtime, by form, what came of ``frames``."""
+    """Return the outputs for ``frames`` by runtime and form."""
     outputs = len(network.package.labels)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -183,7 +196,8 @@ def elsewhere(folder: Path, python: Path, outputs: int, state: int) -> dict[str,
 
     Raises
     ------
-    ExportError : it cannot be run, or ends with an error
+    ExportError
+        If it cannot be run, or ends with an error.
     """
     arguments = (folder, THERE, str(outputs), str(state))
     try:
@@ -198,7 +212,7 @@ def elsewhere(folder: Path, python: Path, outputs: int, state: int) -> dict[str,
 
 @dataclass(frozen=True)
 class _Answers:
-    """The class that each clip was taken for, and whether that is right."""
+    """The predicted class of each clip, and whether it is correct."""
 
     taken: NDArray[np.int64]
     right: NDArray[np.bool_]
@@ -220,7 +234,7 @@ def _check(
     answers: _Answers,
     first: _Answers,
 ) -> Checked:
-    """Measure a form; ``first`` are the answers of float32."""
+    """Measure a form; ``first`` are the predictions of float32."""
     outputs = {runtime: np.array(one.outputs) for runtime, one in found.items() if not one.refused}
     by_hop = np.abs(outputs[HERE] - keras).mean(axis=1) if HERE in outputs else np.full(4, np.nan)
     quarter = max(1, len(by_hop) // 4)
@@ -243,10 +257,18 @@ def _check(
 def refusals(
     form: Weights, found: Mapping[str, Streamed], keras: Floats, agreement: float, lost: float
 ) -> tuple[str, ...]:
-    """Return what a form fails.
+    """Return the checks that a form fails.
 
-    found : by runtime; keras : logits after each hop, shape (hops, outputs); agreement : with float32, of
-    clips; lost : accuracy
+    Parameters
+    ----------
+    found
+        Results by runtime.
+    keras
+        Logits after each hop, shape (hops, outputs).
+    agreement
+        Share of clips with the same prediction as float32.
+    lost
+        Loss of accuracy.
     """
     said = []
     for runtime, one in found.items():

@@ -1,4 +1,4 @@
-"""The page about the forms of a model: what each weighs, costs and gets wrong, and which were refused."""
+"""The page about the forms of a model: size, cost and errors of each, and which were refused."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def _row(one: Checked, first: Checked) -> tuple[str | float | int | None, ...]:
 
 
 def page(network: TrainedNetwork, checked: Sequence[Checked], table: Table, command: str) -> str:
-    """The table with what its columns mean."""
+    """Return the table with an explanation of its columns."""
     card = network.card
     both = all(THERE in one.hop_us or one.refused for one in checked)
     return _PAGE.format(

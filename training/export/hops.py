@@ -1,6 +1,6 @@
-"""Streaming models hop by hop in the runtime of this interpreter: what they give, and how long a hop takes.
+"""Runs streaming models hop by hop in this interpreter's runtime: outputs and time per hop.
 
-Needs numpy and a TFLite runtime alone, so that an old interpreter can run it:
+Needs only numpy and a TFLite runtime, so that an old interpreter can run it:
 ``python -m training.export.hops FOLDER RUNTIME OUTPUTS STATE`` reads ``frames.npy``,
 shape (hops, frames, n_mels), and every ``*.tflite`` of the folder, and writes ``RUNTIME.json``.
 """
@@ -26,7 +26,7 @@ _HOPS_A_ROUND = 5
 
 @dataclass(frozen=True)
 class Streamed:
-    """What one model gave: logits, shape (hops, outputs), and the time of a hop; or why it did not load."""
+    """Output of one model: logits, shape (hops, outputs), and time per hop; or why it did not load."""
 
     outputs: list[list[float]]
     hop_us: float
@@ -34,7 +34,7 @@ class Streamed:
 
 
 def run(folder: Path, runtime: str, outputs: int, state: int) -> dict[str, Streamed]:
-    """Stream ``frames.npy`` through every model of the folder, each from a state of zeros."""
+    """Stream ``frames.npy`` through every model of the folder, each from a zero state."""
     frames = np.load(folder / "frames.npy")
     loaded: dict[str, StreamingRuntime] = {}
     results: dict[str, Streamed] = {}
@@ -63,9 +63,12 @@ def stream(model: StreamingRuntime, frames: NDArray[np.float32], state: int) -> 
 def time_hops(
     models: Mapping[str, StreamingRuntime], frames: NDArray[np.float32], states: Mapping[str, int]
 ) -> dict[str, float]:
-    """Return the microseconds of a hop, of the tenth of all turns that other jobs disturbed least.
+    """Return the microseconds per hop, as the 10th percentile, which is least affected by other load.
 
-    states : how many values each model carries
+    Parameters
+    ----------
+    states
+        Number of state values of each model.
     """
     spent: dict[str, list[float]] = {name: [] for name in models}
     kept = {name: np.zeros(states[name], np.float32) for name in models}

@@ -32,7 +32,7 @@ LESSON_LICENCES = (
 
 @dataclass(frozen=True)
 class Identity:
-    """What a model is called, and what one may do with it."""
+    """Name, version and licence of a model."""
 
     name: str
     licence: str
@@ -54,7 +54,7 @@ TRANSFER = Identity(NAME, LICENCE, (*TRUNK_LICENCES, *DATA_LICENCES))
 
 @dataclass(frozen=True)
 class Facts:
-    """What training learned besides the weights; ``reject`` as the card's ``negative_over``."""
+    """Results of training besides the weights; ``reject`` as the card's ``negative_over``."""
 
     version: str
     created: str
@@ -65,7 +65,7 @@ class Facts:
 
 
 def undecided(classes: Sequence[str] = CLASSES) -> Facts:
-    """Facts of a model whose thresholds are yet to be fitted: temperature 1, default settings."""
+    """Return the facts of a model without fitted thresholds: temperature 1, default settings."""
     card = ClassCard(shortest_s=1.0, profiles={"quiet": ClassSettings()})
     return Facts("0", "", 1.0, dict.fromkeys(classes, card), ())
 
@@ -74,7 +74,7 @@ def make_card(
     spec: LogMelSpec, scaling: Scaling, facts: Facts, hop: int, state: int | None = None,
     identity: Identity = URBAN,
 ) -> Card:  # fmt: skip
-    """Return the card of a model that moves by ``hop`` samples; see :class:`monitor.model.card.Card`."""
+    """Return the card of a model with a hop of ``hop`` samples; see :class:`monitor.model.card.Card`."""
     return Card(
         schema=1,
         name=identity.name,
@@ -98,6 +98,6 @@ def make_card(
 
 
 def normalised(spec: LogMelSpec, scaling: Scaling) -> LogMelSpec:
-    """The front end with the normalisation of training in it."""
+    """Return the front end with the normalisation of training."""
     mean = tuple(float(value) for value in scaling.mean)
     return spec.model_copy(update={"normalisation": Normalisation(mean=mean, std=(scaling.std,))})

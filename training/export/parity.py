@@ -1,4 +1,4 @@
-"""Whether a converted model computes what Keras does, with operators that light runtimes have."""
+"""Checks that a converted model matches Keras and uses only operators of the light runtimes."""
 
 from __future__ import annotations
 
@@ -27,19 +27,21 @@ def check_parity(model: Any, flatbuffer: bytes, windows: Floats, weights: Weight
 
     Raises
     ------
-    ExportError : an operator that the light runtimes lack, a value that is not finite, or a
-        difference above :data:`TOLERANCE`
+    ExportError
+        If an operator is missing in the light runtimes, a value is not finite, or the difference is
+        above :data:`TOLERANCE`.
     """
     check_operators(flatbuffer)
     return difference(run_tflite(flatbuffer, windows), predict(model, windows, batch=1), weights)
 
 
 def check_operators(flatbuffer: bytes) -> None:
-    """Refuse operators that the light runtimes lack.
+    """Reject operators that the light runtimes lack.
 
     Raises
     ------
-    ExportError : there is one
+    ExportError
+        If there is one.
     """
     bad = [name for name in operator_names(flatbuffer) if name.startswith(_FORBIDDEN)]
     if bad:
@@ -51,7 +53,8 @@ def difference(ours: Floats, keras: Floats, weights: Weights = "float32") -> flo
 
     Raises
     ------
-    ExportError : a value that is not finite, or a difference above :data:`TOLERANCE`
+    ExportError
+        If a value is not finite, or the difference is above :data:`TOLERANCE`.
     """
     if not np.isfinite(ours).all():
         raise ExportError("the converted model gives values that are not finite; convert it again")
@@ -66,11 +69,15 @@ def check_streaming_parity(
 ) -> float:
     """Return the largest difference between the converted streaming form and the whole-sequence one.
 
-    frames : of one sequence, shape (n, n_mels), normalised
+    Parameters
+    ----------
+    frames
+        Frames of one sequence, shape (n, n_mels), normalised.
 
     Raises
     ------
-    ExportError : see :func:`check_parity`
+    ExportError
+        See :func:`check_parity`.
     """
     check_operators(flatbuffer)
     whole = np.asarray(model(frames[None], training=False)[0])[0]

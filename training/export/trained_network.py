@@ -1,4 +1,4 @@
-"""A trained streaming network beside the package that was made of it."""
+"""A trained streaming network together with the package made from it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from training.networks.streaming import Form
 
 @dataclass(frozen=True)
 class TrainedNetwork:
-    """A trained network in its whole-sequence form, and the package that was made of it."""
+    """A trained network in its whole-sequence form, and the package made from it."""
 
     spec: Form
     model: Any
@@ -36,7 +36,7 @@ class TrainedNetwork:
         return self.card.hop // self.card.front_end.hop
 
     def rows(self, clips: Sequence[Clip]) -> Floats:
-        """The clips one after another as the network sees them, shape (hops, frames of a hop, n_mels)."""
+        """Concatenated clips as the network's input, shape (hops, frames per hop, n_mels)."""
         card, spec = self.card, self.card.front_end
         assert spec.kind == "log-mel"
         samples = np.concatenate([read(clip.path, card.sample_rate) for clip in clips])
@@ -46,12 +46,14 @@ class TrainedNetwork:
 
 
 def read_network(folder: Path, package: Path) -> TrainedNetwork:
-    """Read a trained network from the folder of its training, and its package.
+    """Read a trained network from its training folder, and its package.
 
     Raises
     ------
-    DataError : no finished training, a package without a state, or with other labels
-    PackageError : the package cannot be read
+    DataError
+        If the training is unfinished, or the package has no state or other labels.
+    PackageError
+        If the package cannot be read.
     """
     spec, model = trained(folder)
     made = read_package(package)

@@ -1,4 +1,4 @@
-"""Every network of the study by name: how it is built, and what lies between two of its frames."""
+"""Every network of the study by name: how it is built, and its frame period."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ WIDE = NetworkSpec(blocks=(24, 56, 120), top=192)
 
 @dataclass(frozen=True)
 class Architecture:
-    """``build`` takes the number of outputs and gives a Keras model of (frames, columns)."""
+    """``build`` takes the number of outputs and returns a Keras model of (frames, columns)."""
 
     name: str
     about: str
@@ -25,7 +25,7 @@ class Architecture:
 
     @property
     def frame_s(self) -> float:
-        """Seconds from one frame of its input to the next."""
+        """Frame period of its input in seconds."""
         spec = presets[self.features]
         return spec.hop / spec.rate
 

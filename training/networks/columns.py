@@ -1,6 +1,6 @@
-"""A convolutional network over time without a window: each column looks back, never ahead.
+"""A causal convolutional network over time: each column depends on past frames only.
 
-At a hop it computes the new columns alone; means and maxima over rings of columns are what it decides from.
+Each hop computes the new columns only; the outputs use means and maxima over ring buffers of columns.
 """
 
 from __future__ import annotations
@@ -19,12 +19,20 @@ LEAD = 48
 
 @dataclass(frozen=True)
 class StreamSpec:
-    """A stem of 5×5, three residual blocks of two 3×3, one column of ``top`` numbers, two rings of columns.
+    """A 5×5 stem, three residual blocks of two 3×3, columns of ``top`` channels, two pooling windows.
 
-    blocks : channels; the bands halve in the stem and in each, time in the stem and the first
-    dilations : columns between the rows that a block's second convolution looks at
-    level_frames : frames whose mean level is taken off, so that the gain of a microphone is
-    indifferent (0: nothing is); rings : columns that means and maxima are taken over; labels : outputs
+    Parameters
+    ----------
+    blocks
+        Channels; bands are halved in the stem and each block, time in the stem and the first block.
+    dilations
+        Dilation in columns of each block's second convolution.
+    level_frames
+        Frames whose mean level is subtracted for invariance to microphone gain; 0 disables it.
+    rings
+        Columns pooled by mean and maximum.
+    labels
+        Number of outputs.
     """
 
     n_mels: int = 64
@@ -43,17 +51,17 @@ class StreamSpec:
 
     @property
     def window(self) -> int:
-        """What the longest ring sees."""
+        """Frames covered by the longest pooling window."""
         return max(self.rings) * STRIDE
 
     @property
     def lead(self) -> int:
-        """A second, so that the first of the ring's columns know their past as they do in a stream."""
+        """One second of context, so that the first pooled columns have a past as in a stream."""
         return LEAD
 
     @property
     def frames(self) -> int:
-        """Frames that one set of outputs depends on."""
+        """Receptive field of one set of outputs in frames."""
         columns = max(self.rings) - 1 + 2 * (len(self.blocks) - 1) + 2 * sum(self.dilations)
         return columns * STRIDE + 2 * (3 - 1) + 5 - 1 + self.level_frames
 
@@ -86,7 +94,7 @@ class StreamSpec:
 
 
 def _levelled(spec: StreamSpec, rows: Any, past: Past) -> Any:
-    """Take from each frame the mean level of the last ``level_frames``, over all bands."""
+    """Subtract from each frame the mean level of the last ``level_frames`` over all bands."""
     from keras import layers, ops
 
     if not spec.level_frames:
@@ -100,9 +108,9 @@ def _convolve(
     x: Any, channels: int, size: int, strides: tuple[int, int], past: Past, dilation: int = 1, *,
     activation: bool = True,
 ) -> Any:  # fmt: skip
-    """Convolution, batch norm right behind it (so that it folds into the weights), ReLU.
+    """Convolution with batch norm directly after it, foldable into the weights, and ReLU.
 
-    Along the bands it pads as "same" does; along time it takes what the stride leaves of the past.
+    Pads as "same" along the bands; along time it uses the retained past instead of padding.
     """
     from keras import layers
 

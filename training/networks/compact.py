@@ -1,4 +1,4 @@
-"""Networks: a normalised log-mel window in, a logit per label out."""
+"""Compact networks: a normalised log-mel window in, a logit per label out."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from training.data.corpora import LABELS
 class NetworkSpec:
     """A compact residual CNN over a window of ``frames`` × ``n_mels``.
 
-    ``level`` says how the network comes by its indifference to the microphone's gain:
-    ``window`` subtracts the window's mean in the graph, ``none`` leaves it to gain augmentation.
+    ``level`` selects the source of invariance to microphone gain: ``window`` subtracts the window's mean in
+    the graph, ``none`` relies on gain augmentation.
     """
 
     frames: int = 100
@@ -37,7 +37,7 @@ def build(spec: NetworkSpec, outputs: int = len(LABELS)) -> Any:
 
 
 def graph(spec: NetworkSpec, window: Any, outputs: int) -> tuple[Any, Any]:
-    """Lay the network over ``window``; return its logits and what they are made of."""
+    """Apply the network to ``window``; return its logits and the features they are computed from."""
     from keras import layers
 
     x = layers.Reshape((spec.frames, spec.n_mels, 1))(window)
@@ -57,7 +57,7 @@ def graph(spec: NetworkSpec, window: Any, outputs: int) -> tuple[Any, Any]:
 
 
 def _convolve(x: Any, channels: int, size: int, stride: int, *, activation: bool = True) -> Any:
-    """Convolution, batch norm right behind it (so that it folds into the weights), ReLU."""
+    """Convolution with batch norm directly after it, foldable into the weights, and ReLU."""
     from keras import layers
 
     x = layers.Conv2D(channels, size, strides=stride, padding="same", use_bias=False)(x)
@@ -68,14 +68,14 @@ def _convolve(x: Any, channels: int, size: int, stride: int, *, activation: bool
 
 @dataclass(frozen=True)
 class Cost:
-    """Parameters as Keras counts them and multiply-adds of one input."""
+    """Parameters as Keras counts them, and multiply-adds for one input."""
 
     parameters: int
     multiply_adds: int
 
 
 def cost(model: Any) -> Cost:
-    """Count a network's cost from its layers: products with weights, and those within attention."""
+    """Compute a network's cost from its layers: products with weights, and those within attention."""
     return Cost(int(model.count_params()), int(sum(_multiply_adds(layer) for layer in model.layers)))
 
 
@@ -99,12 +99,12 @@ def _multiply_adds(layer: Any) -> int:
 
 
 def _a_step(recurrent: Any) -> int:
-    """Both kernels of a recurrent layer, once."""
+    """Return the products of one step of a recurrent layer: both kernels."""
     return int(prod(recurrent.cell.kernel.shape) + prod(recurrent.cell.recurrent_kernel.shape))
 
 
 def _attention(layer: Any) -> int:
-    """Four projections of every position, then each position with each for weights and for values."""
+    """Return the products of attention: four projections per position, scores and weighted values."""
     positions, width = layer.output.shape[1:]
     inner = layer.num_heads * layer.key_dim
     return int(positions * 4 * width * inner + 2 * positions**2 * inner)

@@ -1,7 +1,7 @@
-"""EfficientAT's mn04: a MobileNetV3-like network that was trained on AudioSet's 527 labels.
+"""EfficientAT's mn04: a MobileNetV3-like network trained on AudioSet's 527 labels, 983,599 parameters.
 
-983,599 parameters. The network is written here; its weights (``mn04_as.npz``, MIT) carry the names of
-their publication, and every layer here has the name of its tensors.
+The architecture is implemented here; the published weights (``mn04_as.npz``, MIT) are loaded by tensor
+name, which the layer names here follow.
 
 Reference: Schmid, Koutini, Widmer, Efficient large-scale audio tagging via transformer-to-CNN knowledge
 distillation, ICASSP 2023 (fschmid56/EfficientAT).
@@ -34,7 +34,8 @@ class Block:
 
     Parameters
     ----------
-    squeeze : channels inside squeeze and excitation; 0 = none
+    squeeze
+        Channels inside squeeze and excitation; 0 = none.
     """
 
     kernel: int
@@ -65,14 +66,14 @@ BLOCKS = (
 
 
 def stem(frames: Any) -> Any:
-    """Return the stem's output for frames, shape (batch, frames, 128), normalised as in publication."""
+    """Return the stem's output for frames, shape (batch, frames, 128), normalised as published."""
     from keras import ops
 
     return _conv(ops.expand_dims(frames, -1), "features.0", _STEM, 3, "hard_swish", stride=2)
 
 
 def blocks(x: Any, first: int, last: int) -> Any:
-    """Return what blocks ``first`` to ``last`` (counted from 1, both included) make of ``x``."""
+    """Apply blocks ``first`` to ``last`` (counted from 1, inclusive) to ``x``."""
     for number in range(first, last + 1):
         x = _block(x, f"features.{number}.block", BLOCKS[number - 1])
     return x
@@ -103,11 +104,12 @@ def build(frames: int | None = None, batch: int | None = None) -> Any:
 
 
 def load_weights(model: Any, path: Path) -> None:
-    """Give every layer of ``model`` that is named after published tensors their values.
+    """Load the published tensors into every layer of ``model`` named after them.
 
     Raises
     ------
-    DataError : the file is absent, or lacks a tensor, or has one of another shape
+    DataError
+        If the file is absent, or a tensor is missing or has another shape.
     """
     try:
         stored = np.load(path)
@@ -127,7 +129,8 @@ def audioset_labels(path: Path) -> tuple[str, ...]:
 
     Raises
     ------
-    DataError : the file is absent or does not hold 527 labels
+    DataError
+        If the file is absent or does not hold 527 labels.
     """
     try:
         with path.open(encoding="utf-8", newline="") as file:
@@ -161,7 +164,7 @@ def _conv(
     x: Any, name: str, channels: int, kernel: int, activation: str | None, stride: int = 1,
     depthwise: bool = False,
 ) -> Any:  # fmt: skip
-    """Convolution without bias, batch normalisation, activation; padded alike on all sides."""
+    """Convolution without bias, batch normalisation, activation; symmetric padding."""
     import keras
 
     padding = "same"
@@ -188,7 +191,7 @@ def _excited(x: Any, name: str, block: Block) -> Any:
 
 
 def _tensors(stored: Any, layer: Any) -> Sequence[NDArray[np.float32]]:
-    """The layer's published tensors in Keras's order and layout (frames, bands, in, out)."""
+    """Return the layer's published tensors in Keras's order and layout (frames, bands, in, out)."""
     import keras
 
     name = layer.name

@@ -1,8 +1,8 @@
-"""Networks over our log-mel windows: the published stacks done properly, and two of today's.
+"""Networks on our log-mel windows: corrected versions of the published ones, and two current ones.
 
-All take a normalised window (frames × bands) and give a logit per label. What was wrong in
-the published ones is mended and nothing else: no dropout or tanh on logits, a pool over all
-steps instead of the last one where a sound may long be over, dropout in front of the head.
+All take a normalised window (frames × bands) and return a logit per label. Only the defects of the
+published networks are corrected: no dropout or tanh on logits, pooling over all steps instead of
+the last one, which may lie after a short sound, and dropout before the head.
 """
 
 from __future__ import annotations
@@ -58,9 +58,9 @@ def cnn(outputs: int = len(LABELS)) -> Any:
 
 
 def crnn(outputs: int = len(LABELS)) -> Any:
-    """Strided convolutions, a GRU over what is left of time in both directions, attention pooling.
+    """Strided convolutions, a bidirectional GRU over the remaining steps, attention pooling.
 
-    The pool weighs steps by a learned softmax: a short sound need not fill the window.
+    Pooling weights steps by a learned softmax, since a short sound need not fill the window.
     """
     import keras
     from keras import layers
@@ -82,10 +82,10 @@ def crnn(outputs: int = len(LABELS)) -> Any:
 def transformer(
     outputs: int = len(LABELS), width: int = 80, depth: int = 4, patch: tuple[int, int] = (10, 16)
 ) -> Any:
-    """Patches of 0.2 s by a quarter of the bands, attention blocks with the norm in front, a mean.
+    """Patches of 0.2 s by a quarter of the bands, pre-norm attention blocks, mean pooling.
 
-    As the Audio Spectrogram Transformer (Gong et al., 2021), small and from nothing; patches do
-    not overlap, and a mean over them takes the place of the class token.
+    A small Audio Spectrogram Transformer (Gong et al., 2021) trained from scratch; patches do not
+    overlap, and mean pooling replaces the class token.
     """
     import keras
     from keras import layers
@@ -108,7 +108,7 @@ def transformer(
 
 
 def _recurrent(outputs: int, body: Callable[[Any], Any]) -> Any:
-    """A body that yields a sequence, then mean and last step, then the head."""
+    """Concatenate mean and last step of the sequence that ``body`` returns, then apply the head."""
     import keras
     from keras import layers
 

@@ -1,11 +1,10 @@
 """The five networks of the student study, layer by layer as published.
 
-Their oddities are part of them: dropout on the logits (LSTM, GRU, CLSTM), tanh on the logits
-(GRU), a last step taken from a batch-normed sequence. Four were written in PyTorch: weights are
-drawn as there (uniform within one over the root of the fan-in), batch norm has its momentum and
-epsilon. PyTorch's recurrent layers add two bias vectors where Keras's SimpleRNN and LSTM have
-one (GRU has two in both): the functions are the same, the counts differ by
-:func:`redundant_biases`.
+Their defects are reproduced: dropout on the logits (LSTM, GRU, CLSTM), tanh on the logits (GRU), a
+last step taken from a batch-normed sequence. Four were written in PyTorch: weights are initialised
+as there (uniform within one over the root of the fan-in), with its batch-norm momentum and epsilon.
+PyTorch's recurrent layers add two bias vectors where Keras's SimpleRNN and LSTM have one (GRU has
+two in both): the functions are the same, the counts differ by :func:`redundant_biases`.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ MEL_FRAMES, MEL_BANDS = 128, 128
 
 
 def rnn(outputs: int = 10, frames: int = FRAMES, columns: int = COLUMNS) -> Any:
-    """Two tanh layers of 8 units, each with batch norm and dropout of a thousandth."""
+    """Two tanh layers of 8 units, each with batch norm and dropout of 0.001."""
     import keras
     from keras import layers
 
@@ -30,7 +29,7 @@ def rnn(outputs: int = 10, frames: int = FRAMES, columns: int = COLUMNS) -> Any:
 
 
 def lstm(outputs: int = 10, frames: int = FRAMES, columns: int = COLUMNS) -> Any:
-    """One LSTM of 64 units; half of the logits are dropped in training."""
+    """One LSTM of 64 units; dropout of 0.5 on the logits in training."""
     import keras
     from keras import layers
 
@@ -40,7 +39,7 @@ def lstm(outputs: int = 10, frames: int = FRAMES, columns: int = COLUMNS) -> Any
 
 
 def gru(outputs: int = 10, frames: int = FRAMES, columns: int = COLUMNS) -> Any:
-    """Three GRUs of 64 units; the logits pass tanh, so no class can reach half of the softmax."""
+    """Three GRUs of 64 units; the logits pass tanh, so no class reaches a softmax probability of 0.5."""
     import keras
     from keras import layers
 
@@ -67,7 +66,7 @@ def clstm(outputs: int = 10, frames: int = FRAMES, columns: int = COLUMNS) -> An
 
 
 def cnn(outputs: int = 10, frames: int = MEL_FRAMES, columns: int = MEL_BANDS) -> Any:
-    """Three 3×3 convolutions, each with batch norm behind its ReLU, and a dense layer that is 98 % of it."""
+    """Three 3×3 convolutions, batch norm after each ReLU, and a dense layer with 98 % of the weights."""
     import keras
     from keras import layers
 
@@ -84,7 +83,7 @@ def cnn(outputs: int = 10, frames: int = MEL_FRAMES, columns: int = MEL_BANDS) -
 
 
 def redundant_biases(model: Any) -> int:
-    """Return how many more parameters PyTorch counts: its second bias per SimpleRNN and LSTM."""
+    """Return the additional parameters that PyTorch counts: a second bias per SimpleRNN and LSTM."""
     from keras import layers
 
     gates = {layers.SimpleRNN: 1, layers.LSTM: 4}

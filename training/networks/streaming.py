@@ -1,9 +1,9 @@
-"""A network in its two forms: over a whole sequence, and hop by hop with what it keeps of the past.
+"""A network in two forms: over a whole sequence, and hop by hop with explicit state.
 
-The same layers run in both. Over a whole sequence (training, scoring) every layer sees zeros before
-the beginning; hop by hop (the daemon) it sees the rows that it kept from the hop before. Both give
-the same outputs, since no layer pads inside the sequence (but at the edges of a window, which are the
-same in both), and a hop is a multiple of the stride.
+Both forms share the layers. Over a whole sequence (training, scoring) each layer sees zeros before
+the beginning; hop by hop (the daemon) it sees the rows retained from the previous hop. The outputs
+are equal, since no layer pads inside the sequence (except at the edges of a window, identically in
+both) and a hop is a multiple of the stride.
 """
 
 from __future__ import annotations
@@ -20,10 +20,18 @@ Past = Callable[[Any, int], Any]
 
 
 class Form(Protocol):
-    """What a network is, weights apart; its graph is laid over rows of frames, shape (batch, rows, n_mels).
+    """A network's architecture without weights; its graph applies to frames, shape (batch, rows, n_mels).
 
-    stride : frames to a column, which is what has outputs of its own; frames : that one column depends on
-    window : frames that a training window has; lead : frames that come with it, before it
+    Parameters
+    ----------
+    stride
+        Frames per column, the unit that has outputs of its own.
+    frames
+        Receptive field of one column in frames.
+    window
+        Frames of a training window.
+    lead
+        Frames of context before a training window.
     """
 
     @property
@@ -40,14 +48,14 @@ class Form(Protocol):
     def lead(self) -> int: ...
 
     def graph(self, rows: Any, past: Past) -> tuple[Any, Any]:
-        """Return logits of every column, shape (batch, columns, labels), and what they are made of."""
+        """Return logits of every column, shape (batch, columns, labels), and the features behind them."""
 
     def last(self, rows: Any) -> tuple[Any, Any]:
-        """Return the same of the last column alone, without the axis of columns, for training."""
+        """Return the same for the last column only, without the column axis, for training."""
 
 
 def zeros(x: Any, count: int) -> Any:
-    """The past before a sequence begins."""
+    """Return the zeros that stand for the past before a sequence begins."""
     from keras import layers
 
     if len(x.shape) == 4:
@@ -56,9 +64,9 @@ def zeros(x: Any, count: int) -> Any:
 
 
 def build(form: Form, frames: int | None = None) -> Any:
-    """Return the whole-sequence form: (frames, n_mels) → logits of every column, and what they are made of.
+    """Return the whole-sequence form: (frames, n_mels) → logits and features of every column.
 
-    ``frames`` is a multiple of the form's stride; None takes any.
+    ``frames`` is a multiple of the form's stride; None accepts any.
     """
     import keras
     from keras import layers
@@ -68,7 +76,7 @@ def build(form: Form, frames: int | None = None) -> Any:
 
 
 def build_last(form: Form, frames: int) -> Any:
-    """Return what is trained: ``frames`` → the last column's outputs; weights as in :func:`build`."""
+    """Return the training form: ``frames`` → the last column's outputs; weights as in :func:`build`."""
     import keras
     from keras import layers
 
@@ -112,13 +120,13 @@ def streaming(model: Any, form: Form, hop_frames: int) -> Any:
 
 
 def cost(form: Form, hop_frames: int) -> Cost:
-    """Parameters, and multiply-adds of one hop: each of its columns costs the same."""
+    """Return parameters and multiply-adds per hop; every column costs the same."""
     column = network_cost(build(form, form.stride))
     return Cost(column.parameters, column.multiply_adds * hop_frames // form.stride)
 
 
 class _Recorder:
-    """Stands for the past while the shapes of the state are being found out."""
+    """Replaces the past while the shapes of the state are determined."""
 
     def __init__(self, shapes: list[tuple[int, ...]]) -> None:
         self._shapes = shapes

@@ -1,7 +1,7 @@
-"""A network that judges each window anew: what a streaming one would keep, it computes again.
+"""A network that evaluates each window anew, recomputing what a streaming network would retain.
 
-Its state is the window's earlier frames. It costs what one window costs, at every hop; padding at the
-window's edges and the window's own mean level, which no stream can have, are what that buys.
+Its state is the window's earlier frames. Each hop costs a full window; in return it has padding at the
+window's edges and normalisation by the window's own mean level, which a stream cannot have.
 """
 
 from __future__ import annotations
@@ -20,9 +20,12 @@ def _second() -> NetworkSpec:
 
 @dataclass(frozen=True)
 class WindowSpec:
-    """A compact network over windows of 0.96 s, which is what its teacher hears at once.
+    """A compact network over windows of 0.96 s, the window length of its teacher.
 
-    stride : frames from one window to the next
+    Parameters
+    ----------
+    stride
+        Frames from one window to the next.
     """
 
     network: NetworkSpec = field(default_factory=_second)
@@ -43,7 +46,7 @@ class WindowSpec:
 
     @property
     def lead(self) -> int:
-        """Nothing: a window knows no past."""
+        """Zero: a window has no context."""
         return 0
 
     def graph(self, rows: Any, past: Past) -> tuple[Any, Any]:
@@ -68,7 +71,7 @@ class WindowSpec:
 
 
 def _column_layers(frames: int, stride: int) -> tuple[Any, Any]:
-    """Layers that make a batch of all windows of all sequences, and columns of the batch again."""
+    """Return layers that fold all windows of all sequences into the batch axis, and unfold them again."""
     import tensorflow as tf
     from keras import layers
 

@@ -1,9 +1,9 @@
-"""The head for owners of YAMNet: logistic regression on its embedding, calibrated, with thresholds.
+"""The head for users of YAMNet: calibrated logistic regression on its embedding, with thresholds.
 
-1. Hear every stream of the training part once: sounds over background and alone, backgrounds, sounds
-   of no class. The network is not trained, so what it hears is the same for all that follows.
-2. Cross-fit: a head fitted on two thirds of the recordings judges the last third, three times;
-   weight decay and temperature are fitted on those judgements, thresholds on soundscapes of that third.
+1. Embed every stream of the training part once: sounds over background and alone, backgrounds, sounds
+   of no class. The network is frozen, so the embeddings serve all later steps.
+2. Cross-fit: a head fitted on two thirds of the recordings scores the last third, three times; weight
+   decay and temperature are fitted on those scores, thresholds on soundscapes of that third.
 3. Fit the head on all training recordings; test it on the test fold and the test backgrounds.
 """
 
@@ -48,7 +48,7 @@ _MOSTLY = 0.5
 
 @dataclass(frozen=True)
 class AdapterPlan:
-    """One making of the adapter."""
+    """Settings of one adapter build."""
 
     train_folds: tuple[int, ...]
     test_folds: tuple[int, ...]
@@ -59,7 +59,7 @@ class AdapterPlan:
 
 @dataclass(frozen=True)
 class TrainingRows:
-    """Windows to learn from: embedding, shape (n, 1024), and targets, shape (n, labels), 0 or 1."""
+    """Training windows: embedding, shape (n, 1024), and targets, shape (n, labels), 0 or 1."""
 
     embedding: Floats
     targets: Floats
@@ -67,7 +67,7 @@ class TrainingRows:
 
 @dataclass(frozen=True)
 class Head:
-    """weights, shape (labels, numbers), and bias, shape (labels,), on the embedding as it is."""
+    """Linear head on the raw embedding: weights, shape (labels, embedding), and bias, shape (labels,)."""
 
     weights: Floats
     bias: Floats
@@ -79,7 +79,7 @@ class Head:
 
 @dataclass(frozen=True)
 class AdapterOutcome:
-    """Everything that one making yields."""
+    """All results of one adapter build."""
 
     adapter: Adapter
     decay: float
@@ -93,10 +93,10 @@ class AdapterOutcome:
 
 
 def rows_of(hearing: EmbeddedStreams) -> TrainingRows:
-    """Return the windows of all streams whose label is plain.
+    """Return the windows of all streams with an unambiguous label.
 
-    A window is the sound's if it holds at least half of what it could hold of it, and background
-    if it holds none; those between are left out.
+    A window is positive if it contains at least half of what it could contain of the sound, background
+    if it contains none; those in between are excluded.
     """
     embedding, targets = [], []
     for stream in (*hearing.scenes, *hearing.clips, *hearing.beds, *hearing.others):
@@ -110,7 +110,7 @@ def rows_of(hearing: EmbeddedStreams) -> TrainingRows:
 
 
 def _share_heard(stream: Scored) -> NDArray[np.float64]:
-    """Of what each window could hold of the stream's sound, the share that it holds; 0 without a sound."""
+    """Return the share of the stream's sound in each window, relative to the most it could contain."""
     if not stream.label:
         return np.zeros(len(stream.times_s))
     window_s = WINDOW / RATE
@@ -127,12 +127,12 @@ def joined(rows: Sequence[TrainingRows]) -> TrainingRows:
 
 
 def cross_entropy(logits: Floats, targets: Floats) -> float:
-    """Mean over windows of the sum over labels: each label is a question of its own."""
+    """Return the mean over windows of the binary cross-entropy summed over labels."""
     return float((np.logaddexp(0.0, logits) - targets * logits).sum(axis=1).mean())
 
 
 def fit_head(rows: TrainingRows, decay: float) -> Head:
-    """Logistic regression of each label on the standardised embedding, with weight decay, by L-BFGS."""
+    """Fit logistic regression of each label on the standardised embedding, with weight decay, by L-BFGS."""
     from scipy.optimize import minimize
 
     mean, deviation = rows.embedding.mean(axis=0), rows.embedding.std(axis=0) + 1e-3
@@ -160,11 +160,11 @@ def fit_head(rows: TrainingRows, decay: float) -> Head:
 def make(
     plan: AdapterPlan, corpora: Corpora, ear: Ear, cache: Path, path: Path, say: Progress
 ) -> AdapterOutcome:
-    """Run the whole recipe; what was heard is kept in ``cache``. The adapter is made for ``path``."""
+    """Run the whole recipe with embeddings cached in ``cache``; ``path`` is where the adapter will be."""
     parts = split(corpora, plan.train_folds, plan.test_folds)
     hearings = []
     for number, (_, held) in enumerate(cross_fit(parts.train, CROSS_FITS)):
-        say(f"hearing third {number + 1} of {CROSS_FITS}")
+        say(f"embedding third {number + 1} of {CROSS_FITS}")
         hearings.append(
             hear(ear, held, DEVELOPMENT_SNR_DB, SCAPES, plan.seed + number, cache, lambda done: None)
         )
@@ -173,7 +173,7 @@ def make(
     temperature, classes = calibrated(hearings, rows, heads)
     say(f"temperature {temperature:g}; fitting on all")
     head = fit_head(joined(rows), decay)
-    say("hearing the test")
+    say("embedding the test streams")
     test = hear(ear, parts.test, TEST_SNR_DB, 0, plan.seed, cache, lambda done: None)
     truth = np.array([CLASSES.index(label) for _, label in parts.test.events])
     clips = clip_figures(np.stack([head.logits(c.scores).mean(axis=0) for c in test.clips]), truth)
@@ -187,7 +187,7 @@ def make(
 
 
 def _cross_fitted(rows: Sequence[TrainingRows], say: Progress) -> tuple[float, list[Head]]:
-    """Return the decay whose heads judge best what they were not fitted on, and those heads."""
+    """Return the weight decay with the lowest held-out loss, and its heads."""
     fitted = []
     for decay in DECAYS:
         heads = [fit_head(joined([*rows[:i], *rows[i + 1 :]]), decay) for i in range(len(rows))]
@@ -202,11 +202,12 @@ def _cross_fitted(rows: Sequence[TrainingRows], say: Progress) -> tuple[float, l
 def calibrated(
     hearings: Sequence[EmbeddedStreams], rows: Sequence[TrainingRows], heads: Sequence[Head]
 ) -> tuple[float, dict[str, ClassCard]]:
-    """Fit temperature and class settings on what each head says of the third that it was not fitted on.
+    """Fit temperature and class settings on each head's scores of the third it was not fitted on.
 
     Raises
     ------
-    ExportError : settings that can never switch a class on at this window
+    ExportError
+        If settings can never trigger a class at this window.
     """
     logits = np.concatenate([head.logits(r.embedding) for head, r in zip(heads, rows, strict=True)])
     temperature = fit_temperature(logits, joined(rows).targets)
@@ -228,7 +229,7 @@ def calibrated(
 
 
 def _judged(hearing: EmbeddedStreams, head: Head, temperature: float) -> EmbeddedStreams:
-    """The streams with the head's calibrated scores in place of the embedding."""
+    """Return the streams with the head's calibrated scores in place of the embedding."""
 
     def scored(streams: Sequence[Scored]) -> tuple[Scored, ...]:
         return tuple(replace(s, scores=sigmoid(head.logits(s.scores) / temperature)) for s in streams)
@@ -261,7 +262,7 @@ def _adapter(
 
 
 def _quality(plan: AdapterPlan, outcome: AdapterOutcome) -> tuple[Quality, ...]:
-    """The figures of exactly this head: it never saw the test folds or the test backgrounds."""
+    """Return the figures of exactly this head, on held-out folds and backgrounds."""
     heard, scenes = sum(row.heard for row in outcome.alerts), sum(row.scenes for row in outcome.alerts)
     alarms = sum(row.false_alarms for row in outcome.alerts)
     figures = {

@@ -1,4 +1,4 @@
-"""What a making of the adapter leaves behind: a page and two tables."""
+"""The report of an adapter build: a page and two tables."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def _rows(outcome: AdapterOutcome) -> list[tuple[str, ...]]:
 
 
 def _page(outcome: AdapterOutcome, plan: AdapterPlan) -> str:
-    """The figures as Markdown."""
+    """Return the figures as Markdown."""
     alarms = sum(row.false_alarms for row in outcome.alerts)
     heard, scenes = sum(row.heard for row in outcome.alerts), sum(row.scenes for row in outcome.alerts)
     low, high = (limit / outcome.bed_hours for limit in interval(alarms))

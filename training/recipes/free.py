@@ -1,4 +1,4 @@
-"""A package that may be used for any purpose: mn04 untouched, thresholds from free recordings alone."""
+"""A package for any use: unmodified mn04, thresholds from freely licensed recordings only."""
 
 from __future__ import annotations
 
@@ -54,7 +54,10 @@ _PARITY = 0.05
 class Trunk:
     """The network as TFLite, and the labels of its outputs.
 
-    parity : the largest difference of a logit between it and the Keras model, in seeded noise
+    Parameters
+    ----------
+    parity
+        Largest logit difference to the Keras model on seeded noise.
     """
 
     flatbuffer: bytes
@@ -64,7 +67,7 @@ class Trunk:
 
 @dataclass(frozen=True)
 class Thresholds:
-    """What was fitted: cards of the ten classes and of the curated sounds, and their figures."""
+    """Fitted thresholds: cards of the ten classes and of the curated sounds, and their figures."""
 
     classes: dict[str, ClassCard]
     sounds: dict[str, SoundCard]
@@ -78,14 +81,19 @@ UNDECIDED = Thresholds(
 
 
 def convert_trunk(folder: Path) -> Trunk:
-    """Convert mn04 from its published tensors, with weights of 16 bits.
+    """Convert mn04 from its published tensors, with float16 weights.
 
-    folder : holds ``mn04_as.npz`` and ``class_labels_indices.csv``
+    Parameters
+    ----------
+    folder
+        Holds ``mn04_as.npz`` and ``class_labels_indices.csv``.
 
     Raises
     ------
-    DataError : a file is missing or not what it must be
-    ExportError : the converted network gives other logits
+    DataError
+        If a file is missing or has other content.
+    ExportError
+        If the converted network gives other logits.
     """
     model = mn04.build(FRAMES, 1)
     mn04.load_weights(model, folder / "mn04_as.npz")
@@ -102,7 +110,7 @@ def convert_trunk(folder: Path) -> Trunk:
 
 
 def front_end() -> KaldiLogMelSpec:
-    """Return EfficientAT's front end for the windows of this package."""
+    """Return EfficientAT's front end for this package's windows."""
     spec = KaldiLogMelSpec(
         n_fft=1024,
         win_length=800,
@@ -116,7 +124,7 @@ def front_end() -> KaldiLogMelSpec:
 
 
 def make_card(thresholds: Thresholds, version: str, data_licences: tuple[str, ...] = ()) -> MultiHeadCard:
-    """Return the card: every class is the highest of its labels of AudioSet."""
+    """Return the card; the score of a class is the maximum over its AudioSet labels."""
     return MultiHeadCard(
         schema=2,
         name=NAME,
@@ -142,13 +150,14 @@ def write_free(path: Path, trunk: Trunk, card: MultiHeadCard) -> None:
 
     Raises
     ------
-    PackageError : the card does not fit the network
+    PackageError
+        If the card does not fit the network.
     """
     write_package(path, trunk.flatbuffer, tuple(CLASSES), card, trunk.sounds)
 
 
 def scoring_model(trunk: Trunk, folder: Path) -> LoadedModel:
-    """Return the network as the daemon runs it, to score recordings with; its package lies in ``folder``."""
+    """Return the network as the daemon runs it, for scoring recordings; its package is in ``folder``."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "scoring.tflite"
     write_free(path, trunk, make_card(UNDECIDED, "0"))
@@ -169,9 +178,12 @@ class _Rows:
 def make_free(
     trunk: Trunk, material: SoundMaterial, home: Path, version: str, command: str, out: Path, tick: Tick
 ) -> tuple[Path, SoundsRecord]:
-    """Score, fit, check, and write the package into ``out``; return its path and what was measured.
+    """Score, fit, check, and write the package into ``out``; return its path and the measurements.
 
-    home : where scores are kept
+    Parameters
+    ----------
+    home
+        Folder of cached scores.
     """
     rows = _scored(scoring_model(trunk, home), material, home, tick)
     sounds, classes = Judge(SOUNDS, trunk.sounds), Judge(CLASSES, trunk.sounds)
@@ -212,7 +224,7 @@ def _scored(model: LoadedModel, material: SoundMaterial, home: Path, tick: Tick)
 
 
 def _quality(report: SoundsReport, command: str) -> Iterator[Quality]:
-    """What a card says of the classes: recall on clips, and false alarms of all of them together."""
+    """Return the card's figures: recall on clips, and false alarms of all classes together."""
     origin = {"fold": "folds 1-3; nothing was trained", "seed": 0, "command": command}
     for profile in FREE_BUDGETS:
         figures = [one for one in report.figures if one.profile == profile]

@@ -1,4 +1,4 @@
-"""What a large network hears in streams, row by row: its embedding in place of scores."""
+"""Embeddings of streams by a large network, row by row in place of scores."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from training.networks.yamnet import EMBEDDING, WINDOW
 
 
 class Ear:
-    """A network run window by window as the daemon runs it.
+    """An embedding network that runs window by window as in the daemon.
 
     run : a window of samples → its embedding, shape (1024,)
     digest : tells what this network hears from what another does
@@ -72,7 +72,12 @@ NETWORK_CARD = Card(
 class EmbeddedStreams:
     """Embedded streams of a part: foreground sounds over background, backgrounds, sounds of no class.
 
-    clips : all sounds of the classes alone, in the part's order; scapes : soundscapes
+    Parameters
+    ----------
+    clips
+        All sounds of the classes alone, in the part's order.
+    scapes
+        Soundscapes.
     """
 
     scenes: tuple[Scored, ...]
@@ -85,9 +90,12 @@ class EmbeddedStreams:
 def hear(
     ear: Ear, part: Part, snr_db: tuple[float, float], scapes: int, seed: int, cache: Path, tick: Tick
 ) -> EmbeddedStreams:
-    """Embed the streams of a part; each kind is kept in ``cache``, so that a broken run goes on.
+    """Embed the streams of a part; each kind is cached in ``cache``, so that an interrupted run resumes.
 
-    scapes : how many soundscapes
+    Parameters
+    ----------
+    scapes
+        Number of soundscapes.
     """
     digest = hashlib.sha256(f"{ear.digest} {snr_db} {seed} {HOP}".encode())
     for clip in (*(c for c, _ in part.events), *part.negatives, *part.backgrounds):
@@ -117,7 +125,7 @@ def hear(
 def _with_truths(
     scapes: Sequence[Soundscape], hear_all: Callable[[Iterable[Scene]], tuple[Scored, ...]]
 ) -> tuple[Scored, ...]:
-    """Hear soundscapes as streams; of what is kept of a stream, its sounds are not a part."""
+    """Embed soundscapes as streams and add their ground truth, which the cache does not keep."""
     heard = hear_all(Scene(s.name, "", s.samples, 0.0, s.seconds) for s in scapes)
     return tuple(
         replace(stream, truths=tuple((t.label, t.onset_s, t.offset_s) for t in scape.truths))
@@ -126,7 +134,7 @@ def _with_truths(
 
 
 def _alone(clips: Iterable[tuple[Clip, str]]) -> Iterable[Scene]:
-    """Recordings as they are, all of each being the sound of its label."""
+    """Return unmixed recordings as streams, labelled from start to end."""
     for clip, label in clips:
         samples = read(clip.path, RATE)
         yield Scene(clip.recording, label, samples, 0.0, len(samples) / RATE)

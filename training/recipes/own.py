@@ -1,10 +1,10 @@
 """A model of a user's own sounds: from a folder per class to a package, in minutes and without a teacher.
 
 1. Cross-fit: train on two thirds of the recordings, three times, so that each recording is scored
-   once by a network that never heard it.
-2. Fit temperature and thresholds on what was scored so. The figures of a third come from what the
-   other two thirds decide.
-3. Train on everything, with nothing chosen again; convert, compare with Keras, write the package.
+   once by a network for which it is held out.
+2. Fit temperature and thresholds on those scores. The figures of a third use settings fitted on the
+   other two thirds.
+3. Train on everything with the same settings; convert, compare with Keras, write the package.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ _SCAPES = (6, 40)
 
 @dataclass(frozen=True)
 class OwnPlan:
-    """One making of a model."""
+    """Settings of one model build."""
 
     run: StreamRun
     identity: Identity
@@ -61,10 +61,10 @@ class OwnPlan:
 
 @dataclass(frozen=True)
 class OwnOutcome:
-    """Everything that one making yields.
+    """All results of one model build.
 
-    clips and alerts are of recordings that the network which judged them never heard; minutes : that all
-    trainings took
+    ``clips`` and ``alerts`` are of recordings held out from the network that scored them; ``minutes`` is the
+    total training time.
     """
 
     card: Card
@@ -82,7 +82,7 @@ class OwnOutcome:
 
 
 def small_run(labels: int, seed: int, epochs: int) -> StreamRun:
-    """A third of the size of the network that ships, on smaller batches: a few sounds ask for no more."""
+    """Return a third of the shipped network's size with smaller batches, enough for a few sounds."""
     network = NetworkSpec(frames=48, stem=10, blocks=(16, 32, 64), top=96, level="window")
     return StreamRun(
         network=WindowSpec(network, HOP_FRAMES, labels), seed=seed, epochs=epochs, steps=50, batch=32
@@ -90,7 +90,7 @@ def small_run(labels: int, seed: int, epochs: int) -> StreamRun:
 
 
 def make(plan: OwnPlan, sounds: Sounds, front_end: FrontEnd, runs: Path, say: Progress) -> OwnOutcome:
-    """Run the whole recipe; every training resumes from ``runs`` where it was interrupted."""
+    """Run the whole recipe; every training resumes from ``runs`` if interrupted."""
     front_end = front_end.cut(plan.run.network.window)
     course = _Course(plan, sounds, front_end, runs, _Estimate(say, plan.run.epochs))
     thirds = [course.third(number, *parts) for number, parts in enumerate(cross_fit(sounds.part, GROUPS))]
@@ -120,7 +120,7 @@ def make(plan: OwnPlan, sounds: Sounds, front_end: FrontEnd, runs: Path, say: Pr
 
 
 class _Estimate:
-    """Says each epoch, and how long all that is left will take at the pace so far."""
+    """Reports each epoch and the estimated time remaining for all trainings."""
 
     def __init__(self, say: Progress, epochs: int) -> None:
         self._say, self._epochs, self._begun = say, epochs, time.monotonic()
@@ -128,7 +128,7 @@ class _Estimate:
         self._runs = GROUPS + 1
 
     def of(self, name: str) -> Progress:
-        """The report of the next training."""
+        """Return the progress callback of the next training."""
         self._runs, self._in_run = self._runs - 1, 0
 
         def tell(text: str) -> None:
@@ -142,7 +142,7 @@ class _Estimate:
 
 @dataclass
 class _Course:
-    """What all trainings of a making share."""
+    """State shared by all trainings of a build."""
 
     plan: OwnPlan
     sounds: Sounds
@@ -160,13 +160,13 @@ class _Course:
     def trained(self, part: Part, name: str) -> tuple[Scaling, Any]:
         run, mixer = self.plan.run, self.mixer(part)
         scaling = measure_scaling(mixer, run.seed)
-        # Other sounds or settings are another run: never go on from its state.
+        # Other sounds or settings are another run, whose state must not be resumed.
         folder = self.runs / f"{name}-{cache_key(part, (), self.front_end, run)}"
         self._folders.append(folder)
         return scaling, train(run, mixer, None, scaling, folder, self.estimate.of(name))
 
     def minutes(self) -> float:
-        """How long all trainings took, interruptions apart."""
+        """Duration of all trainings, without interruptions."""
         seconds = 0.0
         for path in self._folders:
             with np.load(path / "state.npz") as state:
@@ -178,7 +178,7 @@ class _Course:
         return make_card(spec, scaling, facts, HOP_FRAMES * spec.hop, state, self.plan.identity)
 
     def third(self, number: int, learn: Part, held: Part) -> FoldScores:
-        """Train without the held part and let the network hear it."""
+        """Train without the held-out part and score it."""
         scaling, model = self.trained(learn, f"cross{number}")
         streamed = streaming(model, self.plan.run.network, HOP_FRAMES)
         labels, seed = self.sounds.labels, self.plan.run.seed
@@ -189,7 +189,7 @@ class _Course:
 
 
 def temper_of(sounds: Sounds, label: str) -> Temper:
-    """What the lengths of a class's sounds ask of its settings."""
+    """Derive a class's prior settings from the lengths of its sounds."""
     lengths = [soundfile.info(clip.path).duration for clip, name in sounds.part.events if name == label]
     shortest_s = round(float(np.clip(np.quantile(lengths, 0.1), 0.25, 2.0)), 2)
     if np.median(lengths) < 1.5:
@@ -198,7 +198,7 @@ def temper_of(sounds: Sounds, label: str) -> Temper:
 
 
 def _pooled(rows: Sequence[AlertFigures]) -> AlertFigures:
-    """One class's alerts in all thirds."""
+    """Pool one class's alerts over all thirds."""
     return AlertFigures(
         rows[0].label,
         scenes=sum(row.scenes for row in rows),

@@ -1,4 +1,4 @@
-"""What a making of an own model leaves behind: a page, tables and a record, all from one outcome."""
+"""The report of a user's model build: a page, tables and a record, all from one outcome."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def write_records(outcome: OwnOutcome, plan: OwnPlan, sounds: Sounds, folder: Pa
 
 
 def page(outcome: OwnOutcome, plan: OwnPlan, sounds: Sounds) -> str:
-    """The figures as Markdown."""
+    """Return the figures as Markdown."""
     name, alerts = plan.identity.name, outcome.alerts
     heard, scenes = sum(row.heard for row in alerts), sum(row.scenes for row in alerts)
     count, hours = sum(row.false_alarms for row in alerts), outcome.bed_hours
@@ -78,7 +78,7 @@ def page(outcome: OwnOutcome, plan: OwnPlan, sounds: Sounds) -> str:
 
 
 def class_table(outcome: OwnOutcome, sounds: Sounds) -> Table:
-    """A row per class, in the order of the labels."""
+    """Return one row per class, in label order."""
     columns = (
         "class", "files", "recordings", "clip recall", "clip precision", "scenes", "heard",
         "median delay s", "wrong alerts", "false alarms", "enter", "smoothing s", "attack s",
@@ -96,14 +96,14 @@ def class_table(outcome: OwnOutcome, sounds: Sounds) -> Table:
 
 
 def confusion_table(outcome: OwnOutcome, sounds: Sounds) -> Table:
-    """Clips of each class, by the class that they were taken for."""
+    """Return the clips of each class by predicted class."""
     matrix = outcome.clips.confusion.tolist()
     rows = tuple((label, *counts) for label, counts in zip(sounds.classes, matrix, strict=True))
     return Table(("true", *sounds.classes), rows)
 
 
 def recording_table(sounds: Sounds) -> Table:
-    """Every recording with its class and the number of files cut from it."""
+    """Return every recording with its class and the number of files cut from it."""
     counts = Counter((label, clip.recording) for clip, label in sounds.part.events)
     return Table(("class", "recording", "files"), tuple((*key, n) for key, n in sorted(counts.items())))
 

@@ -1,10 +1,9 @@
 """The recipe of the shipped model, from data to package.
 
-1. Leave each fold out in turn: let the teacher hear mixtures of the other folds, train on them,
-   score the fold that was left out. Other seeds do the same for the figures.
-2. Decide temperature and thresholds on all that was scored so; for a fold's figures on the
-   other folds alone.
-3. Train what ships on everything, with nothing chosen again.
+1. Leave each fold out in turn: build a distillation set from mixtures of the other folds, train on
+   it, score the held-out fold. Further seeds do the same for the figures.
+2. Fit temperature and thresholds on all held-out scores; for a fold's figures on the other folds only.
+3. Train the shipped model on everything with the same settings.
 4. Convert to the streaming form, compare with Keras, write package and records.
 """
 
@@ -49,9 +48,9 @@ HOP_FRAMES = 24
 
 @dataclass(frozen=True)
 class ShippedPlan:
-    """One making of the model; the first of ``seeds`` decides what ships, the others add to the figures.
+    """Settings of one model build; the first of ``seeds`` is shipped, the others add to the figures.
 
-    name : of the recipe, with what was changed in it
+    ``name`` identifies the recipe and its variations.
     """
 
     folds: tuple[int, ...]
@@ -65,7 +64,7 @@ class ShippedPlan:
 
 @dataclass(frozen=True)
 class School:
-    """Where lessons come from: the teacher's file, and sounds without labels that it hears too."""
+    """Sources of the distillation set: the teacher's file, and unlabelled sounds."""
 
     teacher: Path
     unlabelled: tuple[Clip, ...]
@@ -73,7 +72,7 @@ class School:
 
 @dataclass(frozen=True)
 class Trained:
-    """A run's network with what it needs to be used."""
+    """A run's network with everything needed to use it."""
 
     model: Any
     run: StreamRun
@@ -95,7 +94,7 @@ class Trained:
 
 @dataclass(frozen=True)
 class Package:
-    """What the monitor is given."""
+    """The contents of a package for the monitor."""
 
     card: Card
     flatbuffer: bytes
@@ -108,11 +107,16 @@ class Package:
 
 @dataclass(frozen=True)
 class ShippedOutcome:
-    """Everything that one making yields.
+    """All results of one model build.
 
-    apart : by fold, the network of the first seed that never heard it, with what the other folds decided
-    histories : the epochs of each network that was heard
-    unrejected : the first seed's figures with all decided anew without the reject rule
+    Parameters
+    ----------
+    apart
+        By fold, the network of the first seed that held it out, with settings from the other folds.
+    histories
+        The epochs of each evaluated network.
+    unrejected
+        The first seed's figures with all settings fitted without the reject rule.
     """
 
     package: Package
@@ -126,7 +130,7 @@ class ShippedOutcome:
 
 @dataclass(frozen=True)
 class _Fit:
-    """A network that never heard a fold: its conversion, and how it scores the fold."""
+    """A network with a held-out fold: its conversion, and its scores of the fold."""
 
     trained: Trained
     flatbuffer: bytes
@@ -141,7 +145,7 @@ class _Fit:
 def make(
     plan: ShippedPlan, corpora: Corpora, school: School, front_end: FrontEnd, runs: Path, say: Progress
 ) -> ShippedOutcome:
-    """Run the whole recipe; every run resumes from ``runs`` where it was interrupted."""
+    """Run the whole recipe; every run resumes from ``runs`` if interrupted."""
     front_end = front_end.cut(plan.run.network.window)
     fits, lessons = _leave_each_out(plan, corpora, school, front_end, runs, say)
     figures, unrejected, apart = [], [], {}
@@ -183,12 +187,12 @@ def _same_seed(one: _Fit, other: _Fit) -> bool:
 def _leave_each_out(
     plan: ShippedPlan, corpora: Corpora, school: School, front_end: FrontEnd, runs: Path, say: Progress
 ) -> tuple[list[_Fit], list[Lessons]]:
-    """Return a network per seed and fold, and the first seed's lessons."""
+    """Return a network per seed and fold, and the first seed's distillation sets."""
     fits, lessons = [], {}
     apart = leave_one_out(corpora, plan.folds)
 
     def tick_of(fold: int) -> Tick:
-        return lambda done: say(f"without fold {fold}: {done} mixtures heard by the teacher")
+        return lambda done: say(f"without fold {fold}: {done} mixtures embedded by the teacher")
 
     for fold, parts in apart.items():
         lessons[fold] = make_lessons(
@@ -200,7 +204,7 @@ def _leave_each_out(
             run, folder = replace(plan.run, seed=seed), runs / f"fold{fold}-seed{seed}"
             trained = _train(parts.train, run, lessons[fold], front_end, folder, say)
             flatbuffer, state = trained.converted()
-            say(f"{folder.name}: hearing what it was kept from")
+            say(f"{folder.name}: scoring the held-out fold")
             card = trained.card(undecided(), state)
             hearing = hear(parts.test, streamer(card, flatbuffer), fold, seed, card)
             fits.append(_Fit(trained, flatbuffer, state, hearing, history_of(folder)))
@@ -223,7 +227,7 @@ def _facts(plan: ShippedPlan, decided: Decided, quality: tuple[Quality, ...]) ->
 
 
 def _some_frames(part: Part, trained: Trained) -> Floats:
-    """Training windows one after another, as the network sees them, shape (frames, n_mels)."""
+    """Return concatenated training windows as the network's input, shape (frames, n_mels)."""
     run = trained.run
     mixer = make_mixer(part, trained.front_end, run.recipe, lambda done: None, run.network.lead)
     windows, _ = mixer.batch(4, np.random.default_rng((run.seed, 10**6 + 1)))
@@ -235,14 +239,14 @@ def _conversion(plan: ShippedPlan, parity: float) -> Quality:
         measure="largest difference of a logit, TFLite in float32 and Keras, relative to the largest",
         value=float(f"{parity:.2g}"),
         data="training windows, one after another",
-        fold="none",  # with a number it would say that these weights never heard that fold
+        fold="none",  # a number would claim that these weights held out that fold
         seed=plan.seeds[0],
         command=plan.command,
     )
 
 
 def _quality(plan: ShippedPlan, figures: Sequence[FoldFigures], *, recipe_cv: bool) -> tuple[Quality, ...]:
-    """Means over folds and seeds, each fold judged by a network that never heard it."""
+    """Return means over folds and seeds, each fold scored by a network that held it out."""
     hours = sum(bed.seconds for one in figures for bed in one.beds) / 3600
     clips = [one.clips.confusion for one in figures]
     scores, targets = (np.concatenate(c) for c in zip(*(one.questions for one in figures), strict=True))

@@ -1,4 +1,4 @@
-"""Pictures of the page about the model that ships."""
+"""Plots for the page about the shipped model."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The records of the model that ships: one per fold and seed, as the study keeps them."""
+"""The records of the shipped model: one per fold and seed, in the study's format."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def record_of(hearing: FoldScores, history: Sequence[Row], plan: ShippedPlan) ->
 
 
 def clips_of(part: Part, logits: Floats) -> Clips:
-    """A fold's clips as the study keeps them: softmax over the ten classes, at temperature 1."""
+    """Return a fold's clips in the study's format: softmax over the ten classes, at temperature 1."""
     ten = logits[:, : len(CLASSES)]
     shares = np.exp(ten - ten.max(axis=1, keepdims=True))
     shares /= shares.sum(axis=1, keepdims=True)

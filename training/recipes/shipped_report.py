@@ -1,4 +1,4 @@
-"""What a making of the model leaves behind: a record per fold and seed, tables, pictures, one page."""
+"""The report of a model build: a record per fold and seed, tables, plots, one page."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ _URGENT = ("siren", "gun_shot", "car_horn", "jackhammer")
 
 
 def write_records(outcome: ShippedOutcome, plan: ShippedPlan, beside: Sequence[Path], folder: Path) -> None:
-    """Write records, page, pictures and tables into ``folder``.
+    """Write records, page, plots and tables into ``folder``.
 
-    beside : where records of :data:`PEERS` are; those that have none there are left out
+    ``beside`` holds the records of :data:`PEERS`; those without records are left out.
     """
     heard = zip(outcome.hearings, outcome.histories, strict=True)
     ours = [record_of(hearing, history, plan) for hearing, history in heard]
@@ -110,7 +110,7 @@ _CLIP_FIRST = ("model", "seeds")
 def _clip_table(
     ours: Sequence[JobRecord], study: Sequence[JobRecord]
 ) -> tuple[tuple[str, ...], tuple[tuple[Cell, ...], ...]]:
-    """Accuracy of clips by fold, and pooled with its interval over recordings."""
+    """Return clip accuracy by fold, and pooled with its interval over recordings."""
     folds = sorted({record.job.test_fold for record in ours})
     columns = (*_CLIP_FIRST, *(f"fold {fold}" for fold in folds), "pooled", "from", "to")
     found: list[tuple[Cell, ...]] = []
@@ -126,7 +126,7 @@ def _clip_table(
 
 
 def _of(name: str, records: Sequence[JobRecord], folds: Sequence[int]) -> list[JobRecord]:
-    """The honest records of a model on the folds, those of our own corpus."""
+    """Return a model's records on the folds, without leaky ones and other corpora."""
     return [
         r for r in records
         if (r.job.model, r.job.protocol) == (name, "honest") and r.job.test_fold in folds
@@ -186,7 +186,7 @@ def _stream_row(figures: Sequence[FoldFigures], profile: ProfileName) -> tuple[C
 
 
 def _limits(count: float) -> tuple[float, float]:
-    """The exact interval of a Poisson count in its gamma form, which takes a mean over seeds as well."""
+    """Return the exact interval of a Poisson count in its gamma form, which allows means over seeds."""
     from scipy.stats import gamma
 
     tail = (1.0 - LEVEL) / 2
@@ -218,7 +218,7 @@ _CLASS_COLUMNS = (
 
 
 def class_rows(outcome: ShippedOutcome) -> Iterator[tuple[Cell, ...]]:
-    """One row per class, in the order of the labels."""
+    """Return one row per class, in label order."""
     for label in CLASSES:
         mine: list[AlertFigures] = [
             row for one in outcome.figures for row in one.alerts["quiet"] if row.label == label

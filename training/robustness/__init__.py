@@ -1,1 +1,1 @@
-"""How easily a model is fooled: attacks, everyday disturbances, and training against them."""
+"""Robustness: adversarial attacks, corruptions, and adversarial training."""

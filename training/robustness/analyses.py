@@ -1,4 +1,4 @@
-"""What ``sound-training robustness`` runs: every analysis of the chosen models and folds as a job."""
+"""Analyses of ``sound-training robustness``: each analysis of the chosen models and folds is a job."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from training.study.trainers.windowed import is_windowed
 
 
 def works(plan: AnalysisPlan, parts: Sequence[str]) -> list[Work]:
-    """Return the analyses of ``parts`` in the order in which they are run."""
+    """Return the analyses of ``parts`` in the order in which they run."""
     return [work for part in PARTS if part in parts for work in _PARTS[part](plan)]
 
 
@@ -50,7 +50,7 @@ def _features(plan: AnalysisPlan) -> list[Work]:
 
 
 def _in_features(plan: AnalysisPlan, job: Job, effort: Any) -> dict[str, Any]:
-    """The settings of attacks on features; those of a published network have edges."""
+    """Return the settings of attacks on features; published networks have bounds."""
     edges = {} if is_windowed(job.model) else {"bounds_db": PUBLISHED_DB}
     return {**_settings(plan, job, effort), **edges}
 
@@ -72,9 +72,9 @@ def _feature_run(plan: AnalysisPlan, job: Job) -> Callable[[Progress], Sequence[
 
 
 def _everyday(plan: AnalysisPlan) -> list[Work]:
-    """Networks and packages, each over all its folds and seeds."""
+    """Return networks and packages, each over all its folds and seeds."""
     works = []
-    # A published network's features are made anew under every disturbance: too long for a quick look.
+    # A published network's features are recomputed under every corruption: too slow for --quick.
     for model in plan.sources:
         jobs = plan.jobs([model])
         settings = _heard(plan, jobs, plan.folds)
@@ -94,7 +94,7 @@ def _heard(plan: AnalysisPlan, jobs: Sequence[Job], folds: Sequence[int]) -> dic
 
 
 def _pools(plan: AnalysisPlan) -> tuple[tuple[int, ...], ...]:
-    """Folds whose clips are counted together: all, and those that each package has not heard."""
+    """Return the folds whose clips are pooled: all, and those held out from each package."""
     pools = (plan.folds, *(unheard(plan, package) for package in plan.packages))
     return tuple(dict.fromkeys(pool for pool in pools if pool))
 
@@ -124,7 +124,7 @@ def _package_run(
 
 
 def _noises(plan: AnalysisPlan, package: Path | None = None) -> dict[str, tuple[Clip, ...]]:
-    """Streets and speech that the package, or without one the study's networks, have not learnt from."""
+    """Return street and speech backgrounds held out from the package, or from the study's networks."""
     corpora = load(data_root(plan.options.data))
     return {
         kind: unlearnt_by_package(corpora, package, kind) if package else unlearnt_by_study(corpora, kind)
@@ -136,7 +136,7 @@ def _disturbances(plan: AnalysisPlan, noises: Mapping[str, Sequence[Clip]]) -> t
     disturbances = every(waveforms(noises["street"]), waveforms(noises["speech"]))
     if not plan.quick:
         return disturbances
-    # The first of every family: codecs take a process a clip.
+    # The first of every family: codecs start a process per clip.
     firsts = {d.family: d for d in reversed(disturbances)}
     return tuple(d for d in disturbances if firsts[d.family] is d or d.family in ("street", "white"))
 

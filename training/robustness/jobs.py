@@ -1,4 +1,4 @@
-"""Analyses as jobs: each leaves a record, and one whose record is there is not run again."""
+"""Analyses as resumable jobs: each leaves a record, and finished ones are skipped."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from training.robustness.records import FINDINGS, SCHEMA, FindingsRecord
 
 @dataclass(frozen=True)
 class Work:
-    """One analysis: ``name`` is its record's path under the folder, ``settings`` decide what it finds."""
+    """One analysis: ``name`` is its record's path under the folder, ``settings`` determine the result."""
 
     name: str
     settings: Mapping[str, Any]
@@ -30,7 +30,7 @@ class Work:
 
 @dataclass(frozen=True)
 class Done:
-    """What an analysis found, or why it could not be run; and what it took, with programs that it called."""
+    """Result of an analysis or its failure, and its cost including child processes."""
 
     work: Work
     found: Sequence[Any]
@@ -39,7 +39,7 @@ class Done:
 
 
 def run(works: Sequence[Work], folder: Path, workers: int = 1) -> list[str]:
-    """Run what ``folder`` has no record of, ``workers`` at a time; return what could not be run, and why."""
+    """Run the analyses without a record in ``folder``, ``workers`` in parallel; return the failures."""
     from tqdm import tqdm
 
     store = Store(folder, FINDINGS)
@@ -63,7 +63,7 @@ def _here(works: Sequence[Work], bar: Any) -> Iterator[Done]:
 
 
 def _apart(works: Sequence[Work], workers: int) -> Iterator[Done]:
-    """In processes with their share of the cores."""
+    """Run in subprocesses with a share of the cores each."""
     child = partial(_in_child, max(1, cores() // workers))
     return in_processes(child, works, workers, ordered=False)
 
@@ -87,5 +87,5 @@ def _done(work: Work, say: Progress) -> Done:
 
 
 def _cpu_s() -> float:
-    """Of this process and of programs that it waited for."""
+    """Return the CPU seconds of this process and of children it waited for."""
     return sum(os.times()[:4])

@@ -1,4 +1,4 @@
-"""Who is analysed, on what, and how hard is tried."""
+"""The plan of the analyses: models, data and attack effort."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ _QUICK_PLAYED = 25
 
 @dataclass(frozen=True)
 class AnalysisPlan:
-    """Models and packages, folds, clips of each fold (0: all), and where things are.
+    """Models and packages, folds, clips of each fold (0: all), and paths.
 
-    ``packages`` are judged on folds that their cards call unheard. ``quick`` trains nothing and tries
-    less; ``options`` say where data, features and states are; ``out`` takes the page, ``sounds`` the
-    examples that can be listened to, which hold recordings and so stay out of the repository.
+    ``packages`` are evaluated on folds that their cards list as held out. ``quick`` trains nothing and
+    reduces the effort; ``options`` hold the paths of data, features and states; ``out`` receives the
+    page; ``sounds`` receives audio examples, which contain recordings and stay out of the repository.
     """
 
     options: Options
@@ -52,17 +52,17 @@ class AnalysisPlan:
 
     @property
     def played(self) -> int:
-        """Clips of each fold that others hear: every receiver hears each of them nine times."""
+        """Clips of each fold for transferred attacks: every receiver evaluates each of them nine times."""
         return min(self.clips or _QUICK_PLAYED, _QUICK_PLAYED) if self.quick else self.clips
 
     @property
     def sources(self) -> tuple[str, ...]:
-        """The networks that sounds are made against; through the published features that takes minutes."""
+        """The source networks of transferred attacks; attacks through the published features take minutes."""
         return self.windowed if self.quick else self.models
 
     @property
     def windowed(self) -> tuple[str, ...]:
-        """The networks of the monitor's windows: gradients reach the sound itself."""
+        """The networks on the monitor's windows, where gradients reach the waveform."""
         return tuple(model for model in self.models if is_windowed(model))
 
     def jobs(self, models: Iterable[str]) -> list[Job]:
@@ -70,30 +70,30 @@ class AnalysisPlan:
 
 
 def stem(job: Job) -> str:
-    """The job's name among the records."""
+    """Return the job's name among the records."""
     return f"{job.model}-fold{job.test_fold}-seed{job.seed}"
 
 
 def state_of(job: Job, options: Options) -> Path:
-    """Where the network's weights are once it is trained."""
+    """Return the path of the trained network's weights."""
     return options.runs / options.corpus / str(job) / "state.npz"
 
 
 def unheard(plan: AnalysisPlan, package: Path) -> tuple[int, ...]:
-    """The plan's folds on which a package may be judged: of the others its weights have heard clips."""
+    """Return the plan's folds held out from a package's training."""
     heard_none_of = unheard_folds(load_model(package, ThirdParty()).card)
     return tuple(fold for fold in plan.folds if fold in heard_none_of)
 
 
 def digest(file: Path) -> str:
-    """Changes with the file's content; nothing where there is none."""
+    """Return a digest of the file's content; "" if there is no file."""
     return hashlib.sha256(file.read_bytes()).hexdigest()[:16] if file.is_file() else ""
 
 
 def facts(plan: AnalysisPlan, jobs: Sequence[Job], folds: Iterable[int], count: int = 0) -> dict[str, Any]:
-    """What findings depend on beside effort: the networks' weights, ``count`` clips of each fold (0: all).
+    """Return the inputs of findings beside effort: weights, and ``count`` clips per fold (0: all).
 
-    A network that is trained anew, or other recordings under the same names, make them out of date.
+    Retrained networks or changed recordings under the same names invalidate findings.
     """
     options = plan.options
     clips = _clips(data_root(options.data), options.corpus)

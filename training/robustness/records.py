@@ -1,4 +1,4 @@
-"""Findings as records, from which tables, pictures and pages are made without data or models."""
+"""Findings as records, from which tables, plots and pages are made without data or models."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ _DIGITS = 5
 
 @dataclass(frozen=True)
 class FindingsRecord:
-    """Findings of one kind, as rows of plain values, with the settings that they came from.
+    """Findings of one kind as rows of plain values, with the settings that produced them.
 
-    A figure that could not be is None; ``time`` is None where an earlier version did not say it.
+    An undefined figure is None; ``time`` is None where an earlier version did not record it.
     """
 
     settings: Mapping[str, Any]
@@ -32,7 +32,7 @@ class FindingsRecord:
 
 
 class FindingsCodec:
-    """Findings as envelopes; their settings name the recordings and the networks' weights as well."""
+    """Findings as envelopes; their settings cover the recordings and the networks' weights."""
 
     kind = "findings"
     schema = SCHEMA
@@ -48,7 +48,7 @@ class FindingsCodec:
         return FindingsRecord(envelope.key.settings, envelope.content["findings"], envelope.origin.time)
 
     def upgrade(self, parts: Mapping[str, Any]) -> Envelope:
-        """See :class:`~training.records.store.Codec`; the cost was a part of its own."""
+        """See :class:`~training.records.store.Codec`; the cost used to be a separate part."""
         cost = parts.get("cost")
         time = None if cost is None else RunTime(**cost)
         origin = Origin(parts.get("machine", ""), parts.get("versions", {}), "", time)
@@ -65,11 +65,12 @@ FINDINGS = FindingsCodec()
 
 
 def read_all(folder: Path) -> dict[str, FindingsRecord]:
-    """Return the findings under a folder by name; those of an earlier version of the analyses are left out.
+    """Return the findings under a folder by name, without those of an earlier version of the analyses.
 
     Raises
     ------
-    DataError : one is damaged
+    DataError
+        If one is damaged.
     """
     store = Store(folder, FINDINGS)
     return {name: store.read(name) for name, content in texts(folder).items() if _is_current(content)}

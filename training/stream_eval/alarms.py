@@ -30,8 +30,16 @@ Stretches = Sequence[tuple[float, float]]
 class Bed:
     """One background under one profile.
 
-    seconds : without what repeats an earlier stretch; repeated_s : what does
-    alarms : by class; curve : alarms with all thresholds moved by each of MOVES
+    Parameters
+    ----------
+    seconds
+        Duration without stretches that repeat an earlier one.
+    repeated_s
+        Duration of the repeated stretches in seconds.
+    alarms
+        False alarms by class.
+    curve
+        False alarms with all thresholds shifted by each of ``MOVES``.
     """
 
     name: str
@@ -61,20 +69,20 @@ class Alarms:
 
     @property
     def per_hour(self) -> tuple[float, float, float]:
-        """The rate and its exact 95 % interval."""
+        """Rate per hour with its exact 95 % interval."""
         low, high = interval(self.count)
         return self.count / self.hours, low / self.hours, high / self.hours
 
 
 def loops(clips: Sequence[Clip]) -> list[Stretches]:
-    """The stretches of each file that repeat an earlier one."""
+    """Return the stretches of each file that repeat an earlier one."""
     return [repeated(read(clip.path, RATE), RATE) for clip in clips]
 
 
 def bed_figures(
     clips: Sequence[Clip], looped: Sequence[Stretches], streams: Sequence[Hops], profile: Profile
 ) -> tuple[Bed, ...]:
-    """Count the alarms in each file; what begins in a repeated stretch was counted where it came first."""
+    """Count the alarms in each file; alarms in repeated stretches count at their first occurrence only."""
     curves = [profile.heard(streams, moved) for moved in MOVES]
     heard = curves[MOVES.index(0.0)]
     beds = []
@@ -96,12 +104,12 @@ def bed_figures(
 
 
 def counted(events: Sequence[Event], stretches: Stretches) -> list[Event]:
-    """The events that do not begin in one of the stretches."""
+    """Return the events that do not begin in one of the stretches."""
     return [e for e in events if not any(start <= e.onset_s < end for start, end in stretches)]
 
 
 def alarm_table(beds: Sequence[Bed]) -> list[Alarms]:
-    """All classes, those of :data:`URGENT` together, and each class, on every kind and group; all last."""
+    """Return rows per kind and group for all classes, the :data:`URGENT` ones, and each; totals last."""
     rows = []
     kinds = [f"kind {kind}" for kind in sorted({bed.kind for bed in beds})]
     groups = [group for group in ("plain", "voices or music", SPEECH) if any(b.group == group for b in beds)]

@@ -1,6 +1,6 @@
-"""What befalls the same soundscapes: other levels over the background, gains, rooms, microphones.
+"""Test conditions applied to the same soundscapes: SNRs, gains, rooms, microphones.
 
-Each condition changes one thing; all chance in it comes from the soundscape's name.
+Each condition changes one factor; its randomness is seeded by the soundscape's name.
 """
 
 from __future__ import annotations
@@ -28,10 +28,14 @@ ALARM, UNDER = "siren", ("street_music", "jackhammer")
 
 @dataclass(frozen=True)
 class Condition:
-    """A name for files, the family of which it is a member, its place on the family's axis.
+    """A named condition with its family and its position on the family's axis.
 
-    snr_db : every sound at this level over the background; None = each at its own
-    changes : applied to the whole mixture, in this order
+    Parameters
+    ----------
+    snr_db
+        Level of every sound over the background in dB; None keeps the drawn levels.
+    changes
+        Applied to the whole mixture, in this order.
     """
 
     name: str
@@ -42,7 +46,7 @@ class Condition:
     changes: tuple[Change, ...] = field(default=(), compare=False)
 
     def soundscapes(self, part: Part, plan: ScapePlan) -> list[Soundscape]:
-        """The plan's soundscapes as they are heard under this condition, or pairs in their place."""
+        """Return the plan's soundscapes under this condition, or overlapping pairs instead of them."""
         if self.family == OVERLAP:
             return make_pairs(part, plan, ALARM, UNDER)
         return [self._changed(scape) for scape in make_soundscapes(part, plan, self.snr_db)]
@@ -56,7 +60,7 @@ class Condition:
 
 
 def gain(gain_db: float) -> Change:
-    """Turn up or down; what goes beyond full scale is cut off, as a converter does."""
+    """Apply a gain and clip at full scale, as a converter does."""
 
     def change(samples: Waveform, _: np.random.Generator) -> Waveform:
         turned: Waveform = np.clip(samples * np.float32(amplitude_of_db(gain_db)), -1.0, 1.0)
@@ -66,7 +70,7 @@ def gain(gain_db: float) -> Change:
 
 
 def low_pass(hertz: float) -> Change:
-    """Butterworth of order 8: 48 dB an octave."""
+    """Butterworth low-pass of order 8: 48 dB per octave."""
 
     def change(samples: Waveform, _: np.random.Generator) -> Waveform:
         from scipy.signal import butter, sosfilt
@@ -78,7 +82,7 @@ def low_pass(hertz: float) -> Change:
 
 
 def room(rt60_s: float, direct_db: float) -> Change:
-    """A synthetic room around the microphone, another one for every soundscape."""
+    """Simulate a room around the microphone, a different one for each soundscape."""
 
     def change(samples: Waveform, rng: np.random.Generator) -> Waveform:
         return add_room(samples, room_response(RATE, rt60_s, direct_db, rng))
@@ -87,7 +91,7 @@ def room(rt60_s: float, direct_db: float) -> Change:
 
 
 def microphone(hertz: Sequence[float], gains_db: Sequence[float], noise_dbfs: float) -> Change:
-    """A frequency response, straight in dB over octaves between the points, and its own noise."""
+    """Apply a frequency response, linear in dB per octave between the points, and self-noise."""
 
     def change(samples: Waveform, rng: np.random.Generator) -> Waveform:
         from scipy.signal import fftconvolve
@@ -101,7 +105,7 @@ def microphone(hertz: Sequence[float], gains_db: Sequence[float], noise_dbfs: fl
 
 
 def _response(hertz: Sequence[float], gains_db: Sequence[float], taps: int = 511) -> NDArray[np.float64]:
-    """A symmetric filter with these gains: it shifts nothing in time."""
+    """Return a linear-phase filter with these gains; its delay is compensated."""
     from scipy.signal import firwin2
 
     at = np.linspace(0.0, RATE / 2, 257)
@@ -132,5 +136,5 @@ the soundscapes end there."""
 
 
 def chosen(families: Sequence[str]) -> tuple[Condition, ...]:
-    """The soundscapes as drawn, and the conditions of these families."""
+    """Return the unchanged condition and the conditions of these families."""
     return tuple(c for c in CONDITIONS if c.family in (PLAIN, *families))

@@ -1,4 +1,4 @@
-"""Records of a streaming evaluation, gathered by system and profile."""
+"""Records of a streaming evaluation, grouped by system and profile."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from training.stream_eval.records import StreamRecord
 
 @dataclass(frozen=True)
 class SystemProfile:
-    """One profile of one listener: what it does on soundscapes by condition, and on backgrounds."""
+    """One profile of one system: its figures on soundscapes by condition, and on backgrounds."""
 
     listener: str
     profile: str
@@ -25,7 +25,7 @@ class SystemProfile:
 
 
 def voices(records: Sequence[StreamRecord]) -> list[SystemProfile]:
-    """Sort the records by listener and profile, quiet profiles first."""
+    """Group the records by system and profile, profiles ``quiet`` first."""
     found: dict[tuple[str, str], SystemProfile] = {}
     for record in records:
         for profile in (*record.scenes, *record.beds):

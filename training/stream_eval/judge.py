@@ -1,4 +1,4 @@
-"""How well a monitor listens to soundscapes: F1 of events and segments, PSDS, recall, delays."""
+"""Detection figures on soundscapes: F1 of events and segments, PSDS, recall, delays."""
 
 from __future__ import annotations
 
@@ -29,11 +29,20 @@ _LATE_S = 2.0
 
 @dataclass(frozen=True)
 class StreamClassFigures:
-    """One class on soundscapes.
+    """Figures of one class on soundscapes.
 
-    onset_f1 : onsets within 0.5 s; event_f1 : and ends within 0.5 s or half the length; segment_f1 : of 1 s
-    delays_s : from true onset to decision, of the sounds heard by an event of their own
-    recordings : of each recording, how many of its sounds were heard, and how many there are
+    Parameters
+    ----------
+    onset_f1
+        F1 of onsets within 0.5 s.
+    event_f1
+        F1 of onsets within 0.5 s and offsets within 0.5 s or half the length.
+    segment_f1
+        F1 of segments of 1 s.
+    delays_s
+        Seconds from true onset to decision, for sounds detected by an event of their own.
+    recordings
+        For each recording, how many of its sounds were detected, and how many there are.
     """
 
     label: str
@@ -48,12 +57,18 @@ class StreamClassFigures:
 
 @dataclass(frozen=True)
 class SceneFigures:
-    """One profile on soundscapes: a row per class that occurs, and all classes together.
+    """Figures of one profile on soundscapes: per class that occurs, and over all classes.
 
-    micro : F1 over all events or segments alike, by the name of the measure
-    psds : by scenario; empty where it cannot be computed
-    pairs : of sounds of two classes that are on at once, by their names: how many, and both heard
-    curve : thresholds moved by so much, sounds heard then, sounds
+    Parameters
+    ----------
+    micro
+        F1 over all events or segments, by measure.
+    psds
+        PSDS by scenario; empty where it cannot be computed.
+    pairs
+        For simultaneous sounds of two classes, by class names: their number, and both detected.
+    curve
+        Shift of all thresholds, sounds detected with it, number of sounds.
     """
 
     classes: tuple[StreamClassFigures, ...]
@@ -63,7 +78,7 @@ class SceneFigures:
     curve: tuple[tuple[float, int, int], ...]
 
     def macro(self, measure: str) -> float:
-        """Mean over the classes of ``onset_f1``, ``event_f1`` or ``segment_f1``."""
+        """Return the mean over the classes of ``onset_f1``, ``event_f1`` or ``segment_f1``."""
         return float(np.mean([getattr(row, measure) for row in self.classes]))
 
     @property
@@ -72,7 +87,7 @@ class SceneFigures:
 
 
 def judge(scapes: Sequence[Soundscape], streams: Sequence[Hops], profile: Profile) -> SceneFigures:
-    """Everything that is asked of one profile on the soundscapes whose hops are ``streams``."""
+    """Return all figures of one profile on the soundscapes whose hops are ``streams``."""
     heard = profile.heard(streams)
     classes, micro = scene_figures(scapes, heard)
     labels = [row.label for row in classes]
@@ -90,7 +105,7 @@ def judge(scapes: Sequence[Soundscape], streams: Sequence[Hops], profile: Profil
 def scene_figures(
     scapes: Sequence[Soundscape], heard: Detections
 ) -> tuple[list[StreamClassFigures], dict[str, float]]:
-    """Score by sed_eval; return a row per class that occurs, and each measure over all classes alike."""
+    """Evaluate with sed_eval; return a row per class that occurs, and each measure over all classes."""
     measures = _sed_eval(scapes, heard)
     found: dict[str, list[_Told]] = {label: [] for label in CLASSES}
     for scape, events in zip(scapes, heard.events, strict=True):
@@ -108,7 +123,7 @@ def scene_figures(
 def soundscape_figures(
     streams: Sequence[Scored], settings: Mapping[str, ClassSettings]
 ) -> tuple[StreamClassFigures, ...]:
-    """Return a row per class that occurs in soundscapes whose rows a network of training scored."""
+    """Return a row per class that occurs, for soundscapes scored by a network in training."""
     lengths = tuple(float(stream.times_s[-1]) for stream in streams)
     scapes = [
         Soundscape(
@@ -124,7 +139,7 @@ def soundscape_figures(
 
 @dataclass(frozen=True)
 class _Told:
-    """Whether a sound was reported, and how long after its onset: None if by an earlier sound's event."""
+    """Whether a sound was reported, and its delay after onset; None if by an earlier sound's event."""
 
     truth: Truth
     heard: bool
@@ -142,7 +157,7 @@ def _class_figures(label: str, found: Sequence[_Told], f1: Mapping[str, float]) 
 
 
 def _told(scape: Soundscape, events: Sequence[Event]) -> list[_Told]:
-    """The sounds of a soundscape, class by class, and what was reported of them."""
+    """Return the sounds of a soundscape by class, and which were reported."""
     return [
         told
         for label in CLASSES
@@ -154,9 +169,9 @@ def _told(scape: Soundscape, events: Sequence[Event]) -> list[_Told]:
 
 
 def pairs(scapes: Sequence[Soundscape], heard: Detections) -> dict[str, tuple[int, int]]:
-    """Count the sounds of two classes that are on at once, and those of which both were heard.
+    """Count simultaneous sounds of two classes, and the pairs of which both were detected.
 
-    The key is both classes, sorted, with a plus between.
+    The key is both class names, sorted and joined by a plus.
     """
     found: dict[str, tuple[int, int]] = {}
     for scape, events in zip(scapes, heard.events, strict=True):
@@ -171,11 +186,11 @@ def pairs(scapes: Sequence[Soundscape], heard: Detections) -> dict[str, tuple[in
 
 
 def _told_of(truths: Sequence[Truth], events: Sequence[Event]) -> list[_Told]:
-    """Pair the sounds of one class in one soundscape with its events.
+    """Match the sounds of one class in one soundscape with its events.
 
-    An event tells of a sound if it was decided while the sound was on or just after. One that was on
-    already tells of the sound too if it rightly told of another: a false alarm does not become true
-    because a sound sets in under it.
+    An event matches a sound if it was decided during the sound or shortly after. An event that was already
+    on matches too, provided that it correctly reported another sound: a false alarm does not become a
+    detection because a sound begins during it.
     """
 
     def by(event: Event, truth: Truth) -> bool:

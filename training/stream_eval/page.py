@@ -28,7 +28,7 @@ _SUMMARY = {
 
 
 def compose(records: Sequence[StreamRecord], plan: ScapePlan, command: str, notes: Sequence[str]) -> Report:
-    """Return the page, its pictures and its tables; ``notes`` are lines for its beginning."""
+    """Return the page, its pictures and its tables; ``notes`` are lines shown at the top."""
     heard = [voice for voice in voices(records) if PLAIN in voice.scenes and voice.beds]
     drawn = {
         "recall.png": pictures.recall_over_alarms(heard),
@@ -192,7 +192,7 @@ def _both(pairs: Sequence[tuple[int, int]]) -> tuple[int, int]:
 
 
 def wilson(successes: float, trials: int) -> tuple[float, float]:
-    """Wilson's 95 % interval of a share; ``successes`` need not be whole."""
+    """Return Wilson's 95 % interval of a share; ``successes`` need not be an integer."""
     share, weight = successes / trials, _Z**2 / trials
     middle = (share + weight / 2) / (1 + weight)
     half = _Z / (1 + weight) * sqrt(share * (1 - share) / trials + weight / (4 * trials))

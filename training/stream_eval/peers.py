@@ -1,4 +1,4 @@
-"""Who listens: packages of ours and, as peers, YAMNet from config keys alone and with a head of ours."""
+"""Systems under test: own packages and, for comparison, YAMNet by configuration and with our head."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ YAMNET = {
 
 
 def yamnet_keys(path: Path) -> list[str]:
-    """The config keys with which the monitor runs YAMNet at the hop that thresholds are fitted for."""
+    """Return the config keys with which the monitor runs YAMNet, at the hop its thresholds are fitted for."""
     return [
         f"model.path={json.dumps(str(path))}",
         "model.input=waveform",
@@ -53,9 +53,9 @@ def yamnet_keys(path: Path) -> list[str]:
 
 
 def yamnet(path: Path, part: Part, seed: int, folder: Path) -> Listener:
-    """YAMNet with both profiles' thresholds fitted on the training part, as ours are.
+    """Return YAMNet with thresholds of both profiles fitted on the training part, as ours are.
 
-    The thresholds are kept in ``folder``: fitting takes minutes.
+    The thresholds are cached in ``folder``, as fitting takes minutes.
     """
     keys = yamnet_keys(path)
     # Another rule of choice is another choice.
@@ -77,7 +77,7 @@ def yamnet(path: Path, part: Part, seed: int, folder: Path) -> Listener:
 
 
 def yamnet_head(network: Path, adapter: Path) -> Listener:
-    """The head on YAMNet's embedding; its card says all of it."""
+    """Return YAMNet with our head on its embedding; its card holds all settings."""
     keys = (f"model.path={json.dumps(str(network))}", f"model.adapter={json.dumps(str(adapter))}")
     overrides: dict[str, tuple[str, ...]] = {
         profile: (*keys, f"events.profile={profile}") for profile in BUDGETS
@@ -86,7 +86,7 @@ def yamnet_head(network: Path, adapter: Path) -> Listener:
 
 
 def own(path: Path) -> Listener:
-    """A package of ours, named by its file."""
+    """Return one of our packages, named by its file."""
     keys = (f"model.path={json.dumps(str(path))}",)
     overrides: dict[str, tuple[str, ...]] = {
         profile: (*keys, f"events.profile={profile}") for profile in BUDGETS
@@ -95,7 +95,7 @@ def own(path: Path) -> Listener:
 
 
 def unheard_folds(card: Card) -> frozenset[int]:
-    """The folds of which the card has figures of exactly these weights: they never saw them."""
+    """Return the folds for which the card has figures of exactly these weights, so they are held out."""
     folds = [q.fold for q in card.quality if not q.recipe_cv]
     return frozenset(int(number) for text in folds for number in re.findall(r"\d+", text))
 
@@ -110,7 +110,7 @@ def _fitted(config: Config, part: Part, seed: int) -> dict[str, dict[str, Any]]:
 
 
 def _heard(config: Config, part: Part, seed: int) -> CalibrationStreams:
-    """What YAMNet scores in the streams that our own thresholds are fitted on."""
+    """Return YAMNet's scores on the streams that our own thresholds are fitted on."""
     model = load_configured_model(config)
     card, streamer = model.card, Streamer(model.classifier(), model.card.hop)
     scapes = make_soundscapes(part, ScapePlan(count=DEVELOPMENT_SCAPES, seed=seed))

@@ -1,4 +1,4 @@
-"""The evaluation as pictures; each function returns a figure and touches no file."""
+"""Plots of the evaluation; each function returns a figure and does no IO."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def _colours(voices: Sequence[SystemProfile]) -> dict[str, str]:
 
 
 def recall_over_alarms(voices: Sequence[SystemProfile]) -> Figure:
-    """Share of sounds heard over false alarms an hour, all thresholds moved; marks are the profiles."""
+    """Plot recall over false alarms per hour as all thresholds shift; markers are the profiles."""
     figure = _figure(8, 5)
     axes = figure.subplots()
     colours = _colours(voices)
@@ -55,7 +55,7 @@ def recall_over_alarms(voices: Sequence[SystemProfile]) -> Figure:
 
 
 def over_snr(voices: Sequence[SystemProfile]) -> Figure:
-    """Onset and segment F1 over the level of the sounds above the background."""
+    """Plot onset and segment F1 over the SNR of the sounds."""
     figure = _figure(9, 4)
     panels = figure.subplots(1, 2, sharex=True)
     for axes, measure, name in zip(panels, ("onset_f1", "segment_f1"), ("onset", "segment"), strict=True):
@@ -81,7 +81,7 @@ def _over_snr(axes: Axes, voices: Sequence[SystemProfile], measure: str) -> None
 
 
 def delays(voices: Sequence[SystemProfile]) -> Figure:
-    """From onset to decision: a line from the median to 95 % per class and model."""
+    """Plot delays from onset to decision: a line from median to 95 % per class and model."""
     figure = _figure(9, 6)
     axes = figure.subplots()
     colours, step = _colours(voices), 0.8 / max(1, len(voices))
@@ -102,7 +102,7 @@ def delays(voices: Sequence[SystemProfile]) -> Figure:
 
 
 def conditions(voices: Sequence[SystemProfile]) -> Figure:
-    """Onset F1 under each condition that was heard."""
+    """Plot onset F1 under each evaluated condition."""
     names = [
         c.name for c in CONDITIONS if c.family != OVERLAP and any(c.name in voice.scenes for voice in voices)
     ]

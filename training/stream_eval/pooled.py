@@ -1,4 +1,4 @@
-"""Streaming evaluations of several folds as one: a recipe on sounds that its networks never heard."""
+"""Pools streaming evaluations of several folds: a recipe on sounds held out from its networks."""
 
 from __future__ import annotations
 
@@ -19,13 +19,14 @@ _RECIPE = "without the fold"
 
 
 def pooled(folders: Sequence[Path]) -> list[StreamRecord]:
-    """Return what is in the records of all folders: by listener and condition, all of a class's sounds.
+    """Return what the records of all folders share, by system and condition, with each class's sounds pooled.
 
     F1 and PSDS are means over the folders; sounds, recordings, delays, pairs and alarms are pooled.
 
     Raises
     ------
-    DataError : a folder holds no records, or nothing is in all of them
+    DataError
+        If a folder holds no records, or no system and condition is in all of them.
     """
     found = [{(r.listener, r.condition): r for r in _records(folder)} for folder in folders]
     shared = [key for key in found[0] if all(key in records for records in found)]

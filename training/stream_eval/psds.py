@@ -1,4 +1,4 @@
-"""PSDS: how well scores detect sounds over all thresholds, not at one (Bilen et al., 2020)."""
+"""PSDS: detection performance over all thresholds instead of at one (Bilen et al., 2020)."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ class ScoreTable:
 
 
 def available() -> bool:
-    """Whether the library is installed: it is compiled at installation and therefore an extra."""
+    """Return whether the library is installed; it is an extra because it compiles at installation."""
     return importlib.util.find_spec("sed_scores_eval") is not None
 
 
 def table(hops: Hops, profile: Profile, labels: Sequence[str]) -> ScoreTable:
-    """The scores of the labels, smoothed and set back in time as the profile's settings say."""
+    """Return the labels' scores, smoothed and shifted back in time according to the profile's settings."""
     edges = np.array([0.0, *(hop.time_s for hop in hops)])
     scores = np.stack([hop.scores for hop in hops])
     hop_s = profile.hop / profile.rate
@@ -52,7 +52,7 @@ def table(hops: Hops, profile: Profile, labels: Sequence[str]) -> ScoreTable:
 
 
 def _set_back(scores: NDArray[np.float32], settings: ClassSettings, hop_s: float) -> NDArray[np.float64]:
-    """A row says whether the sound is there about as long ago as its onset and its end come late."""
+    """Shift the scores back by the mean of the delays of onset and offset."""
     smooth = smoothed(scores, settings.smoothing_s, hop_s)
     # The row that ends at t stands for the hop before t; the shifts are counted from the row's end. A rise
     # is one of scores that are not smoothed.
@@ -66,10 +66,10 @@ def _set_back(scores: NDArray[np.float32], settings: ClassSettings, hop_s: float
 def psds(
     scapes: Sequence[Soundscape], tables: Sequence[ScoreTable], labels: Sequence[str]
 ) -> dict[str, float]:
-    """Return both scenarios over the labels, each of which must occur; by sed_scores_eval.
+    """Return both scenarios over the labels, each of which must occur; computed by sed_scores_eval.
 
-    The columns of the tables are the labels. Fewer than two labels, or no library: nothing is returned,
-    since spread and cross-triggers between classes do not exist.
+    The columns of the tables are the labels. Returns nothing for fewer than two labels, which have neither
+    spread nor cross-triggers, or without the library.
     """
     if len(labels) < 2 or not available():
         return {}

@@ -1,4 +1,4 @@
-"""Who listens, and what is kept of it: a small JSON file per listener and condition."""
+"""Systems under test and their stored figures: a small JSON file per system and condition."""
 
 from __future__ import annotations
 
@@ -33,8 +33,14 @@ BACKGROUNDS = "backgrounds"
 class Listener:
     """A model as the monitor runs it.
 
-    overrides : config keys by profile; files : whose content decides what is heard
-    peer : somebody else's model, for comparison
+    Parameters
+    ----------
+    overrides
+        Config keys by profile.
+    files
+        Files whose content determines the scores.
+    peer
+        Whether it is a third-party model, included for comparison.
     """
 
     name: str
@@ -46,7 +52,7 @@ class Listener:
         return assemble(load_config(SHIPPED_CONFIG, self.overrides[profile]))
 
     def digest(self) -> str:
-        """Changes with the files' content and the keys, not with where the files lie."""
+        """Digest of the files' content and the keys, independent of where the files are."""
         names = tuple(str(path) for path in self.files)
         keys = {
             profile: [key for key in keys if not any(name in key for name in names)]
@@ -57,7 +63,7 @@ class Listener:
 
 @dataclass(frozen=True)
 class Setting:
-    """What is played: the part of the data, the plan of the soundscapes."""
+    """Test data of an evaluation: the part of the data and the plan of the soundscapes."""
 
     part: Part
     plan: ScapePlan
@@ -71,7 +77,7 @@ class Setting:
 
 @dataclass(frozen=True)
 class StreamRecord:
-    """One listener under one condition: by profile, figures on soundscapes or on backgrounds."""
+    """One system under one condition: by profile, figures on soundscapes or on backgrounds."""
 
     listener: str
     condition: str
@@ -81,7 +87,7 @@ class StreamRecord:
 
 
 class StreamCodec:
-    """Records of a system under a condition as envelopes; the key's settings are a digest of everything."""
+    """Records of a system under a condition as envelopes; the key's settings are one digest."""
 
     kind = "stream"
     schema = VERSION
@@ -105,7 +111,7 @@ class StreamCodec:
         return StreamRecord(parts["listener"], parts["condition"], envelope.key.settings, scenes, beds)
 
     def upgrade(self, parts: Mapping[str, Any]) -> Envelope:
-        """See :class:`~training.records.store.Codec`; the version was told by the key alone."""
+        """See :class:`~training.records.store.Codec`; formerly only the key carried the version."""
         return Envelope(self.kind, Key(self.schema, parts["key"]), Origin("", {}, "", None), parts)
 
     def decisive(self, key: Key) -> Key:
@@ -121,7 +127,8 @@ def read_all(folder: Path) -> tuple[StreamRecord, ...]:
 
     Raises
     ------
-    DataError : one is no such record
+    DataError
+        If a file is not such a record.
     """
     store = Store(folder, STREAMS)
     return tuple(store.read(name) for name in texts(folder) if name != THRESHOLDS)
@@ -134,16 +141,16 @@ class Evaluations:
         self._store, self._setting = Store(folder, STREAMS), setting.digest()
 
     def key(self, listener: Listener, condition: str) -> str:
-        """Return what changes with everything that decides a record: the rule, the data, the system."""
+        """Return a key that covers everything a record depends on: the rule, the data, the system."""
         return _digest(VERSION, self._setting, listener.digest(), condition)
 
     def find(self, listener: Listener, condition: str) -> StreamRecord | None:
-        """Return the record, unless it is not there or was made of something else."""
+        """Return the record, or None if it is absent or outdated."""
         key = Key(VERSION, self.key(listener, condition))
         return self._store.find(_name(listener.name, condition), key)
 
     def write(self, record: StreamRecord) -> None:
-        """Write a record, whole or not at all."""
+        """Write a record atomically."""
         self._store.write(_name(record.listener, record.condition), record)
 
 

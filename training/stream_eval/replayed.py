@@ -1,4 +1,4 @@
-"""What a monitor hears in files: its own replay once, its own event logic for every profile."""
+"""The monitor's output on files: one replay for the scores, its event logic for every profile."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Hops = tuple[HopResult, ...]
 
 @dataclass(frozen=True)
 class Event:
-    """What the monitor reported: a label's on and off as it estimates them, and when it decided."""
+    """An event reported by the monitor: a label's estimated onset and offset, and the decision time."""
 
     label: str
     onset_s: float
@@ -41,7 +41,7 @@ class Detections:
 
 
 class _Collector(Listener):
-    """Keeps the hops of each file."""
+    """Collects the hops of each file."""
 
     def __init__(self) -> None:
         self.hops: dict[str, list[HopResult]] = {}
@@ -50,16 +50,17 @@ class _Collector(Listener):
         self.hops[file] = []
 
     def on_hop(self, file: str, hop: HopResult) -> None:
-        # Features and embeddings of hours would fill the memory; nobody asks for them here.
+        # Features and embeddings of hours would fill the memory and are not needed here.
         self.hops[file].append(replace(hop, features=None, embedding=None))
 
 
 def listen(assembly: Assembly, files: Sequence[Path]) -> list[Hops]:
-    """Replay the files; return the hops of each.
+    """Replay the files and return the hops of each.
 
     Raises
     ------
-    DataError : a file cannot be read
+    DataError
+        If a file cannot be read.
     """
     collector = _Collector()
     options = ReplayOptions(node="stream-eval", deterministic=True)
@@ -71,9 +72,9 @@ def listen(assembly: Assembly, files: Sequence[Path]) -> list[Hops]:
 
 
 class Profile:
-    """Decides over hops as the monitor does with one profile's settings.
+    """Runs the monitor's event logic over hops with the settings of one profile.
 
-    ``classes`` may be others than those with which the hops were heard: scores do not depend on them.
+    ``classes`` may differ from those of the replay, as scores do not depend on them.
     """
 
     def __init__(self, assembly: Assembly) -> None:
@@ -83,7 +84,7 @@ class Profile:
         self._accepted = assembly.new_parts().classifier.accepted
 
     def heard(self, streams: Iterable[Hops], moved: float = 0.0) -> Detections:
-        """The events of every stream, with all thresholds moved by ``moved`` in log-odds."""
+        """Return the events of every stream, with all thresholds shifted by ``moved`` in log-odds."""
         settings = {label: _moved(one, moved) for label, one in self.classes.items()}
         pairs = [(self._events(hops, settings), hops[-1].time_s) for hops in streams]
         return Detections(tuple(events for events, _ in pairs), tuple(seconds for _, seconds in pairs))
@@ -114,7 +115,7 @@ def _moved(settings: ClassSettings, by: float) -> ClassSettings:
 
 
 def _shifted(threshold: float, by: float) -> float:
-    """A threshold further up (or down) by ``by`` in log-odds; 0 and 1 stay."""
+    """Return a threshold shifted by ``by`` in log-odds; 0 and 1 are unchanged."""
     if not 0.0 < threshold < 1.0:
         return threshold
     return 1.0 / (1.0 + math.exp(-(math.log(threshold / (1.0 - threshold)) + by)))
@@ -125,7 +126,7 @@ _POSITIONS_RATE = 16_000
 
 
 def scored_events(stream: Scored, settings: Mapping[str, ClassSettings]) -> tuple[Event, ...]:
-    """Return the events of rows that a network of training scored, as the monitor decides them."""
+    """Return the monitor's events for rows scored by a network in training."""
     hop = round(stream.hop_s * _POSITIONS_RATE)
     tracker = EventTracker(LABELS, settings, rate=_POSITIONS_RATE, hop=hop)
     decisions: list[Decision] = []

@@ -1,4 +1,4 @@
-"""Lets listeners hear soundscapes under conditions, and plain backgrounds; goes on where it stopped."""
+"""Evaluates systems on soundscapes under conditions and on plain backgrounds; resumable."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from training.stream_eval.replayed import Hops, Profile, listen
 
 @dataclass(frozen=True)
 class Sweeps:
-    """Families of conditions that own models hear, and those that peers do."""
+    """Families of conditions on which own models, and those on which peers, are evaluated."""
 
     own: tuple[str, ...]
     peer: tuple[str, ...]
@@ -33,7 +33,7 @@ class Sweeps:
 
 @dataclass(frozen=True)
 class ConditionTask:
-    """One condition, and who has yet to hear it."""
+    """One condition and the systems still to be evaluated under it."""
 
     condition: str
     listeners: tuple[Listener, ...]
@@ -42,7 +42,7 @@ class ConditionTask:
 def run(
     listeners: Sequence[Listener], setting: Setting, sweeps: Sweeps, folder: Path, jobs: int, say: Progress
 ) -> list[StreamRecord]:
-    """Hear what ``folder`` holds no record of, ``jobs`` conditions at a time; return all records."""
+    """Evaluate what ``folder`` has no record of, ``jobs`` conditions in parallel; return all records."""
     store = Evaluations(folder, setting)
     tasks = _missing(listeners, sweeps, store)
     total, done, begin = sum(len(task.listeners) for task in tasks), 0, time.monotonic()
@@ -50,7 +50,7 @@ def run(
         done += len(task.listeners)
         left_s = (time.monotonic() - begin) / done * (total - done)
         names = ", ".join(listener.name for listener in task.listeners)
-        say(f"{task.condition}: {names} ({done} of {total} heard, about {left_s:.0f} s left)")
+        say(f"{task.condition}: {names} ({done} of {total} evaluated, about {left_s:.0f} s left)")
     wanted = [(one, name) for one in listeners for name in sweeps.conditions(one)]
     found = [store.find(listener, name) for listener, name in wanted]
     return [record for record in found if record is not None]
@@ -73,7 +73,7 @@ def _worked(
 
 
 def work(task: ConditionTask, setting: Setting, folder: Path) -> ConditionTask:
-    """Let every listener of the task hear its condition; each one's record is written at once."""
+    """Evaluate every system of the task under its condition; each record is written immediately."""
     store = Evaluations(folder, setting)
     hear = _hear_backgrounds if task.condition == BACKGROUNDS else _hear_soundscapes
     for record in hear(task, setting, store):
@@ -102,7 +102,7 @@ def _hear_soundscapes(task: ConditionTask, setting: Setting, store: Evaluations)
 
 
 def _heard(listener: Listener, files: Sequence[Path]) -> tuple[list[Hops], list[tuple[str, Profile]]]:
-    """Replay once, whatever the number of profiles: they share the scores."""
+    """Replay once for all profiles, which share the scores."""
     assemblies = {profile: listener.assembly(profile) for profile in listener.overrides}
     streams = listen(next(iter(assemblies.values())), files)
     return streams, [(name, Profile(assembly)) for name, assembly in assemblies.items()]

@@ -1,4 +1,4 @@
-"""Who is heard in an evaluation, and whether they could have learned its sounds."""
+"""The systems under test of an evaluation, and whether the test sounds are held out from them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,17 @@ from training.stream_eval.records import Listener
 
 @dataclass(frozen=True)
 class SystemsUnderTest:
-    """models : packages of ours; yamnet : the folder of both its files, None = no peers; head : ours on it"""
+    """The systems of an evaluation.
+
+    Parameters
+    ----------
+    models
+        Own packages.
+    yamnet
+        Folder of both of YAMNet's files; None evaluates no peers.
+    head
+        Our head on YAMNet's embedding.
+    """
 
     models: tuple[Path, ...]
     yamnet: Path | None
@@ -30,12 +40,14 @@ class SystemsUnderTest:
 def panel(
     who: SystemsUnderTest, train: Part, test_folds: Sequence[int], folder: Path, say: Progress
 ) -> tuple[list[Listener], list[str]]:
-    """Return the listeners, and a line for the page on each that is no fair one.
+    """Return the systems under test, and a note for the page on each whose comparison is not fair.
 
     Raises
     ------
-    DataError : two packages of one name, or a package without a card
-    PackageError : a package or an adapter that cannot be read
+    DataError
+        If two packages have the same name, or a package has no card.
+    PackageError
+        If a package or an adapter cannot be read.
     """
     listeners, notes = [own(path) for path in who.models], []
     names = [listener.name for listener in listeners]

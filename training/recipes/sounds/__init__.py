@@ -1,1 +1,1 @@
-"""Sounds of AudioSet that a package reports beside its classes: groups of labels and their thresholds."""
+"""AudioSet sounds that a package reports beside its classes: groups of labels and their thresholds."""

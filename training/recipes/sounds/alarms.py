@@ -1,4 +1,4 @@
-"""What a sound raises in recordings at every threshold, by the monitor's event logic."""
+"""Alerts of a sound in recordings at every threshold, by the monitor's event logic."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _ATTACK_S, _RELEASE_S = 0.5, 1.5
 
 
 def settings_at(enter: float) -> ClassSettings:
-    """Return the event logic of a sound: on after two rows, off a second and a half below ``exit``."""
+    """Return a sound's event settings: on after two rows, off after a second and a half below ``exit``."""
     odds = math.log(enter / (1.0 - enter)) - _EXIT_BELOW
     return ClassSettings(
         enter=round(enter, 4),
@@ -36,7 +36,7 @@ def settings_at(enter: float) -> ClassSettings:
 
 
 def alarm_counts(group: SoundGroup, labels: Sequence[str], recordings: Sequence[SoundRows]) -> Counts:
-    """Return the alerts that a sound raises in each recording, shape (thresholds, recordings)."""
+    """Return the alerts of a sound in each recording, shape (thresholds, recordings)."""
     columns = [labels.index(label) for label in group.labels]
     streams = [_scored(recording, columns) for recording in recordings]
     tape = Tape(streams, 0, 0.0, recordings[0].hop_s)
@@ -52,14 +52,14 @@ def alarm_counts(group: SoundGroup, labels: Sequence[str], recordings: Sequence[
 
 
 def false_alarms(group: SoundGroup, labels: Sequence[str], recordings: Sequence[SoundRows]) -> Counts:
-    """Return :func:`alarm_counts`, none where the sound may really be."""
+    """Return :func:`alarm_counts`, with zero for recordings that may contain the sound."""
     judged = np.array([is_judged(group, recording) for recording in recordings])
     counts: Counts = alarm_counts(group, labels, recordings) * judged
     return counts
 
 
 def is_judged(group: SoundGroup, recording: SoundRows) -> bool:
-    """Whether an alert in the recording is known to be false."""
+    """Return whether an alert in the recording is known to be false."""
     named = any(part in recording.name for part in group.may_hold)
     return not named and recording.kind not in (*group.clips, *group.near)
 

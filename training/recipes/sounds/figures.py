@@ -1,4 +1,4 @@
-"""Figures of fitted sounds, as a record keeps them."""
+"""Figures of fitted sounds as stored in a record."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from training.recipes.sounds.scores import SoundRows
 
 @dataclass(frozen=True)
 class ClipRecall:
-    """Clips that raise a sound: of those that hold it, and of those that do not."""
+    """Clips that trigger a sound: among those that contain it, and among the others."""
 
     raised: int
     clips: int
@@ -28,7 +28,10 @@ class ClipRecall:
 class SoundFigures:
     """One sound in one profile.
 
-    alarms : in recordings that its threshold did not know
+    Parameters
+    ----------
+    alarms
+        False alarms in recordings held out from the fit of its threshold.
     """
 
     sound: str
@@ -40,9 +43,12 @@ class SoundFigures:
 
 @dataclass(frozen=True)
 class SoundsReport:
-    """What thresholds do in recordings that they did not know.
+    """Performance of thresholds on held-out recordings.
 
-    hours : of the recordings in which alarms were counted
+    Parameters
+    ----------
+    hours
+        Duration of the recordings in which alarms were counted.
     """
 
     figures: tuple[SoundFigures, ...]
@@ -51,17 +57,17 @@ class SoundsReport:
 
 @dataclass(frozen=True)
 class Judge:
-    """Groups and the network's labels: counts alerts, and those that are known to be false."""
+    """Groups and the network's labels; counts alerts, and those known to be false."""
 
     groups: Mapping[str, SoundGroup]
     labels: Sequence[str]
 
     def alerts(self, recordings: Sequence[SoundRows]) -> dict[str, Counts]:
-        """Alerts by sound, shape (thresholds, recordings)."""
+        """Return the alerts by sound, shape (thresholds, recordings)."""
         return {name: alarm_counts(group, self.labels, recordings) for name, group in self.groups.items()}
 
     def false_alarms(self, recordings: Sequence[SoundRows]) -> dict[str, Counts]:
-        """Alerts that are known to be false, likewise."""
+        """Return the alerts known to be false by sound, shape (thresholds, recordings)."""
         return {name: false_alarms(group, self.labels, recordings) for name, group in self.groups.items()}
 
     def fit(
@@ -78,7 +84,7 @@ def held_out_report(
     recordings: Sequence[SoundRows],
     clips: Sequence[SoundRows],
 ) -> SoundsReport:
-    """Report alarms in the recordings of the fit, each counted with thresholds of the other sources."""
+    """Report alarms in the recordings of the fit, each with thresholds fitted on the other sources."""
     alarms = {profile: one.alarms for profile, one in fitted.items()}
     return _report(judge, levels_of(fitted), alarms, hours_of(recordings), clips)
 
@@ -89,7 +95,7 @@ def other_report(
     others: Sequence[SoundRows],
     clips: Sequence[SoundRows],
 ) -> SoundsReport:
-    """Report alarms in recordings that had no part in the fit."""
+    """Report alarms in recordings not used in the fit."""
     counts, levels = judge.false_alarms(others), levels_of(fitted)
     alarms = {
         profile: {name: int(counts[name][level].sum()) for name, level in of.items()}
@@ -99,7 +105,7 @@ def other_report(
 
 
 def recall(group: SoundGroup, counts: Counts, clips: Sequence[SoundRows], level: int) -> ClipRecall:
-    """Return what a sound raises in clips; ``counts`` has shape (thresholds, clips)."""
+    """Return a sound's triggers on clips; ``counts`` has shape (thresholds, clips)."""
     raised = counts[level] > 0
     own = np.array([clip.kind in group.clips for clip in clips])
     others = np.array([is_judged(group, clip) for clip in clips])

@@ -1,10 +1,10 @@
-"""Thresholds of sounds from what they raise where they are not: no recording of the sound is needed.
+"""Thresholds of sounds from their false alarms alone: no recording of the sound is needed.
 
-All sounds share a budget of false alarms. A draft lets them raise ten an hour in the recordings at
-hand: each sound begins at its lowest threshold without any alarm, then the highest threshold of all
-is lowered, again and again, while that holds. What thresholds raise elsewhere is more. So the draft
-is made again without each source in turn, and all thresholds are moved alike, in log-odds, until
-the alarms in the sources left out come nearest to the profile's budget.
+All sounds share a limit on false alarms. A draft allows ten per hour in the recordings at hand: each
+sound starts at its lowest threshold without alarms, then the highest of all thresholds is lowered
+repeatedly within the limit. Alarms on unseen recordings are more frequent. The draft is therefore
+repeated without each source in turn, and all thresholds are shifted equally in log-odds until the
+alarms in the held-out sources come nearest to the profile's limit.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ Levels = Mapping[str, int]
 
 @dataclass(frozen=True)
 class AlarmBudget:
-    """What all sounds of a profile may raise together, and the lowest threshold that any may have."""
+    """Limit on the false alarms of all sounds of a profile, and the lowest threshold of any sound."""
 
     alarms_per_hour: float
     least: float
@@ -48,8 +48,12 @@ BUDGETS: Mapping[ProfileName, AlarmBudget] = {
 class FittedLevels:
     """The thresholds of one profile.
 
-    margin : steps that they lie above the draft
-    alarms : false alarms of each sound in sources that its threshold did not know
+    Parameters
+    ----------
+    margin
+        Steps above the draft.
+    alarms
+        False alarms of each sound in sources held out from its threshold.
     """
 
     levels: Levels
@@ -58,9 +62,12 @@ class FittedLevels:
 
 
 def fit(counts: Mapping[str, Counts], recordings: Sequence[SoundRows], budget: AlarmBudget) -> FittedLevels:
-    """Return the thresholds that come nearest to a budget in sources left out.
+    """Return the thresholds that come nearest to a limit in held-out sources.
 
-    counts : false alarms by sound, shape (thresholds, recordings)
+    Parameters
+    ----------
+    counts
+        False alarms by sound, shape (thresholds, recordings).
     """
     hours = hours_of(recordings)
     drafts = _drafts_without(counts, recordings)
@@ -77,9 +84,12 @@ def levels_of(fitted: Mapping[ProfileName, FittedLevels]) -> dict[ProfileName, L
 
 
 def draft(counts: Mapping[str, Counts], hours: float) -> dict[str, int]:
-    """Return the levels that raise :data:`DRAFT_PER_HOUR` together, the highest as low as it can be.
+    """Return the levels that raise :data:`DRAFT_PER_HOUR` in total, with the lowest possible maximum.
 
-    counts : false alarms by sound at each threshold, shape (thresholds,), within ``hours``
+    Parameters
+    ----------
+    counts
+        False alarms by sound at each threshold, shape (thresholds,), within ``hours``.
     """
     levels = {name: _silent_from(of) for name, of in counts.items()}
     most = max(DRAFT_PER_HOUR * hours, sum(int(counts[name][level]) for name, level in levels.items()))
@@ -98,7 +108,7 @@ def draft(counts: Mapping[str, Counts], hours: float) -> dict[str, int]:
 
 
 def source_folds(recordings: Sequence[SoundRows]) -> NDArray[np.int64]:
-    """Deal sources to folds; a source is never in two."""
+    """Assign sources to folds; a source is never split."""
     number = {source: i for i, source in enumerate(sorted({one.source for one in recordings}))}
     return np.array([number[one.source] % FOLDS for one in recordings])
 
@@ -110,7 +120,7 @@ def hours_of(recordings: Sequence[SoundRows]) -> float:
 def class_cards(
     groups: Mapping[str, SoundGroup], levels: Mapping[ProfileName, Levels]
 ) -> dict[str, ClassCard]:
-    """Return what a card says of classes that are scored by groups."""
+    """Return the card entries of classes that are scored by groups."""
     return {
         name: ClassCard(shortest_s=group.shortest_s, profiles=_profiles(name, levels))
         for name, group in groups.items()
@@ -120,7 +130,7 @@ def class_cards(
 def sound_cards(
     groups: Mapping[str, SoundGroup], levels: Mapping[ProfileName, Levels]
 ) -> dict[str, SoundCard]:
-    """Return what a card says of curated sounds."""
+    """Return the card entries of curated sounds."""
     return {
         name: SoundCard(labels=group.labels, shortest_s=group.shortest_s, profiles=_profiles(name, levels))
         for name, group in groups.items()
@@ -164,11 +174,11 @@ def _profiles(name: str, levels: Mapping[ProfileName, Levels]) -> dict[ProfileNa
 
 
 def _silent_from(counts: Counts) -> int:
-    """The lowest threshold at and above which nothing is raised; the highest if there is none."""
+    """Return the lowest threshold without alarms at and above it; the highest if there is none."""
     raising = np.flatnonzero(counts)
     return min(int(raising[-1]) + 1, len(ENTERS) - 1) if len(raising) else 0
 
 
 def _step(counts: Counts, level: int) -> int:
-    """False alarms that come with the next lower threshold."""
+    """Return the additional false alarms at the next lower threshold."""
     return int(counts[level - 1] - counts[level])

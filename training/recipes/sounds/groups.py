@@ -1,6 +1,6 @@
-"""Which labels of AudioSet stand for which sound, and where each may honestly be found.
+"""Which AudioSet labels represent which sound, and which recordings may contain it.
 
-AudioSet's 527 labels have no washing machine; nothing stands for it here.
+AudioSet's 527 labels include no washing machine, so no group represents one.
 """
 
 from __future__ import annotations
@@ -11,12 +11,18 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class SoundGroup:
-    """A sound and the labels of AudioSet that stand for it; the highest counts.
+    """A sound and the AudioSet labels that represent it; its score is their maximum.
 
-    shortest_s : seconds of the shortest sound that must be caught
-    clips : categories of clips (ESC-50, UrbanSound8K) that are this sound
-    near : further categories that may hold it, in which it is not judged
-    may_hold : parts of names of background recordings that may hold it, in which it is not judged
+    Parameters
+    ----------
+    shortest_s
+        Shortest duration in seconds that must be detected.
+    clips
+        Categories of clips (ESC-50, UrbanSound8K) that are this sound.
+    near
+        Further categories that may contain it and are excluded from its evaluation.
+    may_hold
+        Substrings of names of background recordings that may contain it and are excluded likewise.
     """
 
     labels: tuple[str, ...]

@@ -1,4 +1,4 @@
-"""The recordings that thresholds are fitted on and checked with, and which of them are free."""
+"""The recordings on which thresholds are fitted and tested, and which of them are freely licensed."""
 
 from __future__ import annotations
 
@@ -35,14 +35,22 @@ CONTINUOUS = frozenset({"clock_tick", "fire_crackling", "helicopter", "rain", "s
 
 @dataclass(frozen=True)
 class SoundMaterial:
-    """Recordings by what one may do with them.
+    """Recordings by licence.
 
-    free : backgrounds that are CC0, CC BY or in the public domain
-    others : the other backgrounds
-    esc_10 : clips that are CC BY
-    esc_50 : the rest of ESC-50, CC BY-NC
-    urban : clips of UrbanSound8K, CC BY-NC
-    credits : of the free backgrounds, source and licence
+    Parameters
+    ----------
+    free
+        Backgrounds that are CC0, CC BY or in the public domain.
+    others
+        The other backgrounds.
+    esc_10
+        Clips that are CC BY.
+    esc_50
+        The rest of ESC-50, CC BY-NC.
+    urban
+        Clips of UrbanSound8K, CC BY-NC.
+    credits
+        Source and licence of the free backgrounds.
     """
 
     free: tuple[Recorded, ...]
@@ -64,11 +72,15 @@ class SoundMaterial:
 def find_material(root: Path, manifest: Path) -> SoundMaterial:
     """Find the recordings in a data folder.
 
-    manifest : the table of ``background/`` with a source and a licence for each file
+    Parameters
+    ----------
+    manifest
+        The table of ``background/`` with a source and a licence for each file.
 
     Raises
     ------
-    DataError : the folder or the table lacks what is needed
+    DataError
+        If the folder or the table is incomplete.
     """
     corpora = load(root)
     entries = read_manifest(manifest)
@@ -102,7 +114,7 @@ def _backgrounds(root: Path) -> Iterator[Recorded]:
 
 
 def _background(path: Path, kind: str) -> Recorded:
-    """A recording of which ``night-0`` and ``night-1`` are parts has one source."""
+    """Return a background; parts such as ``night-0`` and ``night-1`` share one source."""
     return Recorded(path, path.stem, kind, re.sub(r"[-_]\d+$", "", path.stem))
 
 

@@ -26,13 +26,19 @@ _COLUMNS = (
 
 @dataclass(frozen=True)
 class SoundsRecord:
-    """All that one run of ``sound-training free`` measured.
+    """All measurements of one run of ``sound-training free``.
 
-    sounds : thresholds from all backgrounds; alarms by source, recall on ESC-50
-    free_sounds, free_classes, free_classes_esc : thresholds from free recordings alone, alarms in the
-        others; recall on ESC-50, UrbanSound8K, and again ESC-50
-    fit_hours : of the free recordings
-    parity : logits by which the package's weights differ from Keras
+    Parameters
+    ----------
+    sounds
+        Thresholds from all backgrounds; alarms by source, recall on ESC-50.
+    free_sounds, free_classes, free_classes_esc
+        Thresholds from free recordings only, alarms in the others; recall on ESC-50, UrbanSound8K, and
+        again ESC-50.
+    fit_hours
+        Duration of the free recordings.
+    parity
+        Largest logit difference between the package and Keras.
     """
 
     command: str
@@ -49,7 +55,7 @@ class SoundsRecord:
 
 
 def write_record(record: SoundsRecord, folder: Path) -> Path:
-    """Write ``record.json`` and the page made of it; return the page."""
+    """Write ``record.json`` and the page made from it; return the page."""
     content = plain(record)
     command = content.pop("command")
     key = Key(_SCHEMA, {"package": record.package, "version": record.version})
@@ -81,7 +87,7 @@ def compose(record: SoundsRecord) -> Report:
 
 
 def table(report: SoundsReport, what: str) -> Table:
-    """Return a row for each sound: recall, clips of others that raise it, false alarms, thresholds."""
+    """Return a row for each sound: recall, clips of others that trigger it, false alarms, thresholds."""
     by_key = {(one.sound, one.profile): one for one in report.figures}
     names = list(dict.fromkeys(one.sound for one in report.figures))
     return Table((what, *_COLUMNS), tuple(_row([by_key[name, p] for p in PROFILES]) for name in names))

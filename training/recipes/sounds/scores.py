@@ -1,4 +1,4 @@
-"""What a network says of AudioSet's labels in recordings, row by row, kept so that it is asked once."""
+"""AudioSet logits of recordings, row by row, cached so that each is computed once."""
 
 from __future__ import annotations
 
@@ -20,12 +20,18 @@ from training.errors import DataError
 
 @dataclass(frozen=True)
 class SoundRows:
-    """A recording's rows of the ``sounds`` output, one a hop, as the daemon computes them.
+    """A recording's rows of the ``sounds`` output, one per hop, as the daemon computes them.
 
-    name : of the recording
-    kind : what it is known to hold: a category, or the kind of background
-    source : recordings of one source stay together
-    logits : shape (rows, labels), float16
+    Parameters
+    ----------
+    name
+        Name of the recording.
+    kind
+        Known content: a category, or the kind of background.
+    source
+        Recordings of one source stay in one fold.
+    logits
+        Shape (rows, labels), float16.
     """
 
     name: str
@@ -52,14 +58,19 @@ class Recorded:
 def score_all(
     model: LoadedModel, recordings: Sequence[Recorded], cache: Path, tick: Tick
 ) -> tuple[SoundRows, ...]:
-    """Return the rows of every recording, from ``cache`` where they are kept.
+    """Return the rows of every recording, from ``cache`` where available.
 
-    cache : a folder; a file is kept for each set of recordings and each network
+    Parameters
+    ----------
+    cache
+        A folder with a file for each set of recordings and each network.
 
     Raises
     ------
-    AudioError : a recording cannot be read
-    DataError : there is none
+    AudioError
+        If a recording cannot be read.
+    DataError
+        If there is none.
     """
     if not recordings:
         raise DataError("there are no recordings to score")
@@ -82,7 +93,7 @@ def score_all(
 
 
 def score(model: LoadedModel, path: Path) -> NDArray[np.float16]:
-    """Return the logits of the ``sounds`` output for every hop of a recording; silence fills the last."""
+    """Return the logits of the ``sounds`` output for every hop of a recording, the last padded with zeros."""
     card, classifier = model.card, model.classifier()
     source = FileSource(path)
     try:
@@ -104,7 +115,7 @@ def score(model: LoadedModel, path: Path) -> NDArray[np.float16]:
 
 
 def _key(model: LoadedModel, recordings: Sequence[Recorded]) -> str:
-    """Name of what is asked: the network, its card's front end, and the files by name and size."""
+    """Return the cache key: the network, its card's front end, and the files by name and size."""
     digest = hashlib.sha256(model.package.flatbuffer)
     digest.update(repr((model.card.front_end, model.card.hop, model.card.warmup)).encode())
     for recording in recordings:

@@ -1,1 +1,1 @@
-"""The recipe of the shipped model: a network that knows AudioSet learns ten classes."""
+"""The recipe of the shipped model: transfer of an AudioSet network to ten classes."""

@@ -1,4 +1,4 @@
-"""A network that trained on no recording of ESC, on every recording of ESC."""
+"""Cross-corpus test: a network trained without recordings of ESC, evaluated on all of ESC."""
 
 from __future__ import annotations
 
@@ -34,10 +34,18 @@ _NOISE = 1e-3
 
 @dataclass(frozen=True)
 class Reported:
-    """What one profile reports of the recordings of one ESC category.
+    """Reports of one profile on the recordings of one ESC category.
 
-    label : of our class, "" where it is none; own : recordings reported as it; any_class : as any class
-    by_class : recordings reported as each class
+    Parameters
+    ----------
+    label
+        The corresponding class of ours, "" if there is none.
+    own
+        Recordings reported as it.
+    any_class
+        Recordings reported as any class.
+    by_class
+        Recordings reported as each class.
     """
 
     category: str
@@ -52,7 +60,7 @@ Table = dict[ProfileName, tuple[Reported, ...]]
 
 
 def across(plan: Plan, corpora: Corpora, shop: Workshop) -> Table:
-    """Train without ESC and report what is detected in it.
+    """Train without ESC and return the reports on it.
 
     Supports and thresholds are those of the recipe: chosen on held-out folds, with ESC's other sounds.
     """
@@ -90,7 +98,7 @@ def _reported(
 
 
 def _streams(clips: Sequence[Clip], shop: Workshop) -> tuple[Stream, ...]:
-    """Each recording alone over faint noise, as the frozen blocks see it."""
+    """Return each recording alone over faint noise, as output of the frozen blocks."""
     front_end = shop.sources.front_end
     digest = hashlib.sha256(shop.frozen + front_end.spec.model_dump_json().encode())
     digest.update("".join(clip.path.name for clip in clips).encode())
@@ -113,7 +121,7 @@ def _scenes(clips: Sequence[Clip], rate: int) -> Iterator[Scene]:
 
 
 def write_table(table: Table, command: str, folder: Path) -> None:
-    """Write what was reported of each category as JSON and as a page."""
+    """Write the reports of each category as JSON and as a page."""
     folder.mkdir(parents=True, exist_ok=True)
     record: dict[str, Any] = {"command": command}
     record |= {profile: [asdict(row) for row in rows] for profile, rows in table.items()}

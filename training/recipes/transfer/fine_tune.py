@@ -1,7 +1,7 @@
-"""Training of the upper blocks: a linear probe first, then all of them at a small rate.
+"""Fine-tuning of the upper blocks: a linear probe first, then all of them at a small rate.
 
-The classes are learned from labelled mixtures. On every window, labelled or not, the network must
-also give AudioSet's labels as its published copy does, so that it keeps what it knows.
+The classes are learned from labelled mixtures. On every window, labelled or not, the network is also
+trained to match the AudioSet labels of its published copy, which prevents forgetting.
 
 References: Kumar et al., Fine-tuning can distort pretrained features and underperform out-of-
 distribution, ICLR 2022 (probe first); Li, Hoiem, Learning without forgetting, ECCV 2016.
@@ -35,15 +35,20 @@ _CLIP_NORM = 5.0
 
 @dataclass(frozen=True)
 class FineTuning:
-    """What decides the weights, the mixtures apart.
+    """Settings that determine the weights, except the mixtures.
 
     Parameters
     ----------
-    probe_steps, probe_batch, probe_rate : of the head on the published network's outputs
-    epochs, batch, rate, decay : of the upper blocks
-    keep : weight of the cross-entropy to the published network's AudioSet scores, summed over labels
-    dropout : of the inputs of the head
-    seed : of order and dropout
+    probe_steps, probe_batch, probe_rate
+        Training of the head on the published network's outputs.
+    epochs, batch, rate, decay
+        Training of the upper blocks.
+    keep
+        Weight of the cross-entropy to the published network's AudioSet scores, summed over labels.
+    dropout
+        Dropout on the head's inputs.
+    seed
+        Seed of order and dropout.
     """
 
     probe_steps: int = 1500
@@ -62,11 +67,12 @@ class FineTuning:
 def fine_tune(
     mixtures: Mixtures, pretrained: Pretrained, plan: FineTuning, folder: Path, report: Progress
 ) -> Any:
-    """Return the trained upper blocks; goes on where an earlier call stopped.
+    """Return the trained upper blocks; resumes an earlier call.
 
     Raises
     ------
-    DataError : the folder holds a run with other settings
+    DataError
+        If the folder holds a run with other settings.
     """
     import keras
 
@@ -96,7 +102,7 @@ def fine_tune(
 
 
 def _claim(folder: Path, mixtures: Mixtures, plan: FineTuning) -> None:
-    """Write down what is trained in the folder, or compare it with what was."""
+    """Record the run's settings in the folder, or compare them with the recorded ones."""
     path = folder / SETTINGS
     told = float(mixtures.targets.sum(dtype=np.float64))
     wanted = json.dumps({**asdict(plan), "windows": len(mixtures.maps), "targets": round(told, 3)}, indent=1)
@@ -109,7 +115,7 @@ def _claim(folder: Path, mixtures: Mixtures, plan: FineTuning) -> None:
 
 
 def _published(model: Any, mixtures: Mixtures) -> tuple[Floats, Floats]:
-    """Return what the untrained network gives: AudioSet logits and embedding of every window."""
+    """Return the untrained network's AudioSet logits and embedding of every window."""
     run = outputs_of(to_tflite(model))
     given = [run(maps) for maps in mixtures.maps]
     return (

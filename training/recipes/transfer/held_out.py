@@ -1,7 +1,7 @@
-"""Streams of a part that no network trained on, as the frozen blocks see them.
+"""Streams of a held-out part as output of the frozen blocks.
 
-Every network that leaves the part out scores the same streams, so that audio, front end and frozen
-blocks are computed once, hop by hop with the daemon's own front end and window.
+All networks that hold out the part score the same streams, so audio, front end and frozen blocks
+are computed once, hop by hop with the daemon's own front end and window.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _FAINT_DB = (5.0, 5.0)
 
 @dataclass(frozen=True)
 class Stream:
-    """A stream without its scores, and the maps of its rows, shape (rows, 8, 8, 48)."""
+    """A stream without scores, and the feature maps of its rows, shape (rows, 8, 8, 48)."""
 
     bare: Scored
     maps: Maps
@@ -50,7 +50,7 @@ Streams = dict[Kind, tuple[Stream, ...]]
 
 
 class FrozenScorer:
-    """Gives the map of each hop's window in place of scores."""
+    """Returns the feature map of each hop's window in place of scores."""
 
     def __init__(self, front_end: AudioSetFrontEnd, frozen: bytes) -> None:
         spec = front_end.spec
@@ -69,7 +69,7 @@ class FrozenScorer:
 def streams_of(
     part: Part, front_end: AudioSetFrontEnd, frozen: bytes, jobs: int, report: Progress
 ) -> Streams:
-    """Make the streams of a part with the seed 0, or load what was made before."""
+    """Return the streams of a part for seed 0, from the cache where available."""
     paths = {
         kind: front_end.cache / f"streams-{kind}-{_key(part, kind, front_end, frozen)}.npz" for kind in KINDS
     }
@@ -141,7 +141,7 @@ def load_streams(path: Path) -> tuple[Stream, ...]:
 
 
 def _key(part: Part, kind: Kind, front_end: AudioSetFrontEnd, frozen: bytes) -> str:
-    """Tells streams of a kind from others, by what they are made of."""
+    """Return a cache key that covers everything the streams of a kind depend on."""
     digest = hashlib.sha256(frozen + front_end.spec.model_dump_json().encode())
     if kind in ("scapes", "alone", "sirens", "clips"):
         for clip, label in part.events:

@@ -1,10 +1,10 @@
 """The recipe of the shipped model, from data to package.
 
-1. Leave each fold out in turn: draw mixtures of the other folds, train on them, score the fold that
-   was left out. Other seeds do the same for the figures.
-2. Fit how AudioSet's labels support the classes, and thresholds, on all that was scored so; for a
-   fold's figures on the other folds alone.
-3. Train what ships on everything, with nothing chosen again; convert it and compare it with Keras.
+1. Leave each fold out in turn: draw mixtures of the other folds, train on them, score the held-out
+   fold. Further seeds do the same for the figures.
+2. Fit the classes' AudioSet supports and the thresholds on all held-out scores; for a fold's figures
+   on the other folds only.
+3. Train the shipped model on everything with the same settings; convert and compare with Keras.
 """
 
 from __future__ import annotations
@@ -55,9 +55,12 @@ NAME = "default"
 
 @dataclass(frozen=True)
 class Plan:
-    """One making of the model; the first of ``seeds`` decides what ships, the others add to the figures.
+    """Settings of one model build; the first of ``seeds`` is shipped, the others add to the figures.
 
-    form : weights of the flatbuffer
+    Parameters
+    ----------
+    form
+        Weight format of the flatbuffer.
     """
 
     folds: tuple[int, ...]
@@ -71,13 +74,16 @@ class Plan:
 
 @dataclass(frozen=True)
 class Workshop:
-    """What every step needs.
+    """Resources shared by all steps.
 
     Parameters
     ----------
-    frozen : blocks that stay, as TFLite
-    runs : folder of trained networks
-    jobs : processes
+    frozen
+        The frozen blocks as TFLite.
+    runs
+        Folder of trained networks.
+    jobs
+        Number of processes.
     """
 
     sources: Sources
@@ -124,9 +130,12 @@ JudgeSoundscapes = Callable[[Sequence[Scored], Mapping[str, ClassSettings]], Seq
 
 @dataclass(frozen=True)
 class FoldResult:
-    """A fold judged by rules from the other folds.
+    """Figures of a fold under rules fitted on the other folds.
 
-    sirens : by profile, sirens 5 dB over background that were reported, and how many there are
+    Parameters
+    ----------
+    sirens
+        By profile, the reported sirens at 5 dB over background, and their number.
     """
 
     figures: FoldFigures
@@ -136,10 +145,14 @@ class FoldResult:
 
 @dataclass(frozen=True)
 class Outcome:
-    """Everything that one making yields.
+    """All results of one model build.
 
-    parity : largest difference of an output, TFLite in float32 and Keras, relative to the largest output
-    results : of each fold and seed, with rules from the other folds
+    Parameters
+    ----------
+    parity
+        Largest difference of an output between TFLite float32 and Keras, relative to the largest output.
+    results
+        Results of each fold and seed, with rules from the other folds.
     """
 
     card: MultiHeadCard
@@ -159,7 +172,7 @@ def workshop(
     corpora: Corpora, unlabelled: tuple[Clip, ...], root: Path, cache: Path, runs: Path, jobs: int,
     report: Progress,
 ) -> Workshop:  # fmt: skip
-    """Return what the steps need, for the data folder ``root``."""
+    """Return the resources of the steps, for the data folder ``root``."""
     pretrained = Pretrained.under(root)
     clips = (*corpora.urban, *corpora.esc, *corpora.backgrounds)
     sources = Sources(clips, unlabelled, audioset_front_end(cache, FRAMES))
@@ -167,9 +180,12 @@ def workshop(
 
 
 def make(plan: Plan, corpora: Corpora, shop: Workshop, soundscapes: JudgeSoundscapes) -> Outcome:
-    """Run the whole recipe; it goes on from ``shop.runs`` where it was interrupted.
+    """Run the whole recipe; resumes from ``shop.runs`` if interrupted.
 
-    soundscapes : judges scored soundscapes with the settings of a profile
+    Parameters
+    ----------
+    soundscapes
+        Evaluates scored soundscapes with the settings of a profile.
     """
     scored = leave_each_out(plan, corpora, shop)
     results = tuple(result_of(one, scored, soundscapes) for one in scored)
@@ -186,7 +202,7 @@ def make(plan: Plan, corpora: Corpora, shop: Workshop, soundscapes: JudgeSoundsc
 
 
 def leave_each_out(plan: Plan, corpora: Corpora, shop: Workshop) -> list[PartScores]:
-    """Return the scores of each fold by networks that never trained on it, one a seed."""
+    """Return the scores of each fold by networks that held it out, one per seed."""
     scored = []
     for fold, parts in leave_one_out(corpora, plan.folds).items():
         mixtures = shop.mixtures(parts.train, plan.mixtures, f"without fold {fold}")
@@ -198,7 +214,7 @@ def leave_each_out(plan: Plan, corpora: Corpora, shop: Workshop) -> list[PartSco
 
 
 def result_of(one: PartScores, scored: Sequence[PartScores], soundscapes: JudgeSoundscapes) -> FoldResult:
-    """Judge a fold with rules from the other folds of its seed."""
+    """Evaluate a fold with rules from the other folds of its seed."""
     rules = choose([other for other in scored if other.seed == one.seed and other.fold != one.fold])
     hearing = one.hearing(rules.supports)
     sirens = tuple(supported(raw, rules.supports) for raw in one.streams["sirens"])
@@ -224,11 +240,12 @@ def plain(pretrained: Pretrained, upper: Any) -> Any:
 
 
 def check(network: Any, flatbuffer: bytes, windows: int) -> float:
-    """Return the largest difference of an output of random windows, relative to the largest of its kind.
+    """Return the largest difference of an output on random windows, relative to the largest of its kind.
 
     Raises
     ------
-    ExportError : an operator that light runtimes lack, or a difference above 1e-4
+    ExportError
+        If light runtimes lack an operator, or the difference is above 1e-4.
     """
     bad = [name for name in operator_names(flatbuffer) if name.startswith(("Flex", "VAR_HANDLE"))]
     if bad:
@@ -247,7 +264,7 @@ def check(network: Any, flatbuffer: bytes, windows: int) -> float:
 
 
 def make_card(plan: Plan, rules: Rules, shop: Workshop) -> MultiHeadCard:
-    """Return the card of what ships, without figures."""
+    """Return the card of the shipped model, without figures."""
     front_end = shop.sources.front_end
     return MultiHeadCard(
         schema=2,

@@ -1,7 +1,7 @@
-"""Mixtures that a network learns from, as the frozen blocks see them.
+"""Training mixtures as output of the frozen blocks.
 
-The frozen blocks never change, so a window is mixed and passed through them once, and each epoch
-costs the upper blocks alone. What is drawn depends on the part, the plan and its seed.
+The frozen blocks never change, so each window passes through them once, and an epoch costs only the
+upper blocks. The draw depends on the part, the plan and its seed.
 """
 
 from __future__ import annotations
@@ -44,13 +44,18 @@ class MixturePlan:
 
     Parameters
     ----------
-    count : windows of labelled sounds
-    batch : windows mixed at a time; each batch has a random generator of its own
-    unlabelled : windows of unlabelled sounds beside each batch
-    unlabelled_db : their gain, drawn evenly
-    low_pass : share of windows without what lies above a random band: corpora differ in bandwidth, and
-        the network must not tell classes by it
-    low_pass_band : lowest band that may be cut
+    count
+        Windows of labelled sounds.
+    batch
+        Windows mixed at a time; each batch has its own random generator.
+    unlabelled
+        Windows of unlabelled sounds added to each batch.
+    unlabelled_db
+        Their gain in dB, drawn uniformly.
+    low_pass
+        Share of low-passed windows; corpora differ in bandwidth, which must not reveal the class.
+    low_pass_band
+        Lowest cut-off band.
     """
 
     recipe: Recipe = field(default_factory=_recipe)
@@ -65,10 +70,16 @@ class MixturePlan:
 
 @dataclass(frozen=True)
 class Mixtures:
-    """Windows as the frozen blocks see them.
+    """Windows as output of the frozen blocks.
 
-    maps : shape (n, 8, 8, 48); targets : 0 … 1, shape (n, labels); labelled : 1 where the targets are
-    known, else 0, shape (n,)
+    Parameters
+    ----------
+    maps
+        Shape (n, 8, 8, 48).
+    targets
+        0 … 1, shape (n, labels).
+    labelled
+        1 where the targets are known, else 0, shape (n,).
     """
 
     maps: Maps
@@ -78,9 +89,14 @@ class Mixtures:
 
 @dataclass(frozen=True)
 class Sources:
-    """Whose mel power is kept in one bank, so that each part takes its own clips from it.
+    """Clips whose mel power is kept in one bank, from which each part selects its own.
 
-    clips : every clip that a part may have; unlabelled : recordings of which nothing is known
+    Parameters
+    ----------
+    clips
+        Every clip that a part may contain.
+    unlabelled
+        Recordings without known content.
     """
 
     clips: tuple[Clip, ...]
@@ -99,12 +115,14 @@ class Sources:
 def make_mixtures(
     part: Part, sources: Sources, plan: MixturePlan, frozen: bytes, jobs: int, report: Progress
 ) -> Mixtures:
-    """Draw the mixtures of a part, or load what was drawn before.
+    """Return the mixtures of a part, from the cache where available.
 
     Parameters
     ----------
-    frozen : of :func:`training.recipes.transfer.trunk.frozen_blocks`
-    jobs : processes
+    frozen
+        Result of :func:`training.recipes.transfer.trunk.frozen_blocks`.
+    jobs
+        Number of processes.
     """
     path = sources.front_end.cache / f"mixtures-{_key(part, sources, plan, frozen)}.npz"
     if not path.is_file():
@@ -138,7 +156,7 @@ def _batch(
 
 
 def normalised(power: Floats, front_end: AudioSetFrontEnd) -> Floats:
-    """Return mel power as the network takes it."""
+    """Return mel power normalised as the network's input."""
     spec = front_end.spec
     mean, std = spec.normalisation.mean[0], spec.normalisation.std[0]
     values: Floats = ((np.log(power + spec.offset) - mean) / std).astype(np.float32)

@@ -1,4 +1,4 @@
-"""What a making of the model leaves behind: figures as JSON, and pages made from them."""
+"""The report of a model build: figures as JSON, and pages made from them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Json = dict[str, Any]
 
 
 def fold_record(result: FoldResult) -> Json:
-    """Return a fold's figures in numbers that JSON carries."""
+    """Return a fold's figures as JSON-compatible numbers."""
     figures = result.figures
     return {
         "fold": figures.fold,
@@ -92,7 +92,7 @@ def summary(records: Sequence[Json]) -> dict[str, float]:
 
 
 def quality(records: Sequence[Json], plan: Plan) -> tuple[Quality, ...]:
-    """Return the pooled figures as a card has them."""
+    """Return the pooled figures in the card's format."""
     seeds = ", ".join(map(str, plan.seeds))
     return tuple(
         Quality(
@@ -110,13 +110,13 @@ def quality(records: Sequence[Json], plan: Plan) -> tuple[Quality, ...]:
 
 
 def with_quality(outcome: Outcome, plan: Plan) -> Outcome:
-    """Return the outcome with its figures in the card."""
+    """Return the outcome with its figures on the card."""
     figures = quality([fold_record(result) for result in outcome.results], plan)
     return replace(outcome, card=outcome.card.model_copy(update={"quality": figures}))
 
 
 def write_records(outcome: Outcome, plan: Plan, folder: Path) -> None:
-    """Write the figures of one making, and the page, into ``folder``."""
+    """Write the figures of one build, and the page, into ``folder``."""
     making = {
         "command": plan.command,
         "version": plan.version,
@@ -138,7 +138,7 @@ def write_records(outcome: Outcome, plan: Plan, folder: Path) -> None:
 
 
 def compose(folder: Path) -> Report:
-    """Return the pages of the figures that are in ``folder``."""
+    """Return the pages made from the figures in ``folder``."""
     making = json.loads((folder / "figures.json").read_text(encoding="utf-8"))
     records = making["folds"]
     parts = [

@@ -1,4 +1,4 @@
-"""What a network gives for held-out streams, and what AudioSet's labels add to a class's logit."""
+"""A network's logits of held-out streams, and the support of AudioSet labels for class logits."""
 
 from __future__ import annotations
 
@@ -45,8 +45,12 @@ _RIDGE, _NEWTON_STEPS = 1e-3, 25
 class Raw:
     """A stream with the logits of its rows.
 
-    head : of the classes and background, shape (rows, 11)
-    audioset : the highest of each class's AudioSet labels, shape (rows, 10)
+    Parameters
+    ----------
+    head
+        Logits of the classes and background, shape (rows, 11).
+    audioset
+        Maximum over each class's AudioSet labels, shape (rows, 10).
     """
 
     bare: Scored
@@ -62,12 +66,14 @@ RawStreams = Mapping[Kind, tuple[Raw, ...]]
 
 
 def score(streams: Streams, upper: bytes, names: Sequence[str]) -> RawStreams:
-    """Let a network score streams.
+    """Score streams with a network.
 
     Parameters
     ----------
-    upper : the upper blocks, as TFLite
-    names : AudioSet's labels
+    upper
+        The upper blocks as TFLite.
+    names
+        AudioSet's labels.
     """
     groups = [[names.index(name) for name in AUDIOSET_LABELS[label]] for label in CLASSES]
     return {kind: tuple(_raw(stream, upper, groups) for stream in streams[kind]) for kind in streams}
@@ -82,10 +88,10 @@ def _raw(stream: Stream, upper: bytes, groups: Sequence[Sequence[int]]) -> Raw:
 
 
 def fit_supports(folds: Iterable[RawStreams]) -> dict[str, Support]:
-    """Fit how class head and AudioSet labels make the logit of each class, by logistic regression.
+    """Fit the combination of head and AudioSet logits for each class, by logistic regression.
 
-    The rows are those of soundscapes, backgrounds and sounds of no class that the networks did not
-    train on, so that the logit is calibrated too.
+    The rows are of soundscapes, backgrounds and sounds of no class held out from the networks, so the
+    combined logit is calibrated too.
     """
     streams = [raw for fold in folds for kind in ("scapes", "beds", "others") for raw in fold[kind]]
     head, targets = rows_of([raw.scored(raw.head) for raw in streams], CLASSES)
@@ -97,7 +103,7 @@ def fit_supports(folds: Iterable[RawStreams]) -> dict[str, Support]:
 
 
 def supported(raw: Raw, supports: Mapping[str, Support]) -> Scored:
-    """Return the stream as the daemon scores it."""
+    """Return the stream with the daemon's scores."""
     logits = raw.head.copy()
     for column, label in enumerate(CLASSES):
         one = supports[label]
@@ -106,7 +112,7 @@ def supported(raw: Raw, supports: Mapping[str, Support]) -> Scored:
 
 
 def _support(label: str, head: Floats, audioset: Floats, targets: Floats) -> Support:
-    """The regression with both inputs, or with one where the other's weight would be negative."""
+    """Fit the regression on both inputs, or on one where the other's weight would be negative."""
     inputs = np.stack([head, audioset], axis=1).astype(np.float64)
     weights, used = np.full(2, -1.0), [0, 1]
     while (weights < 0).any():
@@ -119,7 +125,7 @@ def _support(label: str, head: Floats, audioset: Floats, targets: Floats) -> Sup
 
 
 def _logistic_regression(inputs: NDArray[np.float64], targets: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Bias and weights by Newton's method, with a small ridge."""
+    """Return bias and weights by Newton's method, with a small ridge."""
     design = np.concatenate([np.ones((len(inputs), 1)), inputs], axis=1)
     weights = np.zeros(design.shape[1])
     for _ in range(_NEWTON_STEPS):

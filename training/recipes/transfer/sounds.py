@@ -1,4 +1,4 @@
-"""Thresholds of curated sounds for a trained package: what they raise in backgrounds decides."""
+"""Thresholds of curated sounds for a trained package, from their alarms in backgrounds."""
 
 from __future__ import annotations
 
@@ -17,11 +17,12 @@ from training.recipes.sounds.scores import score_all
 
 
 def add_sounds(path: Path, material: SoundMaterial, cache: Path, tick: Tick) -> None:
-    """Fit thresholds of curated sounds on all backgrounds, and write them into the card of a package.
+    """Fit thresholds of curated sounds on all backgrounds, and write them to a package's card.
 
     Raises
     ------
-    ExportError : the package is of another schema than 2
+    ExportError
+        If the package's schema is not 2.
     """
     package, model = read_package(path), load_model(path, ThirdParty())
     if not isinstance(package.card, MultiHeadCard):

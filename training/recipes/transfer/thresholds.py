@@ -1,4 +1,4 @@
-"""Which thresholds a profile of the shipped model may have, and what a fold shows of them."""
+"""Operating-point constraints of the shipped model's profiles, and the figures of a fold."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ traffic, a fan. What these classes score there counts for nothing."""
 
 @dataclass(frozen=True)
 class PartScores:
-    """A part that a network did not train on, as it scores it."""
+    """Scores of a part that was held out from the network."""
 
     fold: int
     seed: int
@@ -55,7 +55,7 @@ class PartScores:
     streams: RawStreams
 
     def hearing(self, supports: Mapping[str, Support]) -> FoldScores:
-        """Return the part's streams as the daemon scores them."""
+        """Return the part's streams with the daemon's scores."""
         by_kind = {
             kind: tuple(supported(raw, supports) for raw in raws) for kind, raws in self.streams.items()
         }
@@ -71,14 +71,14 @@ class PartScores:
 
 @dataclass(frozen=True)
 class Rules:
-    """What makes decisions of a network's outputs: supports of the classes, and their settings."""
+    """Decision rules for a network's outputs: supports of the classes, and their settings."""
 
     supports: Mapping[str, Support]
     decided: Decided
 
 
 def choose(folds: Sequence[PartScores]) -> Rules:
-    """Fit supports and settings on folds that the networks did not train on."""
+    """Fit supports and settings on held-out folds."""
     supports = fit_supports(one.streams for one in folds)
     heard = [one.hearing(supports).heard for one in folds]
     pooled = CalibrationStreams(
@@ -96,7 +96,7 @@ def choose(folds: Sequence[PartScores]) -> Rules:
 
 
 def _share(label: str) -> float:
-    """Of a profile's false alarms, the share of one class."""
+    """Return one class's share of a profile's false-alarm limit."""
     if label in URGENT:
         return _URGENT_SHARE / len(URGENT)
     return (1.0 - _URGENT_SHARE) / (len(CLASSES) - len(URGENT))

@@ -1,4 +1,4 @@
-"""The pretrained network in two parts: blocks that stay as they are, and those that learn."""
+"""The pretrained network in two parts: frozen blocks and trainable upper blocks."""
 
 from __future__ import annotations
 
@@ -34,11 +34,12 @@ Maps = NDArray[np.float16]
 
 @dataclass(frozen=True)
 class Pretrained:
-    """Where the published tensors and labels are.
+    """Paths of the published tensors and labels.
 
     Raises
     ------
-    DataError : on construction, when a file is absent
+    DataError
+        On construction, if a file is absent.
     """
 
     weights: Path
@@ -56,7 +57,7 @@ class Pretrained:
 
 
 def frozen_blocks(pretrained: Pretrained) -> bytes:
-    """Return the blocks that stay, as TFLite: a window, shape (1, 128, 128), to its map."""
+    """Return the frozen blocks as TFLite: a window, shape (1, 128, 128), to its feature map."""
     import keras
 
     window = keras.Input((FRAMES, mn04.BANDS), batch_size=1)
@@ -66,9 +67,9 @@ def frozen_blocks(pretrained: Pretrained) -> bytes:
 
 
 def upper_blocks(pretrained: Pretrained, dropout: float = 0.0) -> Any:
-    """Return the blocks that learn: maps, shape (batch, 8, 8, 48), to class and AudioSet logits, embedding.
+    """Return the trainable blocks: maps, shape (batch, 8, 8, 48), to class and AudioSet logits, embedding.
 
-    Statistics of the batch normalisations stay as published.
+    Batch-norm statistics stay as published.
     """
     import keras
 
@@ -82,7 +83,7 @@ def upper_blocks(pretrained: Pretrained, dropout: float = 0.0) -> Any:
 
 
 def whole(pretrained: Pretrained, upper: Any) -> Any:
-    """Return the network from window to outputs, with the weights that ``upper`` has learned."""
+    """Return the network from window to outputs, with the trained weights of ``upper``."""
     import keras
 
     window = keras.Input((FRAMES, mn04.BANDS), batch_size=1)
@@ -95,12 +96,12 @@ def whole(pretrained: Pretrained, upper: Any) -> Any:
 
 
 def head_of(upper: Any) -> Any:
-    """Return the layer that gives the classes' logits."""
+    """Return the layer that gives the class logits."""
     return upper.get_layer(_HEAD)
 
 
 def head_inputs(embedding: Any, audioset: Any) -> Any:
-    """Return what the head is put on: the embedding, and AudioSet's logits scaled alike."""
+    """Return the head's inputs: the embedding, and AudioSet logits on a similar scale."""
     from keras import ops
 
     return ops.concatenate([embedding, audioset * _LOGIT_SCALE], axis=-1)
@@ -119,7 +120,7 @@ def _heads(maps: Any, dropout: float) -> list[Any]:
 
 
 class Outputs:
-    """A converted model as a function from one input to its outputs, told apart by their size."""
+    """A converted model as a function from one input to its outputs, identified by their size."""
 
     def __init__(self, flatbuffer: bytes) -> None:
         from ai_edge_litert.interpreter import Interpreter
@@ -138,11 +139,11 @@ class Outputs:
 
 @lru_cache(maxsize=2)
 def outputs_of(flatbuffer: bytes) -> Outputs:
-    """Return the same model for the same bytes: an interpreter a process."""
+    """Return the model of these bytes, cached so that each process has one interpreter."""
     return Outputs(flatbuffer)
 
 
 def maps_of(windows: Floats, frozen: bytes) -> Maps:
-    """Return what the frozen blocks make of windows, shape (n, 8, 8, 48)."""
+    """Return the frozen blocks' maps of windows, shape (n, 8, 8, 48)."""
     run, size = outputs_of(frozen), int(np.prod(MAP))
     return np.stack([run(window)[size] for window in windows]).astype(np.float16)

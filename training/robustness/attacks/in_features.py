@@ -1,4 +1,4 @@
-"""Attacks on features: how few decibels in the mel bands it takes to change a network's mind."""
+"""Attacks on features: the smallest change of mel bands in dB that changes a prediction."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ NOISES = {"Gaussian noise": 0.0, "pink noise": 1.0}
 
 @dataclass(frozen=True)
 class FeatureEffort:
-    """How hard is tried: steps and extra random starts of PGD, steps of the attacks for the least change.
+    """Attack effort: steps and random restarts of PGD, steps of the minimum-norm attacks.
 
-    ``second`` checks DeepFool by another method, on those of the first ``second_clips`` clips that are right.
+    A second method checks DeepFool (``second``) on the correct ones of the first ``second_clips`` clips.
     """
 
     steps: int = 20
@@ -51,14 +51,22 @@ QUICK = FeatureEffort(steps=10, restarts=0, second="FMN", second_steps=40, secon
 
 @dataclass(frozen=True)
 class Pushed:
-    """One network of one fold, attacked in its features; a row per clip, in the order of the clips.
+    """One network of one fold under attack in its features; one row per clip, in clip order.
 
-    right : whether the undisturbed clip is taken for what it is
-    dead : whether it is, and its loss has no gradient to follow, or none that is finite
-    alone : by run ("PGD 0.5 dB", "DeepFool"), whether it is before and after it
-    withstood : by ``epsilon_db``, whether it is after every run of any kind whose largest change is no larger
-    rms_db, max_db : of the least change that DeepFool found, over bins; None where the clip was wrong
-    second_asked, second_rms_db : whether another method was asked for the least change too, and what it found
+    Parameters
+    ----------
+    right
+        Whether the clean clip is classified correctly.
+    dead
+        Whether it is, and the gradient of its loss is zero or not finite.
+    alone
+        By run ("PGD 0.5 dB", "DeepFool"), whether the clip is correct before and after it.
+    withstood
+        By ``epsilon_db``, whether the clip is correct after every run whose largest change is within it.
+    rms_db, max_db
+        Size of DeepFool's smallest change over bins in dB; None for misclassified clips.
+    second_asked, second_rms_db
+        Whether a second method searched for the smallest change, and its result.
     """
 
     model: str
@@ -79,7 +87,7 @@ class Pushed:
 
 
 def attack_features(target: Target, effort: FeatureEffort, say: Progress) -> Pushed:
-    """Attack a network by every run and budget."""
+    """Attack a network with every method and budget."""
     job, clips = target.job, target.clips
     every = np.arange(len(clips))
     known = right(target.given(every), target.decibels, target.truth)
@@ -96,21 +104,21 @@ def attack_features(target: Target, effort: FeatureEffort, say: Progress) -> Pus
 
 
 class _Session:
-    """All runs against the same clips."""
+    """All runs on the same clips."""
 
     def __init__(self, logits: Logits, decibels: Floats, truth: Labels, bounds_db: Bounds) -> None:
         self.logits, self.decibels, self.truth, self.bounds_db = logits, decibels, truth, bounds_db
         self.runs = Runs()
 
     def run(self, name: str, pushed: Floats, epsilon_db: float = np.inf) -> None:
-        """Judge what a run made, within bounds; ``epsilon_db`` is what it kept to, but for the last digit."""
+        """Evaluate the result of a run within bounds; ``epsilon_db`` is its budget up to rounding."""
         pushed = np.clip(pushed, *self.bounds_db)
         largest = np.abs(pushed - self.decibels).max(axis=(1, 2)).astype(np.float64)
         left = right(self.logits, pushed, self.truth)
         self.runs.add(name, left, max_db=np.minimum(largest, epsilon_db))
 
     def noise(self, like: str, pushed: Floats) -> None:
-        """Judge noises of the norm of each clip's change; pink along time, band after band."""
+        """Evaluate noise with the norm of each clip's change; pink along time in each band."""
         change = pushed - self.decibels
         norms = np.linalg.norm(change.reshape(len(change), -1), axis=1)
         for name, slope in NOISES.items():
@@ -170,5 +178,5 @@ def _at_epsilon(session: _Session, epsilon: float, effort: FeatureEffort) -> Non
     for start in range(1, 1 + (effort.restarts if budgeted else 0)):
         again = push_features(logits, decibels, truth, epsilon, effort.steps, start, bounds)
         session.run(f"{name}, start {start}", again, epsilon)
-    # A control shows what the size of a change does without its direction.
+    # Control: the effect of a change's size without its direction.
     session.noise(name, pushed)

@@ -1,4 +1,4 @@
-"""Attacks on sounds: how far under a sound a perturbation may lie and still change a network's mind."""
+"""Attacks on waveforms: the lowest perturbation level that changes a prediction."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ _BATCH = 50
 
 @dataclass(frozen=True)
 class SoundEffort:
-    """How hard is tried: steps of PGD from the sound itself, of a short run first (0: none), random starts.
+    """Attack effort: steps of PGD from the clean sound, of a short first run (0: none), random restarts.
 
     FMN checks DeepFool with ``second_steps`` on the first ``second_clips`` clips (0: none).
     """
@@ -64,19 +64,31 @@ QUICK = SoundEffort(steps=10, short=0, restarts=0, second_clips=0)
 
 @dataclass(frozen=True)
 class Attacked:
-    """One network of one fold under attack by sound; a row per clip, in the order of the clips.
+    """One network of one fold under attack by waveform; one row per clip, in clip order.
 
-    right : whether the undisturbed sound is taken for what it is
-    dead : whether it is, and its loss has no gradient to follow, or none that is finite
-    alone : by run ("PGD 20 dB", "PGD -60 dBFS", "Gaussian noise at 20 dB"), whether it is before and after it
-    withstood : by SNR ("20"), whether it is after every run of any kind that lies as far under the sound
-    under_peak : by dB of full scale ("-60"), likewise for the peak of what is added
-    realised_db, peaks_db : by run of PGD, SNR and peak of what 16 bits leave of the perturbation; None
-        where they leave nothing, or the sound was wrong
-    snr_db : of the least perturbation that DeepFool found; None where the sound was wrong
-    held_by_16_bits : whether that perturbation still fools once it is rounded
-    rounded_snr_db, rounded_peak_db : of what still fools rounded, turned up as little as need be
-    second_asked, second_snr_db : whether FMN was asked for the least perturbation too, and what it found
+    Parameters
+    ----------
+    right
+        Whether the clean sound is classified correctly.
+    dead
+        Whether it is, and the gradient of its loss is zero or not finite.
+    alone
+        By run ("PGD 20 dB", "PGD -60 dBFS", "Gaussian noise at 20 dB"), whether correct before and after.
+    withstood
+        By SNR ("20"), whether the clip is correct after every run with at least that SNR.
+    under_peak
+        By peak of the perturbation in dBFS ("-60"), likewise.
+    realised_db, peaks_db
+        By run of PGD, SNR and peak of the perturbation after rounding to 16 bits; None if rounding
+        removes it or the sound was misclassified.
+    snr_db
+        SNR of DeepFool's smallest perturbation; None for misclassified sounds.
+    held_by_16_bits
+        Whether that perturbation still succeeds after rounding.
+    rounded_snr_db, rounded_peak_db
+        Of the perturbation amplified just enough to succeed after rounding.
+    second_asked, second_snr_db
+        Whether FMN searched for the smallest perturbation too, and its result.
     """
 
     model: str
@@ -101,11 +113,12 @@ class Attacked:
 
 
 def attack_sound(target: Target, effort: SoundEffort, say: Progress) -> Attacked:
-    """Attack a network by sound, at its own rate, at every SNR and peak and by the least perturbation.
+    """Attack a network by waveform at its own rate, at every SNR and peak and with minimum norm.
 
     Raises
     ------
-    DataError : the network hears no sound
+    DataError
+        If the network does not take waveforms.
     """
     job, clips = target.job, target.clips
     heard, rate = _on_sounds(target)
@@ -126,16 +139,16 @@ def attack_sound(target: Target, effort: SoundEffort, say: Progress) -> Attacked
 
 
 def _on_sounds(target: Target) -> tuple[Logits, int]:
-    """The network as a function of sounds, and their rate."""
+    """Return the network as a function of waveforms, and their sample rate."""
     if target.published is not None:
         return published_front_end.on_waveforms(target.published), target.published.spec.rate
     if target.windows is None:
-        raise DataError(f"{target.job.model}: hears no sound; attack its features alone")
+        raise DataError(f"{target.job.model}: takes no waveforms; attack its features only")
     return heard_by(target), RATE
 
 
 class _Session:
-    """All runs against the same sounds; a run may be made for an SNR or a peak, or for neither."""
+    """All runs on the same sounds; a run has a target SNR, a peak, or neither."""
 
     def __init__(self, heard: Logits, sounds: Floats, truth: Labels) -> None:
         self.heard, self.sounds, self.truth = heard, sounds, truth
@@ -144,7 +157,7 @@ class _Session:
         self.peaks: dict[str, Values] = {}
 
     def run(self, name: str, perturbed: Floats, snr: float = -np.inf, peak: float = np.inf) -> None:
-        """Judge what a run made; where rounding leaves a little more than it was made for, that counts."""
+        """Evaluate the result of a run, at its SNR and peak after rounding."""
         self.realised[name] = snr_db(self.sounds, perturbed)
         self.peaks[name] = _peaks(perturbed - self.sounds)
         under, height = np.maximum(self.realised[name], snr), np.minimum(self.peaks[name], peak)
@@ -152,7 +165,7 @@ class _Session:
         self.runs.add(name, left, level_db=-under, peak_db=height)
 
     def least(self, name: str, moved: Floats) -> dict[str, Any]:
-        """Judge a perturbation that shall be as small as can be, as it is and as 16 bits hold it."""
+        """Evaluate a minimum-norm perturbation, as it is and rounded to 16 bits."""
         over = ~right(self.heard, moved, self.truth)
         held = over & ~right(self.heard, quantised(moved), self.truth)
         self.run(name, rounded(self.heard, self.sounds, moved, self.truth))
@@ -200,7 +213,7 @@ def _batch(
 
 
 def _at_snr(session: _Session, snr: float, effort: SoundEffort) -> None:
-    """A short run, one from the sound itself and some from random places; and noise as strong."""
+    """Run PGD briefly, from the clean sound and from random starts, and noise of the same SNR."""
     heard, sounds, truth = session.heard, session.sounds, session.truth
     name, budgeted = f"PGD {snr:g} dB", snr in SNRS_DB
     if budgeted and effort.short:
@@ -219,7 +232,7 @@ def _noise(slope: float) -> Callable[[Waveform], Waveform]:
 
 
 def _peaks(perturbations: Floats) -> Values:
-    """Peaks in dB of full scale; −∞ where there is nothing."""
+    """Return peaks in dBFS; −∞ for silence."""
     with np.errstate(divide="ignore"):
         peaks: Values = db_of_amplitude(np.abs(perturbations).max(axis=1).astype(np.float64))
     return peaks

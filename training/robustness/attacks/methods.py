@@ -1,7 +1,7 @@
-"""Attacks on sounds, by gradients through the front end; budgets are signal-to-noise ratios.
+"""Gradient attacks on waveforms through the front end; budgets are signal-to-noise ratios.
 
-Sounds have shape (sounds, SECONDS × rate), lie within ±1 and, once perturbed, on the 16-bit grid that a
-file or a converter leaves of them.
+Sounds have shape (sounds, SECONDS × rate) and lie within ±1; perturbed sounds are on the 16-bit grid
+of files and converters.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _TURNED_UP = tuple(amplitude_of_db(db) for db in range(2, 26, 2))
 
 
 def snr_db(sounds: Floats, perturbed: Floats) -> NDArray[np.float64]:
-    """Return how far each perturbation lies under its sound in dB; infinite where there is none."""
+    """Return the SNR of each perturbation in dB; infinite where there is none."""
     signal = np.sum(sounds.astype(np.float64) ** 2, axis=-1)
     noise = np.sum((perturbed.astype(np.float64) - sounds) ** 2, axis=-1)
     with np.errstate(divide="ignore"):
@@ -42,24 +42,24 @@ def snr_db(sounds: Floats, perturbed: Floats) -> NDArray[np.float64]:
 
 
 def quantised(sounds: Floats) -> Floats:
-    """Return sounds as 16 bits hold them."""
+    """Return sounds rounded to 16 bits."""
     held: Floats = (np.rint(np.clip(sounds, -1.0, 1.0) * _FULL_SCALE) / _FULL_SCALE).astype(np.float32)
     return held
 
 
 def sounds_of(clips: Sequence[Clip], rate: int = RATE) -> Floats:
-    """Return clips as sounds at ``rate``: repeated or cut to the length that is attacked, in 16 bits."""
+    """Return clips at ``rate`` in 16 bits, repeated or cut to the length under attack."""
     return quantised(np.stack([np.resize(read(clip.path, rate), SECONDS * rate) for clip in clips]))
 
 
 def right(logits: Logits, sounds: Floats, truth: Labels) -> NDArray[np.bool_]:
-    """Whether each sound is taken for what it is."""
+    """Return whether each sound is classified correctly."""
     guess: NDArray[np.bool_] = np.asarray(logits(sounds)).argmax(axis=1) == truth
     return guess
 
 
 def deepfool(logits: Logits, sounds: Floats, truth: Labels) -> Floats:
-    """Return each sound moved just over the nearest boundary that DeepFool finds, whatever it takes.
+    """Return each sound moved just over the nearest decision boundary found by DeepFool.
 
     Reference: Moosavi-Dezfooli et al., DeepFool, 2016, as in foolbox.
     """
@@ -79,9 +79,9 @@ def descend(
 ) -> Floats:
     """Return sounds perturbed at an SNR of ``budget_db`` towards any wrong class (L2 projected gradient).
 
-    ``start`` 0 begins at the sound itself; any other number draws a place at that SNR. Of all steps
-    each sound keeps the one with the greatest margin of a wrong class: more steps from one start
-    cannot make the attack weaker.
+    ``start`` 0 begins at the clean sound; any other number seeds a random start at that SNR. Each sound
+    keeps the step with the greatest margin of a wrong class, so more steps from one start cannot weaken
+    the attack.
     """
     radius = np.linalg.norm(sounds, axis=1, keepdims=True) * amplitude_of_db(-budget_db)
     drawn = np.random.default_rng(start).standard_normal(sounds.shape).astype(np.float32)
@@ -94,7 +94,7 @@ def descend(
 
 
 def descend_peak(logits: Logits, sounds: Floats, truth: Labels, peak_db: float, steps: int = 20) -> Floats:
-    """Return sounds perturbed by a peak of at most ``peak_db`` dB of full scale (signs of the gradient)."""
+    """Return sounds perturbed with a peak of at most ``peak_db`` dBFS (signed gradients)."""
     # Whole steps of 16 bits: rounding must not exceed the budget.
     radius = np.float32(np.floor(amplitude_of_db(peak_db) * _FULL_SCALE) / _FULL_SCALE)
     stride = np.float32(2.5 * radius / steps)
@@ -123,7 +123,7 @@ def _best(
             tape.watch(moved)
             under = margins(logits(moved), truth)
         margin = np.asarray(under)
-        # The sound itself is no perturbation: from it the first step counts, wherever it leads.
+        # The clean sound is no perturbation: from there the first step is always kept.
         better = (margin > reached) & delta.any(axis=1)
         reached, best = np.where(better, margin, reached), np.where(better[:, None], delta, best)
         delta = advance(delta, np.asarray(tape.gradient(under, moved)))
@@ -131,9 +131,9 @@ def _best(
 
 
 def nearest_sounds(logits: Logits, sounds: Floats, truth: Labels, steps: int) -> Floats:
-    """Return each sound changed as little as FMN finds (Pintor et al., 2021), for a wrong class.
+    """Return each sound with the smallest change to a wrong class that FMN finds (Pintor et al., 2021).
 
-    Changes are searched in units of the sound's own norm: one size of step suits loud and quiet ones.
+    Changes are scaled by the sound's own norm, so that one step size suits loud and quiet sounds.
     """
     import foolbox
     import tensorflow as tf
@@ -149,7 +149,7 @@ def nearest_sounds(logits: Logits, sounds: Floats, truth: Labels, steps: int) ->
 
 
 def rounded(logits: Logits, sounds: Floats, moved: Floats, truth: Labels) -> Floats:
-    """Return each change as 16 bits hold it, turned up as little as lets it fool still."""
+    """Return each change rounded to 16 bits, amplified just enough to remain successful."""
     results = quantised(moved)
     for factor in _TURNED_UP:
         lost = right(logits, results, truth)
@@ -160,7 +160,7 @@ def rounded(logits: Logits, sounds: Floats, moved: Floats, truth: Labels) -> Flo
 
 
 def dead(logits: Logits, inputs: Floats, truth: Labels) -> NDArray[np.bool_]:
-    """Whether the gradient of each input's loss (cross-entropy) is zero throughout or not finite."""
+    """Return whether the gradient of each input's cross-entropy is zero everywhere or not finite."""
     import tensorflow as tf
 
     given = tf.constant(inputs)
@@ -174,7 +174,7 @@ def dead(logits: Logits, inputs: Floats, truth: Labels) -> NDArray[np.bool_]:
 
 
 def foolbox_fmn() -> Any:
-    """foolbox's FMN; its own projection (3.3.4) divides a norm by itself and so never shortens a change."""
+    """Return foolbox's FMN with a corrected projection; that of 3.3.4 divides a norm by itself."""
     from foolbox import attacks
     from foolbox.attacks.gradient_descent_base import clip_lp_norms
 
@@ -186,20 +186,20 @@ def foolbox_fmn() -> Any:
 
 
 def finite(moved: Floats, before: Floats) -> Floats:
-    """What an attack with broken gradients returns is no change."""
+    """Replace non-finite results of an attack by the unchanged input."""
     whole = np.isfinite(moved).all(axis=tuple(range(1, moved.ndim)), keepdims=True)
     return np.where(whole, moved, before)
 
 
 def noise_like(perturbed: Floats, sounds: Floats, colour: Callable[[Waveform], Waveform]) -> Floats:
-    """Return the control: noise of each perturbation's norm; ``colour`` makes it from a sound's length."""
+    """Return control noise with each perturbation's norm; ``colour`` generates it from a sound's length."""
     noise = np.stack([colour(sound) for sound in sounds])
     radius = np.linalg.norm(perturbed - sounds, axis=1, keepdims=True)
     return quantised(sounds + _on_sphere(noise, radius))
 
 
 def margins(logits: Any, truth: Labels) -> Any:
-    """How far the best wrong class lies above the true one."""
+    """Return the logit margin of the best wrong class over the true one."""
     import tensorflow as tf
 
     mask = tf.one_hot(truth, logits.shape[1])

@@ -1,4 +1,4 @@
-"""Attacks on features in dB: by gradients, at random, in one step, and to the nearest boundary."""
+"""Attacks on features in dB: projected gradient, random, single-step, and minimum-norm."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ def push_features(
     logits: Logits, decibels: Floats, truth: Labels, epsilon_db: float, steps: int, restart: int = 0,
     bounds_db: Bounds = UNBOUNDED_DB,
 ) -> Floats:  # fmt: skip
-    """Return features changed by no more than ``epsilon_db`` in any bin towards a greater loss (PGD).
+    """Return features changed by at most ``epsilon_db`` in any bin to increase the loss (PGD).
 
-    ``restart`` 0 begins at the features themselves; any other number draws a place to begin at.
+    ``restart`` 0 begins at the clean features; any other number seeds a random start.
     """
     import foolbox
     import tensorflow as tf
@@ -47,7 +47,7 @@ def push_at_random(
     logits: Logits, decibels: Floats, truth: Labels, epsilon_db: float, tries: int,
     bounds_db: Bounds = UNBOUNDED_DB,
 ) -> Floats:  # fmt: skip
-    """Return features changed by ±``epsilon_db`` in every bin at random; the first try that fools is kept."""
+    """Return features changed by random ±``epsilon_db`` in every bin; the first successful try is kept."""
     rng = np.random.default_rng(0)
     pushed: Floats = decibels.copy()
     for _ in range(tries):
@@ -74,10 +74,10 @@ def nearest_features(
     steps: int,
     bounds_db: Bounds = UNBOUNDED_DB,
 ) -> Floats:
-    """Return features changed as little as the attack finds, in the sum of squares, for a wrong class.
+    """Return features with the smallest L2 change to a wrong class that the attack finds.
 
-    ``how`` is foolbox's DeepFool, FMN (Pintor et al., 2021) or CW (Carlini and Wagner, 2017). A clip
-    that it could not move over a boundary comes back right.
+    ``how`` is foolbox's DeepFool, FMN (Pintor et al., 2021) or CW (Carlini and Wagner, 2017). Clips for
+    which the attack fails remain correctly classified.
     """
     from foolbox import attacks
 

@@ -1,4 +1,4 @@
-"""What every run leaves right, and what all of them leave of a budget: the worst of all, whoever found it."""
+"""Results of single runs and the worst case over all runs within a budget."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ _BATCH = 50
 
 
 class Runs:
-    """Runs against the same clips, all of them right before.
+    """Runs on the same clips, all classified correctly before.
 
-    A clip withstands a budget if no run fooled it by a change within it: neither one that was made for
-    the budget, nor one for a lesser one, nor the least change that was found, nor noise.
+    A clip withstands a budget if no run changed its prediction within it, whether the run was made for
+    this budget, a smaller one, a minimum-norm change, or noise.
     """
 
     def __init__(self) -> None:
@@ -25,7 +25,7 @@ class Runs:
         self._sizes: dict[str, dict[str, Values]] = {}
 
     def add(self, name: str, left: Kept, **sizes: Values) -> None:
-        """Keep what is right after a run, and how large its changes are in each measure."""
+        """Record which clips remain correct after a run, and the size of its changes in each measure."""
         self.left[name], self._sizes[name] = left, sizes
 
     @property
@@ -33,19 +33,19 @@ class Runs:
         return {name: left.tolist() for name, left in self.left.items()}
 
     def withstood(self, measure: str, budget: float) -> list[bool]:
-        """Which clips no run fooled whose change is at most ``budget`` by ``measure``."""
+        """Return the clips that no run with a change of at most ``budget`` by ``measure`` has fooled."""
         spared = [left | (self._sizes[name][measure] > budget) for name, left in self.left.items()]
         return list(np.all(spared, axis=0).tolist())
 
 
 def batches(known: Kept) -> list[NDArray[np.int64]]:
-    """Return the rows of the clips that are right; the first where none is, so that runs have names."""
+    """Return the rows of the correct clips in batches; the first row if there is none, to name the runs."""
     rows = np.flatnonzero(known) if known.any() else np.array([0])
     return [rows[first : first + _BATCH] for first in range(0, len(rows), _BATCH)]
 
 
 def placed(parts: Sequence[Any], rows: Sequence[NDArray[np.int64]], known: Kept) -> Any:
-    """Return for every clip what was found batch by batch; False or None where it was wrong anyway."""
+    """Merge batch results into one value per clip; False or None for misclassified clips."""
     if isinstance(parts[0], dict):
         return {name: placed([part[name] for part in parts], rows, known) for name in parts[0]}
     found = dict(zip(np.concatenate(rows).tolist(), (v for part in parts for v in part), strict=True))
@@ -54,7 +54,7 @@ def placed(parts: Sequence[Any], rows: Sequence[NDArray[np.int64]], known: Kept)
 
 
 def figures(values: Values, where: Kept, digits: int = 5) -> list[float | None]:
-    """Return the finite values where they mean something, else None."""
+    """Return the values where they are finite and selected, else None."""
     return [
         round(float(v), digits) if one and np.isfinite(v) else None
         for v, one in zip(values, where, strict=True)

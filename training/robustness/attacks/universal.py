@@ -1,8 +1,8 @@
-"""One sound for all: added to any siren it hides it, added to any street it raises a false one.
+"""Universal perturbations: one sound that hides any siren, or raises a false one on any street.
 
-The sound is two seconds long and repeats for ever. It is learnt on training recordings by gradients
-through random shifts and random rooms, so that it need not be in time with anything and may come
-from a loudspeaker (expectation over transformation, Athalye et al., 2018), and judged on others.
+The perturbation is two seconds long and loops. It is optimised on training recordings by gradients
+through random shifts and random rooms, so that it needs no synchronisation and can be played from
+a loudspeaker (expectation over transformation, Athalye et al., 2018), and evaluated on others.
 """
 
 from __future__ import annotations
@@ -43,17 +43,26 @@ class UniversalEffort:
 
 @dataclass(frozen=True)
 class Universal:
-    """One goal against one network; a row per sound that it did not learn from.
+    """One goal against one network; one row per evaluation sound.
 
-    names : of the sirens, or of the stretches of street
-    before : whether a siren is heard in the sound alone
-    shifted, in_rooms, noise : by SNR ("10 dB"), whether one is with the sound added at a random moment;
-        through a random room too; with noise of the same level at the same moment in the same room
-    alerts : by package and profile, then by SNR ("0 dB", "noise at 0 dB", "as recorded"), whether the
-        running monitor reports a siren; with the sound in random rooms
-    heard : packages whose weights have heard recordings of this fold
-    learnt_on, recordings : what it was learnt on, and what the sounds are of, one for each
-    streets : by package, what its monitor hears: under the sirens, or alone
+    Parameters
+    ----------
+    names
+        Names of the sirens, or of the stretches of street.
+    before
+        Whether a siren is detected in the clean sound.
+    shifted, in_rooms, noise
+        By SNR ("10 dB"), whether a siren is detected with the perturbation at a random moment; through a
+        random room too; with noise of the same level, moment and room.
+    alerts
+        By package and profile, then by SNR ("0 dB", "noise at 0 dB", "as recorded"), whether the running
+        monitor reports a siren; perturbations in random rooms.
+    heard
+        Packages whose weights were trained on recordings of this fold.
+    learnt_on, recordings
+        Recordings used for optimisation, and the recording of each evaluation sound.
+    streets
+        By package, backgrounds of the monitor's input, under the sirens or alone.
     """
 
     source: str
@@ -73,27 +82,31 @@ class Universal:
 
     @property
     def counted(self) -> tuple[bool, ...]:
-        """Sirens that were heard before; or streets in which none was."""
+        """Return the sirens detected before, or the streets without a detection before."""
         return tuple(heard == (self.goal == "hide") for heard in self.before)
 
     def fooled(self, kept: Sequence[bool]) -> float:
-        """Share of sirens heard before that are not now; or of streets without one that have one now."""
+        """Return the share of detected sirens that are missed now, or of streets with a false siren now."""
         changed = (np.array(self.before) != np.array(kept))[np.array(self.counted)]
         return float(changed.mean()) if len(changed) else float("nan")
 
     @property
     def smallest_db(self) -> float | None:
-        """The quietest of :data:`SNRS_DB` that fools half through rooms; None where none does."""
+        """Return the lowest level of :data:`SNRS_DB` that fools half through rooms; None if none does."""
         return next((snr for snr in SNRS_DB if self.fooled(self.in_rooms[f"{snr:g} dB"]) >= 0.5), None)
 
 
 def learn(
     heard: Logits, sounds: Floats, goal: Goal, snr_db: float, start: Waveform, steps: int, seed: int = 0
 ) -> Waveform:
-    """Return the sound, of :data:`PERIOD` samples and unit power, that works best at ``snr_db``.
+    """Return the most effective perturbation at ``snr_db``, :data:`PERIOD` samples of unit power.
 
-    heard : sounds, shape (n, SAMPLES), to logits of the ten classes
-    start : where the search begins
+    Parameters
+    ----------
+    heard
+        Maps sounds, shape (n, SAMPLES), to logits of the ten classes.
+    start
+        Starting point of the optimisation.
     """
     import keras
     import tensorflow as tf
@@ -114,7 +127,7 @@ def learn(
 
 
 def _loss(logits: Any, goal: Goal) -> Any:
-    """Hinges: a siren's own output below one half, or above it and above all other classes."""
+    """Hinge loss: the siren's own output below one half, or above it and above all other classes."""
     import tensorflow as tf
 
     siren = logits[:, SIREN]
@@ -125,9 +138,12 @@ def _loss(logits: Any, goal: Goal) -> Any:
 
 
 def played(wave: Any, responses: Any, shifts: NDArray[np.int64], sounds: Any, snr_db: float) -> Any:
-    """Return what is added to each sound: the wave through its room, shifted, ``snr_db`` under the sound.
+    """Return the signal added to each sound: the wave through its room, shifted, at ``snr_db``.
 
-    responses : periodic, shape (sounds, PERIOD); see :func:`folded_rooms`
+    Parameters
+    ----------
+    responses
+        Periodic, shape (sounds, PERIOD); see :func:`folded_rooms`.
     """
     import tensorflow as tf
 
@@ -141,7 +157,7 @@ def played(wave: Any, responses: Any, shifts: NDArray[np.int64], sounds: Any, sn
 
 
 def folded_rooms(count: int, rng: np.random.Generator) -> Floats:
-    """Return responses of random rooms as a repeating sound meets them: wrapped to the period."""
+    """Return periodic responses of random rooms, wrapped to the period of the looped perturbation."""
     rooms = []
     for _ in range(count):
         response = room_response(RATE, rng.uniform(*_RT60_S), rng.uniform(*_DIRECT_DB), rng)
@@ -152,26 +168,26 @@ def folded_rooms(count: int, rng: np.random.Generator) -> Floats:
 
 
 def no_rooms(count: int) -> Floats:
-    """Responses that change nothing."""
+    """Return identity responses."""
     responses = np.zeros((count, PERIOD), np.float32)
     responses[:, 0] = 1.0
     return responses
 
 
 def added(wave: Waveform, sounds: Floats, snr_db: float, rooms: bool, seed: int) -> Floats:
-    """Return the sounds with the wave at random moments, in random rooms or in none, in 16 bits."""
+    """Return the sounds in 16 bits with the wave at random moments, in random rooms or in none."""
     import tensorflow as tf
 
     rng = np.random.default_rng(seed)
     shifts = rng.integers(PERIOD, size=len(sounds))
     responses = folded_rooms(len(sounds), rng) if rooms else no_rooms(len(sounds))
     mixed = sounds + np.asarray(played(tf.constant(wave), responses, shifts, tf.constant(sounds), snr_db))
-    # Turned down where it would exceed full scale: clipping would be another attack.
+    # Attenuated where it would exceed full scale: clipping would be another attack.
     return quantised(mixed / np.maximum(1.0, np.abs(mixed).max(axis=1, keepdims=True)))
 
 
 def is_heard(heard: Logits, sounds: Floats) -> Heard:
-    """Whether a siren's own output is above one half."""
+    """Return whether a siren's own output is above one half."""
     over: Heard = np.asarray(heard(sounds))[:, SIREN] > 0.0
     return over
 
@@ -179,7 +195,7 @@ def is_heard(heard: Logits, sounds: Floats) -> Heard:
 def search(
     heard: Logits, learning: Floats, goal: Goal, effort: UniversalEffort, say: Progress
 ) -> dict[float, Waveform]:
-    """Return a sound for every SNR; each search begins with what the louder one found."""
+    """Return a perturbation for every SNR; each optimisation starts from the result of the louder one."""
     wave: Waveform = np.random.default_rng(0).standard_normal(PERIOD).astype(np.float32)
     found = {}
     for snr in SNRS_DB[::-1]:
@@ -191,7 +207,7 @@ def search(
 def judged(
     heard: Logits, waves: Mapping[float, Waveform], sounds: Floats
 ) -> tuple[dict[str, tuple[bool, ...]], dict[str, tuple[bool, ...]], dict[str, tuple[bool, ...]]]:
-    """Return, by SNR, where a siren is heard: shifted alone, in rooms too, and with noise in those rooms."""
+    """Return the detections by SNR: with shifts only, with rooms too, and with noise in those rooms."""
     noise: Waveform = np.random.default_rng(1).standard_normal(PERIOD).astype(np.float32)
 
     def by_snr(rooms: bool, of: Mapping[float, Waveform]) -> dict[str, tuple[bool, ...]]:
@@ -204,7 +220,7 @@ def judged(
 
 
 def stretches(recordings: Sequence[Waveform], count: int, seed: int) -> Floats:
-    """Return stretches of the recordings in turn, from random places, as long as attacked sounds are."""
+    """Return random stretches of the recordings in turn, as long as attacked sounds."""
     rng = np.random.default_rng(seed)
     rows = []
     for number in range(count):

@@ -1,4 +1,4 @@
-"""What befalls a sound on its way to the model by nobody's will: noise, rooms, codecs, microphones."""
+"""Corruptions of a sound on its way to the model: noise, rooms, codecs, microphones."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ _ENCODERS = {"mp3": "libmp3lame", "ogg": "libopus"}
 
 @dataclass(frozen=True)
 class Disturbance:
-    """One change of a clip at 16 kHz; ``value`` is its place on the axis of its ``family``.
+    """One corruption of a clip at 16 kHz; ``value`` is its position on the axis of its ``family``.
 
-    The clip keeps its length. Chance comes from the clip's name: every model hears the same.
+    The clip keeps its length. Randomness is seeded by the clip's name, so all models get the same input.
     """
 
     name: str
@@ -44,7 +44,7 @@ class Disturbance:
 
 
 def every(street: Sequence[Waveform], speech: Sequence[Waveform]) -> tuple[Disturbance, ...]:
-    """Return all disturbances, the undisturbed clip first; the recordings are its streets and speech."""
+    """Return all corruptions, clean first; the recordings provide the street and speech noise."""
     beds = {"street": _bed(street), "speech": _bed(speech), "white": coloured(0.0), "pink": coloured(1.0)}
     noisy = [
         Disturbance(f"{kind}{db:+d}", kind, f"{kind} noise, the clip {db} dB over it", db, (over(bed, db),))
@@ -55,13 +55,13 @@ def every(street: Sequence[Waveform], speech: Sequence[Waveform]) -> tuple[Distu
 
 
 def over(bed: Change, snr_db: float) -> Change:
-    """Add what ``bed`` makes of a clip's length, so that the clip's mean power is ``snr_db`` above it."""
+    """Add the background that ``bed`` generates, with the clip's mean power ``snr_db`` above it."""
 
     def change(samples: Waveform, rng: np.random.Generator) -> Waveform:
         noise = bed(samples, rng)
         factor = rms(samples) / max(rms(noise), 1e-9) * amplitude_of_db(-snr_db)
         mixed: Waveform = samples + np.float32(factor) * noise
-        # Turned down where it would exceed full scale: what clipping does is asked for elsewhere.
+        # Attenuated where it would exceed full scale: clipping is a corruption of its own.
         mixed /= np.float32(max(1.0, float(np.abs(mixed).max())))
         return mixed
 
@@ -69,7 +69,7 @@ def over(bed: Change, snr_db: float) -> Change:
 
 
 def clipped(over_db: float) -> Change:
-    """Turn the clip's peak up to ``over_db`` over full scale and cut it off there."""
+    """Amplify the clip's peak to ``over_db`` dBFS and clip it."""
 
     def change(samples: Waveform, rng: np.random.Generator) -> Waveform:
         return gain(over_db)(samples / np.float32(max(float(np.abs(samples).max()), 1e-6)), rng)
@@ -78,11 +78,12 @@ def clipped(over_db: float) -> Change:
 
 
 def codec(container: str, kbit_s: int, rate: int) -> Change:
-    """Encode at ``rate`` Hz and decode again, by ffmpeg: MP3 in ``mp3``, Opus in ``ogg``.
+    """Encode at ``rate`` Hz and decode with ffmpeg: MP3 in ``mp3``, Opus in ``ogg``.
 
     Raises
     ------
-    DataError : ffmpeg is absent or cannot do it
+    DataError
+        If ffmpeg is absent or lacks the codec.
     """
     raw = ("-f", "f32le", "-ac", "1")
     coded = ("-c:a", _ENCODERS[container], "-b:a", f"{kbit_s}k", "-ar", str(rate), "-f", container)
@@ -108,7 +109,7 @@ def _ffmpeg(arguments: Sequence[str], given: bytes) -> bytes:
 
 
 def _bed(recordings: Sequence[Waveform]) -> Change:
-    """A stretch of one of the recordings, repeated where it is too short."""
+    """Return a stretch of one of the recordings, looped where it is too short."""
 
     def change(samples: Waveform, rng: np.random.Generator) -> Waveform:
         recording = recordings[int(rng.integers(len(recordings)))]
@@ -119,7 +120,7 @@ def _bed(recordings: Sequence[Waveform]) -> Change:
 
 
 def coloured(slope: float) -> Change:
-    """Gaussian noise whose power falls with frequency to the power of ``slope``: 0 white, 1 pink."""
+    """Return Gaussian noise with a power spectrum of frequency^−``slope``: 0 white, 1 pink."""
 
     def change(samples: Waveform, rng: np.random.Generator) -> Waveform:
         spectrum = np.fft.rfft(rng.standard_normal(len(samples)))
@@ -147,7 +148,7 @@ _FIXED = (
 
 
 def _microphones() -> list[Disturbance]:
-    """The responses that soundscapes are heard through too."""
+    """Return the microphone responses that soundscapes use too."""
     return [
         Disturbance(c.name, c.family, c.what, c.value, c.changes)
         for c in CONDITIONS

@@ -1,4 +1,4 @@
-"""What everyday disturbances cost: accuracy, F1 and calibration of each model under each of them."""
+"""The cost of corruptions: accuracy, F1 and calibration of each model under each of them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from training.scoring.statistics import Figures, Rows, figures
 
 @dataclass(frozen=True)
 class Finding:
-    """One model under one disturbance, pooled over ``folds``; ``lost`` is clean accuracy less this one's."""
+    """One model under one corruption, pooled over ``folds``; ``lost`` is clean accuracy minus this one's."""
 
     subject: str
     folds: tuple[int, ...]
@@ -37,9 +37,12 @@ def findings(
     pools: Sequence[tuple[int, ...]],
     say: Progress,
 ) -> list[Finding]:
-    """Let every panel hear its clips under every disturbance; the first one must be the clean clip.
+    """Evaluate every set of subjects under every corruption; the first one must be the clean clip.
 
-    pools : folds that are counted together; one that is not among the panels whole is left out
+    Parameters
+    ----------
+    pools
+        Sets of folds to pool; a set with a fold missing from ``panels`` is left out.
     """
     if disturbances[0].name != CLEAN:
         raise ValueError(f"{disturbances[0].name} comes first; {CLEAN} must, as what others are compared to")
@@ -69,7 +72,7 @@ def _of_folds(scored: Rows, folds: Sequence[int]) -> Rows:
 def _heard(
     panels: Sequence[FoldSubjects], sounds: Sequence[Sequence[Waveform]], disturbance: Disturbance
 ) -> dict[str, Rows]:
-    """The outcome of each model's clips, its folds pooled."""
+    """Return the outcome of each model's clips, its folds pooled."""
     parts: dict[str, list[tuple[FoldSubjects, Floats]]] = {}
     for panel, recorded in zip(panels, sounds, strict=True):
         disturbed = [
@@ -81,7 +84,7 @@ def _heard(
 
 
 def rows_of(parts: Sequence[tuple[FoldSubjects, Floats]]) -> Rows:
-    """Return the scored clips of one model: what it gave, shape (clips, 10), panel by panel."""
+    """Return the scored clips of one model from its outputs per fold, shape (clips, 10)."""
     clips = [(panel.fold, clip) for panel, _ in parts for clip in panel.clips]
     logits = np.concatenate([given for _, given in parts])
     powers = np.exp(logits - logits.max(axis=1, keepdims=True))

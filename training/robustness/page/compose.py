@@ -1,4 +1,4 @@
-"""The findings as one page: what stands where, and in which words."""
+"""Composes the page of findings: its sections and their text."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def compose(findings: Findings, guide: str = "") -> Report:
-    """Return the page with its pictures and tables; ``guide`` leads from it to docs/robustness.md."""
+    """Return the page with its pictures and tables; ``guide`` links from it to docs/robustness.md."""
     drawn: dict[str, Figure] = {}
     files = {"sanity.csv": _sanity_table(findings)}
     parts = [_OPENING + f"[docs/robustness.md]({guide})." if guide else _OPENING + "docs/robustness.md."]
@@ -55,7 +55,7 @@ def compose(findings: Findings, guide: str = "") -> Report:
 
 
 def _played(findings: Findings, drawn: dict[str, Figure], files: dict[str, Table]) -> list[str]:
-    """Return what was played to others than the network it was made against; add pictures and tables."""
+    """Return the section on transferred attacks; add its pictures and tables."""
     parts: list[str] = []
     if findings.examples:
         files["examples.csv"] = tables_played.examples(findings)

@@ -1,4 +1,4 @@
-"""From records to what the page says, without data or networks."""
+"""Collects records for the page, without data or networks."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from training.scoring.statistics import Figures
 
 @dataclass(frozen=True)
 class Findings:
-    """All that was found, by kind; ``planted`` are the networks whose boundary is known."""
+    """All findings by kind; ``planted`` are the synthetic controls, whose boundary is known."""
 
     pushed: tuple[Pushed, ...]
     planted: tuple[Pushed, ...]
@@ -45,7 +45,7 @@ class Findings:
 
     @property
     def models(self) -> tuple[str, ...]:
-        """Networks that were attacked, in the order of their names."""
+        """Attacked networks, ordered by name."""
         return tuple(sorted({found.model for found in self.pushed}))
 
     def pushed_of(self, model: str) -> tuple[Pushed, ...]:
@@ -53,7 +53,7 @@ class Findings:
 
     @property
     def heard(self) -> tuple[str, ...]:
-        """Networks that were attacked by sound, in the order of their names."""
+        """Networks attacked by waveform, ordered by name."""
         return tuple(sorted({found.model for found in self.attacked}))
 
     def attacked_of(self, model: str) -> tuple[Attacked, ...]:
@@ -65,7 +65,8 @@ def gather(folder: Path) -> Findings:
 
     Raises
     ------
-    DataError : there are none, or one is damaged
+    DataError
+        If there are none, or one is damaged.
     """
     if not any(_rows(folder / part) for part in PARTS):
         raise DataError(f"{folder}: holds no findings; run an analysis first")
@@ -104,7 +105,7 @@ def _finding(row: Mapping[str, Any]) -> Finding:
 def _pairs(
     pushed: Sequence[Pushed], attacked: Sequence[Attacked], jobs: Sequence[JobRecord]
 ) -> Iterator[HardenedPair]:
-    """Every hardened network beside its plain one, where both were tested on some fold."""
+    """Pair every adversarially trained network with its plain one, where both have a fold in common."""
     sides = {
         model: Side(
             tuple(record for record in jobs if record.job.model == model),
@@ -128,12 +129,12 @@ def _rows(folder: Path) -> list[dict[str, Any]]:
 
 
 def _once(found: Iterable[Transferred]) -> tuple[Transferred, ...]:
-    """Records that differ by the packages that heard them agree on all other receivers."""
+    """Merge records that differ only in the packages evaluated."""
     return tuple({(one.source, one.receiver, one.fold, one.seed): one for one in found}.values())
 
 
 def _universal(found: Iterable[Universal]) -> tuple[Universal, ...]:
-    """One of each network, goal and what it was learnt on, heard by the packages of all records."""
+    """Merge the records of each network, goal and training set, over all packages."""
     kept: dict[tuple[str, int, int, str, tuple[str, ...]], Universal] = {}
     for one in found:
         key = one.source, one.fold, one.seed, one.goal, tuple(one.learnt_on)
@@ -147,13 +148,13 @@ def _universal(found: Iterable[Universal]) -> tuple[Universal, ...]:
 
 
 def share(values: Sequence[Sequence[bool]]) -> float:
-    """Share that is true over all clips of all folds; nan where there is none."""
+    """Return the share of true values over all clips of all folds; nan if there are none."""
     there = [v for part in values for v in part]
     return float(np.mean(there)) if there else float("nan")
 
 
 def quantiles(values: Sequence[Sequence[float | None]]) -> tuple[float, float, float]:
-    """10 %, median, 90 % of what is there; nan where nothing is."""
+    """Return 10 %, median and 90 % of the values present; nan if there are none."""
     there = [v for part in values for v in part if v is not None]
     if not there:
         return (float("nan"),) * 3

@@ -1,4 +1,4 @@
-"""What adversarial training costs in clean accuracy and buys in robustness, beside a plain net."""
+"""Adversarially trained networks against plain ones: clean accuracy lost, robustness gained."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ MOST_LOST = 0.03
 
 @dataclass(frozen=True)
 class Side:
-    """One network: its records of whole test folds, and the attacks on some of their clips."""
+    """One network: its records of full test folds, and the attacks on some of their clips."""
 
     records: tuple[JobRecord, ...]
     pushed: tuple[Pushed, ...]
@@ -37,15 +37,23 @@ class Side:
 
 @dataclass(frozen=True)
 class Attacks:
-    """What both networks were attacked by on the same clips, in features or by sound.
+    """Attacks on both networks and the same clips, in features or by waveform.
 
-    robust, plain_robust : share of the clips that withstand each budget; "clean" is none
-    gained : by how much the shares differ, hardened less plain, paired by recording
-    least, plain_least : medians of DeepFool's least change over the clips that both take for what they are,
-        RMS dB of features or dB SNR of sound
-    harder : by how many dB the least change must be stronger, clip by clip: 10 %, median, 90 %
-    apart, clip_by_clip : by how many dB the medians differ, and the median of the differences, over draws of
-        recordings; in_16_bits : the latter of what still fools once it is rounded, None of features
+    Parameters
+    ----------
+    robust, plain_robust
+        Share of the clips that withstand each budget; "clean" is no attack.
+    gained
+        Difference of the shares, adversarially trained minus plain, paired by recording.
+    least, plain_least
+        Medians of DeepFool's smallest change over clips that both classify correctly, in RMS dB of
+        features or dB SNR.
+    harder
+        Increase of the smallest change in dB, clip by clip: 10 %, median, 90 %.
+    apart, clip_by_clip
+        Difference of the medians and median of the differences in dB, bootstrapped over recordings.
+    in_16_bits
+        ``clip_by_clip`` for perturbations that succeed after rounding; None for features.
     """
 
     clips: int
@@ -63,10 +71,14 @@ class Attacks:
 
 @dataclass(frozen=True)
 class HardenedPair:
-    """A hardened network against the plain one of as many epochs.
+    """An adversarially trained network and the plain one of as many epochs.
 
-    accuracy, plain_accuracy, gained : over the whole test ``folds``, hardened less plain, paired by recording
-    features, sound : attacks on clips of folds that both were attacked on; None where there are none
+    Parameters
+    ----------
+    accuracy, plain_accuracy, gained
+        Over all clips of the test ``folds``; adversarially trained minus plain, paired by recording.
+    features, sound
+        Attacks on clips of folds on which both were attacked; None where there are none.
     """
 
     model: str
@@ -81,12 +93,12 @@ class HardenedPair:
 
     @property
     def is_candidate(self) -> bool:
-        """Whether it is sure enough to lose less clean accuracy than :data:`MOST_LOST`."""
+        """Return whether the interval of lost clean accuracy stays below :data:`MOST_LOST`."""
         return self.gained.low > -MOST_LOST
 
 
 def plain_of(model: str) -> str:
-    """Return the same network without hardening; itself where it has none."""
+    """Return the same network without adversarial training; itself if it has none."""
     base, *changes = model.split("~")
     return "~".join([base, *(change for change in changes if not change.startswith("hardening."))])
 
@@ -100,11 +112,12 @@ def pair(plain: Side, hardened: Side) -> HardenedPair:
 
     Raises
     ------
-    DataError : they have no fold in common, or the attacks were on other clips of it
+    DataError
+        If they share no fold, or different clips of a fold were attacked.
     """
     jobs = sorted(_jobs(plain.records) & _jobs(hardened.records))
     if not jobs:
-        raise DataError("a hardened network and its plain one share no fold; test both on one")
+        raise DataError("an adversarially trained network and its plain one share no fold; test both on one")
     soft, hard = ([r for r in side.records if _job(r) in jobs] for side in (plain, hardened))
     return HardenedPair(
         model=hard[0].job.model,
@@ -120,7 +133,7 @@ def pair(plain: Side, hardened: Side) -> HardenedPair:
 
 
 def _accuracy(records: Sequence[JobRecord]) -> float:
-    """Share of all clips of all folds, each seed counting as much."""
+    """Return the share of correct clips over all folds, seeds weighted equally."""
     right = sum(int((r.clips.prediction == r.clips.truth).sum()) for r in records)
     return right / sum(len(r.clips.truth) for r in records)
 
@@ -137,7 +150,7 @@ Found = TypeVar("Found", Pushed, Attacked)
 
 
 def _common(plain: Sequence[Found], hardened: Sequence[Found]) -> tuple[list[Found], list[Found]]:
-    """What both were attacked on, in one order."""
+    """Return the attacks that both have, in the same order."""
     sides = [{(found.fold, found.seed): found for found in side} for side in (plain, hardened)]
     jobs = sorted(sides[0].keys() & sides[1].keys())
     soft, hard = ([side[job] for job in jobs] for side in sides)
@@ -167,7 +180,7 @@ def _by_sound(soft: Sequence[Attacked], hard: Sequence[Attacked]) -> Attacks | N
 def _both(
     least: Sequence[Sequence[float | None]], side: Sequence[Pushed | Attacked]
 ) -> tuple[Values, NDArray[np.str_]] | None:
-    """Least changes, shape (2, clips), of the clips on which both have one, and their recordings."""
+    """Return the smallest changes, shape (2, clips), where both have one, and the clips' recordings."""
     names = np.array([name for found in side for name in found.recordings])
     there = np.array([None not in pair for pair in zip(*least, strict=True)], bool)
     if not there.any():
@@ -180,7 +193,7 @@ def _median(values: Values) -> float:
 
 
 def _drawn(values: Values, recordings: NDArray[np.str_], figure: Callable[[Values], float]) -> Interval:
-    """Return the figure of values, shape (…, clips), with its interval over draws of whole recordings."""
+    """Return the figure of values, shape (…, clips), with its bootstrap interval over recordings."""
     rng, names = np.random.default_rng(0), np.unique(recordings)
     places = [np.flatnonzero(recordings == name) for name in names]
     draws = []
@@ -216,7 +229,7 @@ def _attacks(
 
 
 def _robust(side: Sequence[Found], budgets: Mapping[str, str]) -> dict[str, float]:
-    """Share of all attacked clips that are right, undisturbed and under each budget."""
+    """Return the share of attacked clips that are correct, clean and under each budget."""
     return {
         name: float(np.mean([value for found in side for value in _kept(found, key)]))
         for key, name in {_NO_BUDGET: "clean", **budgets}.items()
@@ -233,7 +246,7 @@ def _kept(found: Found, budget: str) -> Sequence[bool]:
 
 
 def _scored(side: Sequence[Found], budget: str) -> Rows:
-    """The clips as those of one class, which a model finds or not: what is counted is whether."""
+    """Return the clips as a one-class problem: correct or not."""
     clips = [(found.fold, clip) for found in side for clip in found.clips]
     seeds = Counter(found.fold for found in side)
     kept = np.array([value for found in side for value in _kept(found, budget)])

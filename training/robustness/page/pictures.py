@@ -1,4 +1,4 @@
-"""The findings as pictures; each function returns a figure and touches no file."""
+"""Plots of the findings; each function returns a figure and does no IO."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def _figure(width: float, height: float) -> Figure:
 
 
 def features(findings: Findings) -> Figure:
-    """Left: what is left right at every budget; right: how many clips fall to how small a change."""
+    """Plot robust accuracy over the budget, and the distribution of the smallest change."""
     figure = _figure(11, 4.4)
     curve, least = figure.subplots(1, 2)
     for model in findings.models:
@@ -51,7 +51,7 @@ def features(findings: Findings) -> Figure:
 
 
 def sounds(findings: Findings) -> Figure:
-    """Left: what is left right at every SNR; right: how far under the sound the least perturbation lies."""
+    """Plot robust accuracy over SNR, and the distribution of the smallest perturbation's SNR."""
     figure = _figure(11, 4.4)
     curve, least = figure.subplots(1, 2)
     for model in findings.heard:
@@ -73,7 +73,7 @@ def sounds(findings: Findings) -> Figure:
 
 
 def everyday(found: Sequence[Finding]) -> Figure:
-    """Accuracy along each family of disturbances, a line per model; dotted is the undisturbed clip."""
+    """Plot accuracy along each family of corruptions, a line per model; dotted: clean."""
     families = list(dict.fromkeys(f.family for f in found if f.family != CLEAN))
     subjects = sorted({f.subject for f in found})
     rows = -(-len(families) // 4)
@@ -96,7 +96,7 @@ def everyday(found: Sequence[Finding]) -> Figure:
 
 
 def universal(findings: Findings) -> Figure:
-    """Share of all folds fooled by one sound at every level; dotted is noise as loud."""
+    """Plot the share fooled by a universal perturbation over its level, all folds; dotted: noise."""
     figure = _figure(11, 4.4)
     for axes, goal in zip(figure.subplots(1, 2), ("hide", "raise"), strict=True):
         of_goal = [one for one in findings.universal if one.goal == goal]
@@ -117,7 +117,7 @@ def universal(findings: Findings) -> Figure:
 
 
 def _fooled(found: Sequence[Universal], kind: str, level: str) -> float:
-    """Share of the sounds of all folds; nan where none counts."""
+    """Return the share of fooled sounds of all folds; nan if none counts."""
     counted = [one for one in found if any(one.counted)]
     if not counted:
         return float("nan")
@@ -126,7 +126,7 @@ def _fooled(found: Sequence[Universal], kind: str, level: str) -> float:
 
 
 def trade_off(findings: Findings) -> Figure:
-    """Clean against robust share of the same clips; an arrow from each plain network to its hardened one.
+    """Plot robust over clean accuracy of the same clips, plain to adversarially trained as arrows.
 
     Bars are the intervals of the difference from the plain one, paired by recording.
     """
@@ -151,6 +151,6 @@ def trade_off(findings: Findings) -> Figure:
 
 
 def _bars(gained: Interval) -> NDArray[np.float64]:
-    """How far an interval reaches below and above its figure."""
+    """Return the distances of an interval's ends from its figure."""
     reach: NDArray[np.float64] = np.array([[gained.value - gained.low], [gained.high - gained.value]])
     return np.maximum(reach, 0.0)

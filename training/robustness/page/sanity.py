@@ -1,6 +1,6 @@
-"""What must hold before figures of attacks are believed (after Carlini et al., 2019), checked on the records.
+"""Sanity checks of the attacks (after Carlini et al., 2019), computed from the records.
 
-A check is computed from what the attacks left right, never from what they were asked to do.
+Each check uses the measured results of the attacks, never their settings.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _NEAR = 0.02
 
 @dataclass(frozen=True)
 class Check:
-    """One law for one network: what was found, and whether it is as it must be."""
+    """One check of one network: the measurement, and whether it is as required."""
 
     subject: str
     law: str
@@ -31,7 +31,7 @@ class Check:
 
 
 def checks(findings: Findings) -> list[Check]:
-    """Return every check of every network, the planted ones first."""
+    """Return every check of every network, the synthetic controls first."""
     planted = [check for found in findings.planted for check in _planted(found)]
     inside = [c for model in findings.models for c in _network(model, findings.pushed_of(model))]
     return planted + inside + [c for m in findings.heard for c in _by_sound(m, findings.attacked_of(m))]
@@ -101,14 +101,14 @@ def _by_sound(model: str, found: Sequence[Attacked]) -> Iterator[Check]:
 def _unlimited(
     name: str, found: Sequence[Pushed | Attacked], least: Sequence[Sequence[float | None]], more: str = ""
 ) -> Check:
-    """An attack without limit that fails has not looked well enough; rounding is another matter."""
+    """Check that an unbounded attack always succeeds; otherwise its search is too weak."""
     known, moved = sum(sum(f.right) for f in found), sum(v is not None for one in least for v in one)
     law = "DeepFool without limit fools all"
     return Check(name, law, f"{moved} of {known}{more}", moved >= (1 - _NEAR) * known)
 
 
 def _alive(name: str, found: Sequence[Pushed | Attacked]) -> Check:
-    """Gradients that are nothing, or not numbers, lead an attack nowhere."""
+    """Check for vanishing or non-finite gradients, which make an attack ineffective."""
     known, dead = (sum(map(sum, values)) for values in ([f.right for f in found], [f.dead for f in found]))
     law = "the loss of every clip that is right has a gradient"
     return Check(name, law, f"{dead} of {known} have none, or none that is finite", not dead)

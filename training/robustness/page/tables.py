@@ -18,14 +18,14 @@ _WHO = ("network", "folds", "seeds", "clips")
 
 
 def _who(found: Sequence[Pushed | Attacked]) -> tuple[Cell, ...]:
-    """The network, where it was attacked, and by how many different clips; each seed hears all of them."""
+    """Return the network, the attacked folds, and the number of distinct clips, shared by all seeds."""
     folds, seeds = ({f.fold for f in found}, {f.seed for f in found})
     clips = {(f.fold, clip) for f in found for clip in f.clips}
     return found[0].model, ", ".join(map(str, sorted(folds))), len(seeds), len(clips)
 
 
 def features(findings: Findings) -> Table:
-    """One row per network: what it keeps at every budget, and the least change that fools it."""
+    """Return a row per network: robust accuracy at every budget, and the smallest successful change."""
     columns = (
         *_WHO, "clean", *(f"robust at {e:g} dB" for e in EPSILONS_DB),
         *(f"fooled at {e:g} dB, of those right" for e in EPSILONS_DB),
@@ -49,9 +49,12 @@ def _features(model: str, found: tuple[Pushed, ...]) -> tuple[Cell, ...]:
 def _second(
     found: Sequence[tuple[Sequence[bool], Sequence[float | None], Sequence[float | None]]], digits: int
 ) -> tuple[str | None, str | None, str | None]:
-    """What a second method found of how many clips, and what DeepFool needs of those that it found.
+    """Return the second method's results and DeepFool's on the same clips.
 
-    found : by fold, whether it was asked, what it found, and what DeepFool did
+    Parameters
+    ----------
+    found
+        By fold, whether the method was run, its result, and DeepFool's.
     """
     asked = sum(sum(one) for one, _, _ in found)
     if not asked:
@@ -63,12 +66,12 @@ def _second(
 
 
 def _fooled(clean: float, robust: float) -> float:
-    """Of what was right, the share that is not any more."""
+    """Return the share of correct clips that the attack fooled."""
     return 1 - robust / clean if clean else float("nan")
 
 
 def spread(values: tuple[float, float, float], digits: int = 2) -> str:
-    """Return ``median (10 % – 90 %)``; – where there is none."""
+    """Return ``median (10 % – 90 %)``, or – where there is none."""
     low, middle, high = values
     if np.isnan(middle):
         return "–"
@@ -76,7 +79,7 @@ def spread(values: tuple[float, float, float], digits: int = 2) -> str:
 
 
 def runs(findings: Findings) -> Table:
-    """Every run alone, and noise of its strength: share of all clips that stay right."""
+    """Return a row per run and for noise of the same size: the share of clips that stay correct."""
     columns = ("network", "dB", "clean", "FGSM", "PGD", "worst of all", "Gaussian noise", "pink noise")
     rows: list[tuple[Cell, ...]] = []
     for model in findings.models:
@@ -92,7 +95,7 @@ def runs(findings: Findings) -> Table:
 
 
 def classes(findings: Findings) -> Table:
-    """Median of DeepFool's RMS change by class, and of how many clips; – where the network knew none."""
+    """Return DeepFool's median RMS change and number of clips by class; – where none was correct."""
     rows: list[tuple[Cell, ...]] = []
     for label in CLASSES:
         row: list[Cell] = [label]
@@ -106,7 +109,7 @@ def classes(findings: Findings) -> Table:
 
 
 def sounds(findings: Findings) -> Table:
-    """One row per network: what it keeps at every SNR, and how far under the sound the least change lies."""
+    """Return a row per network: robust accuracy at every SNR, and the smallest perturbation's SNR."""
     columns = (
         *_WHO, "clean", *(f"robust at {s:g} dB SNR" for s in SNRS_DB),
         "DeepFool SNR dB: median (10–90 %)", "still fools in 16 bits", "turned up until it does: SNR dB",
@@ -134,13 +137,13 @@ def _held(found: Attacked) -> list[bool]:
 
 
 def _lost_to_rounding(found: Attacked) -> int:
-    """Clips whose least perturbation 16 bits do not hold, however far it was turned up."""
+    """Return the clips whose smallest perturbation fails in 16 bits at any gain tried."""
     pairs = zip(found.snr_db, found.rounded_snr_db, strict=True)
     return sum(least is not None and held is None for least, held in pairs)
 
 
 def sound_peaks(findings: Findings) -> Table:
-    """One row per network: what it keeps under every peak of what is added."""
+    """Return a row per network: robust accuracy at every peak level of the perturbation."""
     columns = (
         *_WHO, "clean", *(f"robust at {p:g} dBFS" for p in PEAKS_DB),
         *(f"fooled at {p:g} dBFS, of those right" for p in PEAKS_DB),
@@ -155,7 +158,7 @@ def sound_peaks(findings: Findings) -> Table:
 
 
 def sound_runs(findings: Findings) -> Table:
-    """Every budget: what 16 bits leave of it, what PGD alone leaves right, what noise does."""
+    """Return a row per budget: SNR after rounding, accuracy under PGD alone, and under noise."""
     columns = (
         "network", "budget", "SNR dB in 16 bits: median (least)", "peak dBFS, median", "rounded to nothing",
         "clean", "PGD", "few steps", "another start", "worst of all", "fooled, of those right",
@@ -187,13 +190,13 @@ def _sound_run(found: Sequence[Attacked], budget: str) -> tuple[Cell, ...]:
 
 
 def _if_there(values: Sequence[Sequence[bool] | None]) -> float | None:
-    """A share of all folds; None where the run was not made on one."""
+    """Return a share over all folds; None if a fold lacks the run."""
     there = [part for part in values if part is not None]
     return share(there) if len(there) == len(values) else None
 
 
 def sound_classes(findings: Findings) -> Table:
-    """Medians of DeepFool's SNR by class, as found and as 16 bits hold it, and of how many clips each."""
+    """Return DeepFool's median SNR by class, as found and in 16 bits, and the number of clips."""
     rows: list[tuple[Cell, ...]] = []
     for label in CLASSES:
         row: list[Cell] = [label]
@@ -217,7 +220,7 @@ def _least_and_held(least: Sequence[float], held: Sequence[float]) -> str:
 
 
 def everyday(found: Sequence[Finding]) -> Table:
-    """Every disturbance of the same clips: accuracy of each model, and points lost to its clean clips."""
+    """Return a row per corruption: accuracy of each model, and points lost from clean."""
     subjects = sorted({one.subject for one in found})
     by_name: dict[str, dict[str, Finding]] = {}
     for one in found:
@@ -235,7 +238,7 @@ def everyday(found: Sequence[Finding]) -> Table:
 
 
 def pools(findings: Findings) -> dict[tuple[int, ...], list[Finding]]:
-    """Findings of everyday disturbances by the folds that they are of; most folds first."""
+    """Group findings on corruptions by their folds; most folds first."""
     found: dict[tuple[int, ...], list[Finding]] = {}
     for one in findings.everyday:
         found.setdefault(one.folds, []).append(one)
@@ -247,7 +250,7 @@ def _lost(found: Finding) -> str:
 
 
 def costs(findings: Findings) -> Table:
-    """A row per part: how many analyses say what they took, and that."""
+    """Return a row per part: the number of analyses with a recorded cost, and the cost."""
     parts = dict.fromkeys(part for part, _ in findings.costs)
     groups = [(part, [cost for of, cost in findings.costs if of == part]) for part in parts]
     groups.append(("all", [cost for _, cost in findings.costs]))
@@ -259,7 +262,7 @@ def costs(findings: Findings) -> Table:
 
 
 def everyday_figures(findings: Findings) -> Table:
-    """The same, a row per model and disturbance with all figures."""
+    """Return all figures on corruptions, a row per model and corruption."""
     columns = (
         "model", "folds", "disturbance", "family", "value", "clips", "recordings", "accuracy", "macro F1",
         "NLL", "ECE", "lost", "lost from", "lost to",

@@ -1,4 +1,4 @@
-"""Hardened networks beside plain ones, as tables."""
+"""Tables of adversarially trained networks beside plain ones."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _BUDGETS = ("0.1 dB a bin, or 50 dB SNR", "0.5 dB, or 40 dB", "1 dB, or 30 dB")
 
 
 def pairs(findings: Findings) -> Table:
-    """Hardened networks beside the plain one of as many epochs: clean accuracy over whole folds."""
+    """Return adversarially trained beside plain networks of as many epochs: clean accuracy, full folds."""
     columns = (
         "network", "folds", "seeds", "accuracy", "of the plain one", "difference, points (95 %)", "candidate",
     )  # fmt: skip
@@ -28,7 +28,7 @@ def pairs(findings: Findings) -> Table:
 
 
 def pairs_attacked(findings: Findings) -> Table:
-    """The same networks under attack, on the same clips; hardened / plain."""
+    """Return the same networks under attack on the same clips; adversarially trained / plain."""
     columns = (
         "network", "attack", "clips, of all seeds", "clean", *_BUDGETS,
         *(f"difference, points (95 %): {b}" for b in _BUDGETS),

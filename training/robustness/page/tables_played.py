@@ -1,4 +1,4 @@
-"""What others make of sounds that were made against one network, as tables."""
+"""Tables of transferred attacks: sounds made against one network, evaluated on others."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _HEARD = "†"
 
 
 def transfer(findings: Findings) -> Table:
-    """A row per source and receiver: right undisturbed, with the perturbation, and with noise alike."""
+    """Return a row per source and receiver: accuracy clean, with the perturbation, and with noise."""
     columns = (
         "made against", "heard by", "clips", "clean",
         *(f"right at {s:g} dB SNR / with noise" for s in SNRS_DB),
@@ -42,13 +42,13 @@ def _transfer(source: str, receiver: str, heard: bool, found: Sequence[Transferr
 
 
 def _lost(before: Sequence[Sequence[bool]], after: Sequence[Sequence[bool]]) -> float:
-    """Of what was right, the share that is not any more."""
+    """Return the share of correct clips that are misclassified after."""
     was, still = (np.concatenate([np.array(part, bool) for part in parts]) for parts in (before, after))
     return float((~still[was]).mean()) if was.any() else float("nan")
 
 
 def alerts(findings: Findings) -> Table:
-    """A row per monitor and source: of how many sirens the alert is raised."""
+    """Return a row per monitor and source: the share of sirens that raise the alert."""
     columns = (
         "monitor", "profile", "made against", "fold", "sirens (recordings)", "over streets of so many files",
         f"{AS_RECORDED} (recordings)",
@@ -71,14 +71,14 @@ def _alerts(one: Alerted) -> tuple[Cell, ...]:
 
 
 def _reported(one: Alerted) -> list[str]:
-    """The recordings of which the monitor reports a clip as it is."""
+    """Return the recordings whose clean clip the monitor reports."""
     if not one.recordings:
         return []
     return [name for name, raised in zip(one.recordings, one.alerts[AS_RECORDED], strict=True) if raised]
 
 
 def _of(count: int, recordings: Sequence[str]) -> str:
-    """Sounds, and the recordings that they are of; a record of an earlier version does not name them."""
+    """Return the counts of sounds and of recordings; records of an earlier version lack the latter."""
     return f"{count} ({len({*recordings})})" if recordings else str(count)
 
 
@@ -87,7 +87,7 @@ def _files(names: Sequence[str]) -> int | None:
 
 
 def universal(findings: Findings) -> Table:
-    """A row per network, goal and level: what one sound does to sounds that it did not learn from."""
+    """Return a row per network, goal and level: effect of the universal perturbation on held-out sounds."""
     columns = (
         "network", "fold", "goal", "sounds (recordings)", "level of the sound over what is added, dB",
         "fooled, at random moments", "fooled, in random rooms too", "fooled by noise as loud",
@@ -103,13 +103,13 @@ def universal(findings: Findings) -> Table:
 
 
 def _counted(one: Universal) -> str:
-    """Sirens that were heard before, or streets in which none was, and their recordings."""
+    """Return the sirens detected before, or streets without a detection before, and their recordings."""
     names = [name for name, counts in zip(one.recordings, one.counted, strict=False) if counts]
     return _of(sum(one.counted), names)
 
 
 def universal_alerts(findings: Findings) -> Table:
-    """A row per monitor and goal: in how many sounds it reports a siren, and with noise instead."""
+    """Return a row per monitor and goal: sounds with a reported siren, and the same with noise."""
     levels = _levels(findings.universal)
     columns = (
         "monitor", "goal", "made against", "fold", "sounds (recordings)", "streets of so many files",
@@ -137,7 +137,7 @@ def _levels(universal: Sequence[Universal]) -> list[str]:
 
 
 def smallest(findings: Findings) -> Table:
-    """The smallest budget found for each network and goal."""
+    """Return the smallest budget found for each network and goal."""
     rows = tuple(
         (one.source, one.fold, f"{one.goal} sirens", _counted(one), _smallest(one.smallest_db))
         for one in findings.universal
@@ -156,7 +156,7 @@ def _smallest(snr: float | None) -> str:
 
 
 def examples(findings: Findings) -> Table:
-    """A row per clip of the pictures."""
+    """Return a row per clip of the pictures."""
     columns = (
         "network", "clip", "is", "taken for", "by sound: dB SNR", "by features: RMS dB", "largest bin, dB",
     )  # fmt: skip

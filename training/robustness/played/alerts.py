@@ -1,7 +1,7 @@
-"""What the running monitor reports of a sound that was made to be missed, or to be taken for another.
+"""Alerts of the running monitor on adversarial sounds.
 
-Sounds are laid over a street and replayed through the monitor itself: its resampling, windows at
-whatever moments its hops fall, its event logic and thresholds.
+Sounds are mixed over a street and replayed through the monitor itself, including its resampling,
+hop alignment, event logic and thresholds.
 """
 
 from __future__ import annotations
@@ -33,12 +33,17 @@ BED_DB = 15.0
 
 @dataclass(frozen=True)
 class Alerted:
-    """Sirens on a street, heard by the running monitor with one profile.
+    """Sirens on a street, evaluated by the running monitor with one profile.
 
-    alerts : by what was done to the sirens ("as recorded", "20 dB", "noise at 20 dB"), whether each
-        raised the alert from its onset on
-    heard : whether the receiver's weights have heard recordings of this fold
-    recordings, streets : the recordings that the sirens are clips of, and those that they are laid over
+    Parameters
+    ----------
+    alerts
+        By version of the sirens ("as recorded", "20 dB", "noise at 20 dB"), whether each raised the alert
+        after its onset.
+    heard
+        Whether the receiver's weights were trained on recordings of this fold.
+    recordings, streets
+        Source recordings of the sirens, and of their backgrounds.
     """
 
     source: str
@@ -62,14 +67,14 @@ def alerted(
     steps: int,
     say: Progress,
 ) -> list[Alerted]:
-    """Play sirens in a street to the running monitor, perturbed and not; a finding per profile."""
+    """Replay clean and perturbed sirens on a street through the monitor; return a finding per profile."""
     sounds = sounds_of(sirens)
     truth = np.full(len(sirens), CLASSES.index(SIREN))
     made = {AS_RECORDED: sounds, **perturbed(source, sounds, truth, steps, say)}
     beds = waveforms(streets)
     by_profile: dict[str, dict[str, tuple[bool, ...]]] = {}
     for name, given in made.items():
-        say(f"{listener.name} hears {len(sirens)} sirens, {name}")
+        say(f"{listener.name}: replaying {len(sirens)} sirens, {name}")
         for profile, alerts in raised(listener, on_street(given, beds)).items():
             by_profile.setdefault(profile, {})[name] = alerts
     job, stems = source.job, tuple(clip.path.stem for clip in sirens)
@@ -83,7 +88,7 @@ def alerted(
 
 
 def on_street(sounds: Floats, streets: Sequence[Waveform]) -> list[Scene]:
-    """Lay every sound over a street; the n-th version of a sound meets the same street at the same moment."""
+    """Mix every sound over a street; all versions of a sound get the same street and offset."""
     return [
         scene(
             f"{n}", SIREN, sound, streets[n % len(streets)], BED_DB, RATE, np.random.default_rng(n)
@@ -93,7 +98,7 @@ def on_street(sounds: Floats, streets: Sequence[Waveform]) -> list[Scene]:
 
 
 def raised(listener: Listener, scenes: Sequence[Scene]) -> dict[str, tuple[bool, ...]]:
-    """By profile, whether the monitor decides for a siren in each scene once its sound has set in."""
+    """Return by profile whether the monitor reports a siren in each mixture after the onset."""
     assemblies = {profile: listener.assembly(profile) for profile in listener.overrides}
     with tempfile.TemporaryDirectory() as place:
         files = [_written(Path(place) / f"{n}.wav", one.samples) for n, one in enumerate(scenes)]

@@ -1,4 +1,4 @@
-"""The analyses that play sounds to others than the network they were made against, as jobs."""
+"""Jobs that evaluate adversarial sounds on systems other than their source network."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ _PLAYED_DB = (20.0, 15.0, 10.0, 5.0, 0.0, -5.0, -10.0)
 
 
 def transfers(plan: AnalysisPlan) -> list[Work]:
-    """Every network as source; all other models, its conversions and the packages receive."""
+    """Return jobs with every network as source; other models, its conversions and packages receive."""
     works = []
     for job in plan.jobs(plan.sources):
         rivals = [_on(job, model) for model in plan.models]
@@ -73,7 +73,7 @@ def _packages(plan: AnalysisPlan) -> dict[str, Any]:
 
 
 def _to(plan: AnalysisPlan) -> str:
-    """In a record's name: what is found of one version of a package stands beside the next."""
+    """Return the suffix of a record's name, so that versions of a package are kept side by side."""
     return " to " + ", ".join(map(named, plan.packages)) if plan.packages else ""
 
 
@@ -92,7 +92,7 @@ def _transfer_run(plan: AnalysisPlan, job: Job) -> Found:
 
 
 def own_subject(of: Target) -> Subject:
-    """A network as the study runs it, on waveforms."""
+    """Return a network as the study runs it, on waveforms."""
     if of.windows is not None:
         return of_network(of.job.model, of.windows.task, of.windows.network)
     assert of.published is not None
@@ -101,7 +101,7 @@ def own_subject(of: Target) -> Subject:
 
 
 def alerts(plan: AnalysisPlan) -> list[Work]:
-    """Every network of windows against the running monitor with every package, on one fold."""
+    """Return jobs for every source of windows against the running monitor with every package, on one fold."""
     works = []
     for package in plan.packages:
         fold = _fold_for(plan, package)
@@ -129,11 +129,12 @@ def _alert_run(plan: AnalysisPlan, job: Job, package: Path) -> Found:
 
 
 def _foreground_sirens(plan: AnalysisPlan, source: Target) -> tuple[Clip, ...]:
-    """Sirens of the fold that the source never saw.
+    """Return the sirens of the source's test fold.
 
     Raises
     ------
-    DataError : there are none
+    DataError
+        If there are none.
     """
     task = windows_of(source).task
     clips = [task.corpus.clips[row] for row in task.parts.test]
@@ -144,12 +145,12 @@ def _foreground_sirens(plan: AnalysisPlan, source: Target) -> tuple[Clip, ...]:
 
 
 def universals(plan: AnalysisPlan) -> list[Work]:
-    """One sound for all, against every network of windows on the first fold, heard by the packages too."""
+    """Return jobs for universal perturbations of every network of windows, on the first fold."""
     effort = _QUICK_EFFORT if plan.quick else UniversalEffort()
     fold = _fold_for(plan, *plan.packages)
     works = []
     for job in _on_fold(plan, fold):
-        # What trained the network is learnt on too, so all clips count.
+        # Optimised on the network's own training clips, so all clips count.
         settings = {
             "effort": asdict(effort), "sirens": _sirens(plan), **_packages(plan),
             "streets": _streets_by_package(plan), **facts(plan, [job], plan.folds),
@@ -171,7 +172,7 @@ def _corpora(plan: AnalysisPlan) -> Corpora:
 
 
 def _streets(plan: AnalysisPlan, package: Path) -> tuple[Clip, ...]:
-    """Those that the package has not learnt from: what its monitor hears."""
+    """Return the streets held out from the package, as input of its monitor."""
     return unlearnt_by_package(_corpora(plan), package, "street")
 
 
@@ -181,7 +182,7 @@ def _streets_by_package(plan: AnalysisPlan) -> dict[str, tuple[str, ...]]:
 
 @dataclass(frozen=True)
 class _Sounds:
-    """What a sound for all is learnt on and judged on, and the recordings that these are of."""
+    """Training and evaluation sounds of a universal perturbation, and their recordings."""
 
     learning: Floats
     judging: Floats
@@ -193,7 +194,7 @@ class _Sounds:
 def _universal(
     plan: AnalysisPlan, source: Target, goal: Goal, effort: UniversalEffort, say: Progress
 ) -> Universal:
-    """Learn on training recordings, judge on others: by the network, then by the running monitor."""
+    """Optimise on training recordings; evaluate on held-out ones, by the network and by the monitor."""
     given = _sirens_of(plan, source) if goal == "hide" else _streets_of(plan)
     heard = heard_by(source)
     waves = search(heard, given.learning, goal, effort, say)
@@ -214,7 +215,7 @@ def _universal(
 def _reported(
     plan: AnalysisPlan, package: Path, goal: Goal, waves: Mapping[float, Waveform], sirens: Floats
 ) -> dict[str, dict[str, tuple[bool, ...]]]:
-    """By profile and version, whether the running monitor reports a siren; its streets taught it nothing."""
+    """Return by profile and version whether the monitor reports a siren on held-out streets."""
     streets = waveforms(_streets(plan, package))
     some = sirens[: _sirens(plan)] if goal == "hide" else stretches(streets, _sirens(plan), 1)
     white = np.random.default_rng(3).standard_normal(len(waves[0.0])).astype(np.float32)
@@ -231,7 +232,7 @@ def _reported(
 
 
 def _sirens_of(plan: AnalysisPlan, source: Target) -> _Sounds:
-    """Sirens of the source's training, and of the fold that it never saw."""
+    """Return sirens of the source's training data, and of its test fold."""
     task = windows_of(source).task
     clips = task.corpus.clips
     trained = [clips[row] for row in task.parts.train if clips[row].label == SIREN]
@@ -243,7 +244,7 @@ def _sirens_of(plan: AnalysisPlan, source: Target) -> _Sounds:
 
 
 def _streets_of(plan: AnalysisPlan) -> _Sounds:
-    """Streets on which nobody is judged, and those that no network of the study has learnt from."""
+    """Return streets used in no evaluation, and those held out from every network of the study."""
     corpora = _corpora(plan)
     learning, held = to_learn_on(corpora, plan.packages, "street"), unlearnt_by_study(corpora, "street")
     count = _sirens(plan) if plan.quick else _STREETS
@@ -259,12 +260,12 @@ def _once(names: Sequence[str]) -> tuple[str, ...]:
 
 
 def _alone(sounds: Any) -> list[Scene]:
-    """Streets with the sound added from their beginning on, twice as long: an alert may need its time."""
+    """Return streets of twice the length with the perturbation throughout, so that alerts have time."""
     return [Scene(f"{n}", "", np.tile(one, 2), 0.0, 2 * SAMPLES / RATE) for n, one in enumerate(sounds)]
 
 
 def examples(plan: AnalysisPlan) -> list[Work]:
-    """Pictures and sounds of a few clips for every network of windows, on the first fold."""
+    """Return jobs for pictures and audio of a few clips per network of windows, on the first fold."""
     fold = _fold_for(plan, *plan.packages)
     return [
         Work(
@@ -288,11 +289,11 @@ def _sirens(plan: AnalysisPlan) -> int:
 
 
 def _on_fold(plan: AnalysisPlan, fold: int) -> list[Job]:
-    """One network of each kind: the first seed."""
+    """Return one network of each kind, with the first seed."""
     return [Job("honest", model, fold, plan.seeds[0]) for model in plan.windowed]
 
 
 def _fold_for(plan: AnalysisPlan, *packages: Path) -> int:
-    """The first fold that none of the packages has heard; the first of all where there is none."""
+    """Return the first fold held out from all packages; the first of all if there is none."""
     free = [fold for fold in plan.folds if all(fold in unheard(plan, package) for package in packages)]
     return (free or list(plan.folds))[0]

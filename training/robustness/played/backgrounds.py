@@ -1,8 +1,7 @@
-"""Which recordings of streets and of speech a model has not learnt from.
+"""Street and speech recordings that are held out from a model.
 
-The networks of the study leave one share of the backgrounds out, whatever fold tests them; a package
-leaves out what goes with its fold (:mod:`training.data.splits`). What one has not learnt from the
-other may have.
+The study's networks hold out one share of the backgrounds for any test fold; a package holds out the
+share of its fold (:mod:`training.data.splits`). Neither share need be held out from the other.
 """
 
 from __future__ import annotations
@@ -20,16 +19,17 @@ from training.stream_eval.peers import unheard_folds
 
 
 def unlearnt_by_study(corpora: Corpora, kind: str) -> tuple[Clip, ...]:
-    """Return the recordings of a kind that no network of the study has learnt from."""
+    """Return the recordings of a kind held out from every network of the study."""
     return _of_kind(deal_backgrounds(corpora.backgrounds)[1], kind)
 
 
 def unlearnt_by_package(corpora: Corpora, package: Path, kind: str) -> tuple[Clip, ...]:
-    """Return those that the package has not learnt from; of one that has heard every fold, the study's.
+    """Return those held out from the package; the study's if the package was trained on every fold.
 
     Raises
     ------
-    DataError : the data lack the package's folds
+    DataError
+        If the data lack the package's folds.
     """
     card = load_model(package, ThirdParty()).card
     unheard = unheard_folds(card)
@@ -44,18 +44,19 @@ def unlearnt_by_package(corpora: Corpora, package: Path, kind: str) -> tuple[Cli
 
 
 def to_learn_on(corpora: Corpora, packages: Iterable[Path], kind: str) -> tuple[Clip, ...]:
-    """Return those on which nobody is judged, neither the study's networks nor one of the packages."""
+    """Return recordings used in no evaluation of the study's networks or the packages."""
     judged = {clip for package in packages for clip in unlearnt_by_package(corpora, package, kind)}
     learnt = deal_backgrounds(corpora.backgrounds)[0]
     return _of_kind([clip for clip in learnt if clip not in judged], kind)
 
 
 def waveforms(clips: Sequence[Clip]) -> list[Waveform]:
-    """Return what is in the recordings.
+    """Return the samples of the recordings.
 
     Raises
     ------
-    DataError : there are none
+    DataError
+        If there are none.
     """
     if not clips:
         raise DataError("no recording is left: background/street and background/speech need more files")
@@ -63,7 +64,7 @@ def waveforms(clips: Sequence[Clip]) -> list[Waveform]:
 
 
 def recordings(clips: Iterable[Clip]) -> tuple[str, ...]:
-    """Their names, as records keep them."""
+    """Return their names as stored in records."""
     return tuple(clip.recording for clip in clips)
 
 

@@ -1,4 +1,4 @@
-"""A few clips to look at and to listen to: as recorded, what is added to it, and the result."""
+"""Example clips with audio and pictures: clean, perturbation, and result."""
 
 from __future__ import annotations
 
@@ -32,12 +32,20 @@ _AUDIBLE = 0.3
 
 @dataclass(frozen=True)
 class Example:
-    """One clip moved over the nearest boundary, as far as 16 bits need to hold it there.
+    """One clip moved over the nearest boundary, as far as needed in 16 bits.
 
-    taken_for : what the network takes the result for
-    snr_db : how far the perturbation lies under the clip
-    rms_db, max_db : of the least change of the clip's features, which is another attack
-    picture : file of the spectrograms; sounds : files, of the clip, the perturbation turned up, the result
+    Parameters
+    ----------
+    taken_for
+        Predicted class of the result.
+    snr_db
+        SNR of the perturbation in dB.
+    rms_db, max_db
+        Smallest change of the clip's features in dB, found by a separate attack.
+    picture
+        File of the spectrograms.
+    sounds
+        Files of the clip, the amplified perturbation, and the result.
     """
 
     model: str
@@ -53,7 +61,7 @@ class Example:
 
 
 def examples(target: Target, files: Path, say: Progress) -> list[Example]:
-    """Write sounds and their spectrograms into a folder; both hold recordings."""
+    """Write audio and spectrograms into a folder; both contain recordings."""
     heard = heard_by(target)
     say(f"{target.job}: examples")
     found_by_row = _fooled(target, heard)
@@ -113,7 +121,7 @@ def _write(folder: Path, sound: Waveform, result: Waveform) -> tuple[str, ...]:
 
 
 def _picture(columns: Sequence[Floats], titles: Sequence[str]) -> Figure:
-    """Mel bands of clip, perturbation and result by sound; and the least change of the features, in dB."""
+    """Plot mel bands of clip, perturbation and result, and the smallest change of the features in dB."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(9, 1.7 * len(titles) + 0.3), layout="constrained")

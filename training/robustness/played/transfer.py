@@ -1,4 +1,4 @@
-"""Sounds that fool one network, played to others: other networks, TFLite conversions, packages."""
+"""Transfer of adversarial sounds to other networks, TFLite conversions and packages."""
 
 from __future__ import annotations
 
@@ -29,12 +29,16 @@ _SHOWN_CLIPS = 50
 
 @dataclass(frozen=True)
 class Transferred:
-    """Sounds made against ``source``, judged by ``receiver``; a row per clip.
+    """Sounds made against ``source``, classified by ``receiver``; one row per clip.
 
-    right : whether the receiver takes the undisturbed sound for what it is
-    withstood, noise : by SNR ("20 dB"), whether it still does with the perturbation, and with white
-        noise of its strength
-    heard : whether the receiver's weights have heard recordings of this fold
+    Parameters
+    ----------
+    right
+        Whether the receiver classifies the clean sound correctly.
+    withstood, noise
+        By SNR ("20 dB"), whether it still does with the perturbation, and with white noise of that SNR.
+    heard
+        Whether the receiver's weights were trained on recordings of this fold.
     """
 
     source: str
@@ -55,12 +59,15 @@ def transfer(
     steps: int,
     say: Progress,
 ) -> list[Transferred]:
-    """Perturb the source's clips at every SNR and let the receivers judge them; ``heard`` names receivers."""
+    """Perturb the source's clips at every SNR and evaluate the receivers.
+
+    ``heard`` names receivers that were trained on the clips' fold.
+    """
     sounds = sounds_of(source.clips)
     made = perturbed(source, sounds, source.truth, steps, say)
     found = []
     for receiver in receivers:
-        say(f"{receiver.name} hears what was made against {source.job.model}")
+        say(f"{receiver.name} evaluates sounds made against {source.job.model}")
 
         def kept(given: Floats, receiver: Subject = receiver) -> tuple[bool, ...]:
             return tuple((receiver.hear(list(given)).argmax(axis=1) == source.truth).tolist())
@@ -90,11 +97,12 @@ def perturbed(source: Target, sounds: Floats, truth: Labels, steps: int, say: Pr
 
 
 def heard_by(source: Target) -> Logits:
-    """Return the source as a function of sounds at the monitor's rate; a published one resamples them.
+    """Return the source as a function of sounds at the monitor's rate, with resampling if needed.
 
     Raises
     ------
-    DataError : it hears no sound
+    DataError
+        If it does not take waveforms.
     """
     if source.published is not None:
         heard, rate = published_front_end.on_waveforms(source.published), source.published.spec.rate
@@ -104,7 +112,7 @@ def heard_by(source: Target) -> Logits:
 
 
 def resampled(sounds: Any, rate: int, wanted: int) -> Any:
-    """Return sounds, shape (n, samples), at a higher rate; gradients pass."""
+    """Return sounds, shape (n, samples), at a higher rate; differentiable."""
     import tensorflow as tf
 
     samples = sounds.shape[1]
@@ -115,19 +123,20 @@ def resampled(sounds: Any, rate: int, wanted: int) -> Any:
 
 
 def windows_of(target: Target) -> Windows:
-    """Return what a network of the monitor's windows is made of.
+    """Return the components of a network on the monitor's windows.
 
     Raises
     ------
-    DataError : it is none
+    DataError
+        If it is not one.
     """
     if target.windows is None:
-        raise DataError(f"{target.job.model}: does not hear the monitor's windows; choose another source")
+        raise DataError(f"{target.job.model}: does not take the monitor's windows; choose another source")
     return target.windows
 
 
 def conversions(source: Target, say: Progress) -> list[Subject]:
-    """The source as the light runtime runs it, in 32-bit floats and in 8-bit integers, where it converts."""
+    """Return the source's TFLite conversions that succeed, in float32 and in int8."""
     model = source.windows.network.model if source.windows else _published(source).model
     found = []
     converters: dict[str, Callable[[Any], bytes]] = {
@@ -148,7 +157,7 @@ def _published(source: Target) -> plain.PublishedNetwork:
 
 
 def _shown(source: Target) -> Floats:
-    """What the network is given of clips that it has validated on: neither trained nor tested."""
+    """Return inputs from validation clips, used for neither training nor test."""
     if source.windows is None:
         network = _published(source)
         values = network.values(source.validation[:_SHOWN_CLIPS])

@@ -1,7 +1,7 @@
-"""The monitor's front end as a TensorFlow function, so that gradients reach the waveform.
+"""The monitor's front end in TensorFlow, differentiable with respect to the waveform.
 
-Its features are those of :class:`monitor.features.logmel.LogMel`, a test compares them. Where a
-band is at its floor its gradient is nothing, as is the sound.
+Its features equal those of :class:`monitor.features.logmel.LogMel`, as a test verifies. The gradient
+of a band at its floor is zero.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _WINDOW_STEP_S = 1.0
 def log_mel(spec: LogMelSpec, rate: int) -> Callable[[Any], Any]:
     """Return the function from waveforms, shape (batch, n), to dB, shape (batch, n // hop, n_mels).
 
-    The signal begins after silence, as a stream does; ``spec``'s normalisation is left to the caller.
+    Silence precedes the signal, as in a stream; ``spec``'s normalisation is left to the caller.
     """
     import tensorflow as tf
 
@@ -49,8 +49,8 @@ def log_mel(spec: LogMelSpec, rate: int) -> Callable[[Any], Any]:
 def on_features(model: Any, spec: LogMelSpec, scaling: Scaling) -> Callable[[Any], Any]:
     """Return the network as a function of dB, shape (batch, SAMPLES // hop, n_mels), to ten logits.
 
-    A sound's logits are the mean over windows a second apart, in inference mode; ``background`` is
-    not among them.
+    A sound's logits are the mean over windows a second apart, in inference mode, without
+    ``background``.
     """
     import tensorflow as tf
 
@@ -79,7 +79,7 @@ def on_waveforms(model: Any, spec: LogMelSpec, scaling: Scaling) -> Callable[[An
 
 
 def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Return ``function`` as a TensorFlow graph that serves inputs of any length."""
+    """Return ``function`` as a TensorFlow graph that accepts inputs of any length."""
     import tensorflow as tf
 
     graph: Callable[..., Any] = tf.function(function, reduce_retracing=True)

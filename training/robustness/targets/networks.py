@@ -1,7 +1,7 @@
-"""Networks of the study as functions of decibels, on clips of the fold that they never saw.
+"""Networks of the study as functions of features in dB, on clips of their test fold.
 
-They are functions of sound too: :mod:`training.robustness.targets.front_end` of the monitor's own windows,
-:mod:`training.robustness.targets.published_front_end` of the published features.
+They are functions of waveforms too: :mod:`training.robustness.targets.front_end` for the monitor's
+windows, :mod:`training.robustness.targets.published_front_end` for the published features.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ PUBLISHED_DB = (-80.0, 0.0)
 
 @dataclass(frozen=True)
 class Windows:
-    """A network of the monitor's own windows with the task that trained it."""
+    """A network on the monitor's windows with the task that trained it."""
 
     task: Task
     network: augmented.WindowedNetwork
@@ -46,12 +46,19 @@ class Windows:
 class Target:
     """A network and the clips on which it is attacked.
 
-    decibels : shape (clips, frames, bands), what an attack may change: mel bands in dB
-    given : the logits of some of the clips as a function of their decibels; what else the network
-        takes of a clip (the published frames hold more than mel bands) stays as it is
-    windows, published : the network itself, one of them: it hears the monitor's windows or whole clips
-    validation, validation_truth : rows and classes of clips that neither trained nor test the published one
-    bounds_db : what the features can be at all
+    Parameters
+    ----------
+    decibels
+        Features under attack, shape (clips, frames, bands): mel bands in dB.
+    given
+        Logits of some clips as a function of their decibels; other inputs of the network (published
+        frames hold more than mel bands) stay fixed.
+    windows, published
+        The network itself, one of both: on the monitor's windows or on whole clips.
+    validation, validation_truth
+        Rows and classes of clips used for neither training nor test of the published network.
+    bounds_db
+        Range of possible feature values.
     """
 
     job: Job
@@ -74,7 +81,8 @@ def target(job: Job, options: Options, count: int, train: bool, say: Progress) -
 
     Raises
     ------
-    DataError : it is not trained yet and ``train`` does not allow it; or it is no network
+    DataError
+        If it is untrained and ``train`` is false, or it is not a network.
     """
     task = make_task(job, options, say)
     if not train and not (task.folder / "state.npz").is_file():

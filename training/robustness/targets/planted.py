@@ -1,4 +1,4 @@
-"""Networks whose nearest boundary is known: what attacks are checked by, before they are believed."""
+"""Synthetic controls: networks with a known nearest boundary, which verify the attacks."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ _MEAN_DB = -40.0
 
 
 def planted(name: str, margin_db: float, wrong: int = 0) -> Target:
-    """Return a network that tells two classes by their mean level, and clips of them.
+    """Return a network that separates two classes by their mean level, and clips of them.
 
-    A change of ``margin_db`` in every bin is the least that turns a clip over. The first ``wrong``
-    of the clips are taken for the other class.
+    The smallest successful change is ``margin_db`` in every bin. The first ``wrong`` clips are
+    misclassified.
     """
     rng = np.random.default_rng(0)
     truth = np.array([_LOUD, _QUIET] * (CLIPS // 2))
@@ -37,7 +37,7 @@ def planted(name: str, margin_db: float, wrong: int = 0) -> Target:
 
 
 def by_level(decibels: Any) -> Any:
-    """The planted network's logits; no class but its two is ever near."""
+    """Return the synthetic control's logits; only its two classes are competitive."""
     import tensorflow as tf
 
     level = tf.reduce_mean(tf.cast(decibels, tf.float32), axis=(1, 2)) - _MEAN_DB

@@ -1,8 +1,7 @@
-"""The published features as TensorFlow functions, so that gradients reach the waveform.
+"""The published features in TensorFlow, differentiable with respect to the waveform.
 
-They are those of :func:`training.features.extract.extract`, a test compares them. Two of the 165
-columns of the recurrent networks, zero crossings and roll-off, are counts: they follow the sound, and
-no gradient flows through them.
+They equal :func:`training.features.extract.extract`, as a test verifies. Two of the 165 columns of the
+recurrent networks, zero crossings and roll-off, are counts: they follow the sound without a gradient.
 """
 
 from __future__ import annotations
@@ -94,7 +93,7 @@ def _mel(spec: FeatureSpec) -> Callable[[Any], Any]:
 
 
 def _frames(waveforms: Any, length: int, hop: int) -> Any:
-    """Centred frames, zeros beyond the ends, as librosa's."""
+    """Return centred frames with zero padding, as librosa's."""
     import tensorflow as tf
 
     return tf.signal.frame(tf.pad(waveforms, [[0, 0], [length // 2, length // 2]]), length, hop)
@@ -109,7 +108,7 @@ def _spectrum(waveforms: Any, n_fft: int, hop: int) -> Any:
 
 
 def _hann(length: int) -> NDArray[np.float32]:
-    """Periodic; tf.signal's is not where the length is odd."""
+    """Return a periodic Hann window; tf.signal's is not periodic for odd lengths."""
     return (0.5 - 0.5 * np.cos(2 * np.pi * np.arange(length) / length)).astype(np.float32)
 
 
@@ -120,7 +119,7 @@ def _root(values: Any) -> Any:
 
 
 def _decibels(power: Any, under_peak: bool) -> Any:
-    """librosa's ``power_to_db`` over (frames, columns): under its own maximum or 1, 80 dB deep."""
+    """Apply librosa's ``power_to_db`` over (frames, columns): relative to the maximum or 1, range 80 dB."""
     import tensorflow as tf
 
     decibels = 10.0 / np.log(10.0) * tf.math.log(tf.maximum(power, _AMIN))
@@ -129,7 +128,7 @@ def _decibels(power: Any, under_peak: bool) -> Any:
 
 
 def _contrast(rate: int) -> Callable[[Any], Any]:
-    """librosa's ``spectral_contrast``: how far in each octave the loudest bins lie over the faintest."""
+    """Compute librosa's ``spectral_contrast``: peak-to-valley level in each octave."""
     import tensorflow as tf
 
     hz = np.linspace(0.0, rate / 2, _N_FFT // 2 + 1)
@@ -155,7 +154,7 @@ def _contrast(rate: int) -> Callable[[Any], Any]:
 
 
 def _counts(waveforms: Any, magnitude: Any, spec: FeatureSpec) -> tuple[Any, Any]:
-    """Zero crossings and roll-off by librosa itself, each (batch, frames, 1), without gradient."""
+    """Compute zero crossings and roll-off with librosa, each (batch, frames, 1), without gradient."""
     import tensorflow as tf
 
     def counted(sounds: Any, spectra: Any) -> tuple[Any, Any]:
@@ -177,7 +176,7 @@ def _counts(waveforms: Any, magnitude: Any, spec: FeatureSpec) -> tuple[Any, Any
 
 
 def _in_16_bits(values: Any) -> Any:
-    """Rounded as the study keeps features, which is part of what the networks learnt; gradients pass."""
+    """Round to float16 as the study stores features; gradients pass through."""
     import tensorflow as tf
 
     return values + tf.stop_gradient(tf.cast(tf.cast(values, tf.float16), tf.float32) - values)

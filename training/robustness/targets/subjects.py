@@ -1,4 +1,4 @@
-"""Who is tested: networks of the study on the fold they never saw, and packages as the daemon runs them."""
+"""Evaluation subjects: networks of the study on their test fold, and packages as the daemon runs them."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ Hearing = Callable[[Sequence[Waveform]], Floats]
 
 @dataclass(frozen=True)
 class Subject:
-    """A model by the name under which its folds are pooled."""
+    """A model with the name under which its folds are pooled."""
 
     name: str
     hear: Hearing
@@ -38,7 +38,7 @@ class Subject:
 
 @dataclass(frozen=True)
 class FoldSubjects:
-    """The clips of one test fold, and who is judged on them; none has learnt from that fold."""
+    """The clips of one test fold, and the models for which that fold is held out."""
 
     fold: int
     clips: tuple[Clip, ...]
@@ -52,7 +52,7 @@ def chosen(clips: Sequence[Clip], count: int) -> tuple[Clip, ...]:
 
 
 def of_network(name: str, task: Task, network: augmented.WindowedNetwork) -> Subject:
-    """The network with the temperature of its validation clips; a clip is heard as in the study."""
+    """Return the network with the temperature of its validation clips, evaluated as in the study."""
     validation = task.parts.validation
     temperature = np.float32(fit_temperature(network.logits(validation), task.truth(validation)))
 
@@ -71,7 +71,7 @@ def of_network(name: str, task: Task, network: augmented.WindowedNetwork) -> Sub
 def of_published(
     name: str, network: plain.PublishedNetwork, temperature: float = 1.0, compiled: bool = True
 ) -> Subject:
-    """A published network; its features are computed from the sound, at its own rate."""
+    """Return a published network with features computed from the waveform, at its own rate."""
     import tensorflow as tf
 
     spec = network.spec
@@ -95,17 +95,19 @@ def _resampled(sound: Waveform, rate: int, wanted: int) -> Waveform:
 
 
 def named(package: Path) -> str:
-    """The file's name and the version on its card: what is found of one version stands beside the next."""
+    """Return the file's name and the card's version, which keeps findings on versions side by side."""
     return f"{package.stem} {load_model(package, ThirdParty()).card.version}"
 
 
 def of_package(path: Path) -> Subject:
-    """A package by its name and version; a clip's logits are the mean over its hops, calibrated by the card.
+    """Return a package as a subject; a clip's logits are the mean over hops, calibrated by the card.
 
     Raises
     ------
-    PackageError : see :func:`monitor.model.load.load_model`
-    DataError : it lacks one of the ten classes
+    PackageError
+        See :func:`monitor.model.load.load_model`.
+    DataError
+        If it lacks one of the ten classes.
     """
     model = load_model(path, ThirdParty())
     missing = [label for label in CLASSES if label not in model.labels]
@@ -121,7 +123,7 @@ def of_package(path: Path) -> Subject:
 
 
 def _log_odds(classifier: Classifier, card: Card, sound: Waveform) -> Floats:
-    """Mean over the hops at which the window is full; a short sound is repeated to fill it."""
+    """Return the mean over hops with a full window; a short sound is repeated to fill it."""
     samples = _resampled(sound, RATE, card.sample_rate)
     hops = -(-max(len(samples), card.window) // card.hop)
     samples = np.resize(samples, hops * card.hop)
