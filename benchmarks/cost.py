@@ -18,7 +18,7 @@ from pathlib import Path
 from campaign import MONITOR, RESULTS, ROOT, circumstances, say, write_record
 
 _ROWS = 240
-"""Rows of the memory that are kept."""
+"""Number of memory samples kept."""
 
 
 def main() -> None:

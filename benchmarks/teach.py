@@ -34,7 +34,7 @@ EXAMPLES = 5
 ALARMS_AN_HOUR = 1.0
 SEED = 0
 OF_THE_SAME_KINDS = {"animals", "things", "transport"}
-"""Folders of background whose recordings hold sounds of the classes that are taught."""
+"""Background folders whose recordings contain sounds of the taught classes."""
 
 
 @dataclass(frozen=True)

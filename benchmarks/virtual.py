@@ -29,7 +29,7 @@ _RATE = 48000
 _FORMAT = (f"--rate={_RATE}", "--channels=1", "--format=s16le")
 _CHUNK_S = 0.01
 _QUIET_S = 1.5
-"""Digital silence between two sounds; also how long a late alert is waited for."""
+"""Digital silence between two sounds; also the longest wait for a late alert."""
 _PATIENCE_S = 60.0
 
 
@@ -47,7 +47,7 @@ class Playing:
     began: float
     ended: float
     messages: tuple[Message, ...]
-    """Starts that were received from its beginning until a while after its end."""
+    """Starts received from its beginning until some time after its end."""
 
 
 class VirtualMicrophone:

@@ -16,7 +16,7 @@ from monitor.patterns.spec import CO_ALARM, SMOKE_ALARM, Pattern
 
 PATTERNS = (SMOKE_ALARM, CO_ALARM)
 _CYCLES = 5
-"""Cycles that an alarm sounds for."""
+"""Cycles for which an alarm sounds."""
 
 
 @dataclass(frozen=True)

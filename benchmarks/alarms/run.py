@@ -52,7 +52,7 @@ def main() -> None:
         halves: dict[str, object] = {}
         for name, half in false_alarms.measure(options.data, options.passes, options.seed):
             halves[name] = half
-            # The first half stands by itself if the second is interrupted.
+            # Written now, so that the first half survives an interruption of the second.
             _write("false_alarms", seed=options.seed, halves=halves)
     if "cost" in wanted:
         _write("cost", bench=_bench())

@@ -50,7 +50,7 @@ def sound(pattern: Pattern, sounder: Sounder, seconds: float, rate: int, start_s
             envelope[begin:stop] = 1.0
             at += (pattern.beep_s + pattern.gap_s) * scale
         at += (pattern.pause_s * (1.0 + sounder.pause) - pattern.gap_s) * scale
-    # A sounder needs some milliseconds to swing up and to stop.
+    # A sounder takes some milliseconds to build up and to decay.
     ramp = np.hanning(round(0.006 * rate))
     envelope = np.convolve(envelope, ramp / ramp.sum(), "same")
     return (tone * envelope).astype(np.float32)

@@ -14,7 +14,7 @@ from training.base.child import ChildError, run_child
 from training.errors import ExportError
 
 Weights = Literal["float32", "float16", "dynamic", "int8"]
-"""``dynamic``: int8 weights, sums in float; ``int8``: all in int8 but inputs and outputs."""
+"""``dynamic``: int8 weights, float activations; ``int8``: full int8 except inputs and outputs."""
 
 
 def to_tflite(model: Any, weights: Weights = "float32", examples: Sequence[Floats] = ()) -> bytes:

@@ -38,7 +38,7 @@ def convert(source: Path, target: Path, weights: str, examples: Path | None = No
     if weights == "float16":
         converter.target_spec.supported_types = [tf.float16]
     if weights == "dynamic":
-        # tflite-runtime 2.14 has no dense layer with a scale for each channel.
+        # tflite-runtime 2.14 lacks dense layers with per-channel scales.
         converter._experimental_disable_per_channel_quantization_for_dense_layers = True
     if weights == "int8":
         assert examples is not None

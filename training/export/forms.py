@@ -34,13 +34,13 @@ from training.scoring.evaluation import streamer
 FORMS: tuple[Weights, ...] = ("float32", "float16", "dynamic", "int8")
 HERE, THERE = "ai_edge_litert", "tflite_runtime"
 LEAST_AGREEMENT = 0.97
-"""Of clips, the share that a form must take for the same class as float32 does."""
+"""Least share of clips with the same prediction as float32."""
 MOST_LOST = 0.01
-"""Accuracy that a form may lose to float32."""
+"""Largest loss of accuracy against float32."""
 _EXAMPLES = 500
-"""Hops that the ranges of int8 are taken from."""
+"""Hops that calibrate the int8 ranges."""
 _PARITY_S = 120
-"""Seconds of sound that every form is compared with Keras on, in one stream."""
+"""Seconds of audio on which every form is compared with Keras, in one stream."""
 
 
 @dataclass(frozen=True)
@@ -137,7 +137,7 @@ def _check_package(network: TrainedNetwork, frames: Floats, keras: Floats) -> No
         made.flatbuffer, made.path, outputs=len(made.labels), state=network.state, prefer=HERE
     )
     apart = _difference(stream(runtime, frames, network.state), keras)
-    # It may be shipped in float16.
+    # The package may be float16.
     if not apart <= TOLERANCE["float16"]:
         raise ExportError(f"{made.path}: differs from the run by {apart:.2g}; it was made of another")
 
@@ -276,7 +276,7 @@ def refusals(
             said.append(f"{runtime}: {one.refused}")
             continue
         apart = _difference(np.array(one.outputs), keras)
-        # Not a number is no smaller than the limit.
+        # Written so that NaN fails too.
         if not apart <= TOLERANCE[form]:
             said.append(f"{runtime}: differs from Keras by {apart:.2g}, more than {TOLERANCE[form]:g}")
     if agreement < LEAST_AGREEMENT:

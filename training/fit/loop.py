@@ -23,11 +23,11 @@ from training.errors import DataError
 
 Row = dict[str, float]
 Rate = Callable[[int, int, Sequence[Row]], float]
-"""Learning rate of batch ``number`` of ``epoch`` (both from 0) after the rows so far."""
+"""Learning rate of batch ``number`` of ``epoch`` (both from 0), given the history so far."""
 Loss = Callable[[Any, Any], tuple[Any, Mapping[str, Any]]]
-"""(targets, logits) → what is minimised, and what the row of the epoch averages (at least ``loss``)."""
+"""(targets, logits) → the loss, and the figures averaged in the epoch's row (at least ``loss``)."""
 Objective = Callable[[Any, Any, Any], tuple[Any, Mapping[str, Any]]]
-"""(model, inputs, targets) → the same, for what must see the network itself."""
+"""(model, inputs, targets) → the same, for objectives that need the network itself."""
 
 
 def on_logits(loss: Loss) -> Objective:

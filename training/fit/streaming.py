@@ -31,12 +31,12 @@ from training.networks.windowed import WindowSpec
 from training.networks.yamnet import EMBEDDING
 
 Goal = tuple[Floats, Floats, Floats]
-"""Targets, the teacher's embedding, whether it is known."""
+"""Targets, the teacher's embedding, and whether the embedding is known."""
 
 SPEC = "spec.json"
-"""Beside a run's state: what it is, and what it heard."""
+"""File beside a run's state with its settings and the digest of its training data."""
 _CANDIDATES, _PICKED = 2048, 8
-"""Windows of an epoch among which one in so many is picked as the hardest."""
+"""One in this many candidate windows of an epoch is selected as a hard negative."""
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ Ints = NDArray[np.int64]
 
 
 HEARD_FRAMES = 20
-"""A label holds when at least 0.4 s of the sound, or half of a shorter one, lies in the window."""
+"""A label applies if at least 0.4 s of the sound, or half of a shorter one, is in the window."""
 
 
 @dataclass(frozen=True)
@@ -48,11 +48,11 @@ class Recipe:
     noise_db: tuple[float, float] = (25.0, 70.0)
     """steady noise of room and microphone under the mixture"""
     room: float = 0.0
-    """sounds in a room that rings"""
+    """sounds in a reverberant room"""
     room_frames: tuple[float, float] = (10.0, 75.0)
-    """in which a room dies away by 60 dB, low notes; high ones in half of it"""
+    """reverberation time at low frequencies; half of it at high ones"""
     room_db: tuple[float, float] = (-5.0, 10.0)
-    """the direct sound over the room's"""
+    """direct-to-reverberant ratio"""
     mixstyle: float = 0.4
     mixstyle_beta: float = 0.4
     mask: float = 0.5
@@ -61,7 +61,7 @@ class Recipe:
     faint_label: float = 0.9
     """target of a clip that its corpus marks as background (salience 2)"""
     heard_frames: int = HEARD_FRAMES
-    """a label holds when so many frames of the sound, or half of a shorter one, lie in the window"""
+    """a label applies if this many frames of the sound, or half of a shorter one, are in the window"""
     smoothing: float = 0.1
     """targets lie in smoothing/2 … 1 − smoothing/2"""
 
@@ -70,11 +70,11 @@ PLAIN = Recipe(
     partial=0.0, second=0.0, background=0.0, stretch=0.0, bands=0, equaliser_db=0.0, level_db=(0.0, 0.0),
     room=0.0, mixstyle=0.0, mask=0.0,
 )  # fmt: skip
-"""No augmentation, to measure what it brings."""
+"""No augmentation, for ablation."""
 
 _KNOTS = 5
 _PAST = 25
-"""Frames before a window that still ring in it."""
+"""Frames before a window whose reverberation reaches into it."""
 
 
 class Sampler:

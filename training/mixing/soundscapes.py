@@ -20,7 +20,7 @@ Recordings = dict[str, list[Clip]]
 RATE = 16_000
 """Hz of the soundscapes; the monitor resamples them to its model's rate."""
 PAIR_SNR_DB = 15.0
-"""Both sounds of a pair over the background."""
+"""Level of both sounds of a pair over the background."""
 _PEAK = 0.95
 _BED_DBFS = -35.0
 

@@ -57,7 +57,7 @@ class Scored:
     truths: tuple[Span, ...] = ()
     """The sounds of a stream that has several."""
     again: tuple[tuple[float, float], ...] = ()
-    """Stretches in seconds that repeat an earlier one: what alarms there has been counted."""
+    """Stretches in seconds that repeat an earlier one, in which alarms are not counted again."""
 
     @property
     def hop_s(self) -> float:

@@ -12,9 +12,9 @@ from training.data.corpora import LABELS
 from training.networks.streaming import Past, zeros
 
 STRIDE = 4
-"""Frames to a column: the product of the strides in time."""
+"""Frames per column: the product of the strides in time."""
 LEAD = 48
-"""Frames that come with a training window, 0.96 s."""
+"""Frames of context before a training window, 0.96 s."""
 
 
 @dataclass(frozen=True)

@@ -94,7 +94,7 @@ def transformer(
     long, high = patch
     x = layers.Reshape((FRAMES // long, long, BANDS // high, high))(inputs)
     x = layers.Reshape((-1, long * high))(layers.Permute((1, 3, 2, 4))(x))
-    # A bias per patch is its learned position.
+    # A bias per patch serves as learned positional embedding.
     positions = keras.initializers.RandomNormal(stddev=0.02)
     x = layers.EinsumDense("bpi,io->bpo", (x.shape[1], width), bias_axes="po", bias_initializer=positions)(x)
     for _ in range(depth):

@@ -74,8 +74,8 @@ def cnn(outputs: int = 10, frames: int = MEL_FRAMES, columns: int = MEL_BANDS) -
     x = layers.Reshape((frames, columns, 1))(inputs)
     for channels, dropout in ((32, 0.25), (64, 0.4), (64, 0.4)):
         x = layers.Conv2D(channels, 3, activation="relu")(x)
-        # Published with Keras's .99, which nine folds outrun; on two folds (17 batches an epoch) the
-        # running moments lag so far behind that early stopping would judge noise.
+        # Published with Keras's .99, sufficient for nine folds; on two (17 batches per epoch) the
+        # running moments lag so far behind that early stopping would act on noise.
         x = layers.MaxPooling2D(2)(layers.BatchNormalization(momentum=0.9)(x))
         x = layers.Dropout(dropout)(x)
     x = layers.Dense(256, activation="relu")(layers.Flatten()(x))

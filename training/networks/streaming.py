@@ -16,7 +16,7 @@ from training.networks.compact import Cost
 from training.networks.compact import cost as network_cost
 
 Past = Callable[[Any, int], Any]
-"""(rows, count) → the rows with ``count`` earlier ones in front of them, along axis 1."""
+"""(rows, count) → the rows preceded by ``count`` earlier ones, along axis 1."""
 
 
 class Form(Protocol):

@@ -38,7 +38,7 @@ from training.scoring.evaluation import AlertFigures, ClipFigures, alert_figures
 NAME = "yamnet-urban"
 CROSS_FITS = 3
 SCAPES = 40
-"""Soundscapes of a minute in which each third is heard, as it is for the model that ships."""
+"""Number of one-minute soundscapes per third, as for the shipped model."""
 DEVELOPMENT_SNR_DB = (0.0, 20.0)
 TEST_SNR_DB = (15.0, 15.0)
 DECAYS = (0.03, 0.1, 0.3)
@@ -148,7 +148,7 @@ def fit_head(rows: TrainingRows, decay: float) -> Head:
         value = cross_entropy(logits, rows.targets) + decay / 2 * float(np.square(weights).sum())
         return value, slope.ravel().astype(np.float64)
 
-    # The slope is summed in float32; below this a step is noise.
+    # The gradient is summed in float32; below this a step is noise.
     options = {"maxiter": _ITERATIONS, "ftol": 1e-5}
     found = minimize(loss, np.zeros(shape).ravel(), jac=True, method="L-BFGS-B", options=options)
     parameters = found.x.reshape(shape)

@@ -45,9 +45,9 @@ FREE_BUDGETS: Mapping[ProfileName, AlarmBudget] = {
     "quiet": AlarmBudget(1.0, 0.25),
     "sensitive": AlarmBudget(10.0, 0.12),
 }
-"""The least thresholds are higher than where hours of background speak: half an hour says little."""
+"""Higher lower bounds than with hours of background, as half an hour is little evidence."""
 _PARITY = 0.05
-"""Logits by which weights of 16 bits may differ from those of 32."""
+"""Largest logit difference between float16 and float32 weights."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ class Thresholds:
 UNDECIDED = Thresholds(
     dict.fromkeys(CLASSES, ClassCard(shortest_s=1.0, profiles={"quiet": ClassSettings()})), {}
 )
-"""Of a package that only scores."""
+"""Thresholds of a package used for scoring only."""
 
 
 def convert_trunk(folder: Path) -> Trunk:

@@ -38,7 +38,7 @@ class Ear:
     def __init__(self, run: Invoke, digest: str) -> None:
         self.run, self.digest = run, digest
         groups = {str(number): (number,) for number in range(EMBEDDING)}
-        # The scores of this card are taken as they are: each number of the embedding is one.
+        # This card's scores are used raw: each is a component of the embedding.
         self._classifier = Classifier(NETWORK_CARD, run, groups)
 
     def streams(self, scenes: Iterable[Scene], tick: Tick) -> list[Scored]:
@@ -65,7 +65,7 @@ NETWORK_CARD = Card(
     output="sigmoid",
     classes={},
 )
-"""YAMNet as it is: its numbers make no events."""
+"""Card of the embedding network, whose outputs trigger no events."""
 
 
 @dataclass(frozen=True)

@@ -44,9 +44,9 @@ from training.scoring.held_out import FoldScores, decide, hear, judge
 
 GROUPS = 3
 HOP_FRAMES = 12
-"""Frames between two sets of scores: 0.24 s."""
+"""Frames per hop: 0.24 s."""
 _SCAPES = (6, 40)
-"""Least and most soundscapes of a minute that a third of the recordings is laid out in."""
+"""Least and most one-minute soundscapes per third of the recordings."""
 
 
 @dataclass(frozen=True)

@@ -43,7 +43,7 @@ from training.scoring.reliability import reliability
 
 NAME = "default"
 HOP_FRAMES = 24
-"""Frames between two sets of scores: 0.48 s, at which inference stays below a tenth of YAMNet's (`bench`)."""
+"""Frames per hop: 0.48 s, at which inference costs less than a tenth of YAMNet's (`bench`)."""
 
 
 @dataclass(frozen=True)

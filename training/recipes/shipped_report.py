@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     pass
 
 PEERS = (NAME, "yamnet-lr", "compact", "cnn")
-"""Models that ours stands beside: the study's, and the recipe, where ours is another one."""
+"""Models for comparison: the study's, and the recipe, where ours differs."""
 _URGENT = ("siren", "gun_shot", "car_horn", "jackhammer")
 
 

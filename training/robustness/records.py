@@ -14,7 +14,7 @@ from training.records.envelope import Envelope, Key, Origin, RunTime, is_envelop
 from training.records.store import Store
 
 PARTS = ("features", "sound", "transfer", "alerts", "universal", "examples", "everyday")
-"""Kinds of analyses, each with a folder of records of its own."""
+"""Kinds of analyses, each with its own folder of records."""
 SCHEMA = 2
 _DIGITS = 5
 

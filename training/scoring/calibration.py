@@ -25,7 +25,7 @@ from training.scoring.event_logic import Tape
 
 TEMPERATURES = tuple(np.geomspace(0.3, 4.0, 40))
 _RISE_S, _FALL_S = 0.3, 1.0
-"""For so long after a sound's onset and end a row is not asked what it should have said."""
+"""Seconds after an onset and an offset during which a row has no defined target."""
 
 
 def fit_temperature(logits: Floats, targets: Floats) -> float:
@@ -36,7 +36,7 @@ def fit_temperature(logits: Floats, targets: Floats) -> float:
 def rows_of(streams: Sequence[Scored], classes: Sequence[str]) -> tuple[Floats, Floats]:
     """Return logits and targets of the first columns, ``classes``, for rows with an unambiguous target.
 
-    Rows close to an onset or offset of any class are excluded.
+    Rows just after an onset or offset of any class are excluded.
     """
     logits, targets = [], []
     for stream in streams:
@@ -125,20 +125,20 @@ BUDGETS: dict[ProfileName, Budget] = {
 SPEECH = "speech"
 """The kind of background on which the profile ``quiet`` must not raise alarms."""
 ENTERS = np.round(np.concatenate([np.arange(0.1, 0.95, 0.025), [0.95, 0.96, 0.97, 0.98, 0.985, 0.99]]), 3)
-"""None above .99: there a thousandth decides, and an attack does what such a threshold would."""
+"""None above .99, where a thousandth decides; an attack time has the same effect there."""
 _EXIT_SHARE = 0.15
-"""Of ``enter``: a sound that goes on must not be reported anew at every weak hop."""
+"""Relative to ``enter``: a continuous sound must not be reported again after every weak hop."""
 RISE_S = 2.4
-"""How long before an event's first row its score may begin to rise: five hops of 0.48 s."""
+"""Longest rise of the score before an event's first row: five hops of 0.48 s."""
 RULE = (BUDGETS, TEMPERS, ENTERS.tolist(), _EXIT_SHARE, RISE_S, "what repeats counts once")
-"""By what settings are chosen: where it is another, so are they."""
+"""Version of the selection rule; another rule selects other settings."""
 OTHER_S = 5.0
-"""Length of a short sound in the streams of others: ESC's clips."""
+"""Length of a short sound in the streams of out-of-class sounds: ESC's clips."""
 COLLAR_S = 0.5
 _EARLY_S, _LATE_S = 0.5, 3.0
-"""Where, around a sound's onset, what its event is dated from is looked for."""
+"""Search range around an onset for the estimated onset of its event."""
 _TOLD_S = 2.0
-"""A decision that comes so long after the sound's end still tells of it."""
+"""Latest decision after a sound's offset that still counts as its detection."""
 
 
 @dataclass(frozen=True)

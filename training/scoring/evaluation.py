@@ -57,7 +57,7 @@ def clip_figures(logits: Floats, truth: NDArray[np.int64]) -> ClipFigures:
 
 
 REPEATED_S, UNHEARD_S = 3, 1.0
-"""A clip is repeated to at least the first; its rows count from the second on."""
+"""Clips are repeated to at least the first duration; rows count from the second on."""
 
 
 class Streamer:

@@ -35,10 +35,10 @@ from training.scoring.calibration import (
 from training.scoring.evaluation import AlertFigures, ClipFigures, Streamer, alert_figures, clip_figures
 
 SCAPES = 40
-"""Soundscapes of a minute that a network is judged on."""
+"""Number of one-minute soundscapes on which a network is evaluated."""
 ALONE_SNR_DB = (15.0, 15.0)
 REJECT = 0.3
-"""A row that scores at least this for background is none of the classes: a sound that is not known."""
+"""Background score from which a row is rejected as an unknown sound."""
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ DRAWS = 2000
 LEVEL = 0.95
 
 Measure = Callable[[Numbers], Numbers]
-"""From confusion matrices, shape (…, labels, labels), to a figure each, shape (…)."""
+"""Maps confusion matrices, shape (…, labels, labels), to a figure each, shape (…)."""
 
 
 def accuracy(matrices: Numbers) -> Numbers:

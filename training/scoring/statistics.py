@@ -21,7 +21,7 @@ Numbers = NDArray[np.float64]
 
 CALIBRATION_BINS = 15
 _LEAST_PROBABILITY = 5e-4
-"""Records keep probabilities in thousandths: what was rounded to nothing is below half of one."""
+"""Floor of probabilities: records round them to thousandths, so zero means less than half of one."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,12 +15,12 @@ from training.stream_eval.replayed import Event, Hops, Profile
 
 SPEECH = "speech"
 URGENT = ("siren", "gun_shot", "car_horn", "jackhammer")
-"""Classes whose false alarms make people switch a monitor off."""
+"""Classes whose false alarms are the most disruptive."""
 VOICES_OR_MUSIC = (
     "airport", "bar", "bowl", "cafe", "carnival", "carousel", "choir", "church", "coffee", "crowd", "market",
     "music", "party", "pub", "radio", "restaurant", "school", "station", "supermarket", "temple",
 )  # fmt: skip
-"""Words of a file's name by which people talk or something is played in it: an alarm for
+"""Words in a file's name that indicate speech or music, where an alarm for
 children_playing or street_music need not be false there."""
 
 Stretches = Sequence[tuple[float, float]]

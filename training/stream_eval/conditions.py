@@ -23,7 +23,7 @@ Change = Callable[[Waveform, np.random.Generator], Waveform]
 PLAIN = "plain"
 OVERLAP = "overlap"
 ALARM, UNDER = "siren", ("street_music", "jackhammer")
-"""A siren must be told of while another sound is on."""
+"""Classes of overlapping pairs: a siren must be detected during another sound."""
 
 
 @dataclass(frozen=True)
@@ -131,7 +131,7 @@ CONDITIONS = (
     Condition("microphone-covered", "microphone", "under a cover, −18 dB at 6 kHz", 3, changes=(
         microphone((50, 500, 1500, 6000, 8000), (2, 0, -6, -18, -24), -60.0),)),
 )  # fmt: skip
-"""Below 4 kHz the classes lose what tells them apart; at 8 kHz there is nothing to take away, since
+"""Cut-offs below 4 kHz remove what distinguishes the classes; at 8 kHz there is nothing to remove, as
 the soundscapes end there."""
 
 

@@ -20,11 +20,11 @@ ONSET_COLLAR_S = 0.5
 LENGTH_SHARE = 0.5
 SEGMENT_S = 1.0
 TOGETHER_S = 1.0
-"""Sounds that share as much are a pair that a monitor must tell both of."""
+"""Least overlap of a pair, both sounds of which should be detected."""
 MOVES = (-3.0, -2.0, -1.0, -0.5, 0.0, 0.5, 1.0, 2.0, 3.0)
-"""By how much all thresholds are moved, in log-odds, to draw recall against false alarms."""
+"""Shifts of all thresholds in log-odds, for the curve of recall over false alarms."""
 _LATE_S = 2.0
-"""A decision that comes so long after the sound's end still tells of it."""
+"""Latest decision after a sound's offset that still counts as its detection."""
 
 
 @dataclass(frozen=True)

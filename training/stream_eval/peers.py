@@ -38,7 +38,7 @@ YAMNET = {
               "Civil defense siren", "Emergency vehicle"),
     "street_music": ("Music", "Musical instrument", "Guitar", "Drum", "Singing"),
 }  # fmt: skip
-"""Our class → YAMNet's; a class scores their maximum."""
+"""Our class → YAMNet's; the score of a class is their maximum."""
 
 
 def yamnet_keys(path: Path) -> list[str]:
@@ -58,7 +58,7 @@ def yamnet(path: Path, part: Part, seed: int, folder: Path) -> Listener:
     The thresholds are cached in ``folder``, as fitting takes minutes.
     """
     keys = yamnet_keys(path)
-    # Another rule of choice is another choice.
+    # A change of the selection rule invalidates the cached thresholds.
     rule = hashlib.sha256(repr((RULE, DEVELOPMENT_SCAPES)).encode()).hexdigest()[:8]
     key = f"{Setting(part, ScapePlan(seed=seed)).digest()}-{rule}"
     try:

@@ -15,7 +15,7 @@ from training.stream_eval.records import StreamRecord, read_all
 
 _FOLD = re.compile(r"without-fold\d+")
 _RECIPE = "without the fold"
-"""Stands for the networks of one recipe, each of which never heard the fold that it is judged on."""
+"""Name of a recipe's networks, each evaluated on the fold it held out."""
 
 
 def pooled(folders: Sequence[Path]) -> list[StreamRecord]:

@@ -54,8 +54,8 @@ def table(hops: Hops, profile: Profile, labels: Sequence[str]) -> ScoreTable:
 def _set_back(scores: NDArray[np.float32], settings: ClassSettings, hop_s: float) -> NDArray[np.float64]:
     """Shift the scores back by the mean of the delays of onset and offset."""
     smooth = smoothed(scores, settings.smoothing_s, hop_s)
-    # The row that ends at t stands for the hop before t; the shifts are counted from the row's end. A rise
-    # is one of scores that are not smoothed.
+    # The row that ends at t covers the hop before t, and the shifts count from its end. A rise is found
+    # in unsmoothed scores.
     onset_s = settings.onset_shift_s + (settings.smoothing_s / 2 if settings.rise_s else 0.0)
     late_s = (onset_s + settings.offset_shift_s) / 2 - hop_s
     at = np.arange(len(smooth)) + round(max(0.0, late_s) / hop_s)

@@ -21,9 +21,9 @@ from training.stream_eval.alarms import Bed
 from training.stream_eval.judge import SceneFigures, StreamClassFigures
 
 THRESHOLDS = "yamnet-thresholds"
-"""Name of what lies beside the records: YAMNet's thresholds, fitted on the training part."""
+"""Name of YAMNet's thresholds beside the records, fitted on the training part."""
 VERSION = 2
-"""Of what is measured and how: records of another version are made again."""
+"""Version of the measurement; records of another version are recomputed."""
 _DIGITS = 4
 BACKGROUNDS = "backgrounds"
 """The condition without sounds: plain backgrounds."""

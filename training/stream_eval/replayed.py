@@ -122,7 +122,7 @@ def _shifted(threshold: float, by: float) -> float:
 
 
 _POSITIONS_RATE = 16_000
-"""Any rate would do of which a hop is a whole number of samples."""
+"""Any rate at which a hop is a whole number of samples."""
 
 
 def scored_events(stream: Scored, settings: Mapping[str, ClassSettings]) -> tuple[Event, ...]:

@@ -18,7 +18,7 @@ from training.scoring.event_logic import Tape
 Counts = NDArray[np.int64]
 
 ENTERS = tuple(float(logistic(np.float64(odds))) for odds in np.arange(-3.0, 4.01, 0.25))
-"""Thresholds that are tried, rising by a quarter in log-odds."""
+"""Candidate thresholds, in steps of a quarter in log-odds."""
 _EXIT_BELOW = 0.7
 """Log-odds by which ``exit`` lies below ``enter``."""
 _ATTACK_S, _RELEASE_S = 0.5, 1.5

@@ -24,7 +24,7 @@ from training.recipes.sounds.scores import SoundRows
 FOLDS = 5
 DRAFT_PER_HOUR = 10.0
 _MARGINS = range(-4, len(ENTERS))
-"""Steps of :data:`ENTERS` by which thresholds may be moved from the draft."""
+"""Steps of :data:`ENTERS` by which thresholds may be shifted from the draft."""
 
 Levels = Mapping[str, int]
 """Indices of :data:`ENTERS` by sound."""

@@ -33,7 +33,7 @@ class SoundGroup:
 
 
 _VOICES = ("hedgewars",)
-"""Recordings of a game's shrill voices: cries, coughs and laughter among the words."""
+"""Recordings of a game with shrill voices: cries, coughs and laughter among the words."""
 
 SOUNDS: Mapping[str, SoundGroup] = {
     "baby_cry": SoundGroup(
@@ -105,7 +105,7 @@ SOUNDS: Mapping[str, SoundGroup] = {
 """The curated sounds."""
 
 _STREETS = ("city", "street", "traffic", "road")
-"""Recordings of streets, which hold horns and engines of their own."""
+"""Recordings of streets, which contain horns and engines."""
 
 CLASSES: Mapping[str, SoundGroup] = {
     "air_conditioner": SoundGroup(("Air conditioning", "Mechanical fan"), 2.0, ("air_conditioner",)),

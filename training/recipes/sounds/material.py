@@ -13,7 +13,7 @@ from training.errors import DataError
 from training.recipes.sounds.scores import Recorded
 
 FREE_LICENCES = frozenset({"CC0", "public domain", "CC0 or public domain", "CC BY"})
-"""As a manifest writes them."""
+"""Licences as written in the manifest."""
 _BACKGROUND, _MORE = "background", "background_more"
 _OFFICIAL = {
     "crying_baby": "baby_cry",
@@ -21,7 +21,7 @@ _OFFICIAL = {
     "dog": "dog_bark",
     "crackling_fire": "fire_crackling",
 }
-"""Categories that ESC-50's own table calls otherwise."""
+"""Categories with another name in ESC-50's own table."""
 ESC_10 = frozenset(
     {
         "baby_cry", "chainsaw", "clock_tick", "dog_bark", "fire_crackling", "helicopter", "person_sneeze",
@@ -30,7 +30,7 @@ ESC_10 = frozenset(
 )  # fmt: skip
 """Categories of ESC-10, the part of ESC-50 that is CC BY."""
 CONTINUOUS = frozenset({"clock_tick", "fire_crackling", "helicopter", "rain", "sea_waves"})
-"""Those of them that are a background. A clip that is one short sound raises more than any background."""
+"""Background-like categories; clips of a single short sound trigger more than any background does."""
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ from training.recipes.transfer.mixtures import Mixtures
 from training.recipes.transfer.trunk import Pretrained, head_inputs, head_of, outputs_of, upper_blocks
 
 SETTINGS = "settings.json"
-"""Beside a run's state: what it is."""
+"""File beside a run's state with its settings."""
 _CLIP_NORM = 5.0
 
 

@@ -28,7 +28,7 @@ from training.recipes.transfer.trunk import Maps, maps_of
 
 _FLOOR = 1e-9
 _CUT_POWER = 10**-4.5
-"""Mel power above a low-pass: what a resampler's stop band leaves."""
+"""Mel power above a low-pass: the leakage of a resampler's stop band."""
 
 
 def _recipe() -> Recipe:

@@ -36,7 +36,7 @@ AUDIOSET_LABELS: Mapping[str, tuple[str, ...]] = {
     ),
     "street_music": ("Music",),
 }  # fmt: skip
-"""AudioSet's labels of each class; the highest counts."""
+"""AudioSet labels of each class; their maximum is used."""
 
 _RIDGE, _NEWTON_STEPS = 1e-3, 25
 

@@ -20,7 +20,7 @@ from training.scoring.evaluation import UNHEARD_S
 from training.scoring.held_out import Decided, FoldScores
 
 URGENT = ("siren", "gun_shot", "car_horn")
-"""Classes that together may raise a quarter of a profile's false alarms."""
+"""Classes that together may raise at most a quarter of a profile's false alarms."""
 _URGENT_SHARE = 0.25
 _FRAME_S = 0.01
 
@@ -34,7 +34,7 @@ BUDGETS: Mapping[ProfileName, Budget] = {
         cooldown_s=1.0, least_heard=0.0,
     ),
 }  # fmt: skip
-"""False alarms are of all classes together; those of ``quiet`` are counted with lower thresholds."""
+"""False alarms are of all classes together; those of ``quiet`` are counted with lowered thresholds."""
 
 
 MAY_HOLD: Mapping[str, tuple[str, ...]] = {

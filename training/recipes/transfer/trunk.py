@@ -18,16 +18,16 @@ from training.export.conversion import to_tflite
 from training.networks import mn04
 
 FRAMES = 128
-"""Of a window: 1.28 s."""
+"""Frames of a window: 1.28 s."""
 HOP_FRAMES = 50
-"""Frames between two windows: 0.5 s."""
+"""Frames per hop: 0.5 s."""
 FROZEN = 12
-"""Blocks that stay as published. They cost three quarters of a window and hold a third of the weights."""
+"""Frozen blocks, with three quarters of the multiply-adds and a third of the weights."""
 MAP = (8, 8, 48)
-"""Shape of what the frozen blocks give: frames, bands, channels."""
+"""Output shape of the frozen blocks: frames, bands, channels."""
 _HEAD = "head"
 _LOGIT_SCALE = 1 / 8
-"""AudioSet's logits spread about eight times as far as the embedding."""
+"""Scale of AudioSet's logits, whose spread is about eight times the embedding's."""
 
 Maps = NDArray[np.float16]
 

@@ -25,9 +25,9 @@ from training.robustness.targets.networks import Target
 
 EPSILONS_DB = (0.1, 0.5, 1.0, 3.0)
 LARGE_DB = 30.0
-"""No network survives this; a run that leaves clips right is a run whose gradients are broken."""
+"""A budget that no network withstands; if clips stay correct, the gradients are broken."""
 RANDOM_DB = 1.0
-"""Budget at which random changes are tried, as many as PGD has steps."""
+"""Budget of the random attack, which gets as many tries as PGD has steps."""
 NOISES = {"Gaussian noise": 0.0, "pink noise": 1.0}
 
 

@@ -36,9 +36,9 @@ from training.robustness.targets.networks import Target
 
 SNRS_DB = (60.0, 50.0, 40.0, 30.0, 20.0, 10.0)
 PEAKS_DB = (-80.0, -70.0, -60.0, -50.0, -40.0)
-"""Of full scale."""
+"""Peaks in dBFS."""
 LOUD_DB = -20.0
-"""The perturbation drowns the sound: no network survives this."""
+"""The perturbation masks the sound: no network withstands it."""
 NOTHING_DB = float("inf")
 NOISES = {"Gaussian": 0.0, "pink": 1.0}
 SECOND = "FMN"

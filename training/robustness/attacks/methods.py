@@ -24,12 +24,12 @@ Bounds = tuple[float, float]
 
 _FULL_SCALE = 32767.0
 UNBOUNDED_DB = (-300.0, 300.0)
-"""The monitor's features lie far within; bounds that nothing comes near only set foolbox's scale."""
+"""Far beyond the monitor's feature range; these bounds only set foolbox's scale."""
 _DEEPFOOL_STEPS, DEEPFOOL_CLASSES = 50, 5
 OVERSHOOT = 1.02
 _FMN_STEP = 0.02
 _TURNED_UP = tuple(amplitude_of_db(db) for db in range(2, 26, 2))
-"""A change of less than half a step of 16 bits is rounded away."""
+"""A change of less than half a 16-bit step is rounded away."""
 
 
 def snr_db(sounds: Floats, perturbed: Floats) -> NDArray[np.float64]:
@@ -95,7 +95,7 @@ def descend(
 
 def descend_peak(logits: Logits, sounds: Floats, truth: Labels, peak_db: float, steps: int = 20) -> Floats:
     """Return sounds perturbed with a peak of at most ``peak_db`` dBFS (signed gradients)."""
-    # Whole steps of 16 bits: rounding must not exceed the budget.
+    # Rounded down to 16-bit steps, as rounding must not exceed the budget.
     radius = np.float32(np.floor(amplitude_of_db(peak_db) * _FULL_SCALE) / _FULL_SCALE)
     stride = np.float32(2.5 * radius / steps)
 

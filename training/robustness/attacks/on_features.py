@@ -84,10 +84,10 @@ def nearest_features(
     if how == "DeepFool":
         attack = attacks.L2DeepFoolAttack(steps=steps, candidates=DEEPFOOL_CLASSES, loss="logits")
     elif how == "FMN":
-        # A step is a norm over all bins: as much as so many dB in each.
+        # A step is a norm over all bins, converted from dB per bin.
         attack = foolbox_fmn()(steps=steps, max_stepsize=_FMN_STEP_DB * decibels[0].size ** 0.5)
     else:
-        # CW hides bounds in a tangent, in which what lies on one (the loudest band, silence) cannot move.
+        # CW maps bounds through a tanh, whose gradient vanishes on a bound (the loudest band, silence).
         bounds_db = UNBOUNDED_DB
         attack = attacks.L2CarliniWagnerAttack(
             binary_search_steps=_CW_SEARCHES, steps=steps, stepsize=_CW_STEP, initial_const=_CW_CONST
@@ -95,8 +95,8 @@ def nearest_features(
     moved = _attacked(attack, logits, decibels, truth, None, bounds_db)
     if how == "DeepFool":
         return moved
-    # foolbox's CW returns zeros for what it could not move. The rest goes over the boundary as far as
-    # DeepFool's does: on it, rounding decides which class is given.
+    # foolbox's CW returns zeros where it fails. Other results overshoot the boundary as far as
+    # DeepFool's do: on the boundary itself, rounding determines the class.
     change = np.where(moved.any(axis=(1, 2), keepdims=True), moved - decibels, np.float32(0))
     over: Floats = decibels + np.float32(OVERSHOOT) * change
     return over

@@ -25,7 +25,7 @@ from training.robustness.targets.front_end import SAMPLES
 
 Goal = Literal["hide", "raise"]
 SNRS_DB = (30.0, 25.0, 20.0, 15.0, 10.0, 5.0, 0.0, -5.0, -10.0)
-"""From the quietest; a sound lies so far over what is added to it."""
+"""Levels of the sound over the perturbation, quietest perturbation first."""
 PERIOD = 2 * RATE
 SIREN = CLASSES.index("siren")
 _BATCH, _RATE = 8, 0.08

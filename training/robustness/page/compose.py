@@ -42,7 +42,7 @@ def compose(findings: Findings, guide: str = "") -> Report:
         parts.append(_hardening(files))
     if findings.everyday:
         pools = tables.pools(findings)
-        # On one picture all lines are of the same clips: those that most models were judged on.
+        # All lines of one plot are of the same clips: those on which most models were evaluated.
         widest = max(pools.values(), key=lambda pool: len({found.subject for found in pool}))
         drawn["everyday.png"] = pictures.everyday(widest)
         files["everyday.csv"] = tables.everyday_figures(findings)

@@ -41,7 +41,7 @@ class Findings:
     universal: tuple[Universal, ...] = ()
     examples: tuple[Example, ...] = ()
     costs: tuple[tuple[str, RunTime], ...] = ()
-    """Of every analysis that says what it took: its part, and that."""
+    """Part and cost of every analysis with a recorded cost."""
 
     @property
     def models(self) -> tuple[str, ...]:

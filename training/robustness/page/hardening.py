@@ -23,7 +23,7 @@ Values = NDArray[np.float64]
 _NO_BUDGET = ""
 
 MOST_LOST = 0.03
-"""Clean accuracy that a candidate for shipping may lose, at the lower end of its interval."""
+"""Clean accuracy that a release candidate may lose, at the lower end of its interval."""
 
 
 @dataclass(frozen=True)

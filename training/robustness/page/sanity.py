@@ -17,7 +17,7 @@ from training.robustness.page.gather import Findings, share
 from training.robustness.targets.planted import MARGINS_DB
 
 _NEAR = 0.02
-"""Two shares of the same clips differ by less than chance would: two clips of a hundred."""
+"""Tolerance between two shares of the same clips: two of a hundred clips."""
 
 
 @dataclass(frozen=True)

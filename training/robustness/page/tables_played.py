@@ -14,7 +14,7 @@ from training.robustness.played.alerts import AS_RECORDED, Alerted
 from training.robustness.played.transfer import SNRS_DB, Transferred
 
 _HEARD = "†"
-"""Marks a receiver whose weights have heard recordings of the fold."""
+"""Marks a receiver whose weights were trained on recordings of the fold."""
 
 
 def transfer(findings: Findings) -> Table:

@@ -28,7 +28,7 @@ from training.stream_eval.replayed import Profile, listen
 SIREN = "siren"
 AS_RECORDED = "as recorded"
 BED_DB = 15.0
-"""A siren lies so far over the street that it is heard in."""
+"""SNR of a siren over its street in dB."""
 
 
 @dataclass(frozen=True)

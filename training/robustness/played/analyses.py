@@ -50,7 +50,7 @@ _SIRENS, _QUICK_SIRENS = 20, 6
 _LEARNING, _STREETS = 60, 40
 _QUICK_EFFORT = UniversalEffort(steps=15)
 _PLAYED_DB = (20.0, 15.0, 10.0, 5.0, 0.0, -5.0, -10.0)
-"""SNR of the universal sounds that the running monitor hears."""
+"""SNR of the universal perturbations that the running monitor is evaluated on."""
 
 
 def transfers(plan: AnalysisPlan) -> list[Work]:

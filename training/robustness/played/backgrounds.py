@@ -35,7 +35,7 @@ def unlearnt_by_package(corpora: Corpora, package: Path, kind: str) -> tuple[Cli
     unheard = unheard_folds(card)
     if not unheard:
         return unlearnt_by_study(corpora, kind)
-    # With other folds the backgrounds would be dealt otherwise; a card that does not name them had all.
+    # Other folds would change the assignment of backgrounds; a card without folds was trained on all.
     told = " ".join(one.data for one in card.quality if not one.recipe_cv)
     trained_on = " ".join(re.findall(r"trained on folds ([\d, ]+)", told))
     named = {int(number) for number in re.findall(r"\d+", trained_on)}

@@ -24,10 +24,10 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _LABELS = ("siren", "dog_bark", "gun_shot", "drilling", "street_music", "jackhammer")
-"""In the order in which clips are looked for."""
+"""Search order of the clips."""
 _COUNT = 3
 _AUDIBLE = 0.3
-"""Peak to which a perturbation alone is turned up in its file: it could not be heard otherwise."""
+"""Peak to which an isolated perturbation is amplified in its file, to be audible."""
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ from training.study.trainers import plain
 
 SNRS_DB = (40.0, 30.0, 20.0, 10.0)
 _SHOWN_CLIPS = 50
-"""Clips whose windows tell an 8-bit network its ranges."""
+"""Clips whose windows calibrate an int8 network."""
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from training.data.corpora import CLASSES
 from training.fit.windows import Scaling
 
 SECONDS = 4
-"""Length of the sounds that are attacked: that of most of the corpus's clips."""
+"""Length of attacked sounds, as of most clips of the corpus."""
 SAMPLES = SECONDS * RATE
 _WINDOW_STEP_S = 1.0
 

@@ -31,7 +31,7 @@ from training.study.trainers.windowed import is_windowed
 
 Rows = NDArray[np.int64]
 PUBLISHED_DB = (-80.0, 0.0)
-"""What the published mel bands can be: dB under the loudest of the clip, cut off 80 dB under it."""
+"""Range of the published mel bands: dB relative to the clip's maximum, floored at −80 dB."""
 
 
 @dataclass(frozen=True)

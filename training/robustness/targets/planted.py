@@ -13,7 +13,7 @@ from training.robustness.targets.networks import Target
 
 FRAMES, BANDS, CLIPS = 4, 6, 12
 MARGINS_DB = {"planted weak": 0.3, "planted robust": 2.0}
-"""Weak falls to half a decibel in every bin, robust withstands a whole one."""
+"""Margins in every bin: 0.5 dB fools the weak one, the robust one withstands 1 dB."""
 _LOUD, _QUIET = CLASSES.index("siren"), CLASSES.index("car_horn")
 _MEAN_DB = -40.0
 

@@ -18,11 +18,11 @@ from training.robustness.targets.front_end import compiled
 from training.study.trainers import plain
 
 _N_FFT = 2048
-"""What the seed left at librosa's default: everything but its mel bands and MFCCs."""
+"""librosa's default, which the seed kept for everything but mel bands and MFCCs."""
 _TOP_DB, _AMIN = 80.0, 1e-10
 _CONTRAST_HZ, _CONTRAST_BANDS, _CONTRAST_SHARE = 200.0, 6, 0.02
 _TINY = 1e-12
-"""Under roots, whose slope at nothing is infinite."""
+"""Added under square roots, whose derivative at zero is infinite."""
 
 
 def on_waveforms(network: plain.PublishedNetwork) -> Callable[[Any], Any]:

@@ -75,12 +75,12 @@ def of_published(
     import tensorflow as tf
 
     spec = network.spec
-    # Step by step in Python, a recurrent network takes twenty times as long.
+    # Compiled, as a recurrent network run eagerly takes twenty times as long.
     infer = tf.function(network.model, reduce_retracing=True) if compiled else network.model
 
     def hear(sounds: Sequence[Waveform]) -> Floats:
         frames = [extract(_resampled(sound, RATE, spec.rate), spec) for sound in sounds]
-        # As the study keeps them, in 16 bits: rounding is part of what the network learnt.
+        # Rounded to float16 as in the study, since the network was trained on rounded features.
         values = np.stack(frames).astype(np.float16)
         inputs = network.scaler.apply(values) if network.scaler else values.astype(np.float32)
         heard: Floats = predict(infer, inputs) / np.float32(temperature)
