@@ -2,8 +2,7 @@
 
     python benchmarks/cost.py --against yamnet.tflite
 
-All by ``sound-monitor bench``; this command only runs it and keeps what it says. ``report.py`` writes
-the page.
+Runs ``sound-monitor bench`` and stores its output; ``report.py`` writes the page.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Write the page and the picture of docs/results/foundation from the records that the campaigns left there.
+"""Write the page and the plot of docs/results/foundation from the records of the benchmarks.
 
     python benchmarks/report.py
 

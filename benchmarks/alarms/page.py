@@ -34,7 +34,7 @@ clipping, another recording 0 to 20 dB below. Intervals are exact (Garwood, 95 %
 
 
 def compose(folder: Path) -> Report:
-    """Return the page and the picture of the records in ``folder``."""
+    """Return the page and the plot of the records in ``folder``."""
     parts, pictures = [_HEAD], {}
     for name, text in (("detection", _detection), ("false_alarms", _false_alarms), ("cost", _cost)):
         path = folder / f"{name}.json"

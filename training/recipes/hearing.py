@@ -31,8 +31,12 @@ from training.networks.yamnet import EMBEDDING, WINDOW
 class Ear:
     """An embedding network that runs window by window as in the daemon.
 
-    run : a window of samples → its embedding, shape (1024,)
-    digest : tells what this network hears from what another does
+    Parameters
+    ----------
+    run
+        Maps a window of samples to its embedding, shape (1024,).
+    digest
+        Identifies the network in the cache.
     """
 
     def __init__(self, run: Invoke, digest: str) -> None:
