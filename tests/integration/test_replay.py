@@ -96,7 +96,7 @@ def test_without_a_broker_all_is_done_and_the_exit_code_is_4(tmp_path):
     assert code == 4
     assert len(records) >= 2
     rows = scores.read_text().splitlines()
-    assert len(rows) == 1 + math.ceil(44 / 0.48), "a header, and a row a hop, the last one begun"
+    assert len(rows) == 1 + math.ceil(44 / 0.5), "a header, and a row a hop, the last one begun"
     (line,) = [line for line in err.splitlines() if line.startswith("sound-monitor: ")]
     assert f"mqtt 127.0.0.1:{port}: connection refused" in line
     assert f"({len(records)} records without an acknowledgement after 1 s)" in line
