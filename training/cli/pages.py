@@ -89,12 +89,12 @@ PAGES = (
 @click.command()
 @click.argument("names", nargs=-1, metavar="[PAGE]...")
 def pages(names: tuple[str, ...]) -> None:
-    """Make pages, tables and pictures under docs/results again, from records alone.
+    """Regenerate pages, tables and pictures under docs/results from records.
 
-    docs/results/README.md lists them, and how each other page is made.
+    docs/results/README.md lists them, and how every other page is made.
 
-    Records that runs have left there, one file each, are first collected into one file per subject. Needs
-    neither recordings nor models; the same records give the same bytes.
+    Loose records left by runs are first collected into one file per subject. Neither recordings nor
+    models are needed; the output is deterministic.
 
     \b
     Examples:
