@@ -72,6 +72,12 @@ def _sounds(folder: Path) -> Report:
     return compose(read_record(folder))
 
 
+def _own(folder: Path) -> Report:
+    from training.recipes.own_report import compose
+
+    return compose(folder)
+
+
 FOLDS = ("fold1", "fold2", "fold3")
 FOLD_RECORDS = tuple(f"{fold}/records" for fold in FOLDS)
 PAGES = (
@@ -83,6 +89,7 @@ PAGES = (
     Page("robustness/hardened-default/streams", _streams, FOLD_RECORDS),
     Page("default", _default, ()),
     Page("sounds", _sounds, ()),
+    Page("esc10-package", _own, ()),
 )
 
 

@@ -46,13 +46,18 @@ def clip_figures(logits: Floats, truth: NDArray[np.int64]) -> ClipFigures:
     guess = logits[:, :classes].argmax(axis=1)
     confusion = np.zeros((classes, classes), np.int64)
     np.add.at(confusion, (truth, guess), 1)
+    return confusion_figures(confusion)
+
+
+def confusion_figures(confusion: NDArray[np.int64]) -> ClipFigures:
+    """Return the figures that follow from the counts alone."""
     right = np.diag(confusion)
     recall = right / np.maximum(confusion.sum(axis=1), 1)
     precision = right / np.maximum(confusion.sum(axis=0), 1)
     f1 = 2 * right / np.maximum(confusion.sum(axis=0) + confusion.sum(axis=1), 1)
     present = confusion.sum(axis=1) > 0
     return ClipFigures(
-        float(right.sum() / len(truth)), float(f1[present].mean()), recall, precision, confusion
+        float(right.sum() / confusion.sum()), float(f1[present].mean()), recall, precision, confusion
     )
 
 
