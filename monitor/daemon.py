@@ -67,10 +67,6 @@ def run(
 
     Parameters
     ----------
-    config : Config
-        The configuration.
-    assembly : Assembly
-        The model and what it reports.
     stop : threading.Event
         Ends the run when set.
     listeners, tellers : sequence
@@ -170,13 +166,9 @@ def source_opener(audio: Audio, rate: int, stop: threading.Event) -> Callable[[]
 
     Parameters
     ----------
-    audio : Audio
-        Audio settings.
     rate : int
         Sample rate of the model, Hz. ffmpeg delivers exactly this rate, a microphone at least
         this rate if it can.
-    stop : threading.Event
-        Passed to the source.
 
     Raises
     ------
