@@ -151,5 +151,5 @@ def test_findings_come_back_from_their_file(panel: FoldSubjects, tmp_path: Path)
     assert row["figures"]["background"] is None  # no such clips: not a number, which JSON cannot say
     assert isinstance(found[0], Finding)
     (tmp_path / "other.json").write_text("{}")
-    with pytest.raises(DataError, match="no findings record"):
+    with pytest.raises(DataError, match="not a findings record"):
         records.read_all(tmp_path)
