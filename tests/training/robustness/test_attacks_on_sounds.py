@@ -296,5 +296,5 @@ def test_of_clips_that_are_wrong_nothing_is_told(monkeypatch: pytest.MonkeyPatch
 
 
 def test_a_network_of_other_features_is_not_attacked_by_sound() -> None:
-    with pytest.raises(DataError, match="attack its features alone"):
+    with pytest.raises(DataError, match="attack its features only"):
         attack_sound(planted("toy", 1.0), QUICK, lambda text: None)

@@ -233,7 +233,7 @@ def test_examples_leave_a_picture_and_sounds_that_add_up(
     one, _ = exemplary(monkeypatch)
     found = examples.examples(one, tmp_path / "sounds", lambda text: None)
     assert {(e.label, e.taken_for) for e in found} == {("dog_bark", "siren"), ("siren", "dog_bark")}
-    assert (tmp_path / "page" / found[0].picture).stat().st_size > 1000
+    assert (tmp_path / "sounds" / found[0].picture).stat().st_size > 1000
     for one_found in found:
         clip, louder, result = (
             soundfile.read(tmp_path / "sounds" / "bright" / name)[0] for name in one_found.sounds
