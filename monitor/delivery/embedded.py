@@ -57,9 +57,7 @@ class EmbeddedBroker:
         try:
             import amqtt.broker  # noqa: F401
         except ImportError as error:
-            raise ConfigError(
-                "mqtt.broker: embedded needs amqtt; pip install 'sound-monitor[broker]'"
-            ) from error
+            raise ConfigError("mqtt.broker: embedded needs amqtt; pip install amqtt") from error
         self._where = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         self._auth = {"username": username, "password": password} if password else None
         self._loop: asyncio.AbstractEventLoop | None = None

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from functools import partial
 from ipaddress import ip_address
+from typing import TYPE_CHECKING
 
 from monitor import __version__
 from monitor.config.load import Config, read_secret
@@ -20,7 +21,15 @@ from monitor.service.publishing import subscribe_command, topics
 from monitor.stream.assembly import Assembly
 from monitor.web.facts import Facts, StatusNow
 
+if TYPE_CHECKING:
+    from monitor.history.keeper import MomentKeeper
+    from monitor.history.notebook import Notebook
+    from monitor.web.guard import Rules
+
 log = logging.getLogger(__name__)
+
+WEB_PACKAGES = "starlette uvicorn wsproto prometheus-client"
+"""What the extra ``web`` brings; a test compares the two. The project's own name may not be on an index."""
 
 
 @contextmanager
@@ -54,39 +63,20 @@ def open_page(
     ConfigError
         The server's packages are missing, its address is in use, or it would be open to everyone.
     """
-    try:
-        from monitor.web.server import PageServer, bind
-    except ImportError as error:
-        where = config.where("web", "enabled")
-        raise ConfigError(f"{where}: {error.name} is missing; pip install 'sound-monitor[web]'") from error
-    from monitor.history.keeper import MomentKeeper
+    _require_server(config)
     from monitor.history.notebook import Notebook
     from monitor.history.reader import HistoryReader
     from monitor.web.backend import Backend
-    from monitor.web.guard import Rules
     from monitor.web.hub import Hub
+    from monitor.web.server import PageServer, bind
 
-    web, card = config.settings.web, assembly.model.card
-    rules = Rules(tuple(web.names), _password(config), frozenset(web.trusted_proxies))
-    notebook = Notebook(outbox)
-    keeper = MomentKeeper(
-        notebook,
-        assembly.labels,
-        assembly.classes,
-        rate=card.sample_rate,
-        hop_s=assembly.hop_s,
-        pictures=web.pictures,
-        model=f"{card.name} {card.version}",
-    )
-
-    def facts() -> Facts:
-        return _facts(config, assembly, node, None if control is None else control.state)
-
+    web, rules, notebook = config.settings.web, _rules(config), Notebook(outbox)
+    keeper = _keeper(notebook, assembly, web)
+    facts = partial(_facts_now, config, assembly, node, control)
     hub = Hub(facts, status, write=web.write)
     with ExitStack() as stack:
         stack.enter_context(closing(keeper))
         reader = stack.enter_context(closing(HistoryReader(outbox.path)))
-        bound = bind(web.host, web.port, config.where("web", "port"))
         backend = Backend(
             facts=facts,
             status=status,
@@ -98,11 +88,51 @@ def open_page(
             write=web.write,
             apply=None if control is None else partial(control.apply, by="page"),
         )
+        bound = bind(web.host, web.port, config.where("web", "port"))
         stack.enter_context(closing(PageServer(backend, bound)))
         if control is not None:
             control.follow(lambda state: hub.on_facts(_facts(config, assembly, node, state)))
         log.info("page at %s", address(web))
         yield keeper, hub
+
+
+def _require_server(config: Config) -> None:
+    """Import the server's packages.
+
+    Raises
+    ------
+    ConfigError
+        One of them is missing.
+    """
+    try:
+        import monitor.web.server  # noqa: F401
+    except ImportError as error:
+        where = config.where("web", "enabled")
+        raise ConfigError(f"{where}: {error.name} is missing; pip install {WEB_PACKAGES}") from error
+
+
+def _rules(config: Config) -> Rules:
+    """Return how requests are judged; raises :class:`ConfigError` as :func:`_password` does."""
+    from monitor.web.guard import Rules
+
+    web = config.settings.web
+    return Rules(tuple(web.names), _password(config), frozenset(web.trusted_proxies))
+
+
+def _keeper(notebook: Notebook, assembly: Assembly, web: Web) -> MomentKeeper:
+    """Return what stores pictures, embeddings and score peaks of a stream."""
+    from monitor.history.keeper import MomentKeeper
+
+    card = assembly.model.card
+    return MomentKeeper(
+        notebook,
+        assembly.labels,
+        assembly.classes,
+        rate=card.sample_rate,
+        hop_s=assembly.hop_s,
+        pictures=web.pictures,
+        model=f"{card.name} {card.version}",
+    )
 
 
 def address(web: Web) -> str:
@@ -134,6 +164,10 @@ def _loopback(host: str) -> bool:
         return ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+def _facts_now(config: Config, assembly: Assembly, node: str, control: Control | None) -> Facts:
+    return _facts(config, assembly, node, None if control is None else control.state)
 
 
 def _facts(config: Config, assembly: Assembly, node: str, state: ControlState | None) -> Facts:

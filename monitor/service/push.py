@@ -46,7 +46,7 @@ def apprise_sender(urls: Sequence[str], where: str) -> Send:
     try:
         import apprise
     except ImportError as error:
-        raise ConfigError(f"{where}: needs apprise; pip install 'sound-monitor[notify]'") from error
+        raise ConfigError(f"{where}: needs apprise; pip install apprise") from error
     # Apprise logs addresses; failures are reported here instead.
     logging.getLogger("apprise").setLevel(logging.CRITICAL)
     services = apprise.Apprise()
