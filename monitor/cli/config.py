@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -14,7 +15,7 @@ from monitor.config.sections import Settings
 from monitor.control.control import Control
 from monitor.control.state import ControlState
 from monitor.control.store import SettingsStore, settings_path
-from monitor.sources.url import masked
+from monitor.sources.url import MASK, masked
 from monitor.stream.assembly import assemble, node_name
 
 
@@ -55,14 +56,24 @@ def _print_json(loaded: Config, state: ControlState, values: dict[str, object]) 
 
 
 def _masked(loaded: Config) -> dict[str, object]:
-    values = loaded.settings.model_dump(mode="json")
+    """Return the settings without passwords, and URLs without what is secret in them."""
+    values = _without_passwords(loaded.settings.model_dump(mode="json"))
     values["node"] = node_name(loaded)
     values["history"]["path"] = str(loaded.settings.history_path)
     values["audio"]["source"] = masked(values["audio"]["source"])
-    values["notices"]["push"]["urls"] = ["***" for _ in values["notices"]["push"]["urls"]]
-    if values["mqtt"]["password"] is not None:
-        values["mqtt"]["password"] = "***"
+    values["mqtt"]["host"] = masked(values["mqtt"]["host"])
+    values["notices"]["push"]["urls"] = [MASK for _ in values["notices"]["push"]["urls"]]
     return values
+
+
+def _without_passwords(section: dict[str, Any]) -> dict[str, Any]:
+    return {key: _shown(key, value) for key, value in section.items()}
+
+
+def _shown(key: str, value: object) -> object:
+    if isinstance(value, dict):
+        return _without_passwords(value)
+    return MASK if key == "password" and value is not None else value
 
 
 def _print_text(loaded: Config, state: ControlState, values: dict[str, object]) -> None:

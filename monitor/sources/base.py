@@ -69,5 +69,9 @@ class SourceSilent(SourceLost):
     """A live source delivers exact zeros only."""
 
 
+class SourceUnusable(AudioError):  # noqa: N818 — a state, like the others
+    """The source cannot deliver audio however long one waits, such as a URL of an unknown protocol."""
+
+
 class DriverStuck(AudioError):  # noqa: N818 — a state that only a new process ends
     """The source cannot be opened, and its driver cannot be restarted within this process."""

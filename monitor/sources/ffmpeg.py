@@ -9,13 +9,14 @@ from typing import IO
 
 from monitor.errors import AudioError
 from monitor.records import AudioBlock
-from monitor.sources.base import SourceLost
+from monitor.sources.base import SourceLost, SourceUnusable
 from monitor.sources.live import Patience, live_blocks
 from monitor.sources.pcm import PcmFormat, PcmReader
 from monitor.sources.url import masked, without_secrets
 
 _START_S = 20.0
 """Time for a sleeping camera to wake and for ffmpeg to probe the first five seconds."""
+_NO_PROTOCOL = "Protocol not found"
 _END_S = 2.0
 """Time to wait for ffmpeg's final messages after its audio ended."""
 
@@ -58,6 +59,8 @@ class FfmpegSource:
     ------
     AudioError
         If ffmpeg is not installed.
+    SourceUnusable
+        If the URL holds a NUL character.
     """
 
     def __init__(
@@ -78,6 +81,9 @@ class FfmpegSource:
         self._patience = Patience(stall_s, silence_s, _START_S)
         self._stop = stop
         self._last_words = ""
+        self._no_protocol = False
+        if "\0" in url:
+            raise SourceUnusable(f"audio.source {self.name!r}: a URL holds no NUL character; correct it")
         try:
             # A session of its own, so that Ctrl-C reaches only the monitor, which ends open events first.
             self._process = subprocess.Popen(
@@ -109,12 +115,19 @@ class FfmpegSource:
         ------
         SourceLost
             If ffmpeg ended, stalls or delivers digital silence; the message quotes its last line.
+        SourceUnusable
+            If this ffmpeg does not know the protocol of the URL.
         """
         try:
             yield from live_blocks(self._reader.ring, self.rate, self._patience, self._stop)
         except SourceLost as lost:
             if self._reader.ring.ended is not None:
                 self._listener.join(_END_S)
+            if self._no_protocol:
+                raise SourceUnusable(
+                    f"audio.source {self.name}: ffmpeg does not know the protocol {_scheme(self.name)!r}; "
+                    "write rtsp://, http:// or another (ffmpeg -protocols lists them)"
+                ) from lost
             words = f": {self._last_words}" if self._last_words else ""
             raise type(lost)(f"{lost}{words}") from lost
 
@@ -130,6 +143,7 @@ class FfmpegSource:
         with errors:
             for line in errors:
                 words = without_secrets(line.decode(errors="replace").strip(), self._url)
+                self._no_protocol |= words.endswith(_NO_PROTOCOL)
                 self._last_words = words or self._last_words
 
 

@@ -7,10 +7,17 @@ from urllib.parse import unquote
 
 MASK = "***"
 
-_PARAMETER = re.compile(
-    r"((?:pass|pwd|psw|secret|token|key|auth|sig|credential)\w*=)([^&;#]*)", re.IGNORECASE | re.ASCII
-)
-"""In the query or, for some cameras, in the path: ``/user=admin&password=…``."""
+_SECRET_NAME = r"""(?<![\w.-])(?:
+    [\w.-]* (?: pass|pwd|psw|pw|secret|token|key|auth|sig|cred|login|session|jwt|pin|hash|basic|code(?!c) )
+    [\w.\[\]-]{0,40}
+    | p | sid
+)\s*(?:=|%3D)"""
+"""Names that cameras, cloud services and radio stations give to parameters with secret values."""
+_FLAGS = re.IGNORECASE | re.ASCII | re.VERBOSE
+_PARAMETER = re.compile(rf"({_SECRET_NAME})([^&]*(?:&[^&=]*(?=&|$))*)", _FLAGS)
+"""In the query or, for some cameras, in the path: ``/user=admin&password=…``. A value may hold ``;`` and
+``#``, and ``&`` too: what follows it without a ``=`` belongs to the value."""
+_PARAMETER_IN_TEXT = re.compile(rf"({_SECRET_NAME})([^&\s'\"]+)", _FLAGS)
 _ANY_USER = re.compile(r"://[^/\s]*@")
 _PIECE = 3
 """Shorter parts of a password occur in too many words."""
@@ -33,7 +40,7 @@ def without_secrets(text: str, url: str) -> str:
     for secret in _secrets(url):
         text = text.replace(secret, MASK)
     # A redirection leads to another URL.
-    return _ANY_USER.sub(f"://{MASK}@", text)
+    return _PARAMETER_IN_TEXT.sub(rf"\1{MASK}", _ANY_USER.sub(f"://{MASK}@", text))
 
 
 def _user(url: str) -> tuple[int, int]:

@@ -21,7 +21,7 @@ from monitor.level.minutes import Minute
 from monitor.listeners import Listener, Listeners
 from monitor.pipeline import Pipeline
 from monitor.records import AudioBlock, Decision, HopResult
-from monitor.sources.base import DriverStuck, LiveSource, SourceLost, SourceSilent
+from monitor.sources.base import DriverStuck, LiveSource, SourceLost, SourceSilent, SourceUnusable
 from monitor.stream.assembly import Assembly
 from monitor.stream.noise import MinuteRecorder
 from monitor.stream.orders import AskOrders, Orders
@@ -92,6 +92,7 @@ class Listening:
         self._stop = stop
         self._waits = waits
         self._opened = False
+        self._heard = False
         self._closed_at = 0.0
         self._silent = False
         self._failures = 0
@@ -103,7 +104,7 @@ class Listening:
         Raises
         ------
         AudioError
-            The source could never be opened.
+            The source could never be opened, or can never deliver audio.
         DriverStuck
             The source could not be reopened for a minute.
         """
@@ -133,6 +134,8 @@ class Listening:
     def _gives_up(self, error: AudioError) -> bool:
         if not self._opened:
             return not self._waits
+        if isinstance(error, SourceUnusable):
+            return not self._heard
         return isinstance(error, DriverStuck) and time.monotonic() - self._closed_at > _STUCK_S
 
     def _wait_while_off(self) -> None:
@@ -185,7 +188,7 @@ class Listening:
         # A microphone that was lost because of zeros does not count as recovered while it delivers zeros.
         if self._vitals.hearing.microphone != "listening" and (not self._silent or block.samples.any()):
             log.info("%s: listening at %d Hz", source.name, source.rate)
-            self._silent = False
+            self._silent, self._heard = False, True
             self._failures, self._logged = 0, ""
             self._vitals.hearing = Hearing("listening")
 

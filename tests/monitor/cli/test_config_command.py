@@ -40,3 +40,13 @@ def test_no_secret_of_a_source_is_shown(call: Call) -> None:
         shown = call("config", *options, "--set", "audio.source=rtsp://me:cret@camera/x")
         assert "rtsp://***@camera/x" in shown.out
         assert "me:cret" not in shown.out
+
+
+def test_no_password_of_any_section_is_shown(call: Call) -> None:
+    secrets = ("mqtt.username=u", "mqtt.password=cret1", "web.password=cret2")
+    given = [part for secret in secrets for part in ("--set", secret)]
+    for options in ((), ("--json",)):
+        shown = call("config", *options, *given, "--set", "notices.push.urls=[mailto://a:cret3@b]")
+        assert shown.code == 0
+        assert shown.out.count("***") == 3
+        assert "cret" not in shown.out + shown.err

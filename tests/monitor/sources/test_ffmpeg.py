@@ -15,7 +15,7 @@ import pytest
 import soundfile
 
 from monitor.errors import AudioError
-from monitor.sources.base import SourceLost
+from monitor.sources.base import SourceLost, SourceUnusable
 from monitor.sources.ffmpeg import FfmpegSource, ffmpeg_command
 
 RATE = 16000
@@ -144,6 +144,22 @@ def test_a_password_never_leaves_the_source(ffmpeg: Callable[..., FfmpegSource],
     assert "***" in source.name
     assert reason
     assert "cret" not in f"{source.name} {reason}"
+
+
+@pytest.mark.parametrize("url", ["nope:x", "rstp://me:cret1@camera/x", "C:\\sound.wav"])
+def test_a_protocol_that_ffmpeg_does_not_know_is_not_waited_for(
+    ffmpeg: Callable[..., FfmpegSource], url: str
+) -> None:
+    with pytest.raises(
+        SourceUnusable, match=r"does not know the protocol '(nope|rstp|c)'; write rtsp://"
+    ) as end:
+        list(ffmpeg(url).blocks())
+    assert "cret1" not in str(end.value)
+
+
+def test_a_url_with_a_nul_is_refused(ffmpeg: Callable[..., FfmpegSource]) -> None:
+    with pytest.raises(SourceUnusable, match="a URL holds no NUL"):
+        ffmpeg("http://camera/\0")
 
 
 def test_cameras_are_asked_for_sound_alone_over_tcp() -> None:

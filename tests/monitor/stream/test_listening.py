@@ -20,7 +20,7 @@ from monitor.health.vitals import Hearing, Vitals
 from monitor.listeners import Listener
 from monitor.pipeline import Pipeline
 from monitor.records import AudioBlock, EventRecord, HopResult
-from monitor.sources.base import DriverStuck, SourceLost, SourceSilent
+from monitor.sources.base import DriverStuck, SourceLost, SourceSilent, SourceUnusable
 from monitor.sources.live import Patience, live_blocks
 from monitor.sources.ring import CaptureRing
 from monitor.stream.assembly import Assembly
@@ -210,6 +210,15 @@ def test_a_source_that_was_never_there_is_an_error_unless_it_is_waited_for() -> 
     patient = Case([AudioError("not there"), AudioError("not there"), Source(noise(1))], waits=True)
     patient.listening.run()
     assert patient.vitals.hearing == Hearing("listening")
+
+
+def test_a_source_that_can_never_be_heard_ends_the_monitor_unless_it_was_heard_before() -> None:
+    unusable = SourceUnusable("no such protocol")
+    with pytest.raises(SourceUnusable):
+        Case([Source(end=unusable)]).listening.run()
+    case = Case([Source(noise(1), end=SourceLost("ended")), Source(end=unusable), Source(noise(1))])
+    case.listening.run()
+    assert case.vitals.hearing == Hearing("listening")
 
 
 def test_waiting_is_said_once_and_then_at_every_twentieth_attempt(caplog: pytest.LogCaptureFixture) -> None:
