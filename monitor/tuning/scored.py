@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import lzma
 import zipfile
+import zlib
 from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -16,6 +18,11 @@ from monitor.errors import UsageError
 
 _COLUMNS = ("file", "time_s", "level_dbfs")
 _ARRAYS = (*_COLUMNS, "scores", "labels")
+_DAMAGE = (
+    KeyError, ValueError, TypeError, AttributeError, EOFError, RuntimeError, OverflowError, MemoryError,
+    zipfile.BadZipFile, zlib.error, lzma.LZMAError,
+)  # fmt: skip
+"""What NumPy and zipfile raise for an archive with wrong bytes, besides OSError."""
 
 
 @dataclass(frozen=True)
@@ -110,7 +117,7 @@ def _read_npz(path: Path, labels: Sequence[str]) -> _Columns:
             levels_dbfs.astype(np.float32),
             scores.astype(np.float32),
         )
-    except (KeyError, ValueError, TypeError, AttributeError, EOFError, zipfile.BadZipFile) as error:
+    except _DAMAGE as error:
         reason = " ".join(str(error).split())
         raise UsageError(f"{path}: not a score file of replay --scores ({reason})") from error
 

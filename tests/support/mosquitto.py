@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 import shutil
+import signal
 import socket
 import subprocess
 import threading
@@ -71,10 +72,19 @@ class Mosquitto:
         pytest.fail(f"mosquitto did not start: {self._log.read_text()}")
 
     def stop(self) -> None:
+        self.kill(signal.SIGTERM)
+
+    def kill(self, number: int = signal.SIGKILL) -> None:
+        """End the broker by a signal."""
         if self._process is not None:
-            self._process.terminate()
+            self._process.send_signal(number)
             self._process.wait(PATIENCE_S)
             self._process = None
+
+    def send_signal(self, number: int) -> None:
+        """Send a signal that does not end the broker, such as SIGSTOP."""
+        if self._process is not None:
+            self._process.send_signal(number)
 
 
 @dataclass(frozen=True)
