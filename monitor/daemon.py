@@ -6,6 +6,7 @@ Threads and the buffers between them (every loss is counted):
 - *audio*: ring buffer → events, see :mod:`monitor.stream.listening`; never waits for the threads below
 - *event-writer*: queue of 1000 records → SQLite; when full, rejects the newest
 - *noise*: queue of 60 minutes of levels → SQLite, then the noise topic; when full, drops the newest
+- *housekeeping*: deletes what is beyond the bounds of the history
 - *mqtt*: outbox rows and retained topics → broker, with up to 20 messages in flight
 - *audience*: queue of 1000 → terminal or pipe; when full, skips
 - *audience* of the page: likewise → pictures, score peaks and the viewers' queues of 16
@@ -32,7 +33,7 @@ from monitor.config.sections import Audio
 from monitor.control.control import Control
 from monitor.control.store import SettingsStore, settings_path
 from monitor.delivery.outbox import Outbox
-from monitor.errors import AudioError, ConfigError
+from monitor.errors import AudioError, ConfigError, OutboxError
 from monitor.events.notices import Notices
 from monitor.health.systemd import Systemd
 from monitor.health.vitals import Vitals
@@ -113,13 +114,18 @@ def run(
         path.check()
         supervisor.stopping()
         if not stop.is_set():
-            _finish(delivery, config.settings.mqtt.timeout_s, stop)
+            delivery.finish(config.settings.mqtt.timeout_s, stop)
 
 
 def _notices(assembly: Assembly, outbox: Outbox) -> Notices:
     """Build the notice rules, primed with the last day's records so that a restart repeats no notice."""
     notices = make_notices(assembly.notices, local_time)
-    stored = outbox.query(since=time.time() - _REMEMBERED_S, limit=_REMEMBERED)
+    try:
+        now = time.time()
+        stored = outbox.query(since=now - _REMEMBERED_S, until=now, limit=_REMEMBERED)
+    except OutboxError as error:
+        log.warning("%s; the limits on notices start anew", error)
+        stored = []
     for record in (event.record for event in reversed(stored)):
         notices.remember(record, parse_utc(record.start))
     return notices
@@ -227,6 +233,7 @@ def _supervisor(
         writer=delivery.writer,
         publisher=delivery.publisher,
         stall_s=stall_s,
+        workers=delivery.workers,
     )
     return Supervisor(watched, Systemd(), audience.on_status)
 
@@ -252,18 +259,6 @@ class _Streams:
             new_id=self._new_id,
             notices=self._notices,
         )
-
-
-def _finish(delivery: Delivery, timeout_s: float, stop: threading.Event) -> None:
-    """Wait until all records are acknowledged, ``stop`` is set, or ``timeout_s`` has passed."""
-    deadline = time.monotonic() + timeout_s
-    delivery.writer.flush(timeout_s)
-    publisher = delivery.publisher
-    while publisher is not None and not publisher.wait_delivered(_CHECK_S):
-        if stop.is_set() or time.monotonic() > deadline:
-            waiting, why = delivery.outbox.pending_count(), publisher.last_error or "mqtt: no answer"
-            log.warning("%d records wait in the history for the broker (%s)", waiting, why)
-            return
 
 
 class _AudioPath(threading.Thread):

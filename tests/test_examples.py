@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from monitor.delivery.entities import Announcement
+from monitor.delivery.announcement import Announcement
 from monitor.delivery.homeassistant import discovery
 from monitor.delivery.topics import Topics
 from monitor.records import EventRecord

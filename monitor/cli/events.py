@@ -5,17 +5,20 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
+from contextlib import closing
 from dataclasses import asdict
 from datetime import datetime
+from itertools import chain
 from pathlib import Path
 
 import click
 
 from monitor.cli.common import common_options, read_config
-from monitor.cli.text import local_time
-from monitor.delivery.outbox import Outbox, StoredEvent
+from monitor.cli.text import date_text
+from monitor.delivery.stored import StoredEvent
 from monitor.errors import UsageError
+from monitor.history.listing import Event, EventList
 
 _EXAMPLES = """\b
 Examples:
@@ -77,37 +80,19 @@ def list_(
     Times without a time zone are local.
     """
     config = read_config(config_file, overrides, debug)
-    span = (moment_of("--since", since), moment_of("--until", until))
-    outbox = Outbox(history or config.settings.history_path, readonly=True)
-    try:
-        found = _newest(outbox, labels or (None,), span, limit)
-    finally:
-        outbox.close()
-    if as_json:
-        for event in found:
-            for stored in event:
+    found = EventList(
+        history or config.settings.history_path,
+        since=moment_of("--since", since),
+        until=moment_of("--until", until),
+        labels=labels,
+    )
+    with closing(found):
+        shown = found.newest(limit) if limit else found.all()
+        if as_json:
+            for stored in chain.from_iterable(shown):
                 click.echo(_to_json(stored))
-    elif found:
-        _print_table(found)
-    else:
-        click.echo("no events", err=True)
-
-
-def _newest(
-    outbox: Outbox,
-    labels: Iterable[str | None],
-    span: tuple[float | None, float | None],
-    limit: int,
-) -> list[list[StoredEvent]]:
-    """Return the records of the last ``limit`` events (0 = all), oldest first."""
-    rows: list[StoredEvent] = []
-    for label in labels:
-        # An event has two records; a negative limit means none in SQLite.
-        rows += outbox.query(since=span[0], until=span[1], label=label, limit=2 * limit or -1)
-    events: dict[str, list[StoredEvent]] = {}
-    for row in sorted(rows, key=lambda row: row.record.seq):
-        events.setdefault(row.record.event_id, []).append(row)
-    return list(events.values())[-limit:]
+        else:
+            _print_table(shown, found.label_width())
 
 
 def moment_of(option: str, text: str | None) -> float | None:
@@ -133,18 +118,23 @@ def _to_json(stored: StoredEvent) -> str:
     return json.dumps(values, sort_keys=True, ensure_ascii=False)
 
 
-def _print_table(found: Sequence[Sequence[StoredEvent]]) -> None:
-    width = max(len(event[-1].record.label) for event in found)
-    click.echo(f"{'time':19}  {'label':{width}}  seconds  score    dBFS  over background  broker")
+def _print_table(found: Iterable[Event], width: int) -> None:
+    width = max(width, len("label"))
+    empty = True
     for event in found:
+        if empty:
+            click.echo(f"{'time':19}  {'label':{width}}  seconds  score    dBFS  over background  broker")
+            empty = False
         record = event[-1].record
         lasted = "on" if record.duration_s is None else f"{record.duration_s:.1f}"
         figures = f"{record.score:5.2f}  {record.level_dbfs:6.1f}  {record.over_background_db:+12.1f} dB"
-        line = f"{local_time(record.start):%Y-%m-%d %H:%M:%S}  {record.label:{width}}  {lasted:>7}  {figures}"
+        line = f"{date_text(record.start)}  {record.label:{width}}  {lasted:>7}  {figures}"
         click.echo(f"{line}  {_delivery(event):9}  {record.file or ''}".rstrip())
+    if empty:
+        click.echo("no events", err=True)
 
 
-def _delivery(event: Sequence[StoredEvent]) -> str:
+def _delivery(event: Event) -> str:
     if any(stored.delivered_at is None for stored in event):
         return "pending"
     return "delayed" if any(stored.delayed for stored in event) else "delivered"

@@ -28,6 +28,14 @@ def local_time(utc: str) -> datetime:
     return datetime.fromtimestamp(parse_utc(utc)).astimezone()
 
 
+def date_text(utc: str) -> str:
+    """Format an ISO 8601 time as local date and time; one that no calendar holds, as it is."""
+    try:
+        return f"{local_time(utc):%Y-%m-%d %H:%M:%S}"
+    except (ValueError, OverflowError, OSError):
+        return f"{utc:19.19}".replace("T", " ")
+
+
 def moment(record: EventRecord, seconds: float, utc: str) -> str:
     """Return the time since the start of a recording, or the local time of day of a live event."""
     return clock_text(seconds, 1) if record.file is not None else f"{local_time(utc):%H:%M:%S}"

@@ -231,6 +231,21 @@ class Web(Section):
 
 class History(Section):
     path: str | None = Field(None, description="SQLite file; null = history.db in the state directory")
+    days: Annotated[float, Field(ge=1, le=36500)] = Field(
+        365, description="days that events and noise levels are kept"
+    )
+    waiting_days: Annotated[float, Field(ge=0.01, le=36500)] = Field(
+        30, description="days that an event waits for the broker before it is given up (`expired`)"
+    )
+    max_mb: Annotated[float, Field(ge=10, le=1_000_000)] = Field(
+        1000, description="size beyond which the oldest events go, MB"
+    )
+
+    @model_validator(mode="after")
+    def _waiting_is_kept(self) -> History:
+        if self.waiting_days > self.days:
+            raise ValueError(f"waiting_days {self.waiting_days:g} is above days {self.days:g}")
+        return self
 
 
 class Settings(Section):

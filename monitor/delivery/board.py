@@ -53,7 +53,7 @@ class Board:
         self._groups: dict[str, frozenset[str]] = {}
         self._health: str | None = None
         self._noise: str | None = None
-        self._passing: dict[str, str] = {}
+        self._passing: dict[str, Message] = {}
         self._due: deque[Message] | None = None
         self._lock = threading.RLock()
 
@@ -63,13 +63,21 @@ class Board:
 
     def connect(self) -> None:
         with self._lock:
-            self._due = deque(self._truth())
+            self._due = deque()
+            self.repeat()
 
     def repeat(self) -> None:
         """Queue the complete content again, if there is a connection."""
         with self._lock:
             if self._due is not None:
                 self._due = deque(self._truth())
+                for message in self._unacknowledged():
+                    self._pass(message)
+
+    def clear(self, topic: str) -> None:
+        """Clear a retained topic that an earlier run left behind."""
+        with self._lock:
+            self._add(Message(topic, "", 1, True))
 
     def set_retained(self, message: Message) -> None:
         """Add or replace a further retained message, which is sent before the states."""
@@ -93,7 +101,7 @@ class Board:
             return
         with self._lock:
             for label in self._topics.labels:
-                topics = (self._topics.state(label), self._topics.attributes(label))
+                topics = self._topics.of_label(label)
                 if label in labels and label not in self._on:
                     for topic in topics:
                         self._cleared.pop(topic, None)
@@ -137,20 +145,20 @@ class Board:
     def set_health(self, payload: str) -> None:
         with self._lock:
             self._health = payload
-            self._add(self._health_of(payload))
+            self._pass(self._health_of(payload))
 
     def set_noise(self, payload: str) -> None:
         with self._lock:
             self._noise = payload
-            self._add(self._noise_of(payload))
+            self._pass(self._noise_of(payload))
 
     def set_level(self, payload: str) -> None:
         """Set the newest level; it is sent at once or dropped."""
-        self._pass(self._topics.level, payload)
+        self._pass(Message(self._topics.level, payload, 0, False))
 
     def set_near(self, payload: str) -> None:
         """Set the recent near misses; they are sent at once or dropped."""
-        self._pass(self._topics.near, payload)
+        self._pass(Message(self._topics.near, payload, 0, False))
 
     def all_off(self) -> None:
         """Set every state to OFF and the status to offline, because listening has ended."""
@@ -165,21 +173,18 @@ class Board:
             return self._due.popleft() if self._due else None
 
     def next_passing(self) -> Message | None:
-        """Remove and return the next level or near message."""
+        """Remove and return the next message at QoS 0, which waits for no acknowledgement of others."""
         with self._lock:
-            if not self._passing:
-                return None
-            topic, payload = self._passing.popitem()
-            return Message(topic, payload, 0, False)
+            return self._passing.popitem()[1] if self._passing else None
 
     @property
     def empty(self) -> bool:
         return not self._due
 
-    def _pass(self, topic: str, payload: str) -> None:
+    def _pass(self, message: Message) -> None:
         with self._lock:
             if self._due is not None:
-                self._passing[topic] = payload
+                self._passing[message.topic] = message
 
     def _add(self, message: Message) -> None:
         if self._due is None:
@@ -194,13 +199,18 @@ class Board:
         truth += [self._attributes_of(label) for label in self._on]
         truth += [self._state_of(label) for label in self._on]
         truth += [self._group(name) for name in self._groups]
-        if self._health is not None:
-            truth.append(self._health_of(self._health))
-        if self._noise is not None:
-            truth.append(self._noise_of(self._noise))
         if self._status is not None:
             truth.append(Message(self._topics.status, self._status, 1, True))
         return truth
+
+    def _unacknowledged(self) -> list[Message]:
+        """Return the retained messages at QoS 0."""
+        messages = []
+        if self._health is not None:
+            messages.append(self._health_of(self._health))
+        if self._noise is not None:
+            messages.append(self._noise_of(self._noise))
+        return messages
 
     def _state_of(self, label: str) -> Message:
         return Message(self._topics.state(label), self._word(label), 1, True)

@@ -71,17 +71,36 @@ class Incoming:
     retained: bool
 
 
+@dataclass(frozen=True)
+class Inbox:
+    """Subscriptions and the handler of incoming messages.
+
+    Parameters
+    ----------
+    filters : tuple of str
+        Topics to subscribe to.
+    receive : callable
+        Called with each message in the publisher's thread; must not block or raise.
+    """
+
+    filters: tuple[str, ...]
+    receive: Callable[[Incoming], None]
+
+
 class CutError(PublishError):
     """The broker closed a connection that it had accepted.
 
     Parameters
     ----------
+    client_id : str
+        Our client id.
     taken_over : bool
         Whether the broker reported that another client connected with our id.
     """
 
-    def __init__(self, text: str, *, taken_over: bool) -> None:
+    def __init__(self, text: str, *, client_id: str, taken_over: bool) -> None:
         super().__init__(text)
+        self.client_id = client_id
         self.taken_over = taken_over
 
 
@@ -91,6 +110,11 @@ class OversizedError(PublishError):
 
 class Connection(Protocol):
     """The interface that the publisher requires of a link."""
+
+    @property
+    def name(self) -> str:
+        """The broker, for messages."""
+        ...
 
     def connect(self) -> None: ...
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from monitor.delivery.connection import CutError
 
-STABLE_S = 10.0
-"""Seconds after which a connection counts as stable."""
+STABLE_S = 90.0
+"""Seconds after which a connection counts as stable; more than two clients take to cut each other in turn."""
 _TELLING = 2
 """Number of consecutive connections closed by the broker before becoming stable that indicates a clash."""
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from monitor.delivery.announcement import Announcement
 from monitor.delivery.icons import icon
 from monitor.delivery.topics import Topics, slug
 
@@ -15,49 +14,6 @@ _ON_OFF = {"payload_on": "ON", "payload_off": "OFF"}
 
 _DEVICE_CLASSES = {"smoke_alarm": "smoke", "co_alarm": "carbon_monoxide"}
 """Home Assistant device classes of alarms; everything else is a sound."""
-
-
-@dataclass(frozen=True)
-class Announcement:
-    """What is announced about a node.
-
-    Parameters
-    ----------
-    labels : tuple of str
-        Labels that can currently be reported.
-    gone : tuple of str
-        Labels that cannot; anything announced for them by an earlier configuration is removed.
-    version : str
-        Version of this program.
-    model : str
-        Name and version of the model.
-    level : bool
-        Whether level messages are sent.
-    noise : bool
-        Whether the microphone is calibrated, which makes sound pressure levels available.
-    commands : bool
-        Whether commands are accepted.
-    groups : tuple of str
-        Names of groups of labels.
-    profiles : tuple of str
-        Profiles that can be selected.
-    area : str or None
-        Suggested area of the device.
-    page : str or None
-        Address of the page.
-    """
-
-    labels: tuple[str, ...]
-    gone: tuple[str, ...] = ()
-    version: str = ""
-    model: str = ""
-    level: bool = False
-    noise: bool = False
-    commands: bool = False
-    groups: tuple[str, ...] = ()
-    profiles: tuple[str, ...] = ()
-    area: str | None = None
-    page: str | None = None
 
 
 def device_id(topics: Topics) -> str:
@@ -98,6 +54,9 @@ class Entities:
             sensor = self._noise(key, name)
             entities[key] = sensor if self._announced.noise else removed(sensor)
         entities |= {f"group_{slug(name)}": self._group(name) for name in self._announced.groups}
+        entities |= {
+            f"group_{slug(name)}": removed(self._group(name)) for name in self._announced.gone_groups
+        }
         entities |= self._diagnostics()
         controls = {"listening": self._listening_switch(), "profile": self._profile(), "pause": self._pause()}
         for key, entity in controls.items():
@@ -190,14 +149,19 @@ class Entities:
         }
 
     def _diagnostics(self) -> dict[str, Component]:
-        """Return sensors for figures from ``health``, disabled by default."""
+        """Return sensors for figures from ``health``, most of them disabled by default."""
         figures: dict[str, tuple[str, str, Component]] = {
             "dropped": ("Dropped audio", "dropped_s", _figure("s") | {"state_class": "total_increasing"}),
             "queue": ("Queue", "queue", _figure("events")),
             "delay": ("Delay", "delay_s", _figure("s")),
             "inference": ("Inference", "inference_ms", _figure("ms")),
             "model": ("Model", "model ~ ' ' ~ value_json.model_version", {}),
-            "history": ("History", "history or 'ok'", {}),
+            # Home Assistant takes at most 255 characters.
+            "history": (
+                "History",
+                "history | default('ok', true) | truncate(255, true, '', 0)",
+                {"enabled_by_default": True},
+            ),
         }
         return {
             key: self._entity("sensor", key, name)

@@ -35,7 +35,7 @@ class Feed:
         self._monotonic = monotonic
         self._age_lock = threading.Lock()
         self._recent: deque[tuple[float, int]] = deque()  # within the last LATE_S seconds
-        self._late_seq = outbox.last_seq()  # recorded by an earlier process
+        self._late_seq = outbox.next_seq() - 1  # recorded by an earlier process
         self._sent_late: set[int] = set()
         self._acknowledged: list[int] = []
         self._rows: deque[tuple[int, str]] = deque()
@@ -138,6 +138,8 @@ class Feed:
 
 def _object(text: str) -> dict[str, object] | None:
     """Parse a row as a JSON object; None if it is corrupt."""
+    if not isinstance(text, str):  # SQLite stores a type with each value, and that may be damaged too
+        return None
     try:
         text.encode()  # bytes that were not UTF-8 appear here as lone surrogates
         values = json.loads(text)

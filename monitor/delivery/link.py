@@ -124,7 +124,10 @@ class Link:
                 raise PublishError(self._no_answer())
             self._exchange(0.5)
         self._check_answer(self._answer)
-        log.info("mqtt %s:%d: connected", settings.host, settings.port)
+
+    @property
+    def name(self) -> str:
+        return f"mqtt {self._settings.host}:{self._settings.port}"
 
     @property
     def in_flight(self) -> int:
@@ -195,10 +198,19 @@ class Link:
         if mask & selectors.EVENT_WRITE:
             self._client.loop_write()
         if mask & selectors.EVENT_READ or buffered:
-            self._client.loop_read()
+            self._read()
             self._check_size()
         self._client.loop_misc()
         self._check()
+
+    def _read(self) -> None:
+        # paho trusts the broker: what is no MQTT raises whatever reading beyond its end raises.
+        try:
+            self._client.loop_read()
+        except Exception as error:
+            raise PublishError(
+                f"{self.name}: it sent something that is not MQTT ({type(error).__name__}); check mqtt.port"
+            ) from error
 
     def _properties(self) -> Properties | None:
         """CONNECT properties that limit what an MQTT 5 broker may send us."""
@@ -230,7 +242,7 @@ class Link:
             raise PublishError(self._no_answer())
         text = f"mqtt {settings.host}:{settings.port}: connection lost ({self._trouble or self._lost})"
         if self._lost in (_CLOSED, _TAKEN_OVER):
-            raise CutError(text, taken_over=self._lost == _TAKEN_OVER)
+            raise CutError(text, client_id=settings.client_id, taken_over=self._lost == _TAKEN_OVER)
         raise PublishError(text)
 
     def _no_answer(self) -> str:

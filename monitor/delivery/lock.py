@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import fcntl
 import os
+import stat
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
 from monitor.errors import OutboxError, UsageError
+
+_FLAGS = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW
+"""A link in a folder that others may write must not choose the file that is truncated."""
 
 
 class ProcessLock:
@@ -33,11 +38,14 @@ class ProcessLock:
         path = history.with_name(f"{history.name}.lock")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            self._fd = os.open(path, _FLAGS, 0o600)
         except OSError as error:
             raise OutboxError(
                 f"{path}: cannot make the lock file ({error.strerror}); set history.path to a writable place"
             ) from error
+        if not stat.S_ISREG(os.fstat(self._fd).st_mode):
+            os.close(self._fd)
+            raise OutboxError(f"{path}: is no ordinary file; delete it, or set history.path")
         try:
             fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -47,8 +55,10 @@ class ProcessLock:
                 f"{path}: another sound-monitor (pid {holder}) uses this history;"
                 " stop it, or give this one its own history.path and node"
             ) from None
-        os.ftruncate(self._fd, 0)
-        os.pwrite(self._fd, f"{os.getpid()}\n".encode(), 0)
+        # A full disk may refuse the number; the lock holds all the same.
+        with suppress(OSError):
+            os.ftruncate(self._fd, 0)
+            os.pwrite(self._fd, f"{os.getpid()}\n".encode(), 0)
 
     def release(self) -> None:
         os.close(self._fd)

@@ -6,13 +6,13 @@ import logging
 import socket
 import threading
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 
 from monitor.delivery.board import Board, Message
-from monitor.delivery.connection import Connect, Connection, Incoming, OversizedError
+from monitor.delivery.connection import Connect, Connection, CutError, Inbox, OversizedError
 from monitor.delivery.cuts import STABLE_S, ShortConnections
 from monitor.delivery.feed import Feed
 from monitor.delivery.outbox import Outbox
@@ -20,7 +20,7 @@ from monitor.delivery.payloads import Health, level_payload, near_payload
 from monitor.delivery.repeats import Repeats
 from monitor.delivery.session import STEP_S, Leave, Session, Unacknowledged
 from monitor.delivery.topics import Topics
-from monitor.errors import PublishError
+from monitor.errors import OutboxError, PublishError
 from monitor.health.liveness import Backoff
 from monitor.records import EventRecord, Level, Near
 
@@ -47,22 +47,6 @@ class Retained:
 
     lwt: bool = True
     states: bool = True
-
-
-@dataclass(frozen=True)
-class Inbox:
-    """Subscriptions and the handler of incoming messages.
-
-    Parameters
-    ----------
-    filters : tuple of str
-        Topics to subscribe to.
-    receive : callable
-        Called with each message in the publisher's thread; must not block or raise.
-    """
-
-    filters: tuple[str, ...]
-    receive: Callable[[Incoming], None]
 
 
 class MqttPublisher:
@@ -99,6 +83,8 @@ class MqttPublisher:
         self._thread = threading.Thread(target=self._run, name="mqtt", daemon=True)
         self._unanswered = False  # the broker accepts us but acknowledges nothing
         self._cuts = ShortConnections()
+        self._failures = Repeats(every=20)
+        self._was_connected = False
         self.connected = False
         self.last_error: str | None = None
         """One-line reason why there is no working connection; None while there is one."""
@@ -106,6 +92,11 @@ class MqttPublisher:
     def start(self) -> None:
         """Connect, and keep reconnecting until closed."""
         self._thread.start()
+
+    @property
+    def alive(self) -> bool:
+        """Whether the thread runs, once started."""
+        return self._thread.ident is None or self._thread.is_alive()
 
     def on_recorded(self, record: EventRecord) -> None:
         """Send a record that has been committed to the outbox."""
@@ -130,6 +121,11 @@ class MqttPublisher:
     def set_retained(self, message: Message) -> None:
         """Publish a retained message now and on each connection; an empty payload clears the topic."""
         self._board.set_retained(message)
+        self._wake_up()
+
+    def clear(self, topic: str) -> None:
+        """Clear a retained topic that an earlier run left behind."""
+        self._board.clear(topic)
         self._wake_up()
 
     def subscribe(self, inbox: Inbox) -> None:
@@ -204,7 +200,9 @@ class MqttPublisher:
         if not self._thread.is_alive():
             self._waker.close()
             self._wake.close()
-        return self.last_error is None and self._outbox.pending_count() == 0
+        with suppress(OutboxError):
+            return self.last_error is None and self._outbox.pending_count() == 0
+        return False
 
     def _wake_up(self) -> None:
         # If the buffer is full, the thread wakes anyway; if the socket is closed, nothing is left to wake.
@@ -213,36 +211,49 @@ class MqttPublisher:
 
     def _run(self) -> None:
         backoff = Backoff(first_s=_RETRY_FIRST_S, cap_s=_RETRY_CAP_S)
-        failures = Repeats(every=20)
         while not self._closing.is_set():
-            link = self._connect(self._will, self._wake)
             began = time.monotonic()
             try:
-                link.connect()
-                self._cuts.connected(time.monotonic())
-                if not self._in_doubt:
-                    failures.over()
-                self._serve(link)
-                link.disconnect()
+                self._connect_once()
             except PublishError as error:
-                self._unanswered |= isinstance(error, Unacknowledged)
-                if isinstance(error, OversizedError):
-                    # A retained message would arrive again on each connection.
-                    log.error("%s; no messages are taken any more until sound-monitor starts again", error)
-                    self._inbox = None
-                self._cuts.lost(time.monotonic(), error)
-                self.last_error = str(error)
-                if self._cuts.clash:
-                    self.last_error = f"{error}: another client uses this client id; set node"
-                if failures.due(self.last_error):
-                    log.warning("%s; trying again (attempt %d)", self.last_error, failures.count)
-            finally:
-                self.connected = False
-                self._board.disconnect()
-                link.close()
+                self._on_failure(error)
+            except Exception as error:
+                # A bug: what it cost must be seen, but events and states must go on.
+                self.last_error = f"mqtt: {type(error).__name__}: {error}"
+                if self._failures.due(self.last_error):
+                    log.exception("mqtt: unexpected error; connecting again")
             if time.monotonic() - began > STABLE_S:
                 backoff.reset()
             self._closing.wait(backoff.next_s())
+
+    def _connect_once(self) -> None:
+        """Serve one connection, from its making to its end."""
+        link = self._connect(self._will, self._wake)
+        try:
+            link.connect()
+            self._cuts.connected(time.monotonic())
+            if not self._in_doubt and (self._failures.over() or not self._was_connected):
+                log.info("%s: connected", link.name)
+            self._was_connected = True
+            self._serve(link)
+            link.disconnect()
+        finally:
+            self.connected = False
+            self._board.disconnect()
+            link.close()
+
+    def _on_failure(self, error: PublishError) -> None:
+        self._unanswered |= isinstance(error, Unacknowledged)
+        if isinstance(error, OversizedError):
+            # A retained message would arrive again on each connection.
+            log.error("%s; no messages are taken any more until sound-monitor starts again", error)
+            self._inbox = None
+        self._cuts.lost(time.monotonic(), error)
+        self.last_error = str(error)
+        if self._cuts.clash and isinstance(error, CutError):
+            self.last_error = f"{error}: another client is called {error.client_id}; set node"
+        if self._failures.due(self.last_error):
+            log.warning("%s; trying again (attempt %d)", self.last_error, self._failures.count)
 
     def _serve(self, link: Connection) -> None:
         """Serve a new connection until it breaks or the publisher closes."""

@@ -92,9 +92,18 @@ class Topics:
     def attributes(self, label: str) -> str:
         return f"{self._root}/sound/{slug(label)}/attributes"
 
+    def of_label(self, label: str) -> tuple[str, str]:
+        """Retained topics of a label."""
+        return self.state(label), self.attributes(label)
+
     def group(self, name: str) -> str:
         """Topic for the state and the latest event of a group of labels."""
         return f"{self._root}/group/{slug(name)}"
+
+    @property
+    def of_sounds(self) -> tuple[str, ...]:
+        """Filters that match the retained topics of all labels and groups, also of an earlier run."""
+        return f"{self._root}/sound/+/state", f"{self._root}/sound/+/attributes", f"{self._root}/group/+"
 
     @property
     def all(self) -> str:

@@ -62,6 +62,10 @@ class EventWriter:
         self._thread.start()
 
     @property
+    def alive(self) -> bool:
+        return self._thread.is_alive()
+
+    @property
     def failed(self) -> str | None:
         """Why records cannot be written at the moment; None if they can."""
         return None if self._error is None else str(self._error)

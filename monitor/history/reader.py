@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import heapq
 import json
+import os
 import sqlite3
 import threading
 import zlib
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -17,8 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from monitor.clock import iso_utc
-from monitor.delivery.outbox import open_readonly
-from monitor.errors import OutboxError
+from monitor.delivery.database import open_readonly, sqlite_errors
 from monitor.history.notebook import unpack
 
 By = Literal["hour", "day", "week"]
@@ -70,7 +69,7 @@ class Page:
 
 
 class HistoryReader:
-    """Reads one history; thread-safe.
+    """Reads one history, also after its file was replaced; thread-safe.
 
     Every method raises OutboxError if the database cannot be read.
     """
@@ -78,7 +77,8 @@ class HistoryReader:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._lock = threading.Lock()
-        self._connection = open_readonly(path)
+        self._connection: sqlite3.Connection | None = None
+        self._inode: tuple[int, int] | None = None
 
     def events(
         self,
@@ -164,18 +164,28 @@ class HistoryReader:
 
     def close(self) -> None:
         with self._lock:
-            self._connection.close()
+            self._drop()
 
     def _select(self, sql: str, values: Sequence[object]) -> list[tuple[Any, ...]]:
-        with self._errors(), self._lock:
-            return self._connection.execute(sql, values).fetchall()
+        with sqlite_errors(self._path), self._lock:
+            return self._opened().execute(sql, values).fetchall()
 
-    @contextmanager
-    def _errors(self) -> Iterator[None]:
+    def _opened(self) -> sqlite3.Connection:
+        """Return the connection to the present file: a damaged one is replaced while we read."""
         try:
-            yield
-        except sqlite3.Error as error:
-            raise OutboxError(f"history {self._path}: {error}; check the disk") from error
+            status = os.stat(self._path)
+            inode = status.st_dev, status.st_ino
+        except OSError:
+            inode = None
+        if self._connection is None or inode != self._inode:
+            self._drop()
+            self._connection, self._inode = open_readonly(self._path), inode
+        return self._connection
+
+    def _drop(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
 
 
 def _page_key(text: str) -> tuple[str, int]:

@@ -7,10 +7,14 @@ the retained topics up to date.
 from __future__ import annotations
 
 import logging
+import os
 import tempfile
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from monitor.config.load import Config
@@ -21,19 +25,25 @@ from monitor.delivery.link import connector
 from monitor.delivery.lock import ProcessLock
 from monitor.delivery.mqtt import MqttPublisher, Retained
 from monitor.delivery.outbox import Outbox
+from monitor.delivery.recovery import LastingDatabase
+from monitor.delivery.retention import Limits, Retention
 from monitor.delivery.writer import EventWriter
+from monitor.errors import OutboxError
 from monitor.history.levels import LevelHistory
 from monitor.level.minutes import Minute
 from monitor.listeners import Listener
 from monitor.records import EventRecord, HopResult
+from monitor.service.housekeeping import Housekeeper
 from monitor.service.noise import NoiseKeeper
 from monitor.service.presence import Presence
 from monitor.service.publishing import broker_settings, embedded_broker, topics
+from monitor.service.supervisor import Worker
 from monitor.stream.assembly import Assembly
 from monitor.stream.recorder import cut_off
 
 log = logging.getLogger(__name__)
 
+_CHECK_S = 0.25
 _CLOSE_LIVE_S = 5.0
 _CLOSE_REPLAY_S = 1.0
 """Time limits for closing the connection, seconds; a replay has already waited for its records."""
@@ -80,6 +90,8 @@ class Delivery(Listener):
         Writes records to the history.
     noise : NoiseKeeper
         Stores and publishes the noise of each minute.
+    housekeeper : Housekeeper or None
+        Keeps the history within its bounds; None in a replay.
     publisher : MqttPublisher or None
         None if nothing is published.
     announcer : Announcer or None
@@ -89,13 +101,25 @@ class Delivery(Listener):
     outbox: Outbox
     writer: EventWriter
     noise: NoiseKeeper
+    housekeeper: Housekeeper | None = None
     publisher: MqttPublisher | None = None
     announcer: Announcer | None = None
 
     @property
     def next_seq(self) -> int:
         """Sequence number for the first new record."""
-        return self.outbox.last_seq() + 1
+        return self.outbox.next_seq()
+
+    @property
+    def workers(self) -> dict[str, Worker]:
+        """The threads that must not end while the monitor runs, by name."""
+        found: dict[str, Worker | None] = {
+            "event-writer": self.writer,
+            "noise": self.noise,
+            "housekeeping": self.housekeeper,
+            "mqtt": self.publisher,
+        }
+        return {name: worker for name, worker in found.items() if worker is not None}
 
     def on_hop(self, file: str, hop: HopResult) -> None:
         if self.announcer is not None:
@@ -112,6 +136,19 @@ class Delivery(Listener):
     def on_off(self) -> None:
         if self.announcer is not None:
             self.announcer.on_off()
+
+    def finish(self, timeout_s: float, stop: threading.Event) -> None:
+        """Wait until all records are acknowledged, ``stop`` is set, or ``timeout_s`` has passed."""
+        deadline, publisher = time.monotonic() + timeout_s, self.publisher
+        try:
+            self.writer.flush(timeout_s)
+            while publisher is not None and not publisher.wait_delivered(_CHECK_S):
+                if stop.is_set() or time.monotonic() > deadline:
+                    waiting, why = self.outbox.pending_count(), publisher.last_error or "mqtt: no answer"
+                    log.warning("%d records wait in the history for the broker (%s)", waiting, why)
+                    return
+        except OutboxError as error:
+            log.warning("%s", error)
 
     def catch_up(self) -> None:
         """Correct the states whose events did not reach the disk in time."""
@@ -151,11 +188,15 @@ def open_delivery(
         The settings, the history or the embedded broker are unusable.
     """
     with ExitStack() as stack:
-        outbox = stack.enter_context(_history(options.history))
+        outbox = stack.enter_context(_history(options))
+        housekeeper = None
+        if options.live:
+            retention = Retention(outbox, _limits(config, delivers=options.mqtt))
+            housekeeper = stack.enter_context(closing(Housekeeper(retention)))
         if not options.mqtt:
             writer = stack.enter_context(closing(EventWriter(outbox, wait=not options.live)))
             noise = stack.enter_context(closing(NoiseKeeper(LevelHistory(outbox), wait=not options.live)))
-            yield Delivery(outbox, writer, noise)
+            yield Delivery(outbox, writer, noise, housekeeper)
             return
         publisher = stack.enter_context(_publisher(config, assembly, options, outbox, control))
         announcer = Announcer(publisher, config.settings.mqtt.level_interval_s) if options.states else None
@@ -168,12 +209,27 @@ def open_delivery(
         noise = NoiseKeeper(LevelHistory(outbox), publish, wait=not options.live)
         stack.enter_context(closing(noise))
         publisher.start()
-        yield Delivery(outbox, writer, noise, publisher, announcer)
+        yield Delivery(outbox, writer, noise, housekeeper, publisher, announcer)
+
+
+def _limits(config: Config, *, delivers: bool) -> Limits:
+    history = config.settings.history
+    size = round(1e6 * history.max_mb)
+    return Limits(days=history.days, waiting_days=history.waiting_days, size=size, delivers=delivers)
 
 
 @contextmanager
-def _history(path: Path | None) -> Iterator[Outbox]:
+def _history(options: DeliveryOptions) -> Iterator[Outbox]:
+    """Open the history: live, whatever its disk does; in a replay, or raise."""
     with ExitStack() as stack:
+        if options.history is not None and options.live:
+            # One lock, by whatever link the file is reached.
+            database = LastingDatabase(Path(os.path.realpath(options.history)))
+            outbox = stack.enter_context(closing(Outbox(database)))
+            database.on_open(partial(_end_what_was_cut_off, outbox))
+            yield outbox
+            return
+        path = options.history
         if path is None:
             folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="sound-monitor-"))
             path = Path(folder) / "history.db"
@@ -186,8 +242,13 @@ def _history(path: Path | None) -> Iterator[Outbox]:
 
 def _end_what_was_cut_off(outbox: Outbox) -> None:
     """End the events that an earlier process left open when it was killed."""
-    starts = outbox.open_starts()
-    outbox.append_all(cut_off(start, seq) for seq, start in enumerate(starts, outbox.last_seq() + 1))
+    try:
+        starts = outbox.open_starts()
+        outbox.append_all(cut_off(start, seq) for seq, start in enumerate(starts, outbox.last_seq() + 1))
+        outbox.forget_open_starts()
+    except OutboxError as error:
+        log.error("%s; the events that the last run left open end at the next start", error)
+        return
     if starts:
         log.warning("the last run was cut off; ended its open events: %s", ", ".join(s.label for s in starts))
 
@@ -217,6 +278,7 @@ def _show(
 ) -> None:
     if control is None:
         presence.show(assembly)
+        publisher.subscribe(presence.inbox(None))
         return
     control.follow(presence.follow)
     publisher.subscribe(presence.inbox(Commands(control) if config.settings.mqtt.commands else None))

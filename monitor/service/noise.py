@@ -50,6 +50,10 @@ class NoiseKeeper(Listener):
         self._thread = threading.Thread(target=self._run, name="noise", daemon=True)
         self._thread.start()
 
+    @property
+    def alive(self) -> bool:
+        return self._thread.is_alive()
+
     def on_minute(self, minute: Minute) -> None:
         try:
             self._queue.put(minute, block=self._wait)

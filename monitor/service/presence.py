@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import ipaddress
 import logging
+from dataclasses import replace
 from typing import get_args
 
 from monitor import __version__
 from monitor.config.load import Config
 from monitor.control.commands import Commands
 from monitor.control.state import ControlState
+from monitor.delivery.announcement import Announcement
 from monitor.delivery.board import Message
-from monitor.delivery.connection import Incoming
-from monitor.delivery.entities import Announcement
+from monitor.delivery.connection import Inbox, Incoming
 from monitor.delivery.homeassistant import discovery, discovery_topic
-from monitor.delivery.mqtt import Inbox, MqttPublisher
+from monitor.delivery.leftovers import Leftovers
+from monitor.delivery.mqtt import MqttPublisher
 from monitor.delivery.topics import Topics
 from monitor.model.card import ProfileName
 from monitor.settings import silent
@@ -41,6 +43,8 @@ class Presence:
         self._topics = topics
         self._publisher = publisher
         self._birth = f"{config.settings.mqtt.discovery_prefix}/status"
+        self._leftovers = Leftovers(topics)
+        self._announced: Announcement | None = None
 
     def show(self, assembly: Assembly) -> None:
         """Publish the states of the labels that can be reported and clear those of all others."""
@@ -56,13 +60,17 @@ class Presence:
 
     def inbox(self, commands: Commands | None) -> Inbox:
         """Return the subscriptions: Home Assistant's birth message and, with ``commands``, commands."""
-        filters = [self._birth] if self._config.settings.mqtt.discovery else []
+        filters = [*self._topics.of_sounds]
+        if self._config.settings.mqtt.discovery:
+            filters.append(self._birth)
         if commands is not None:
             filters.append(f"{self._topics.commands}#")
 
         def receive(message: Incoming) -> None:
             if message.topic == self._birth:
                 self._on_birth(message)
+            elif not message.topic.startswith(self._topics.commands):
+                self._on_sound(message)
             elif commands is not None:
                 name = message.topic.removeprefix(self._topics.commands)
                 commands.receive(name, message.payload, retained=message.retained)
@@ -75,11 +83,28 @@ class Presence:
             log.info("Home Assistant has started: announcing everything again")
             self._publisher.say_again()
 
+    def _on_sound(self, message: Incoming) -> None:
+        """Clear what an earlier run announced and this one does not: its state would stay for ever."""
+        if message.retained and message.payload:
+            if self._leftovers.found(message.topic):
+                log.info("clearing %s, left by an earlier run", message.topic)
+                self._publisher.clear(message.topic)
+        elif self._leftovers.complete() and self._announced is not None:
+            self._announce(self._announced)
+
+    def _announce(self, announced: Announcement) -> None:
+        self._announced = announced
+        prefix, left = self._config.settings.mqtt.discovery_prefix, self._leftovers
+        gone = (*announced.gone, *left.labels)
+        announced = replace(announced, gone=gone, gone_groups=left.groups)
+        self._publisher.set_retained(discovery(self._topics, announced, prefix=prefix))
+
     def _show(self, assembly: Assembly, labels: tuple[str, ...]) -> None:
         mqtt, topics = self._config.settings.mqtt, self._topics
         groups = {name: group.labels for name, group in assembly.notices.groups.items()}
         self._publisher.set_labels(labels)
         self._publisher.set_groups(groups)
+        self._leftovers.groups_in_use(groups)
         if not mqtt.commands:
             self._publisher.set_retained(Message(topics.control, "", 1, True))
         if not mqtt.discovery:
@@ -100,7 +125,7 @@ class Presence:
             area=mqtt.area,
             page=_page_address(self._config),
         )
-        self._publisher.set_retained(discovery(topics, announced, prefix=mqtt.discovery_prefix))
+        self._announce(announced)
 
 
 def _page_address(config: Config) -> str | None:

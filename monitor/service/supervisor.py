@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
 
 from monitor import __version__
 from monitor.delivery.mqtt import MqttPublisher
 from monitor.delivery.outbox import Outbox
 from monitor.delivery.payloads import Health
 from monitor.delivery.writer import EventWriter
-from monitor.errors import AudioError, OutboxError
+from monitor.errors import AudioError, MonitorError, OutboxError
 from monitor.health.systemd import Systemd
 from monitor.health.vitals import Hearing, Vitals
 
@@ -26,6 +27,13 @@ _HANGS_S = 60.0
 """Seconds without activity, beyond the permitted stall, after which the audio path counts as hung."""
 
 
+class Worker(Protocol):
+    """A thread that must not end while the monitor runs."""
+
+    @property
+    def alive(self) -> bool: ...
+
+
 @dataclass(frozen=True)
 class Watched:
     """The supervised components; ``publisher`` is None if nothing is published."""
@@ -37,6 +45,7 @@ class Watched:
     writer: EventWriter
     publisher: MqttPublisher | None
     stall_s: float
+    workers: Mapping[str, Worker] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -87,7 +96,12 @@ class Supervisor:
         ------
         AudioError
             The audio path is hung.
+        MonitorError
+            A thread ended.
         """
+        for name, worker in self._watched.workers.items():
+            if not worker.alive:
+                raise MonitorError(f"the thread {name} ended unexpectedly; start sound-monitor again")
         vitals, now = self._watched.vitals, self._monotonic()
         limit_s = self._watched.stall_s + _HANGS_S
         if vitals.idle_s > limit_s:

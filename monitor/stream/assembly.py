@@ -31,7 +31,7 @@ from monitor.patterns.detector import PatternScores
 from monitor.patterns.spec import CO_ALARM, SMOKE_ALARM, Pattern
 from monitor.pipeline import Pipeline, StreamParts
 from monitor.settings import ClassSettings, silent
-from monitor.stream.recorder import Recorder
+from monitor.stream.recorder import Origin, Recorder
 
 log = logging.getLogger(__name__)
 
@@ -152,18 +152,15 @@ class Assembly:
         file: str | None = None,
     ) -> Recorder:
         card = self.model.card
-        return Recorder(
+        origin = Origin(
             node=node,
             model=card.name,
             model_version=card.version,
             rate=card.sample_rate,
-            clock=clock,
-            numbers=numbers,
-            new_id=new_id,
             file=file,
             offset_db=self.offset_db,
-            notices=notices,
         )
+        return Recorder(origin, clock=clock, numbers=numbers, new_id=new_id, notices=notices)
 
 
 def assemble(config: Config, model: LoadedModel | None = None) -> Assembly:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import count
 
 from monitor.clock import Clock, iso_utc, parse_utc
@@ -13,8 +13,9 @@ from monitor.events.notices import Notices
 from monitor.records import Decision, EventRecord
 
 
-class Recorder:
-    """Turns one stream's decisions into records.
+@dataclass(frozen=True)
+class Origin:
+    """Where the decisions of a stream come from.
 
     Parameters
     ----------
@@ -22,63 +23,81 @@ class Recorder:
         Values for the record.
     rate : int
         Sample rate of the decisions' positions, Hz.
+    file : str or None
+        Name of the recording in a replay.
+    offset_db : float or None
+        Difference between sound pressure levels in dB and levels in dBFS; None when not calibrated.
+    """
+
+    node: str
+    model: str
+    model_version: str
+    rate: int
+    file: str | None = None
+    offset_db: float | None = None
+
+
+@dataclass(frozen=True)
+class _Opened:
+    """What the end of an event repeats of its start; ``start_utc`` even if the clock was set meanwhile."""
+
+    event_id: str
+    delay_s: float
+    start_utc: float
+
+
+class Recorder:
+    """Turns one stream's decisions into records.
+
+    Parameters
+    ----------
+    origin : Origin
+        Where the decisions come from.
     clock : Clock
         Clock of the stream.
     numbers : Iterator[int]
         Sequence numbers, shared by all streams of a process.
     new_id : Callable[[], str]
         Returns a new event id.
-    file : str or None
-        Name of the recording in a replay.
-    offset_db : float or None
-        Difference between sound pressure levels in dB and levels in dBFS; None when not calibrated.
     notices : Notices
         Says which events are worth a notice; shared by all streams of a process.
     """
 
     def __init__(
         self,
+        origin: Origin,
         *,
-        node: str,
-        model: str,
-        model_version: str,
-        rate: int,
         clock: Clock,
         numbers: Iterator[int],
         new_id: Callable[[], str],
-        file: str | None = None,
-        offset_db: float | None = None,
         notices: Notices,
     ) -> None:
+        self._origin = origin
         self._notices = notices
-        self._node = node
-        self._model = (model, model_version)
-        self._rate = rate
         self._clock = clock
         self._numbers = numbers
         self._new_id = new_id
-        self._file = file
-        self._offset_db = offset_db
-        self._open: dict[int, tuple[str, float]] = {}
+        self._open: dict[int, _Opened] = {}
 
     def record(self, decision: Decision) -> EventRecord:
-        """Return the record of a start, or of an end with its start's id and detection delay."""
-        start_s, offset_db = decision.start_pos / self._rate, self._offset_db
+        """Return the record of a start, or of an end with its start's id, time and detection delay."""
+        origin = self._origin
+        start_s, offset_db = decision.start_pos / origin.rate, origin.offset_db
         if decision.type == "start":
-            event_id, delay_s = self._new_id(), decision.decided_pos / self._rate - start_s
-            self._open[decision.key] = event_id, delay_s
+            delay_s = decision.decided_pos / origin.rate - start_s
+            opened = _Opened(self._new_id(), delay_s, self._clock.utc_at(start_s))
+            self._open[decision.key] = opened
         else:
-            event_id, delay_s = self._open.pop(decision.key)
-        end_s = None if decision.end_pos is None else decision.end_pos / self._rate
-        start_utc = self._clock.utc_at(start_s)
+            opened = self._open.pop(decision.key)
+        end_s = None if decision.end_pos is None else decision.end_pos / origin.rate
         record = EventRecord(
-            event_id=event_id,
+            event_id=opened.event_id,
             seq=next(self._numbers),
             type=decision.type,
-            node=self._node,
+            node=origin.node,
             label=decision.label,
-            start=iso_utc(start_utc),
-            end=None if end_s is None else iso_utc(self._clock.utc_at(end_s)),
+            start=iso_utc(opened.start_utc),
+            end=None if end_s is None else iso_utc(opened.start_utc + end_s - start_s),
             start_s=round(start_s, 3),
             end_s=None if end_s is None else round(end_s, 3),
             duration_s=None if end_s is None else round(end_s - start_s, 3),
@@ -87,18 +106,18 @@ class Recorder:
             threshold=round(decision.threshold, 4),
             level_dbfs=round(decision.level_dbfs, 1),
             over_background_db=round(decision.over_background_db, 1),
-            delay_s=round(delay_s, 3),
-            model=self._model[0],
-            model_version=self._model[1],
+            delay_s=round(opened.delay_s, 3),
+            model=origin.model,
+            model_version=origin.model_version,
             clock=self._clock.state,
             overlapping=decision.overlapping,
-            file=self._file,
+            file=origin.file,
             reason=decision.reason,
             lafmax_dbfs=round(decision.lafmax_dbfs, 1),
             lafmax_db=None if offset_db is None else round(decision.lafmax_dbfs + offset_db, 1),
             over_l90_db=round(decision.over_l90_db, 1),
         )
-        return self._notices.judge(record, start_utc)
+        return self._notices.judge(record, opened.start_utc)
 
 
 def cut_off(start: EventRecord, seq: int) -> EventRecord:
@@ -107,11 +126,15 @@ def cut_off(start: EventRecord, seq: int) -> EventRecord:
     The true end is unknown; the last known moment is the decision of its start.
     """
     end_s = start.start_s + start.delay_s
+    try:
+        end = iso_utc(parse_utc(start.start) + start.delay_s)
+    except (ValueError, OverflowError):  # a clock that was far off
+        end = start.start
     return replace(
         start,
         seq=seq,
         type="end",
-        end=iso_utc(parse_utc(start.start) + start.delay_s),
+        end=end,
         end_s=round(end_s, 3),
         duration_s=start.delay_s,
         reason="stopped",

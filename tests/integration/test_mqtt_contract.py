@@ -12,8 +12,8 @@ from delivering import HEALTH, TOPICS, broker, delivery
 from mosquitto import Heard
 from samples import record
 
+from monitor.delivery.announcement import Announcement
 from monitor.delivery.board import Message
-from monitor.delivery.entities import Announcement
 from monitor.delivery.homeassistant import discovery
 from monitor.delivery.mqtt import Retained
 from monitor.delivery.payloads import Health, noise_payload

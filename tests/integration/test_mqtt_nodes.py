@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 from delivering import TOPICS, broker, delivery
-from mosquitto import PATIENCE_S, Listener, Mosquitto, find
-from running import ROOT
+from mosquitto import PATIENCE_S, Heard, Listener, Mosquitto, find
+from running import NODE, ROOT, Monitor
 
+from monitor.delivery.announcement import Announcement
 from monitor.delivery.board import Message
-from monitor.delivery.entities import Announcement
 from monitor.delivery.homeassistant import discovery
 
 
@@ -31,7 +31,7 @@ def test_two_clients_of_one_id_are_told_to_set_the_node(
 
     class Watch(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
-            if "another client uses this client id; set node" in record.getMessage():
+            if "another client is called" in record.getMessage():
                 said.set()
 
     watch, log = Watch(), logging.getLogger("monitor.delivery.mqtt")
@@ -42,6 +42,40 @@ def test_two_clients_of_one_id_are_told_to_set_the_node(
             assert said.wait(PATIENCE_S)
     finally:
         log.removeHandler(watch)
+
+
+def test_what_an_earlier_run_announced_and_this_one_has_not_is_cleared(
+    tmp_path: Path, mosquitto: Mosquitto, listener: Listener, retained: Callable[[], dict[str, str]]
+) -> None:
+    """As after ``kill -9`` while a class sounded that the next run's model, or its config, has not."""
+    left = [f"{NODE}/sound/foghorn/state", f"{NODE}/sound/foghorn/attributes", f"{NODE}/group/ships"]
+    others = ["sound-monitor/attic/sound/foghorn/state", f"{NODE}/mine"]
+    for topic in (*left, *others, f"{NODE}/sound/siren/state"):
+        words = [find("mosquitto_pub"), "-p", str(mosquitto.port), "-r", "-t", topic, "-m", "ON"]
+        subprocess.run(words, check=True)
+    settings = (f"mqtt.port={mosquitto.port}", "mqtt.discovery=true")
+    with Monitor(tmp_path, *settings, options=("--source", "-"), stdin=subprocess.PIPE) as monitor:
+        for topic in left:
+            listener.wait_message(topic, "")
+        announced = "homeassistant/device/sound-monitor-balcony/config"
+
+        def removed(heard: list[Heard]) -> bool:
+            messages = [message.json["components"] for message in heard if message.topic == announced]
+            platform = {"platform": "binary_sensor"}
+            return any(
+                components.get("sound_foghorn") == components.get("group_ships") == platform
+                for components in messages
+            )
+
+        listener.wait_for(removed)
+        assert monitor.stop() == 0
+        assert monitor.process.stdin is not None
+        monitor.process.stdin.close()
+    told = {topic: payload for topic, payload in retained().items() if payload}
+    assert not set(left) & told.keys()
+    assert [told[topic] for topic in others] == ["ON", "ON"]
+    assert told[f"{NODE}/sound/siren/state"] == "OFF"
+    assert f"clearing {left[0]}, left by an earlier run" in "\n".join(monitor.said)
 
 
 def forget(port: int, node: str) -> subprocess.CompletedProcess[str]:

@@ -44,7 +44,10 @@ def refusal(file: Path, text: str, *overrides: str) -> str:
             "events:\n  defaults: {exxit: 0}\n",
             "FILE:2: events.defaults.exxit is no known key; did you mean exit?",
         ),
-        ("history:\n  qqq: 1\n", "FILE:2: history.qqq is no known key; known are: path"),
+        (
+            "history:\n  qqq: 1\n",
+            "FILE:2: history.qqq is no known key; known are: days, max_mb, path, waiting_days",
+        ),
     ],
 )
 def test_an_unknown_key_is_refused_with_the_nearest_one(file: Path, text: str, expected: str) -> None:

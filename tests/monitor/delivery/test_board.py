@@ -126,12 +126,14 @@ def test_what_came_near_is_sent_beside_the_level():
     assert under_test.next_passing() is None
 
 
-def test_health_is_sent_again_at_each_connection():
+def test_health_is_sent_again_at_each_connection_and_waits_for_no_acknowledgement():
     under_test = board(states=False, status=False, discovery=None)
     under_test.set_health("{}")
     for _ in range(2):
         under_test.connect()
-        assert due(under_test) == [Message(TOPICS.health, "{}", 0, True)]
+        assert due(under_test) == []
+        assert under_test.next_passing() == Message(TOPICS.health, "{}", 0, True)
+        assert under_test.next_passing() is None
 
 
 def test_a_board_without_states_and_status_is_silent():
@@ -165,12 +167,12 @@ def test_the_newest_noise_is_retained_and_sent_again_at_each_connection() -> Non
     under_test = board()
     under_test.set_noise("1")
     under_test.connect()
-    assert Message(TOPICS.noise, "1", 0, True) in due(under_test)
+    assert under_test.next_passing() == Message(TOPICS.noise, "1", 0, True)
     under_test.set_noise("2")
-    assert due(under_test) == [Message(TOPICS.noise, "2", 0, True)]
+    assert under_test.next_passing() == Message(TOPICS.noise, "2", 0, True)
     under_test.disconnect()
     under_test.connect()
-    assert [message.payload for message in due(under_test) if message.topic == TOPICS.noise] == ["2"]
+    assert under_test.next_passing() == Message(TOPICS.noise, "2", 0, True)
 
 
 @given(st.lists(st.sets(st.sampled_from(TOPICS.labels)), max_size=4), st.data())

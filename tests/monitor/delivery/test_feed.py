@@ -118,12 +118,21 @@ def test_a_disk_error_skips_nothing_and_marks_later(tmp_path):
         assert outbox.pending_count() == 1
 
 
+@pytest.mark.parametrize("value", ["x'ff'", "7", "x''"])
+def test_a_value_of_another_type_is_given_up(outbox, value):
+    feed = Feed(outbox, Clock())
+    add(outbox, feed, 1, 2)
+    outbox.write([(f"UPDATE events SET record = {value} WHERE seq = 1", ())])
+    assert taken(feed) == [(2, False)]
+    assert outbox.query()[-1].record.seq == 2
+
+
 @pytest.mark.parametrize("late", [True, False])
 def test_a_row_that_is_no_json_is_given_up_and_the_others_are_sent(outbox, late):
     clock = Clock()
     feed = Feed(outbox, clock)
     add(outbox, feed, 1, 2, 3)
-    outbox._connection.execute("UPDATE events SET record = '}' || record WHERE seq IN (1, 3)")
+    outbox.write([("UPDATE events SET record = '}' || record WHERE seq IN (1, 3)", ())])
     clock.now += 2 * LATE_S if late else 0
     assert taken(feed) == [(2, late)]
     feed.acknowledged([2])

@@ -22,7 +22,7 @@ from homeassistant_facts import (
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.delivery.entities import Announcement
+from monitor.delivery.announcement import Announcement
 from monitor.delivery.homeassistant import discovery
 from monitor.delivery.topics import Topics
 
@@ -164,7 +164,7 @@ def test_the_monitors_own_entities_are_there_while_nobody_listens() -> None:
 
 def test_diagnostics_are_disabled_until_somebody_wants_them() -> None:
     disabled = {key for key, one in entities(FULL).items() if one.get("enabled_by_default") is False}
-    assert disabled == {"peak", "dropped", "queue", "delay", "inference", "model", "history"}
+    assert disabled == {"peak", "dropped", "queue", "delay", "inference", "model"}
 
 
 @pytest.mark.parametrize("key", ["area", "page"])

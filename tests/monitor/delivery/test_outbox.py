@@ -170,7 +170,7 @@ def test_a_history_that_cannot_be_used_is_named_in_one_line(tmp_path, what):
 
 
 def test_a_locked_database_is_an_error_that_passes(tmp_path, monkeypatch):
-    monkeypatch.setattr("monitor.delivery.outbox._BUSY_TIMEOUT_S", 0.01)
+    monkeypatch.setattr("monitor.delivery.database._BUSY_TIMEOUT_S", 0.01)
     path = tmp_path / "history.db"
     with (
         closing(Outbox(path)) as outbox,

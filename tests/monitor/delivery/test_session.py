@@ -79,6 +79,25 @@ def run(broker: Broker, outbox: Outbox, for_s: float) -> int:
     return len(times)
 
 
+def test_health_is_sent_though_nothing_is_acknowledged(outbox: Outbox) -> None:
+    broker, board = Broker(None), Board(Topics("base", "node", ("siren",)), states=True, status=True)
+    board.connect()
+    sent: list[Message] = []
+    broker.publish = lambda message: sent.append(message) or len(sent)  # type: ignore[method-assign]
+    broker.sent = [0] * 20  # no room
+
+    def leave() -> None:
+        board.set_health(str(broker.now))
+        if broker.now > 5:
+            raise Enough
+
+    session = Session(broker, board, Feed(outbox, lambda: 0.0), print, print, lambda: broker.now)  # type: ignore[arg-type]
+    with pytest.raises(Enough):
+        session.run(leave)
+    assert len(sent) > 3
+    assert {message.topic for message in sent} == {"base/node/health"}
+
+
 def test_a_broker_that_never_acknowledges_is_given_up(outbox: Outbox) -> None:
     broker = Broker(None)
     with pytest.raises(Unacknowledged, match="acknowledged nothing for 30 s"):

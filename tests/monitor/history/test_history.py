@@ -171,8 +171,19 @@ def test_old_peaks_are_dropped(outbox: Outbox, reader: HistoryReader) -> None:
 
 
 def test_a_history_that_is_not_there_is_one_line(tmp_path: Path) -> None:
+    reader = HistoryReader(tmp_path / "none.db")
     with pytest.raises(OutboxError, match="there is none yet"):
-        HistoryReader(tmp_path / "none.db")
+        reader.events()
+
+
+def test_a_history_that_was_replaced_is_read_anew(tmp_path: Path) -> None:
+    path = tmp_path / "history.db"
+    with closing(HistoryReader(path)) as reader:
+        for seq in (1, 2):
+            with closing(Outbox(path)) as outbox:
+                outbox.append(record(seq))
+                assert [event["seq"] for event in reader.events().events] == [seq]
+            path.rename(path.with_name(f"old-{seq}.db"))
 
 
 def test_a_key_that_is_none_is_refused(reader: HistoryReader) -> None:

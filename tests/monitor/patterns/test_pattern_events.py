@@ -10,7 +10,7 @@ import pytest
 from alarms import alarm, noise
 
 from monitor.config.load import SHIPPED_CONFIG, load_config
-from monitor.delivery.entities import Announcement
+from monitor.delivery.announcement import Announcement
 from monitor.delivery.homeassistant import discovery
 from monitor.delivery.topics import Topics
 from monitor.errors import ConfigError

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from monitor.delivery.payloads import Health
-from monitor.errors import AudioError, OutboxError
+from monitor.errors import AudioError, MonitorError, OutboxError
 from monitor.health.vitals import Hearing, Vitals
 from monitor.service.supervisor import Supervisor, Watched
 
@@ -57,12 +57,18 @@ class Systemd:
         self.told += lines
 
 
+@dataclass
+class Worker:
+    alive: bool = True
+
+
 class Case:
     def __init__(self, *, published: bool = True, watchdog_s: float | None = None) -> None:
         self.clock = Clock()
         self.vitals = Vitals(self.clock)
         self.outbox, self.writer, self.publisher = Outbox(), Writer(), Publisher()
         self.systemd = Systemd(watchdog_s)
+        self.mqtt = Worker()
         self.words: list[str] = []
         watched = Watched(
             model="m",
@@ -72,6 +78,7 @@ class Case:
             writer=self.writer,  # type: ignore[arg-type]
             publisher=self.publisher if published else None,  # type: ignore[arg-type]
             stall_s=3.0,
+            workers={"event-writer": Worker(), "mqtt": self.mqtt},
         )
         self.supervisor = Supervisor(watched, self.systemd, self.words.append, self.clock)  # type: ignore[arg-type]
 
@@ -152,6 +159,12 @@ def test_an_audio_path_without_a_sign_of_life_ends_the_monitor(case: Case) -> No
     case.supervisor.check()
     case.clock.now += 0.2
     with pytest.raises(AudioError, match="has hung for 63 s"):
+        case.supervisor.check()
+
+
+def test_a_thread_that_ended_ends_the_monitor(case: Case) -> None:
+    case.mqtt.alive = False
+    with pytest.raises(MonitorError, match="the thread mqtt ended unexpectedly"):
         case.supervisor.check()
 
 

@@ -26,7 +26,7 @@ from monitor.sources.ring import CaptureRing
 from monitor.stream.assembly import Assembly
 from monitor.stream.listening import Listening
 from monitor.stream.orders import Orders
-from monitor.stream.recorder import Recorder, counted_ids
+from monitor.stream.recorder import Origin, Recorder, counted_ids
 
 PATIENCE_S = 20.0
 HOP_S = HOP / RATE
@@ -51,8 +51,8 @@ class Streams:
         return pipeline(source_rate)
 
     def recorder(self, clock: LiveClock, assembly: Assembly) -> Recorder:
-        facts = {"node": "n", "model": "m", "model_version": "1", "rate": RATE}
-        return Recorder(**facts, clock=clock, numbers=self.numbers, new_id=self.ids, notices=self.notices)
+        origin = Origin(node="n", model="m", model_version="1", rate=RATE)
+        return Recorder(origin, clock=clock, numbers=self.numbers, new_id=self.ids, notices=self.notices)
 
 
 def noise(hops: int) -> AudioBlock:

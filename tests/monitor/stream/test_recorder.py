@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.clock import FileClock, parse_utc
+from monitor.clock import Clock, FileClock, parse_utc
 from monitor.config.notice_sections import Notices
 from monitor.config.notices import make_notices, utc_time
 from monitor.records import Decision, EventRecord
-from monitor.stream.recorder import Recorder, counted_ids, cut_off, random_ids, uuid7
+from monitor.stream.recorder import Origin, Recorder, counted_ids, cut_off, random_ids, uuid7
 
 START = Decision(
     type="start", key=1, label="siren", decided_pos=20000, start_pos=12000, end_pos=None, score=0.91239,
@@ -22,19 +22,15 @@ START = Decision(
 END = replace(START, type="end", decided_pos=50000, end_pos=44000, score=0.95, reason="released")
 
 
-def recorder(start_utc: float = 1_780_000_000.0, **changes: object) -> Recorder:
-    values: dict[str, object] = {
-        "node": "balcony",
-        "model": "m",
-        "model_version": "1.2",
-        "rate": 16000,
-        "clock": FileClock(start_utc),
-        "numbers": count(7),
-        "new_id": counted_ids(),
-        "file": "street.wav",
-        "notices": make_notices(Notices(), utc_time),
-    }
-    return Recorder(**{**values, **changes})  # type: ignore[arg-type]
+def recorder(start_utc: float = 1_780_000_000.0, clock: Clock | None = None) -> Recorder:
+    origin = Origin(node="balcony", model="m", model_version="1.2", rate=16000, file="street.wav")
+    return Recorder(
+        origin,
+        clock=clock or FileClock(start_utc),
+        numbers=count(7),
+        new_id=counted_ids(),
+        notices=make_notices(Notices(), utc_time),
+    )
 
 
 def test_a_start_carries_what_is_known_and_an_end_repeats_its_id_and_delay() -> None:
@@ -60,6 +56,22 @@ def test_wall_times_are_the_clocks_at_start_and_end() -> None:
     start, end = made.record(START), made.record(END)
     assert (start.start, end.end) == ("2026-05-01T22:00:00.750Z", "2026-05-01T22:00:02.750Z")
     assert start.clock == "file"
+
+
+def test_an_end_repeats_its_starts_time_though_the_clock_was_set_meanwhile() -> None:
+    clock = FileClock(parse_utc("2026-05-01T22:00:00Z"))
+    made = recorder(clock=clock)
+    start = made.record(START)
+    clock._start += 86400.0
+    end = made.record(END)
+    assert (end.start, end.end) == (start.start, "2026-05-01T22:00:02.750Z")
+    assert made.record(START).start == "2026-05-02T22:00:00.750Z"
+
+
+@pytest.mark.parametrize("start", ["0001-01-01T00:00:00.000Z", "9999-12-31T23:59:59.999Z"])
+def test_an_event_of_an_impossible_time_that_a_kill_cut_off_is_ended(start: str) -> None:
+    end = cut_off(replace(recorder().record(START), start=start), seq=40)
+    assert (end.start, end.end, end.duration_s) == (start, start, 0.5)
 
 
 def test_events_that_overlap_keep_their_own_ids() -> None:
