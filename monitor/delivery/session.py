@@ -17,11 +17,15 @@ log = logging.getLogger(__name__)
 
 STEP_S = 1.0
 UNACKNOWLEDGED_S = 30.0
-"""Seconds without an acknowledgement after which the broker counts as faulty, even if it answers pings."""
+"""Seconds for which the oldest message may wait for its acknowledgement while it is the oldest.
+
+Brokers acknowledge in order (MQTT-4.6.0-2). After that the broker counts as faulty, even if it answers pings
+or acknowledges later messages: the row would stay undelivered until the next connection.
+"""
 
 
 class Unacknowledged(PublishError):  # noqa: N818 — a state of the broker
-    """Messages are in flight, but the broker acknowledges none of them."""
+    """The broker does not acknowledge the oldest message in flight."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +78,8 @@ class Session:
         self._on_acknowledged = on_acknowledged
         self._receive = receive
         self._monotonic = monotonic
-        self._waits_since: float | None = None
+        self._waiting: dict[int, None] = {}  # message ids in the order of sending
+        self._oldest: tuple[int, float] | None = None  # the first of them, and since when it is
         self._rows: dict[int, int] = {}  # message id → seq
         self._disk = Repeats(every=100)
 
@@ -108,8 +113,8 @@ class Session:
             numbers = self._link.step(min(left_s, STEP_S))
             for message in self._link.received():
                 self._receive(message)
-            self._watch(numbers)
             self._acknowledge(numbers)
+            self._watch(numbers)
 
     @property
     def _rows_done(self) -> bool:
@@ -120,15 +125,21 @@ class Session:
         while link.room > 0:
             message = self._board.next()
             if message is not None:
-                link.publish(message)
+                self._publish(message)
                 continue
             row = self._next_row() if rows else None
             if row is None:
                 break
             seq, payload = row
-            self._rows[link.publish(Message(self._board.event_topic, payload, 1, False))] = seq
+            self._rows[self._publish(Message(self._board.event_topic, payload, 1, False))] = seq
         while not link.congested and (passing := self._board.next_passing()) is not None:
             link.publish(passing)
+
+    def _publish(self, message: Message) -> int:
+        number = self._link.publish(message)
+        if message.qos:
+            self._waiting[number] = None
+        return number
 
     def _next_row(self) -> tuple[int, str] | None:
         try:
@@ -138,15 +149,18 @@ class Session:
             return None
 
     def _watch(self, numbers: Sequence[int]) -> None:
-        """Raise if messages are in flight but none has been acknowledged for too long."""
+        """Raise if the oldest message in flight has waited for its acknowledgement for too long."""
         now = self._monotonic()
-        if numbers or not self._link.in_flight:
-            self._waits_since = None
-        if self._link.in_flight and self._waits_since is None:
-            self._waits_since = now
-        if self._waits_since is not None and now - self._waits_since >= UNACKNOWLEDGED_S:
+        for number in numbers:
+            self._waiting.pop(number, None)
+        oldest = next(iter(self._waiting), None)
+        if oldest is None:
+            self._oldest = None
+        elif self._oldest is None or self._oldest[0] != oldest:
+            self._oldest = (oldest, now)
+        elif now - self._oldest[1] >= UNACKNOWLEDGED_S:
             raise Unacknowledged(
-                f"mqtt: the broker acknowledged nothing for {UNACKNOWLEDGED_S:.0f} s;"
+                f"mqtt: the broker has not acknowledged a message for {UNACKNOWLEDGED_S:.0f} s;"
                 " look at its log and its disk, or start it again"
             )
 

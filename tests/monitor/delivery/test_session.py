@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -17,13 +18,18 @@ from monitor.delivery.topics import Topics
 
 
 class Broker:
-    """A link to a broker that acknowledges one message every ``pause_s``, or none; time is its steps."""
+    """A link to a broker that acknowledges one message every ``pause_s``, or none; time is its steps.
+
+    It never acknowledges the message of the number ``skips``.
+    """
 
     congested = False
 
-    def __init__(self, pause_s: float | None, acknowledged: int = 10**9) -> None:
+    def __init__(self, pause_s: float | None, acknowledged: int = 10**9, skips: int = 0) -> None:
         self.now = 0.0
         self.sent: list[int] = []
+        self._numbers = count(1)
+        self._skips = skips
         self._pause_s = pause_s
         self._left = acknowledged
         self._last = 0.0
@@ -37,18 +43,22 @@ class Broker:
         return len(self.sent)
 
     def publish(self, message: Message) -> int:
-        self.sent.append(len(self.sent) + round(1000 * self.now))
-        return self.sent[-1]
+        number = next(self._numbers)
+        if message.qos:
+            self.sent.append(number)
+        return number
 
     def received(self) -> list[object]:
         return []
 
     def step(self, timeout_s: float) -> list[int]:
         self.now += timeout_s
-        if self._pause_s is None or not self._left or self.now - self._last < self._pause_s or not self.sent:
+        due = [number for number in self.sent if number != self._skips]
+        if self._pause_s is None or not self._left or self.now - self._last < self._pause_s or not due:
             return []
         self._last, self._left = self.now, self._left - 1
-        return [self.sent.pop(0)]
+        self.sent.remove(due[0])
+        return due[:1]
 
 
 class Enough(Exception):  # noqa: N818 — no error
@@ -62,8 +72,11 @@ def outbox(tmp_path: Path) -> Iterator[Outbox]:
         yield opened
 
 
-def run(broker: Broker, outbox: Outbox, for_s: float) -> int:
-    """Serve a connection for some time; returns how often anything was acknowledged."""
+def run(broker: Broker, outbox: Outbox, for_s: float, *, busy: bool = False) -> int:
+    """Serve a connection for some time; returns how often anything was acknowledged.
+
+    If ``busy``, there is always something more to send.
+    """
     board = Board(Topics("base", "node", ("siren",)), states=True, status=True)
     board.connect()
     times: list[None] = []
@@ -71,6 +84,8 @@ def run(broker: Broker, outbox: Outbox, for_s: float) -> int:
     def leave() -> None:
         if broker.now > for_s:
             raise Enough
+        if busy:
+            board.set_online(True)
 
     feed = Feed(outbox, lambda: broker.now)
     session = Session(broker, board, feed, lambda: times.append(None), print, lambda: broker.now)
@@ -100,7 +115,7 @@ def test_health_is_sent_though_nothing_is_acknowledged(outbox: Outbox) -> None:
 
 def test_a_broker_that_never_acknowledges_is_given_up(outbox: Outbox) -> None:
     broker = Broker(None)
-    with pytest.raises(Unacknowledged, match="acknowledged nothing for 30 s"):
+    with pytest.raises(Unacknowledged, match="has not acknowledged a message for 30 s"):
         run(broker, outbox, 1000)
     assert broker.now <= UNACKNOWLEDGED_S + 2 * STEP_S
 
@@ -110,6 +125,18 @@ def test_a_broker_that_stops_acknowledging_is_given_up(outbox: Outbox) -> None:
         run(Broker(2.0, acknowledged=3), outbox, 1000)
 
 
-def test_a_slow_broker_and_one_with_nothing_to_acknowledge_are_kept(outbox: Outbox) -> None:
-    assert run(Broker(0.9 * UNACKNOWLEDGED_S), outbox, 40 * UNACKNOWLEDGED_S) == 8
+@pytest.mark.parametrize("skips", [1, 4, 8, 30])
+def test_a_broker_that_leaves_out_one_message_is_given_up(outbox: Outbox, skips: int) -> None:
+    """Else that row would wait for the next connection, while all others go out."""
+    broker = Broker(1.0, skips=skips)
+    with pytest.raises(Unacknowledged):
+        run(broker, outbox, 1000, busy=True)
+    assert skips in broker.sent
+    assert broker.now <= skips + UNACKNOWLEDGED_S + 2 * STEP_S
+
+
+@pytest.mark.parametrize("busy", [True, False])
+def test_a_slow_broker_and_one_with_nothing_to_acknowledge_are_kept(outbox: Outbox, busy: bool) -> None:
+    broker = Broker(0.9 * UNACKNOWLEDGED_S)
+    assert run(broker, outbox, 40 * UNACKNOWLEDGED_S, busy=busy) == (44 if busy else 8)
     assert outbox.pending_count() == 0
