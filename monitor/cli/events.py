@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import asdict
 from datetime import datetime
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 
 import click
@@ -28,6 +28,7 @@ Examples:
   sound-monitor events --json | jq 'select(.delivered_at == null)'
 """
 
+_LINES = 200
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
 
 
@@ -89,10 +90,9 @@ def list_(
     with closing(found):
         shown = found.newest(limit) if limit else found.all()
         if as_json:
-            for stored in chain.from_iterable(shown):
-                click.echo(_to_json(stored))
-        else:
-            _print_table(shown, found.label_width())
+            _print(_to_json(stored) for stored in chain.from_iterable(shown))
+        elif not _print(_table(shown, found.label_width())):
+            click.echo("no events", err=True)
 
 
 def moment_of(option: str, text: str | None) -> float | None:
@@ -118,20 +118,26 @@ def _to_json(stored: StoredEvent) -> str:
     return json.dumps(values, sort_keys=True, ensure_ascii=False)
 
 
-def _print_table(found: Iterable[Event], width: int) -> None:
+def _table(found: Iterable[Event], width: int) -> Iterator[str]:
+    """Return the lines of the table; none without events."""
     width = max(width, len("label"))
-    empty = True
-    for event in found:
-        if empty:
-            click.echo(f"{'time':19}  {'label':{width}}  seconds  score    dBFS  over background  broker")
-            empty = False
+    for number, event in enumerate(found):
+        if number == 0:
+            yield f"{'time':19}  {'label':{width}}  seconds  score    dBFS  over background  broker"
         record = event[-1].record
         lasted = "on" if record.duration_s is None else f"{record.duration_s:.1f}"
         figures = f"{record.score:5.2f}  {record.level_dbfs:6.1f}  {record.over_background_db:+12.1f} dB"
         line = f"{date_text(record.start)}  {record.label:{width}}  {lasted:>7}  {figures}"
-        click.echo(f"{line}  {_delivery(event):9}  {record.file or ''}".rstrip())
-    if empty:
-        click.echo("no events", err=True)
+        yield f"{line}  {_delivery(event):9}  {record.file or ''}".rstrip()
+
+
+def _print(lines: Iterator[str]) -> int:
+    """Print lines, many at a time, since each print is flushed; return their number."""
+    printed = 0
+    while batch := list(islice(lines, _LINES)):
+        click.echo("\n".join(batch))
+        printed += len(batch)
+    return printed
 
 
 def _delivery(event: Event) -> str:

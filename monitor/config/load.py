@@ -232,6 +232,7 @@ def _explain(error: ValidationError, lines: dict[KeyPath, str], path: Path) -> s
     branches = [e for e in errors if _written(tuple(map(str, e["loc"])), lines) == key]
     message = " or ".join(dict.fromkeys(_message(branch) for branch in branches))
     hidden = isinstance(first["input"], dict | Settings) or "password" in key[-1] or "urls" in key
+    hidden |= key[-1] == "host" and "@" in str(first["input"])  # a URL with a password
     shown = "" if hidden else f" is {first['input']!r}"
     return f"{_where(key, lines, path)}{shown}: {message}"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -21,6 +22,30 @@ def _topic(text: str) -> str:
         raise ValueError("must be topic levels joined by /; none empty, without +, # and spaces")
     return text
 
+
+def _broker(text: str) -> str:
+    """Return the name or address of a broker; what people paste there is refused with the right form."""
+    host = text.strip()
+    if _ADDRESS.fullmatch(host) or (host.count(":") > 1 and not set(host) & set("/[]@ ")):
+        return host.strip("[]")
+    parts = _URL.fullmatch(host)
+    if parts is None:
+        raise ValueError("must be the name or the address of the broker, such as broker.lan or 192.168.1.5")
+    right = [f"host: {parts['host'].strip('[]')}"]
+    if parts["port"]:
+        right.append(f"port: {parts['port']}")
+    if parts["user"]:
+        right.append("username and password of their own")
+    if (parts["scheme"] or "").lower() in ("mqtts", "ssl", "tls"):
+        right.append("tls: {enabled: true}")
+    raise ValueError(f"must be a name or an address alone; write {', '.join(right)}")
+
+
+_ADDRESS = re.compile(r"[^\s:/@\[\]]+|\[[0-9A-Fa-f:.%\w]+\]")
+_URL = re.compile(
+    r"(?:(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://)?(?:(?P<user>[^/]*)@)?"
+    r"(?P<host>[^\s:/@\[\]]+|\[[0-9A-Fa-f:.%\w]+\])(?::(?P<port>\d+))?(?:/.*)?"
+)
 
 Topic = Annotated[str, AfterValidator(_topic)]
 Port = Annotated[int, Field(ge=1, le=65535)]
@@ -161,7 +186,7 @@ class Mqtt(Section):
     broker: Literal["external", "embedded"] = Field(
         "external", description="embedded starts a small broker in this process (extra: broker)"
     )
-    host: Annotated[str, Field(min_length=1)] = "localhost"
+    host: Annotated[str, Field(min_length=1), AfterValidator(_broker)] = "localhost"
     port: Port = 1883
     username: str | None = None
     password: str | None = Field(None, description="prefer ${ENV} or password_file", repr=False)

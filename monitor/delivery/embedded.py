@@ -6,10 +6,13 @@ import asyncio
 import errno
 import ipaddress
 import logging
+import secrets
 import threading
 import time
+from dataclasses import dataclass
 from typing import Any
 
+from monitor.delivery.topics import Topics
 from monitor.errors import ConfigError, PublishError
 
 log = logging.getLogger(__name__)
@@ -19,6 +22,18 @@ _HAND_ON_S = 2.0
 _QUIET_S = 0.2
 _SHUTDOWN_S = 1.0
 """Timeout for each shutdown step, seconds; a step takes either milliseconds or forever."""
+
+
+_MOST_CLIENTS = 100
+_RULES = "monitor.delivery.embedded_rules"
+
+
+@dataclass(frozen=True)
+class Login:
+    """Credentials of a client."""
+
+    username: str
+    password: str
 
 
 class EmbeddedBroker:
@@ -33,7 +48,11 @@ class EmbeddedBroker:
     host : str
         Address to listen on; serving other machines requires a password.
     username, password : str or None
-        Credentials required of every client; None allows anyone to connect.
+        Credentials required of every other client; None allows anyone to connect.
+    topics : Topics or None
+        The node whose topics only our own client may publish on, apart from commands.
+    discovery : str or None
+        Another topic for our own client alone.
 
     Raises
     ------
@@ -48,6 +67,8 @@ class EmbeddedBroker:
         *,
         username: str | None = None,
         password: str | None = None,
+        topics: Topics | None = None,
+        discovery: str | None = None,
     ) -> None:
         if not (password or _is_loopback(host)):
             raise ConfigError(
@@ -59,7 +80,14 @@ class EmbeddedBroker:
         except ImportError as error:
             raise ConfigError("mqtt.broker: embedded needs amqtt; pip install amqtt") from error
         self._where = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-        self._auth = {"username": username, "password": password} if password else None
+        self.login = Login(f"sound-monitor-{secrets.token_hex(8)}", secrets.token_hex(16))
+        """The credentials of our own client."""
+        self._others = {"username": username, "password": password} if password else {}
+        own = [] if topics is None else [topics.all.removesuffix("#")]
+        self._own = {
+            "own": [*own, discovery] if discovery else own,
+            "commands": "" if topics is None else topics.commands,
+        }
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopping = asyncio.Event()
         self._started = threading.Event()
@@ -93,13 +121,14 @@ class EmbeddedBroker:
             self._thread.join(5 * _SHUTDOWN_S)
 
     async def _serve(self) -> None:
-        from amqtt.broker import Broker
         from amqtt.errors import BrokerError
+
+        from monitor.delivery.embedded_rules import BoundedBroker
 
         self._loop = asyncio.get_running_loop()
         # In amqtt, a client that does not speak MQTT 3.1.1 causes a traceback.
         self._loop.set_exception_handler(lambda _, context: log.debug("%s", context["message"]))
-        broker = Broker(self._config(), loop=self._loop)
+        broker = BoundedBroker(self._config(), loop=self._loop)
         try:
             await broker.start()
         except BrokerError as error:
@@ -118,10 +147,17 @@ class EmbeddedBroker:
         await _end_of_connections()
 
     def _config(self) -> dict[str, Any]:
-        plugins: dict[str, Any] = {"amqtt.plugins.authentication.AnonymousAuthPlugin": {}}
-        if self._auth:
-            plugins = {"monitor.delivery.embedded_auth.PasswordAuth": self._auth}
-        return {"listeners": {"default": {"type": "tcp", "bind": self._where}}, "plugins": plugins}
+        login = self.login
+        plugins = {
+            f"{_RULES}.PasswordAuth": {
+                "own_username": login.username,
+                "own_password": login.password,
+                **self._others,
+            },
+            f"{_RULES}.OwnTopics": {"own_username": login.username, **self._own},
+        }
+        listener = {"type": "tcp", "bind": self._where, "max_connections": _MOST_CLIENTS}
+        return {"listeners": {"default": listener}, "plugins": plugins}
 
 
 async def _handed_on(broker: Any) -> None:

@@ -36,7 +36,7 @@ from monitor.records import EventRecord, HopResult
 from monitor.service.housekeeping import Housekeeper
 from monitor.service.noise import NoiseKeeper
 from monitor.service.presence import Presence
-from monitor.service.publishing import broker_settings, embedded_broker, topics
+from monitor.service.publishing import broker, topics
 from monitor.service.supervisor import Worker
 from monitor.stream.assembly import Assembly
 from monitor.stream.recorder import cut_off
@@ -257,10 +257,11 @@ def _end_what_was_cut_off(outbox: Outbox) -> None:
 def _publisher(
     config: Config, assembly: Assembly, options: DeliveryOptions, outbox: Outbox, control: Control | None
 ) -> Iterator[MqttPublisher]:
-    connect = connector(broker_settings(config, options.client_id))
     names = topics(config, options.node, assembly.possible_labels)
-    with embedded_broker(config):
-        publisher = MqttPublisher(connect, names, outbox, Retained(lwt=options.live, states=options.states))
+    with broker(config, options.client_id, names) as settings:
+        publisher = MqttPublisher(
+            connector(settings), names, outbox, Retained(lwt=options.live, states=options.states)
+        )
         if options.states:
             _show(config, Presence(config, names, publisher), publisher, assembly, control)
         try:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 from monitor.config.load import Config, read_secret
 from monitor.delivery.connection import BrokerSettings
+from monitor.delivery.homeassistant import discovery_topic
 from monitor.delivery.topics import Topics, slug
 from monitor.errors import ConfigError
 from monitor.stream.assembly import node_name
@@ -54,19 +56,22 @@ def topics(config: Config, node: str, labels: tuple[str, ...]) -> Topics:
 
 
 @contextmanager
-def embedded_broker(config: Config) -> Iterator[None]:
-    """Run the embedded broker, if configured, for the duration of the context.
+def broker(config: Config, client: str, names: Topics) -> Iterator[BrokerSettings]:
+    """Yield the address of the broker, which is the embedded one if so configured.
+
+    The embedded broker runs for the duration of the context.
 
     Raises
     ------
     ConfigError
-        It would be open to everyone, does not support the settings, or amqtt is missing.
+        The password file cannot be read. The embedded broker would be open to everyone, does not
+        support the settings, or amqtt is missing.
     PublishError
         The port is in use, or the address does not belong to this machine.
     """
-    mqtt = config.settings.mqtt
+    mqtt, settings = config.settings.mqtt, broker_settings(config, client)
     if mqtt.broker != "embedded":
-        yield
+        yield settings
         return
     if mqtt.tls.enabled or mqtt.version != "3.1.1":
         key = ("mqtt", "tls", "enabled") if mqtt.tls.enabled else ("mqtt", "version")
@@ -76,12 +81,19 @@ def embedded_broker(config: Config) -> Iterator[None]:
         )
     from monitor.delivery.embedded import EmbeddedBroker
 
-    broker = EmbeddedBroker(mqtt.port, mqtt.host, username=mqtt.username, password=_password(config))
-    broker.start()
+    embedded = EmbeddedBroker(
+        mqtt.port,
+        mqtt.host,
+        username=settings.username,
+        password=settings.password,
+        topics=names,
+        discovery=discovery_topic(names, mqtt.discovery_prefix),
+    )
+    embedded.start()
     try:
-        yield
+        yield replace(settings, username=embedded.login.username, password=embedded.login.password)
     finally:
-        broker.stop()
+        embedded.stop()
 
 
 def subscribe_command(config: Config, topics: Topics) -> str:

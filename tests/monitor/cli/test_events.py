@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -103,6 +104,33 @@ def test_ago_counts_back_from_now(call: Call, history):
     assert [line["seq"] for line in call("events", "--since", f"{hours:.4f}h", "--json").json] == [7]
     since = call("events", "--since", f"{hours / 24 + 10:.4f}d", "--json")
     assert len(since.json) == 7
+
+
+def test_a_long_list_is_printed_whole(call: Call, history):
+    with closing(Outbox(history)) as outbox:
+        outbox.append_all(
+            line for seq in range(9, 1009, 2) for line in event(seq, "siren", 20000.0 + seq, 1.0)
+        )
+    assert [line["seq"] for line in call("events", "--limit", "0", "--json").json] == [
+        *range(1, 8),
+        *range(9, 1009),
+    ]
+    assert len(call("events", "--limit", "0").out.splitlines()) == 1 + 4 + 500
+
+
+@pytest.mark.parametrize(
+    ("start", "shown"),
+    [
+        ("1969-12-31T23:59:49.000Z", "1970-01-01 01:59:49"),
+        ("9999-12-31T23:59:59.000Z", "9999-12-31 23:59:59"),
+        ("0001-01-01T00:00:00.000Z", "0001-01-01 00:00:00"),
+    ],
+)
+def test_any_date_is_shown(call: Call, history, start, shown):
+    with closing(Outbox(history)) as outbox:
+        outbox.append(record(9, start=start))
+    assert shown in call("events").out
+    assert len(call("events", "--json").json) == 8
 
 
 def test_nothing_found_is_said_on_stderr(call: Call, history):

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor.config.load import SHIPPED_CONFIG, find_config, load_config, nearest, read_secret
-from monitor.config.sections import Settings
+from monitor.config.sections import Mqtt, Settings
 from monitor.errors import ConfigError
 
 
@@ -143,6 +143,48 @@ def test_any_text_is_either_read_or_refused_in_one_line(
     except ConfigError as error:
         refused = str(error)
     assert refused is None or "\n" not in refused
+
+
+@pytest.mark.parametrize(
+    ("written", "host"),
+    [
+        ("broker.lan", "broker.lan"),
+        (" broker.lan ", "broker.lan"),
+        ("192.168.1.5", "192.168.1.5"),
+        ("::1", "::1"),
+        ("[::1]", "::1"),
+        ("fe80::1%eth0", "fe80::1%eth0"),
+        ("bröker", "bröker"),
+    ],
+)
+def test_a_broker_is_a_name_or_an_address(written: str, host: str) -> None:
+    assert Mqtt(host=written).host == host
+
+
+@pytest.mark.parametrize(
+    ("written", "right"),
+    [
+        ("mqtt://broker.lan", "write host: broker.lan"),
+        ("broker.lan:1884", "write host: broker.lan, port: 1884"),
+        ("[::1]:1884", "write host: ::1, port: 1884"),
+        ("mqtts://broker.lan:8883/", "write host: broker.lan, port: 8883, tls: {enabled: true}"),
+        ("mqtt://ann:cr3t@broker.lan", "write host: broker.lan, username and password of their own"),
+        ("broker.lan/", "write host: broker.lan"),
+        ("my broker", "must be the name or the address of the broker"),
+        (" ", "must be the name or the address of the broker"),
+        ("broker.lan:port", "must be the name or the address of the broker"),
+    ],
+)
+def test_what_is_pasted_as_a_broker_is_refused_with_the_right_form(
+    tmp_path: Path, written: str, right: str
+) -> None:
+    file = tmp_path / "config.yaml"
+    file.write_text(f"mqtt:\n  host: '{written}'\n")
+    with pytest.raises(ConfigError) as caught:
+        load_config(file)
+    assert f"{file}:2: mqtt.host" in str(caught.value)
+    assert right in str(caught.value)
+    assert "cr3t" not in str(caught.value)
 
 
 def test_an_empty_file_and_empty_sections_keep_every_default(file: Path) -> None:
