@@ -9,7 +9,7 @@ import numpy as np
 
 from training.data.corpora import CLASSES
 from training.networks.compact import Cost
-from training.records.jobs import ClipOutcomes, DataUse, Epoch, Job, JobRecord, Making, Protocol
+from training.records.jobs import ClipOutcomes, DataUse, Epoch, Job, JobRecord, Protocol, Provenance
 
 _COST = Cost(1000, 20_000)
 
@@ -39,9 +39,13 @@ def record(
 ) -> JobRecord:  # fmt: skip
     """A record with the given clips."""
     others = tuple(f for f in (1, 2, 3) if f != fold)
-    making = Making({"rate": 0.001}, {"tensorflow": "2.21.0"}, "x86_64, 2 cores", "sound-training cv", 12.5)
+    provenance = Provenance(
+        {"rate": 0.001}, {"tensorflow": "2.21.0"}, "x86_64, 2 cores", "sound-training cv", 12.5
+    )
     data = DataUse(others, "15 % of the recordings", 100, 15, tuple(labels))
-    return JobRecord(Job(protocol, model, fold, seed), data, making, tuple(epochs), len(epochs), cost, clips)
+    return JobRecord(
+        Job(protocol, model, fold, seed), data, provenance, tuple(epochs), len(epochs), cost, clips
+    )
 
 
 def random_record(

@@ -1,4 +1,4 @@
-"""What a corpus's table says: clips per class, fold and salience, and whether classes are spread evenly."""
+"""Count the clips of a corpus by class, fold and salience; test whether the folds hold the classes evenly."""
 
 from __future__ import annotations
 
@@ -16,10 +16,18 @@ Ints = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Counts:
-    """Clips of a table, counted.
+    """Numbers of clips in a table.
 
-    ``by_fold`` has shape (labels, folds), ``by_salience`` (labels, 2): foreground, background.
-    ``recordings`` counts the Freesound recordings of each label, ``largest`` the clips of its largest one.
+    Attributes
+    ----------
+    by_fold
+        Shape (labels, folds).
+    by_salience
+        Shape (labels, 2): foreground, background.
+    recordings
+        Freesound recordings of each label.
+    largest
+        Clips of the largest recording of each label.
     """
 
     labels: tuple[str, ...]
@@ -32,7 +40,7 @@ class Counts:
 
 @dataclass(frozen=True)
 class ChiSquare:
-    """Pearson's test of class against fold: are the classes spread over the folds as chance would?"""
+    """Pearson's chi-square test of independence of class and fold."""
 
     statistic: float
     degrees: int
@@ -40,13 +48,13 @@ class ChiSquare:
 
 
 def labels_of(clips: Sequence[Clip]) -> tuple[str, ...]:
-    """Return the labels present: ours in their order, then others by name."""
+    """Return the labels present: UrbanSound8K's in their order, then others by name."""
     found = {clip.label for clip in clips}
     return (*(label for label in CLASSES if label in found), *sorted(found - set(CLASSES)))
 
 
 def count(clips: Sequence[Clip]) -> Counts:
-    """Count every row of a table, whether or not its file is here."""
+    """Count every row of a table, whether or not its file is present."""
     labels = labels_of(clips)
     folds = tuple(sorted({clip.fold for clip in clips}))
     by_fold = np.zeros((len(labels), len(folds)), np.int64)
@@ -63,7 +71,7 @@ def count(clips: Sequence[Clip]) -> Counts:
 
 
 def chi_square(by_fold: Ints) -> ChiSquare:
-    """Test class against fold; a label or fold without clips must not be in the table."""
+    """Test class against fold; every label and every fold must have clips."""
     from scipy.stats import chi2_contingency
 
     result = chi2_contingency(by_fold)

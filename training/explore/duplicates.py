@@ -1,4 +1,4 @@
-"""Clips that sound nearly alike though they come from different recordings."""
+"""Find near-duplicate clips among different recordings."""
 
 from __future__ import annotations
 
@@ -28,10 +28,18 @@ class NearDuplicate:
 
 @dataclass(frozen=True)
 class Likeness:
-    """How alike clips are: the closest strangers, and histograms over ``edges``.
+    """Similarity of clips: near-duplicates, and histograms over ``edges``.
 
-    ``within`` counts pairs of one recording, ``between`` pairs of two. ``typical`` is the median of
-    ``within``: a pair of strangers above it is as alike as two slices of one recording.
+    Attributes
+    ----------
+    within, between
+        Numbers of pairs of the same recording and of different recordings.
+    typical
+        Median similarity within a recording.
+    suspicious
+        Pairs of different recordings that are more similar than ``typical``.
+    suspicious_across
+        Those of them that lie in different folds.
     """
 
     pairs: tuple[NearDuplicate, ...]
@@ -40,15 +48,13 @@ class Likeness:
     between: NDArray[np.int64]
     typical: float
     suspicious: int
-    """pairs of strangers above ``typical``"""
     suspicious_across: int
-    """those of them that lie in different folds"""
 
 
 def embed(measured: Sequence[Measurement]) -> Floats:
-    """Return unit vectors, shape (clips, 2 × bands): spectrum without its level, and its movement.
+    """Return unit vectors, shape (clips, 2 × bands): level-free mean spectrum, and deviation over time.
 
-    Each column is standardised over the clips, so that the cosine counts what tells clips apart.
+    Each column is standardised over the clips, so that the cosine ignores what all clips share.
     """
     mean = np.stack([m.mean for m in measured])
     shape = np.concatenate([mean - mean.mean(axis=1, keepdims=True), [m.deviation for m in measured]], axis=1)
@@ -59,7 +65,7 @@ def embed(measured: Sequence[Measurement]) -> Floats:
 
 
 def likeness(clips: Sequence[Clip], vectors: Floats, listed: int = 25) -> Likeness:
-    """Compare every clip with every other; ``listed`` pairs of recordings are named, one pair for each."""
+    """Compare every pair of clips; name the closest clips of the ``listed`` closest pairs of recordings."""
     recordings = np.unique([clip.recording for clip in clips], return_inverse=True)[1]
     folds = np.array([clip.fold for clip in clips])
     within, between = np.zeros(len(_BINS) - 1, np.int64), np.zeros(len(_BINS) - 1, np.int64)
@@ -88,7 +94,7 @@ def _best_partners(cosine: Floats, rows: NDArray[np.int64]) -> list[tuple[float,
 def _count_above(
     vectors: Floats, recordings: NDArray[np.int64], folds: NDArray[np.int64], threshold: float
 ) -> tuple[int, int]:
-    """Return how many pairs of strangers are above the threshold, and how many of them in two folds."""
+    """Count the pairs of different recordings above the threshold, and those of them in different folds."""
     total = across = 0
     for first in range(0, len(vectors), _ROWS_AT_ONCE):
         rows = np.arange(first, min(first + _ROWS_AT_ONCE, len(vectors)))

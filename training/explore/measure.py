@@ -1,4 +1,4 @@
-"""What the sound of each clip is like: length, level, spectrum, envelope."""
+"""Measure the sound of each clip: length, level, spectrum, envelope."""
 
 from __future__ import annotations
 
@@ -31,11 +31,18 @@ _CLIPS_AT_ONCE = 32
 
 @dataclass(frozen=True)
 class Measurement:
-    """One clip, measured.
+    """Measurements of one clip.
 
-    ``rate`` and ``channels`` are the file's. ``clipped`` is the share of samples at full scale.
-    ``envelope``, shape (ENVELOPE_FRAMES,), is the level of each 50 ms in dB under the loudest one, nan
-    after the end. ``mean`` and ``deviation``, shape (mel bands,), are of the log-mel over time, in dB.
+    Attributes
+    ----------
+    rate, channels
+        Of the file.
+    clipped
+        Share of samples at full scale.
+    envelope
+        Level of each 50 ms relative to the loudest, dB, shape (ENVELOPE_FRAMES,); nan after the end.
+    mean, deviation
+        Of the log-mel spectrum over time, dB, shape (mel bands,).
     """
 
     seconds: float
@@ -50,11 +57,12 @@ class Measurement:
 
 
 def measure_all(clips: Sequence[Clip], tick: Tick, workers: int = 2) -> list[Measurement]:
-    """Measure clips by several processes, in their order.
+    """Measure clips in several processes; return the results in the order of the clips.
 
     Raises
     ------
-    DataError : a file cannot be decoded
+    DataError
+        If a file cannot be decoded.
     """
     paths = [clip.path for clip in clips]
     shards = [paths[i : i + _CLIPS_AT_ONCE] for i in range(0, len(paths), _CLIPS_AT_ONCE)]
@@ -76,7 +84,7 @@ def _measure_shard(paths: Sequence[Path]) -> list[Measurement]:
 
 
 def measure(path: Path) -> Measurement:
-    """Decode one file and measure it; spectra as the monitor hears it."""
+    """Decode and measure one file; its spectra are those of the monitor's front end."""
     samples = read(path, SPEC.rate)
     about = soundfile.info(path)
     bands = log_mel(samples, SPEC.log_mel(), SPEC.rate, _FRAMES_PER_CALL)[: max(1, len(samples) // SPEC.hop)]
@@ -95,7 +103,7 @@ def measure(path: Path) -> Measurement:
 
 
 def envelope(samples: Floats, rate: int) -> Floats:
-    """Return the level of each 50 ms in dB under the loudest, shape (ENVELOPE_FRAMES,), nan after the end."""
+    """Return the level of each 50 ms in dB of the loudest, shape (ENVELOPE_FRAMES,); nan after the end."""
     step = round(ENVELOPE_S * rate)
     count = min(ENVELOPE_FRAMES, max(1, len(samples) // step))
     frames = np.resize(samples, count * step).reshape(count, step).astype(np.float64)

@@ -1,4 +1,4 @@
-"""The exploration as one page: what the corpus is, before anything is trained on it."""
+"""Compose the page of the exploration of a corpus."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from training.explore.measure import Measurement
 _FOREGROUND = 1
 _SHORT_S = 1.0
 _NEAR_IDS = 100
-"""Ids count uploads; those of one session come close together."""
+"""Ids number uploads, so those of one recording session are close together."""
 
 
 @dataclass(frozen=True)
 class Explored:
-    """Everything that the page tells: of the whole table, and of the clips that are here."""
+    """The content of the page: counts of the full table, measurements of the clips present."""
 
     corpus: str
     listed: Counts
@@ -35,7 +35,7 @@ class Explored:
 
 
 def explored(rows: Sequence[tuple[Clip, bool]], measured: Sequence[Measurement]) -> Explored:
-    """Put together a corpus's table (clip, is its file here) and the measurements of the clips here."""
+    """Combine the table of a corpus (clip, whether its file is present) with the measurements."""
     clips = tuple(clip for clip, present in rows if present)
     counts = count([clip for clip, _ in rows])
     alike = likeness(clips, embed(measured))
@@ -65,7 +65,7 @@ def report(found: Explored, gallery: bool) -> Report:
 
 
 def example(clips: Sequence[Clip], label: str) -> Clip:
-    """Return the clip of a class that the gallery shows: foreground before background, the longest."""
+    """Return the clip of a class for the gallery: the longest one, foreground before background."""
     return min(
         (clip for clip in clips if clip.label == label),
         key=lambda c: (c.salience != _FOREGROUND, c.start_s - c.end_s, c.path.stem),
@@ -73,7 +73,7 @@ def example(clips: Sequence[Clip], label: str) -> Clip:
 
 
 def class_table(found: Explored) -> Table:
-    """One row per class: clips and recordings of the table, sound of the clips that are here."""
+    """Return a row per class: clips and recordings of the table, sound of the clips present."""
     rows = []
     for row, label in enumerate(found.listed.labels):
         here = [m for c, m in zip(found.clips, found.measured, strict=True) if c.label == label]
@@ -89,13 +89,13 @@ def class_table(found: Explored) -> Table:
         ))  # fmt: skip
     columns = (
         "class", "clips", "foreground", "background", "recordings", "largest recording",
-        "here", "median s", "share under 1 s", "median dBFS", "share with full-scale samples",
+        "present", "median s", "share under 1 s", "median dBFS", "share with full-scale samples",
     )  # fmt: skip
     return Table(columns, tuple(rows))
 
 
 def fold_table(counts: Counts) -> Table:
-    """Clips per class and fold."""
+    """Return the clips per class and fold."""
     rows = [
         (label, *by.tolist(), int(by.sum())) for label, by in zip(counts.labels, counts.by_fold, strict=True)
     ]
@@ -104,7 +104,7 @@ def fold_table(counts: Counts) -> Table:
 
 
 def duplicate_table(alike: Likeness) -> Table:
-    """The most similar clips of different recordings."""
+    """Return the most similar clips of different recordings."""
     rows = tuple(
         (
             *(v for clip in (pair.first, pair.second) for v in (clip.path.stem, clip.fold, clip.label)),
@@ -120,13 +120,13 @@ def _markdown(found: Explored, tables: dict[str, Table], gallery: bool) -> str:
     hours = sum(m.seconds for m in found.measured) / 3600
     parts = [
         f"# {found.corpus}: what is in it",
-        f"Made by `sound-training explore`. {len(found.clips)} of the table's {total} clips are here "
-        f"({hours:.2f} h). Counts are of the whole table, sound is of the clips that are here.",
+        f"Made by `sound-training explore`. {len(found.clips)} of the table's {total} clips are present "
+        f"({hours:.2f} h). Counts cover the full table; sound is measured on the clips present.",
         "## Classes",
         "![Classes](classes.png)",
         tables["classes.csv"].markdown(),
-        "The number of recordings, not of clips, is the size of a class: slices of one recording are nearly "
-        "alike, so figures are resampled by recording.",
+        "The size of a class is its number of recordings, not of clips: slices of one recording are nearly "
+        "alike. Intervals therefore resample recordings.",
         "## Folds",
         f"Chi-square of class against fold: **{found.chi.statistic:.2f}** with {found.chi.degrees} degrees "
         f"of freedom, p = {found.chi.p:.1e}: {_evenness(found.chi)}",
@@ -141,7 +141,7 @@ def _markdown(found: Explored, tables: dict[str, Table], gallery: bool) -> str:
         "## Envelopes",
         "![Envelopes](envelopes.png)",
         *_gallery(gallery),
-        "## Clips that are nearly alike",
+        "## Near-duplicates",
         _likeness_text(found.alike),
         "![Likeness](likeness.png)",
         tables["duplicates.csv"].markdown(),
@@ -151,22 +151,22 @@ def _markdown(found: Explored, tables: dict[str, Table], gallery: bool) -> str:
 
 def _evenness(chi: ChiSquare) -> str:
     if chi.p < 0.01:
-        return "the folds do not hold the classes in equal shares, so single folds are not comparable."
-    return "no sign that the folds hold the classes in unequal shares."
+        return "the classes are not spread evenly over the folds, so single folds are not comparable."
+    return "no evidence that the classes are spread unevenly over the folds."
 
 
 def _rates(measured: Sequence[Measurement]) -> str:
     rates = Counter((m.rate, m.channels) for m in measured).most_common()
-    told = ", ".join(f"{rate} Hz × {channels}: {clips}" for (rate, channels), clips in rates)
+    counts = ", ".join(f"{rate} Hz × {channels}: {clips}" for (rate, channels), clips in rates)
     short = sum(m.seconds < _SHORT_S for m in measured)
     shortest = min(m.seconds for m in measured)
     advice = (
-        " Where lengths differ by class, filling up with silence would tell the class: clips are repeated."
+        " Lengths depend on the class, so padding with silence would reveal it: clips are repeated instead."
         if short
         else ""
     )
     return (
-        f"Files (rate × channels: clips): {told}. {short} clips are shorter than 1 s, the shortest lasts "
+        f"Files (rate × channels: clips): {counts}. {short} clips are shorter than 1 s; the shortest lasts "
         f"{shortest:.3f} s.{advice}"
     )
 
@@ -184,12 +184,12 @@ def _gallery(gallery: bool) -> list[str]:
 def _likeness_text(alike: Likeness) -> str:
     close = sum(_neighbours(pair.first.recording, pair.second.recording) for pair in alike.pairs)
     return (
-        "Embedding: mean spectrum without its level and deviation over time, standardised; pairs by cosine. "
-        f"The median of two slices of one recording is {alike.typical:.3f}; {alike.suspicious} pairs of two "
-        f"recordings are above it, {alike.suspicious_across} of them in different folds. Of the "
-        f"{len(alike.pairs)} pairs listed, {close} have Freesound ids less than {_NEAR_IDS} apart, as one "
-        "session under several ids has. Folds keep recordings apart, not sessions: figures over folds may be "
-        "a little too kind, to all models alike."
+        "Clips are compared by the cosine of their level-free mean spectrum and its deviation over time, "
+        f"both standardised. The median of two slices of one recording is {alike.typical:.3f}. "
+        f"{alike.suspicious} pairs of different recordings are above it, {alike.suspicious_across} of them "
+        f"in different folds. Of the {len(alike.pairs)} pairs listed, {close} have Freesound ids less than "
+        f"{_NEAR_IDS} apart, which suggests one session. Folds separate recordings but not sessions, so "
+        "figures over folds may be slightly optimistic, for all models alike."
     )
 
 

@@ -1,4 +1,4 @@
-"""Changes of a waveform that keep its label: shift, pitch, tempo, room. Pure functions."""
+"""Changes of a waveform that keep its label: shift, pitch, tempo, room."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from training.base.maths import amplitude_of_db
 
 _LOUDEST = 1.0
 _GAP_S = (0.002, 0.01)
-"""Before the first wall answers: rooms of about one to four metres to the nearest wall."""
+"""Delay of the first reflection: the nearest wall is about one to four metres away."""
 
 
 def shift(samples: Samples, share: float) -> Samples:
-    """Rotate a clip by ``share`` of its length: it begins later, what falls off the end comes first."""
+    """Rotate a clip by ``share`` of its length; the end wraps around to the start."""
     return np.roll(samples, round(share * len(samples)))
 
 
@@ -41,7 +41,7 @@ def change_pitch(samples: Samples, rate: int, semitones: float) -> Samples:
 
 
 def add_room(samples: Samples, response: Samples) -> Samples:
-    """Convolve with a room's response; the level stays, the tail lengthens the clip."""
+    """Convolve with a room's impulse response; the energy stays, the tail lengthens the clip."""
     from scipy.signal import fftconvolve
 
     wet: Samples = fftconvolve(samples, response).astype(np.float32)
@@ -53,11 +53,25 @@ def add_room(samples: Samples, response: Samples) -> Samples:
 
 
 def room_response(rate: int, rt60_s: float, direct_db: float, rng: np.random.Generator) -> Samples:
-    """Return a synthetic room: the direct sound and, after a gap, noise that decays by 60 dB in ``rt60_s``.
+    """Return a synthetic room impulse response: direct sound, a gap, and decaying noise.
 
-    ``direct_db`` is the energy of the direct sound over that of the tail. High notes die sooner, as in
-    air and curtains: the tail is the sum of a low and a high part, the high one with half the time.
-    Reference: Polack's statistical model of late reverberation (thesis, Le Mans, 1988).
+    High frequencies decay faster, as they do in air and on soft surfaces: the tail is the sum of a low
+    part and a high part with half the reverberation time.
+
+    Parameters
+    ----------
+    rate
+        Sample rate, Hz.
+    rt60_s
+        Time in which the tail decays by 60 dB.
+    direct_db
+        Energy of the direct sound relative to that of the tail.
+    rng
+        Source of the noise.
+
+    References
+    ----------
+    J.-D. Polack, statistical model of late reverberation, thesis, Le Mans, 1988.
     """
     time = np.arange(round(rt60_s * rate)) / rate
     noise = rng.standard_normal(len(time))
@@ -79,7 +93,7 @@ def _smoothed(noise: NDArray[np.float64], rate: int) -> NDArray[np.float64]:
 
 @contextmanager
 def _short_clips_allowed() -> Iterator[None]:
-    """librosa warns of clips under 0.1 s; its zero padding is right for them."""
+    """Silence librosa's warning about clips under 0.1 s; its zero padding is right for them."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="n_fft=.* is too large", category=UserWarning)
         yield

@@ -1,7 +1,7 @@
-"""The cached bank of altered clips: rendered once, then read like any other features.
+"""The cached bank of altered clips, rendered once and read like other features.
 
-What takes long (a phase vocoder, a convolution) is done here, ahead of training; what is cheap on mel
-power (gain, mixing, equaliser, masks) is done in batches by :mod:`training.mixing.mixer`.
+Slow alterations (phase vocoder, convolution) are made here, before training. Those that are cheap on
+mel power (gain, mixing, equaliser, masks) are made per batch by :mod:`training.mixing.mixer`.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _DIRECT_DB = (-3.0, 9.0)
 
 @dataclass(frozen=True)
 class BankRecipe:
-    """How far a copy may differ from its clip; 0 leaves a factor out."""
+    """Ranges of the alterations; 0 disables one."""
 
     shift: float = 0.0
     """largest rotation, as a share of the clip"""
@@ -36,7 +36,7 @@ class BankRecipe:
     tempo: float = 0.0
     """largest change of tempo: 0.2 is 1/1.2 … 1.2 times as fast"""
     room: float = 0.0
-    """share of copies that are heard in a room"""
+    """share of copies with room reverberation"""
     seed: int = 0
 
 
@@ -47,18 +47,18 @@ recipes: Mapping[str, BankRecipe] = MappingProxyType({
     "room": BankRecipe(room=1.0),
     "all": BankRecipe(shift=0.5, semitones=2.5, tempo=0.23, room=0.5),
 })  # fmt: skip
-"""Each factor alone, for an ablation, and together. Ranges of pitch and tempo: Salamon & Bello, SPL 2017."""
+"""Each alteration alone, for the ablation, and all. Ranges of pitch and tempo: Salamon & Bello, SPL 2017."""
 
 
 @dataclass(frozen=True)
 class Change:
-    """The changes of one copy; an :class:`~training.features.store.Alteration`."""
+    """The alterations of one copy; an :class:`~training.features.store.Alteration`."""
 
     shift: float
     semitones: float
     tempo: float
     rt60_s: float
-    """0 is no room"""
+    """0: no room"""
     direct_db: float
     seed: int
 
@@ -75,10 +75,10 @@ class Change:
 
 
 def draw(recipe: BankRecipe, clip: Clip, copy: int) -> Change:
-    """Return the change of one copy of a clip: the same in every run and on every machine."""
+    """Return the alterations of one copy of a clip, the same in every run and on every machine."""
     digest = hashlib.sha256(f"{recipe.seed} {clip.path.stem} {copy}".encode()).digest()
     seed = int.from_bytes(digest[:4], "little")
-    # Every factor is drawn whether or not it is used: leaving one out must not change the others.
+    # All factors are drawn even if unused, so that disabling one does not change the others.
     by_shift, by_pitch, by_tempo, of_room, rt60_s, direct = np.random.default_rng(seed).random(6).tolist()
     in_room = of_room < recipe.room
     return Change(
@@ -100,9 +100,9 @@ def load_bank(
     tick: Tick = lambda done: None,
     workers: int = 2,
 ) -> FeatureArray:
-    """Return features of ``copies`` altered copies of each clip, rendering what ``cache`` does not hold.
+    """Return features of ``copies`` altered copies of each clip; copies missing in ``cache`` are rendered.
 
-    ``values`` has copies × clips rows, copy by copy: row ``copy · len(clips) + clip``.
+    Row ``copy · len(clips) + clip`` of ``values`` is that copy of that clip.
     """
     items = [(clip.path, draw(recipe, clip, copy)) for copy in range(copies) for clip in clips]
     return load_items(items, spec, cache, tick, workers)

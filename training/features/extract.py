@@ -1,4 +1,4 @@
-"""From the samples of a clip to its features: pure functions of (samples, settings)."""
+"""Compute the features of a clip from its samples."""
 
 from __future__ import annotations
 
@@ -16,13 +16,18 @@ Features = NDArray[np.float32]
 _FRAMES_PER_CALL = 25
 _DELTA_FRAMES = 9
 _SEED_N_FFT = 2048
-"""What the seed left at librosa's default: everything but its mel bands and MFCCs."""
+"""librosa's default, which the published study used for all but its mel bands and MFCCs."""
 
 
 def extract(samples: Samples, spec: FeatureSpec) -> Features:
     """Return the features of a clip, shape ``spec.shape``.
 
-    samples : float32, shape (n,) with n ≥ 1, mono at ``spec.rate``, full scale ±1
+    Parameters
+    ----------
+    samples
+        Shape (n,) with n ≥ 1, mono at ``spec.rate``, full scale ±1.
+    spec
+        Settings.
     """
     if spec.denoise:
         from training.features.noise import denoise
@@ -31,21 +36,21 @@ def extract(samples: Samples, spec: FeatureSpec) -> Features:
     if spec.fill == "pad":
         samples = np.pad(samples, (0, max(0, spec.frames * spec.hop - len(samples))))
     with warnings.catch_warnings():
-        # librosa says so of clips under 0.1 s; zeros around them and empty bands are what the seed had too.
+        # librosa warns about clips under 0.1 s; the published study had the same padding and empty bands.
         warnings.filterwarnings("ignore", message="n_fft=.* is too large|Empty filters", category=UserWarning)
         blocks = _BLOCKS[spec.kind](samples, spec)
     return np.concatenate([fill_frames(block, spec.frames) for block in blocks], axis=1)
 
 
 def fill_frames(frames: Features, count: int) -> Features:
-    """Repeat frames from the first on, or cut them, to ``count``."""
+    """Repeat or cut frames to ``count``."""
     filled: Features = frames[np.arange(count) % len(frames)]
     return filled
 
 
 def _log_mel(samples: Samples, spec: FeatureSpec) -> list[Features]:
     decibels = log_mel(samples, spec.log_mel(), spec.rate, _FRAMES_PER_CALL)
-    # The last call is filled up with zeros; a short clip must not be repeated with that silence.
+    # The last call is padded with zeros, which must not be repeated with a short clip.
     return [decibels[: max(1, -(-len(samples) // spec.hop))]]
 
 
@@ -66,10 +71,10 @@ def _mfcc(samples: Samples, spec: FeatureSpec) -> list[Features]:
 
 
 def _seed_frames(samples: Samples, spec: FeatureSpec) -> list[Features]:
-    """The student study's columns: log-mel, ZCR, RMS, centroid, bandwidth, contrast, roll-off, MFCC.
+    """Return the published columns: log-mel, ZCR, RMS, centroid, bandwidth, contrast, roll-off, MFCC.
 
-    Every figure is librosa's of the whole signal, centred frames, as there; a spectrum that it computed
-    for each column is computed once. Blocks may differ by a frame, since its two window lengths do.
+    All are librosa's with centred frames, as in the published study, but the spectrum is computed once
+    instead of once per column. Blocks may differ by a frame because the two window lengths differ.
     """
     import librosa
 
@@ -93,10 +98,10 @@ def _seed_frames(samples: Samples, spec: FeatureSpec) -> list[Features]:
 
 
 def _moments(magnitude: Features, rate: int) -> tuple[Features, Features]:
-    """Centroid and bandwidth in Hz, shape (1, frames), of a spectrum, shape (bins, frames).
+    """Return centroid and bandwidth in Hz, shape (1, frames), of a spectrum, shape (bins, frames).
 
-    librosa's ``spectral_centroid`` and ``spectral_bandwidth`` by two matrix products: they were half
-    the cost of all 165 columns.
+    Equal to librosa's ``spectral_centroid`` and ``spectral_bandwidth``, which took half the time of all
+    165 columns, but computed by matrix products.
     """
     hz = np.linspace(0.0, rate / 2, len(magnitude))
     total, first, second = np.stack([np.ones_like(hz), hz, hz**2]) @ magnitude.astype(np.float64)
@@ -107,7 +112,7 @@ def _moments(magnitude: Features, rate: int) -> tuple[Features, Features]:
 
 
 def _seed_mel(samples: Samples, spec: FeatureSpec) -> list[Features]:
-    """The student CNN's input, time first: log-mel in dB under the clip's own maximum, −80 … 0."""
+    """Return the published CNN's input, time first: log-mel in dB relative to the clip's maximum, −80 … 0."""
     import librosa
 
     n_fft = min(spec.n_fft, max(2, len(samples)))

@@ -1,4 +1,4 @@
-"""The front end of the models that training makes, before its normalisation is known."""
+"""The front ends of trained models, before their normalisation is measured."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _FRAME_HOP = 320
 
 @dataclass(frozen=True)
 class FrontEnd:
-    """The front end before its normalisation is known, where its cache lies, and its rate in Hz."""
+    """The front end before its normalisation is measured, its cache folder, and its rate in Hz."""
 
     spec: LogMelSpec
     cache: Path
@@ -37,7 +37,7 @@ class FrontEnd:
         return HOP // self.spec.hop
 
     def cut(self, frames: int) -> FrontEnd:
-        """Return it with windows of so many frames."""
+        """Return it with windows of ``frames`` frames."""
         return replace(self, spec=self.spec.model_copy(update={"frames": frames}))
 
     def bank(self, clips: Sequence[Clip], tick: Tick) -> Bank:
@@ -45,7 +45,7 @@ class FrontEnd:
 
 
 def default_front_end(cache: Path) -> FrontEnd:
-    """16 kHz, 32 ms Hann every 20 ms, 64 bands 50–8000 Hz, windows of 2 s."""
+    """Return the study's front end: 16 kHz, 32 ms Hann every 20 ms, 64 bands 50–8000 Hz, windows of 2 s."""
     spec = LogMelSpec(
         n_fft=512,
         win_length=512,
@@ -60,12 +60,12 @@ def default_front_end(cache: Path) -> FrontEnd:
 
 
 AUDIOSET_RATE = 32_000
-"""Hz that EfficientAT's networks take."""
+"""Sample rate of EfficientAT's networks, Hz."""
 
 
 @dataclass(frozen=True)
 class AudioSetFrontEnd:
-    """EfficientAT's front end, and where its cache lies."""
+    """EfficientAT's front end and its cache folder."""
 
     spec: KaldiLogMelSpec
     cache: Path
@@ -80,7 +80,7 @@ class AudioSetFrontEnd:
 
 
 def audioset_front_end(cache: Path, frames: int) -> AudioSetFrontEnd:
-    """Return EfficientAT's front end: 32 kHz, 25 ms every 10 ms, 128 bands 0–15 kHz, for so many frames."""
+    """Return EfficientAT's front end: 32 kHz, 25 ms every 10 ms, 128 bands 0–15 kHz."""
     spec = KaldiLogMelSpec(
         n_fft=1024,
         win_length=800,

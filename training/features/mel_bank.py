@@ -23,17 +23,17 @@ Power = NDArray[np.float32]
 _CACHE_VERSION = 1
 _FRAMES_PER_CALL = 25
 _LEAST = 1e-9
-"""Offset of stored natural logarithms: far below what a 16-bit recording holds."""
+"""Offset of stored natural logarithms, far below the noise floor of a 16-bit recording."""
 _SILENCE_DB = 50.0
-"""Digital silence at the ends of a clip (ESC pads with it) is no part of the sound; dB under its peak."""
+"""Frames so far below the peak, dB, are silence at the ends of a clip (ESC pads with it) and are cut."""
 
 
 @dataclass(frozen=True)
 class Bank:
     """Mel power of many clips in one array, so that batches are gathered by index.
 
-    Row 0 of ``power``, shape (1 + frames, n_mels), is nothing at all (zeros). Clip *i* has rows
-    ``first[i]`` … ``first[i] + frames[i] − 1``; ``level[i]`` is its mean broadband power.
+    Row 0 of ``power``, shape (1 + frames, n_mels), is zero. Clip *i* has the rows ``first[i]`` …
+    ``first[i] + frames[i] − 1``; ``level[i]`` is its mean broadband power.
     """
 
     power: Power
@@ -48,7 +48,7 @@ class Bank:
 
 
 def bank(clips: Sequence[Clip], spec: MelSpec, rate: int, cache: Path, tick: Tick) -> Bank:
-    """Compute or load the mel power of ``clips``; ``tick`` is told of each clip done."""
+    """Compute or load the mel power of ``clips``; ``tick`` counts the finished clips."""
     plain = _plain(spec)
     path = cache / f"mel-{_key(clips, plain, rate)}.npz"
     if path.is_file():
@@ -67,14 +67,14 @@ def bank(clips: Sequence[Clip], spec: MelSpec, rate: int, cache: Path, tick: Tic
 
 
 def bank_of(sounds: Sequence[Waveform], spec: MelSpec, rate: int) -> Bank:
-    """Return the mel power of waveforms at ``rate``, to 16-bit decibels as that of files is."""
+    """Return the mel power of waveforms at ``rate``, rounded to 16-bit decibels like that of files."""
     plain = _plain(spec)
     pieces = [log_mel(sound, plain, rate, _FRAMES_PER_CALL).astype(np.float16) for sound in sounds]
     return _assemble(np.concatenate(pieces), np.array([len(piece) for piece in pieces]), spec, rate)
 
 
 def _plain(spec: MelSpec) -> MelSpec:
-    """Without what power does not depend on: frames of a window, normalisation, an offset under the log."""
+    """Return the settings without those that power does not depend on."""
     plain = {"frames": 1, "normalisation": Normalisation()}
     if isinstance(spec, KaldiLogMelSpec):
         plain["offset"] = _LEAST
@@ -108,15 +108,15 @@ def _assemble(decibels: NDArray[np.float16], frames: NDArray[np.int64], spec: Me
 
 
 def _sounding(loudness: Power) -> tuple[int, int]:
-    """First and one past the last frame that are not silence beside the clip's peak."""
+    """Return the first frame above silence and one past the last."""
     audible = np.flatnonzero(loudness > loudness.max() * power_of_db(-_SILENCE_DB))
     return (int(audible[0]), int(audible[-1]) + 1) if len(audible) else (0, len(loudness))
 
 
 def band_widths(spec: MelSpec, rate: int) -> NDArray[np.float32]:
-    """Weights that turn mel bands back into broadband power, shape (n_mels,).
+    """Return the weights that sum mel bands to broadband power, shape (n_mels,).
 
-    Slaney's norm divides each band by its width; without it low rumble would count ten
+    Slaney's norm divides each band by its width. Without these weights, low rumble would count ten
     times as much as in the waveform.
     """
     total = mel_matrix(spec, rate).sum(axis=1)

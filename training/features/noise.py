@@ -12,11 +12,14 @@ _SHORTEST = 4 * _N_FFT
 
 
 def denoise(samples: Samples, rate: int) -> Samples:
-    """Return ``samples``, shape (n,), without what is steady in them.
+    """Return ``samples``, shape (n,), without stationary noise.
 
-    The noise profile is the clip's own spectrum over time, so a steady sound (a fan, an idling engine)
-    counts as noise too: an option to be measured, not a default.
-    Reference: Sainburg et al., PLOS Computational Biology 16(10), 2020 (noisereduce).
+    The noise profile is the clip's own mean spectrum, so steady sounds (a fan, an idling engine) are
+    reduced too; it is therefore off by default.
+
+    References
+    ----------
+    Sainburg et al., PLOS Computational Biology 16(10), 2020 (noisereduce).
     """
     import noisereduce
 

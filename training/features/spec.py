@@ -1,4 +1,4 @@
-"""The settings of a study's features, and the presets that it compares."""
+"""Settings of the study's features, and the presets that it compares."""
 
 from __future__ import annotations
 
@@ -22,14 +22,26 @@ _ORDERS = 3
 
 @dataclass(frozen=True)
 class FeatureSpec:
-    """How a clip of any length becomes an array of one shape.
+    """Settings that turn a clip of any length into an array of one shape.
 
-    ``kind`` is ``log-mel`` (the monitor's own front end: fixed reference, no look-ahead), ``mfcc`` (its
-    cosine transform), ``seed-frames`` (the student study's 165 columns) or ``seed-mel`` (its CNN's input,
-    in dB under the clip's maximum). ``rate`` is in Hz, ``n_fft`` and ``hop`` in samples. ``deltas`` adds
-    first and second differences to MFCCs. A short clip is filled to ``seconds`` by its own frames again
-    (``repeat``) or by digital silence before the analysis (``pad``); a long one is cut. ``denoise`` is
-    spectral gating before the analysis.
+    Attributes
+    ----------
+    kind
+        ``log-mel`` (the monitor's front end), ``mfcc`` (its cosine transform), ``seed-frames`` (the
+        published study's 165 columns) or ``seed-mel`` (its CNN's input, dB relative to the clip's maximum).
+    rate
+        Hz.
+    n_fft, hop
+        Samples.
+    deltas
+        Add first and second differences to MFCCs.
+    seconds
+        Length of the array; a longer clip is cut.
+    fill
+        A shorter clip is extended by its own frames (``repeat``), or by digital silence before the
+        analysis (``pad``).
+    denoise
+        Spectral gating before the analysis.
     """
 
     kind: Kind
@@ -55,7 +67,7 @@ class FeatureSpec:
 
     @property
     def frames(self) -> int:
-        # A hair is added so that 4 s × 16 kHz / 320 is 200 whatever the rounding of the quotient.
+        # The small term makes 4 s × 16 kHz / 320 equal 200 despite rounding.
         return int(self.seconds * self.rate / self.hop + 1e-9)
 
     @property
@@ -72,7 +84,7 @@ class FeatureSpec:
         return self.frames, self.columns
 
     def log_mel(self) -> LogMelSpec:
-        """The monitor's front end with these settings, before normalisation."""
+        """Return the monitor's front end with these settings, before normalisation."""
         return LogMelSpec(
             n_fft=self.n_fft,
             win_length=self.n_fft,
@@ -89,7 +101,7 @@ presets: Mapping[str, FeatureSpec] = MappingProxyType({
     "mfcc": FeatureSpec("mfcc", 16_000, 512, 320, 64, n_mfcc=20, deltas=True),
     # n_fft = int(22050 × 0.0232), hop = half of it: (345, 165)
     "seed-frames": FeatureSpec("seed-frames", 22_050, 511, 255, 128, n_mfcc=25),
-    # 128 frames of 512 samples are 2.97 s: the rest of a 4 s clip is not looked at
+    # 128 frames of 512 samples are 2.97 s: the rest of a 4 s clip is not used
     "seed-mel": FeatureSpec("seed-mel", 22_050, 2048, 512, 128, seconds=128 * 512 / 22_050),
 })  # fmt: skip
-"""Named settings; ``dataclasses.replace`` makes the variants of an ablation."""
+"""Named settings; the ablation derives variants by ``dataclasses.replace``."""

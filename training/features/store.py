@@ -1,9 +1,9 @@
-"""Features of many clips: computed once by all cores, kept on disk, mapped into memory.
+"""Features of many clips: computed once on all cores, stored on disk, mapped into memory.
 
-For each settings there is one folder with ``values.f16`` (one row of ``spec.shape`` per clip, in the order
-of computing) and ``rows.txt`` (a line per row: what the row is of). A row is written before its line, so
-an interrupted run loses at most the shards in flight and the next one goes on; what was computed for one
-list of clips serves every other list. 16-bit floats err by 0.05 %: a hundredth of a column's deviation.
+Each combination of settings has a folder with ``values.f16`` (one row of ``spec.shape`` per clip, in the
+order of computation) and ``rows.txt`` (the key of each row). A row is written before its key, so an
+interrupted run loses only the shards in progress and can be resumed. Any list of clips uses the rows that
+exist. The rounding to 16 bits is at most 0.05 %, a hundredth of a column's deviation.
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ Values = NDArray[np.float16]
 _log = logging.getLogger(__name__)
 _VERSION = 1
 _SHARD = 16
-"""Clips that a worker takes at once: about a second of work."""
+"""Clips per task of a worker: about a second of work."""
 
 
 class Alteration(Protocol):
-    """A change of the waveform before the analysis; its ``repr`` says all that it depends on."""
+    """A change of the waveform before the analysis; its ``repr`` must contain all its settings."""
 
     def __call__(self, samples: Samples, rate: int) -> Samples: ...
 
@@ -49,7 +49,7 @@ Item = tuple[Path, Alteration | None]
 
 @dataclass(frozen=True)
 class FeatureArray:
-    """``values``, shape (clips, frames, columns), in the order of the clips asked for; read-only."""
+    """``values``, shape (clips, frames, columns), in the order of the requested clips; read-only."""
 
     values: Values
     spec: FeatureSpec
@@ -62,14 +62,15 @@ def load_features(
     tick: Tick = lambda done: None,
     workers: int = 2,
 ) -> FeatureArray:
-    """Return the features of ``clips``, computing what ``cache`` does not hold yet.
+    """Return the features of ``clips``; those missing in ``cache`` are computed.
 
-    Ask once for all clips of a study and index by fold: rows that lie on disk in the order asked for are
-    mapped, others are copied into memory. ``tick`` is told how many clips are newly at hand.
+    Load all clips of a study at once and index them by fold: rows that are contiguous on disk are
+    mapped, others are copied into memory. ``tick`` counts the clips as they become available.
 
     Raises
     ------
-    DataError : files cannot be decoded; the first is named, and all others are kept
+    DataError
+        If files cannot be decoded: it names the first one; the features of all others are stored.
     """
     return load_items([(clip.path, None) for clip in clips], spec, cache, tick, workers)
 
@@ -77,7 +78,7 @@ def load_features(
 def load_items(
     items: Sequence[Item], spec: FeatureSpec, cache: Path, tick: Tick, workers: int
 ) -> FeatureArray:
-    """:func:`load_features` of files each with its change of the waveform."""
+    """Do the same as :func:`load_features` for files with an alteration each."""
     folder = cache / f"{spec.kind}-{hashlib.sha256(f'{_VERSION} {spec!r}'.encode()).hexdigest()[:12]}"
     folder.mkdir(parents=True, exist_ok=True)
     keys = [_key(item) for item in items]
@@ -99,7 +100,7 @@ def load_items(
 
 @dataclass(frozen=True)
 class _Shard:
-    """What a worker returns: rows, what they are of, and the files that gave none."""
+    """The result of a worker's task: rows, their keys, and the errors of files without a row."""
 
     names: list[str]
     values: Values
@@ -107,19 +108,19 @@ class _Shard:
 
 
 class _Table:
-    """The two files of a folder: rows of values and what each is of."""
+    """The two files of a folder: rows of values and their keys."""
 
     def __init__(self, folder: Path, spec: FeatureSpec) -> None:
         self._values, self._names, self._shape = folder / "values.f16", folder / "rows.txt", spec.shape
         text = self._names.read_text() if self._names.exists() else ""
-        # A line without its end was being written when the run was stopped.
+        # A line without its end was cut off by an interruption.
         names = text[: text.rfind("\n") + 1].splitlines()
         row_bytes = int(np.prod(spec.shape)) * 2
         held = self._values.stat().st_size // row_bytes if self._values.exists() else 0
         self.rows = {name: row for row, name in enumerate(names[:held])}
-        whole = "".join(f"{name}\n" for name in self.rows)
-        if whole != text:
-            self._names.write_text(whole)
+        complete = "".join(f"{name}\n" for name in self.rows)
+        if complete != text:
+            self._names.write_text(complete)
         with self._values.open("ab") as file:
             file.truncate(len(self.rows) * row_bytes)
 
@@ -155,7 +156,7 @@ def _computed(missing: Sequence[tuple[str, Item]], spec: FeatureSpec, workers: i
     if workers == 1 or len(shards) < 2:
         yield from (_compute(shard, spec) for shard in shards)
         return
-    # One BLAS thread each: the matrices are small and two threads on a busy core take twenty times as long.
+    # One BLAS thread each: the matrices are small, and two threads on a busy core take 20 times as long.
     yield from in_processes(partial(_compute, spec=spec), shards, workers, ordered=True, threads=1)
 
 
@@ -172,7 +173,7 @@ def _compute(shard: Sequence[tuple[str, Item]], spec: FeatureSpec) -> _Shard:
 
 
 def features_of(item: Item, spec: FeatureSpec) -> NDArray[np.float32]:
-    """Decode, change and analyse one file; shape ``spec.shape``."""
+    """Decode, alter and analyse one file; shape ``spec.shape``."""
     path, alteration = item
     samples = read(path, spec.rate)
     if alteration is not None:
@@ -182,11 +183,11 @@ def features_of(item: Item, spec: FeatureSpec) -> NDArray[np.float32]:
 
 @contextmanager
 def _held(path: Path) -> Iterator[None]:
-    """Let one process at a time write; another waits and then finds the rows."""
+    """Lock the cache for one process; another waits and then finds the rows."""
     with path.open("w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            _log.warning("%s: another process is filling this cache; waiting for it", path.parent)
+            _log.warning("%s: waiting for another process that is filling this cache", path.parent)
             fcntl.flock(file, fcntl.LOCK_EX)
         yield

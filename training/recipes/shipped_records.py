@@ -15,7 +15,7 @@ from training.fit.loop import Row
 from training.networks.streaming import cost
 from training.recipes.shipped import HOP_FRAMES, ShippedPlan
 from training.records.jobs import ClipOutcomes as Clips
-from training.records.jobs import DataUse, Epoch, Job, JobRecord, Making
+from training.records.jobs import DataUse, Epoch, Job, JobRecord, Provenance
 from training.scoring.held_out import FoldScores
 
 
@@ -25,7 +25,7 @@ def record_of(hearing: FoldScores, history: Sequence[Row], plan: ShippedPlan) ->
     return JobRecord(
         Job("honest", plan.name, hearing.fold, hearing.seed),
         DataUse(others, "none: the last epoch's weights", 0, 0, CLASSES),
-        Making(asdict(plan.run), versions(), machine(), plan.command, round(seconds, 1)),
+        Provenance(asdict(plan.run), versions(), machine(), plan.command, round(seconds, 1)),
         tuple(
             Epoch(number, round(row["loss"], 5), round(row["seconds"], 1))
             for number, row in enumerate(history, start=1)

@@ -57,7 +57,7 @@ class DataUse:
 
 
 @dataclass(frozen=True)
-class Making:
+class Provenance:
     """Provenance of the record; ``settings`` are all that determine the weights besides the clips."""
 
     settings: Mapping[str, Any]
@@ -126,7 +126,7 @@ class JobRecord:
 
     job: Job
     data: DataUse
-    making: Making
+    provenance: Provenance
     epochs: tuple[Epoch, ...]
     best_epoch: int
     cost: Cost
@@ -160,7 +160,7 @@ class JobCodec:
 
     def pack(self, record: JobRecord) -> Envelope:
         """See :class:`~training.records.store.Codec`."""
-        making = record.making
+        provenance = record.provenance
         content = {
             **asdict(record.job),
             "epochs": [_without_none(asdict(epoch)) for epoch in record.epochs],
@@ -172,8 +172,8 @@ class JobCodec:
         }
         return Envelope(
             self.kind,
-            job_key(making.settings, record.data, record.clips.clip),
-            Origin(making.machine, making.versions, making.command, RunTime(making.seconds)),
+            job_key(provenance.settings, record.data, record.clips.clip),
+            Origin(provenance.machine, provenance.versions, provenance.command, RunTime(provenance.seconds)),
             content,
         )
 
@@ -188,7 +188,7 @@ class JobCodec:
         return JobRecord(
             job=_take(Job, parts),
             data=_take(DataUse, {**data, **lists}),
-            making=Making(
+            provenance=Provenance(
                 envelope.key.settings, origin.versions, origin.machine, origin.command, origin.time.seconds
             ),
             epochs=tuple(Epoch(**epoch) for epoch in parts["epochs"]),

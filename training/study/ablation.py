@@ -1,9 +1,9 @@
-"""One factor at a time: what each choice of features and each augmentation brings, by paired differences.
+"""Ablation: the effect of each feature choice and each augmentation, as paired differences.
 
-Two bases, because two things are asked. How a clip becomes features is tried on a network that
-takes whole clips, starting from plain log-mel; there, altered copies from the bank (time shift,
-pitch, tempo, rooms) are added one at a time. What is mixed in batches is tried on the compact
-network, which has all of it: there one factor at a time is left out.
+There are two base models. Feature choices and altered copies from the bank (time shift, pitch,
+tempo, rooms) are added one at a time to a network of whole clips with plain log-mel features.
+Augmentations that are mixed in batches are removed one at a time from the compact network, which
+uses all of them.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Factor:
-    """A choice, and the settings that make it; ``left_out`` if they take it away from the base."""
+    """A factor and its settings; ``left_out`` if these remove it from the base."""
 
     name: str
     changes: Mapping[str, Any]
@@ -35,7 +35,7 @@ class Factor:
 
 @dataclass(frozen=True)
 class Group:
-    """A base model and the factors that are changed in it."""
+    """A base model and the factors that are changed, one at a time."""
 
     name: str
     title: str
@@ -43,7 +43,7 @@ class Group:
     factors: tuple[Factor, ...]
 
     def models(self) -> tuple[str, ...]:
-        """The base, then each factor's model."""
+        """Return the base and the model of each factor."""
         return (self.base, *(self.model(factor) for factor in self.factors))
 
     def model(self, factor: Factor) -> str:
@@ -71,7 +71,7 @@ GROUPS = {
             _on_clips("silence instead of repetition", fill="pad"),
             _on_clips("no normalisation", standardised=False),
             _on_clips("MFCC with deltas instead of log-mel", features="mfcc"),
-            _on_clips("the seed's 165 columns instead of log-mel", features="seed-frames"),
+            _on_clips("the published study's 165 columns instead of log-mel", features="seed-frames"),
             _on_clips("copies shifted in time", altered="shift"),
             _on_clips("copies of another pitch", altered="pitch"),
             _on_clips("copies of another tempo", altered="tempo"),
@@ -101,7 +101,7 @@ GROUPS = {
 
 @dataclass(frozen=True)
 class Effect:
-    """What a factor brings: with it minus without it, in shares, on the clips that both scored."""
+    """The effect of a factor: with minus without it, as shares, on the clips that both scored."""
 
     factor: Factor
     model: str
@@ -110,7 +110,7 @@ class Effect:
 
 
 def effects(group: Group, records: Sequence[JobRecord]) -> tuple[Effect, ...]:
-    """Return the effect of every factor whose jobs, and the base's, are among the records."""
+    """Return the effect of every factor that has records on folds of the base's."""
     entries = {
         model: Entry("honest", model, of_model)
         for model in group.models()
@@ -129,13 +129,13 @@ def effects(group: Group, records: Sequence[JobRecord]) -> tuple[Effect, ...]:
 
 
 def compose(records: Sequence[JobRecord]) -> Report:
-    """Return the page of all groups; what was not run is said."""
+    """Return the page of all groups; it lists what was not run."""
     parts = [
-        "# What each factor brings",
-        f"Made from {len(records)} records, each of which names the command that makes it again. One seed "
-        "and short runs, so that differences under about four points are no evidence; intervals hold 95 % "
-        "of draws of whole recordings and know nothing of the seed. Each row is the test clips with the "
-        "factor minus those without it, all else equal.",
+        "# Effect of each factor",
+        f"Made from {len(records)} records; each names the command that makes it again. Each row is the "
+        "accuracy on the test clips with the factor minus that without it. Intervals are 95 %, by resampling "
+        "recordings; they do not include the variation between seeds. Runs are short and of one seed: "
+        "differences below about four points are no evidence.",
     ]
     pictures: dict[str, Figure] = {}
     tables: dict[str, Table] = {}
@@ -146,7 +146,7 @@ def compose(records: Sequence[JobRecord]) -> Report:
             tables[f"ablation-{group.name}.csv"] = _numbers(found)
             pictures[f"ablation-{group.name}.png"] = forest(
                 {effect.factor.name: effect.accuracy for effect in found},
-                "accuracy with it minus without it",
+                "accuracy with the factor minus without it",
             )
             parts += [_shown(found).markdown(), f"![Effects](ablation-{group.name}.png)"]
         if absent := [f.name for f in group.factors if f not in [effect.factor for effect in found]]:
@@ -179,7 +179,7 @@ def _shown(found: Sequence[Effect]) -> Table:
         )
         for effect in found
     ]
-    columns = ("factor", "brings accuracy, points (95 %)", "macro F1, points (95 %)", "sure", "was")
+    columns = ("factor", "accuracy, points (95 %)", "macro F1, points (95 %)", "excludes zero", "was")
     return Table(columns, tuple(rows))
 
 

@@ -1,4 +1,4 @@
-"""Every model of the study by name: what it is, how it is trained, in which arithmetic."""
+"""The models of the study by name: description, trainer and precision."""
 
 from __future__ import annotations
 
@@ -17,9 +17,16 @@ from training.study.trainers import augmented, embedding, plain, shipped
 
 @dataclass(frozen=True)
 class Contender:
-    """A model: ``epochs`` as planned (0: fitted in closed form), ``fit`` trains it.
+    """A model of the study.
 
-    ``decided`` returns what decides the weights, the clips apart, before anything is trained.
+    Attributes
+    ----------
+    epochs
+        Planned epochs; 0 if it is fitted in closed form.
+    fit
+        Trains it.
+    decided
+        Returns all settings that determine the weights besides the clips, without training.
     """
 
     name: str
@@ -31,7 +38,7 @@ class Contender:
 
 
 _HALF: Precision = "mixed_bfloat16"
-"""Where a training step measured faster: convolutions of many channels; not small products."""
+"""Measured faster for convolutions of many channels, but not for small matrix products."""
 
 _SIXTEEN_BITS = {"cnn", "cnn-proper", "crnn", "compact", "compact-wide", "compact-plain"}
 
@@ -59,20 +66,21 @@ CONTENDERS = {
         shipped.decided,
     ),
 }
-_APART = {"shipped"}
-"""Not of the study unless it is asked for: it has its own figures, with more to learn from."""
+_NOT_COMPARED = {"shipped"}
+"""Run only when named: its own page gives its figures, from more training data."""
 
 
 def contender(name: str) -> Contender:
-    """Return a model by name, perhaps one with changed settings (:mod:`training.base.variants`).
+    """Return a model by name; the name may change settings (:mod:`training.base.variants`).
 
     Raises
     ------
-    DataError : there is none of that name, or a change is none
+    DataError
+        If the model or a changed setting does not exist.
     """
     base = base_of(name)
     if base not in CONTENDERS:
-        raise DataError(f"no model {base!r}; there are {', '.join(CONTENDERS)}")
+        raise DataError(f"unknown model {base!r}; choose from {', '.join(CONTENDERS)}")
     if name == base:
         return CONTENDERS[name]
     tables: dict[str, Any] = {**plain.SETTINGS, **augmented.SETTINGS, **shipped.SETTINGS}
@@ -80,7 +88,7 @@ def contender(name: str) -> Contender:
 
 
 def validation_of(job: Job) -> Validation:
-    """Return how the job's protocol validates its model."""
+    """Return the validation rule of the job's protocol for its model."""
     if job.protocol == "honest":
         return "recordings"
     return plain.validation_of(job.model)
@@ -93,4 +101,4 @@ def models_of(protocol: Protocol) -> tuple[str, ...]:
 
 def compared(protocol: Protocol) -> tuple[str, ...]:
     """Return the models that the study compares under a protocol."""
-    return tuple(name for name in models_of(protocol) if name not in _APART)
+    return tuple(name for name in models_of(protocol) if name not in _NOT_COMPARED)

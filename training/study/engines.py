@@ -1,7 +1,7 @@
-"""Where jobs run: in this process, in processes of this machine, or on a Dask cluster.
+"""Run jobs in this process, in several processes of this machine, or on a Dask cluster.
 
-Jobs are independent and come back as they end, in any order; whoever started them writes the
-records, so that they are the same files whichever engine made them.
+Jobs are independent and their results arrive in any order. The caller writes the records, so the
+files do not depend on the engine.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from functools import partial
 from monitor.errors import UsageError
 from training.base.parallel import cores, in_processes
 from training.records.jobs import Job
-from training.study.apart import work_apart
+from training.study.child_job import work_in_child
 from training.study.task import Options
 from training.study.work import Result, work
 
@@ -27,14 +27,15 @@ def in_joblib(jobs: Sequence[Job], options: Options, workers: int) -> Iterator[R
 
 
 def in_dask(jobs: Sequence[Job], options: Options, scheduler: str) -> Iterator[Result]:
-    """Run jobs on the cluster at ``scheduler`` (``tcp://host:port``), each in a process of its own.
+    """Run jobs on the cluster at ``scheduler`` (``tcp://host:port``), each in its own process.
 
-    A job whose worker is lost goes to another one, and goes on after its last epoch if both see
-    the folder of runs.
+    If a worker is lost, another takes over its job; it resumes after the last epoch if both workers
+    see the folder of runs.
 
     Raises
     ------
-    UsageError : no scheduler answers there
+    UsageError
+        If no scheduler answers.
     """
     from distributed import Client, as_completed
 
@@ -42,11 +43,11 @@ def in_dask(jobs: Sequence[Job], options: Options, scheduler: str) -> Iterator[R
         client = Client(scheduler, timeout=10)
     except (OSError, ValueError) as error:
         raise UsageError(
-            f"--scheduler {scheduler}: none answers there ({error}); start `dask scheduler`"
+            f"--scheduler {scheduler}: no scheduler answers ({error}); start `dask scheduler`"
         ) from error
     with client:
         futures = [
-            client.submit(work_apart, job, options, key=str(job), pure=False, retries=2) for job in jobs
+            client.submit(work_in_child, job, options, key=str(job), pure=False, retries=2) for job in jobs
         ]
         try:
             for future in as_completed(futures):

@@ -1,14 +1,14 @@
-"""Which clips a job learns from, decides on and is tested with.
+"""Split a corpus into the training, validation and test clips of a job.
 
 Rules
 -----
-- ``honest``: with five folds or more, test fold k, validation fold k+1 (the first after the
-  last), training the rest. With fewer, test fold k, training the others but for 15 % of the
-  recordings of each class, which validate. Every model and baseline gets the same parts.
-- ``seed``: as the student study did it. Its recurrent networks took the test fold as
-  validation; its CNN the first tenth of the training rows in the order of the table.
-- Under both, a recording that is in the test fold too trains nothing (five ids of the official
-  release are in two folds), and so for validation under ``honest``. The parts are checked.
+- ``honest``, with five folds or more: test on fold k, validate on fold k+1 (the first follows the
+  last), train on the rest. With fewer: test on fold k, validate on 15 % of the recordings of each
+  class in the other folds, train on the rest. Every model and baseline gets the same split.
+- ``seed``, as in the student study: its recurrent networks validated on the test fold, its CNN on
+  the first tenth of the training rows in the order of the table.
+- Both exclude a recording of the test fold from training (five ids of the official release are in
+  two folds); ``honest`` treats validation the same way. The split is checked.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _ESC10 = {
     "baby_cry": "crying_baby", "dog_bark": "dog", "fire_crackling": "crackling_fire",
     "person_sneeze": "sneezing",
 }  # fmt: skip
-"""ESC-10's classes; the corpus was first published under other names for four of them."""
+"""ESC-10's classes; the first release of the corpus named four of them differently."""
 
 LABELS: Mapping[Corpus, tuple[str, ...]] = MappingProxyType(
     {"urbansound8k": CLASSES, "esc10": tuple(sorted(set(_ESC10.values())))}
@@ -47,7 +47,7 @@ LABELS: Mapping[Corpus, tuple[str, ...]] = MappingProxyType(
 
 @dataclass(frozen=True)
 class Labelled:
-    """A corpus for cross validation: clips, their class numbers and their recordings' folds."""
+    """A corpus for cross-validation: clips, their class numbers and the folds of their recordings."""
 
     name: Corpus
     labels: tuple[str, ...]
@@ -62,7 +62,7 @@ class Labelled:
 
 @dataclass(frozen=True)
 class Parts:
-    """Row numbers into the corpus's clips; ``rule`` says how the validation rows were chosen."""
+    """Row numbers of the corpus's clips; ``rule`` names the choice of the validation rows."""
 
     train_folds: tuple[int, ...]
     train: tuple[int, ...]
@@ -76,7 +76,8 @@ def labelled(corpora: Corpora, name: Corpus) -> Labelled:
 
     Raises
     ------
-    DataError : fewer than two folds of it are there
+    DataError
+        If fewer than two of its folds are present.
     """
     labels = LABELS[name]
     if name == "urbansound8k":
@@ -95,11 +96,12 @@ def labelled(corpora: Corpora, name: Corpus) -> Labelled:
 
 
 def divide(corpus: Labelled, test_fold: int, validation: Validation = "recordings") -> Parts:
-    """Return the parts of one test fold, by the rules above.
+    """Return the split for one test fold, by the rules above.
 
     Raises
     ------
-    DataError : the fold is not there, or a part would be empty or share a recording with another
+    DataError
+        If the fold is absent, or a part would be empty or share a recording with another.
     """
     if test_fold not in corpus.folds:
         raise DataError(f"fold {test_fold} of {corpus.name} is not here; there are {list(corpus.folds)}")

@@ -1,4 +1,4 @@
-"""One job, from its clips to its record: a function of (job, options, data), resumable by epoch."""
+"""Run one job of the study, from its clips to its record; a run resumes after its last epoch."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from training.base.provenance import machine, versions
 from training.data.corpora import Corpora, data_root, load
 from training.data.splits import deal_backgrounds
 from training.fit.loop import Row, prepare_keras
-from training.records.jobs import JOBS, ClipOutcomes, DataUse, Epoch, Job, JobRecord, Making, job_key
+from training.records.jobs import JOBS, ClipOutcomes, DataUse, Epoch, Job, JobRecord, Provenance, job_key
 from training.records.store import Store
 from training.study.contenders import contender, validation_of
 from training.study.folds import Corpus, Labelled, divide, labelled
@@ -24,11 +24,12 @@ from training.study.task import Fitted, Options, Precision, Task
 
 
 def run_job(job: Job, options: Options, report: Progress) -> JobRecord:
-    """Train, test and return the record; a job that was interrupted goes on after its last epoch.
+    """Train, test and return the record; an interrupted job resumes after its last epoch.
 
     Raises
     ------
-    DataError : the data do not allow the job
+    DataError
+        If the data do not allow the job.
     """
     task = make_task(job, options, report)
     model = contender(job.model)
@@ -37,14 +38,14 @@ def run_job(job: Job, options: Options, report: Progress) -> JobRecord:
         prepare_keras(job.seed, _precision(job, options))
     fitted = model.fit(task)
     clips = _outcome(task, fitted)
-    # Epochs of an earlier, interrupted call are in the history, not on this clock.
+    # This clock misses the epochs of an earlier, interrupted call; the history holds them.
     trained = sum(row["seconds"] for row in fitted.history)
     seconds = max(time.monotonic() - begun, trained)
     settings = {**fitted.settings, **_arithmetic(job, options)}
     return JobRecord(
         job,
         _data_use(task),
-        Making(settings, versions(), machine(), command(job, options), round(seconds, 1)),
+        Provenance(settings, versions(), machine(), command(job, options), round(seconds, 1)),
         tuple(_epoch(number, row) for number, row in enumerate(fitted.history, start=1)),
         fitted.best_epoch,
         fitted.cost,
@@ -53,11 +54,12 @@ def run_job(job: Job, options: Options, report: Progress) -> JobRecord:
 
 
 def found(job: Job, options: Options, records: Path) -> JobRecord | None:
-    """Return the job's record under ``records`` where it was made with these settings from these clips.
+    """Return the job's record under ``records`` if its settings and clips are the same, else None.
 
     Raises
     ------
-    DataError : the data do not allow the job
+    DataError
+        If the data do not allow the job.
     """
     task = make_task(job, options, lambda text: None)
     settings = {**contender(job.model).decided(task), **_arithmetic(job, options)}
@@ -75,16 +77,17 @@ def _precision(job: Job, options: Options) -> Precision:
 
 
 def _arithmetic(job: Job, options: Options) -> dict[str, Any]:
-    """What a network computes in; a model without epochs has no choice."""
+    """Return the precision that a network computes in; empty for a model without epochs."""
     return {"precision": _precision(job, options)} if contender(job.model).epochs else {}
 
 
 def make_task(job: Job, options: Options, report: Progress) -> Task:
-    """Return what the job's trainer is given.
+    """Return the input of the job's trainer.
 
     Raises
     ------
-    DataError : the data do not allow the job
+    DataError
+        If the data do not allow the job.
     """
     corpus, backgrounds = _corpus(data_root(options.data), options.corpus)
     parts = divide(corpus, job.test_fold, validation_of(job))
@@ -93,7 +96,7 @@ def make_task(job: Job, options: Options, report: Progress) -> Task:
 
 
 def command(job: Job, options: Options) -> str:
-    """The command that makes this record alone, the data folder apart."""
+    """Return the command that makes this record alone, without the data folder."""
     parts = [f"sound-training cv --protocol {job.protocol} --models {job.model}"]
     parts.append(f"--folds {job.test_fold} --seeds {job.seed}")
     if options.corpus != "urbansound8k":
@@ -107,13 +110,13 @@ def command(job: Job, options: Options) -> str:
 
 @lru_cache(maxsize=2)
 def _corpus(root: Path, name: Corpus) -> tuple[Labelled, tuple[Any, ...]]:
-    """The corpus, and the backgrounds that may be trained on: the others test what ships."""
+    """Return the corpus and the backgrounds for training; the others test the default model."""
     corpora: Corpora = load(root)
     return labelled(corpora, name), deal_backgrounds(corpora.backgrounds)[0]
 
 
 def _variant(options: Options) -> str:
-    """Runs of other lengths or arithmetic are other runs: their states lie apart."""
+    """Return a suffix for the run's folder: runs that differ in length or precision share no state."""
     return "".join(f"-{value}" for value in (options.epochs, options.precision) if value)
 
 
@@ -142,5 +145,5 @@ def _epoch(number: int, row: Row) -> Epoch:
 
 
 def planned(protocol: Any, models: Sequence[str], folds: Sequence[int], seeds: Sequence[int]) -> list[Job]:
-    """Return the jobs in the order of the models asked for, then seeds, then folds."""
+    """Return the jobs ordered by model as given, then by seed, then by fold."""
     return [Job(protocol, m, fold, seed) for m in models for seed in seeds for fold in folds]

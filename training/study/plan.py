@@ -1,4 +1,4 @@
-"""The budget: what each model's epochs cost here, before anything is run for long."""
+"""Estimate the time that jobs will take on this machine, model by model, before they run."""
 
 from __future__ import annotations
 
@@ -19,10 +19,16 @@ from training.study.task import Options
 
 @dataclass(frozen=True)
 class Line:
-    """One model of the plan; times in seconds of this machine as it is loaded now, or was.
+    """The estimate for one model, measured on this machine under its load at that time.
 
-    ``fixed_s`` is what a job takes beside its epochs: loading, compiling, testing. ``records`` are those
-    that the times are of; 0 where the model was timed for the plan.
+    Attributes
+    ----------
+    epoch_s
+        Median time of an epoch, seconds.
+    fixed_s
+        Time of a job outside its epochs (loading, compiling, testing), seconds.
+    records
+        Number of records that the times come from; 0 if the model was timed for this plan.
     """
 
     model: str
@@ -41,9 +47,9 @@ class Line:
 def measure(
     jobs: Iterable[Job], options: Options, say: Progress, known: Sequence[JobRecord] = ()
 ) -> list[Line]:
-    """Run two epochs of the first job of every model and take the second one's time.
+    """Estimate each model from its ``known`` records of an equal machine.
 
-    A model that ``known`` has records of, made on such a machine, is not run: the times are theirs.
+    A model without such records is timed: two epochs of its first job are run, and the second counts.
     """
     by_model: dict[str, list[Job]] = {}
     for job in jobs:
@@ -54,12 +60,12 @@ def measure(
         past = [
             r
             for r in known
-            if (r.job.protocol, r.job.model, r.making.machine) == (protocol, model, machine())
+            if (r.job.protocol, r.job.model, r.provenance.machine) == (protocol, model, machine())
         ]
         timed = past or [_timed(of_model[0], options, say)]
-        # The first epoch compiles; it is kept where it is the only one.
+        # The first epoch includes compilation, so it counts only if there is no other.
         paces = [epoch.seconds for r in timed for epoch in r.epochs[1:] or r.epochs]
-        beside = [r.making.seconds - sum(epoch.seconds for epoch in r.epochs) for r in timed]
+        beside = [r.provenance.seconds - sum(epoch.seconds for epoch in r.epochs) for r in timed]
         planned = contender(model).epochs
         epochs = min(planned, options.epochs or planned)
         pace = median(paces) if paces else 0.0
@@ -74,7 +80,7 @@ def _timed(job: Job, options: Options, say: Progress) -> JobRecord:
 
 
 def page(lines: Sequence[Line], workers: int) -> str:
-    """The plan as Markdown; early stopping can only shorten it."""
+    """Return the plan as Markdown; early stopping can only shorten it."""
     rows = [
         f"| {line.model} | {line.protocol} | {line.jobs} | {line.epochs} | {line.epoch_s:.1f} "
         f"| {line.fixed_s:.0f} | {f'{line.records} records' if line.records else 'now'} | {line.hours:.2f} |"
@@ -84,10 +90,10 @@ def page(lines: Sequence[Line], workers: int) -> str:
     return "\n".join([
         f"## The budget of the {', '.join(sorted({line.protocol for line in lines}))} protocol",
         "",
-        f"On {machine()}: the median epoch of the records that are there, else the second epoch of a job run "
-        "for this plan, with whatever else ran then.",
+        f"On {machine()}: the median epoch of existing records, else the second epoch of a job that was run "
+        "for this plan, under the load at that time.",
         "",
-        "| model | protocol | jobs | epochs | s an epoch | s a job beside | timed | hours |",
+        "| model | protocol | jobs | epochs | s per epoch | other s per job | timed | hours |",
         "|---|---|---|---|---|---|---|---|",
         *rows,
         f"| **all** | | {sum(line.jobs for line in lines)} | | | | | **{total:.2f}** |",
@@ -97,7 +103,7 @@ def page(lines: Sequence[Line], workers: int) -> str:
 
 
 def done(records: Iterable[JobRecord]) -> str:
-    """What the records say of jobs that have been run, as Markdown; times are of the machines they ran on."""
+    """Return the finished jobs as Markdown; times are those of the machines that ran them."""
     by_model = [
         list(of_model)
         for _, of_model in groupby(
@@ -106,17 +112,17 @@ def done(records: Iterable[JobRecord]) -> str:
         )
     ]
     if not by_model:
-        return "No records are there yet."
-    hours = sum(record.making.seconds for of_model in by_model for record in of_model) / 3600
+        return "There are no records yet."
+    hours = sum(record.provenance.seconds for of_model in by_model for record in of_model) / 3600
     return "\n".join([
-        "Records are there of:",
+        "Finished jobs:",
         "",
-        "| model | protocol | jobs | epochs of them all | s an epoch, median | hours | which |",
+        "| model | protocol | jobs | total epochs | s per epoch, median | hours | which |",
         "|---|---|---|---|---|---|---|",
         *map(_done, by_model),
         f"| **all** | | {sum(map(len, by_model))} | | | **{hours:.2f}** | |",
         "",
-        "Early stopping makes runs shorter than planned; a job that shared its core counts the wait.",
+        "Early stopping makes runs shorter than planned. Times include waiting for a shared core.",
     ])  # fmt: skip
 
 
@@ -126,7 +132,7 @@ def _done(records: Sequence[JobRecord]) -> str:
     for record in records:
         folds.setdefault(record.job.seed, []).append(record.job.test_fold)
     which = "; ".join(f"seed {seed}: folds {', '.join(map(str, of))}" for seed, of in sorted(folds.items()))
-    hours = sum(record.making.seconds for record in records) / 3600
+    hours = sum(record.provenance.seconds for record in records) / 3600
     pace = f"{median(times):.1f}" if times else "–"
     return (
         f"| {job.model} | {job.protocol} | {len(records)} | {len(times)} | {pace} | {hours:.2f} | {which} |"

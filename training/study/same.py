@@ -1,4 +1,4 @@
-"""Two folders of records compared, but for the clock: ``python -m training.study.same ONE OTHER``."""
+"""Compare two folders of records, ignoring times: ``python -m training.study.same ONE OTHER``."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from training.errors import DataError
 from training.records.jobs import Job, JobRecord, read_all
 
 _LOSS = 1e-3
-"""Relative: what the order of a sum may change in a mean over an epoch."""
+"""Relative tolerance of an epoch's mean, whose last digits depend on the order of summation."""
 _PROBABILITY = 0.005
-"""A step of those that are kept."""
+"""Tolerance of a probability: a little more than one quantisation step of the records."""
 
 
 def verdict(one: JobRecord, other: JobRecord) -> str:
-    """Return "yes", "but for rounding" or "no"; times are not compared.
+    """Return "yes", "but for rounding" or "no"; times are ignored.
 
-    Settings, versions, parts and predictions must be equal; the last digits of losses and probabilities
-    may differ.
+    Settings, versions, splits and predictions must be equal. The last digits of losses and
+    probabilities may differ.
     """
     if _fixed(one) != _fixed(other) or len(one.epochs) != len(other.epochs):
         return "no"
@@ -36,7 +36,7 @@ def verdict(one: JobRecord, other: JobRecord) -> str:
 
 
 def compared(one: Sequence[JobRecord], other: Sequence[JobRecord]) -> Table:
-    """Return a row for each job of either side; the last column is the verdict, or which has no record."""
+    """Return a row for each job of either folder; the last column is the verdict."""
     first, second = ({record.job: record for record in side} for side in (one, other))
     return Table(
         ("job", "accuracy of one", "accuracy of the other", "same"),
@@ -63,7 +63,7 @@ def _curve(record: JobRecord) -> Any:
 
 
 def main(one: Path, other: Path) -> int:
-    """Print the table; return 1 if a record differs or is missing."""
+    """Print the table; return 1 if any record differs or is missing."""
     sides = read_all(one), read_all(other)
     if not any(sides):
         raise DataError(f"{one}, {other}: no records")

@@ -1,4 +1,4 @@
-"""What a network costs and sees: the table of all architectures."""
+"""Table of all architectures: size, cost, receptive field, and parity of the conversion."""
 
 from __future__ import annotations
 
@@ -22,12 +22,19 @@ _INVOKES = 30
 
 @dataclass(frozen=True)
 class Survey:
-    """One network.
+    """Figures of one network.
 
-    ``pytorch_parameters`` are the trainable ones with the biases that PyTorch has twice, which is
-    how the published recurrent counts come about. ``field_frames`` is the receptive field in
-    time of what the head pools (None: every frame of the input reaches every step). ``invoke_ms``
-    is the median of one TFLite invocation, batch 1, one thread.
+    Attributes
+    ----------
+    pytorch_parameters
+        Trainable parameters as PyTorch counts them, with two biases per recurrent gate; the published
+        counts are of this kind.
+    field_frames
+        Receptive field along time of what the head pools; None if it is the entire input.
+    invoke_ms
+        Median time of a TFLite invocation, batch 1, one thread.
+    parity
+        Largest difference between the TFLite and the Keras outputs.
     """
 
     architecture: Architecture
@@ -42,11 +49,12 @@ class Survey:
 
 
 def survey(architecture: Architecture, outputs: int) -> Survey:
-    """Build, count, convert (in a child process), compare with Keras and time one network.
+    """Build a network, count its cost, convert it in a child process, compare it with Keras and time it.
 
     Raises
     ------
-    ExportError : it cannot be converted, or computes something else once converted
+    ExportError
+        If the conversion fails or its outputs differ.
     """
     import keras
 
@@ -71,10 +79,10 @@ def survey(architecture: Architecture, outputs: int) -> Survey:
 
 
 def receptive_field(model: Any) -> int | None:
-    """Frames of the input that one step in front of the pool depends on; None where it is all of them.
+    """Return the input frames that a step before the global pool depends on; None if all of them.
 
-    Walks the chain of convolutions and pools along time; shortcuts around them see less. A
-    recurrence or attention sees everything, so the walk ends there.
+    Follows the chain of convolutions and pools along time; shortcuts have a smaller field. A recurrent
+    or attention layer depends on all frames.
     """
     from keras import layers
 
@@ -94,10 +102,10 @@ def receptive_field(model: Any) -> int | None:
 
 
 def page(found: Sequence[Survey]) -> str:
-    """The table as Markdown."""
+    """Return the table as Markdown."""
     lines = [
-        "| network | what | input | parameters | as PyTorch counts | multiply-adds | receptive field "
-        "| TFLite kB | ms an input | TFLite − Keras |",
+        "| network | description | input | parameters | as PyTorch counts | multiply-adds | receptive field "
+        "| TFLite kB | ms per input | TFLite − Keras |",
         "|---|---|---|---|---|---|---|---|---|---|",
     ]
     for one in found:

@@ -1,4 +1,4 @@
-"""What every trainer of the study is given, and what it gives back."""
+"""The input and the result of every trainer of the study."""
 
 from __future__ import annotations
 
@@ -24,10 +24,16 @@ BATCH = 64
 
 @dataclass(frozen=True)
 class Options:
-    """How jobs are run on whatever machine runs them; ``None`` leaves a choice to the model.
+    """How jobs are run; None leaves a choice to the model.
 
-    ``data`` is the data folder (None: the machine's own SOUND_DATA); ``threads`` are those of one
-    job (0: all cores); ``epochs`` cuts every model's own number.
+    Attributes
+    ----------
+    data
+        Data folder; None: SOUND_DATA of the machine that runs the job.
+    epochs
+        Upper limit of the epochs of every model.
+    threads
+        Threads of one job; 0: all cores.
     """
 
     data: Path | None
@@ -43,7 +49,12 @@ class Options:
 class Task:
     """One job with its clips.
 
-    ``backgrounds`` are for augmentation; ``folder`` keeps the state after each epoch.
+    Attributes
+    ----------
+    backgrounds
+        For augmentation.
+    folder
+        Keeps the state after each epoch.
     """
 
     job: Job
@@ -63,7 +74,7 @@ class Task:
 
 @dataclass(frozen=True)
 class Fitted:
-    """A trained model: ``logits`` of clips by their rows in the corpus, shape (rows, labels)."""
+    """A trained model; ``logits`` maps rows of the corpus to logits, shape (rows, labels)."""
 
     logits: Callable[[Sequence[int]], Floats]
     history: Sequence[Row]
@@ -73,7 +84,7 @@ class Fitted:
 
 
 def in_float32(model: Any) -> Any:
-    """Let a network that computes in 16 bits give its logits in 32."""
+    """Return the network with 32-bit logits, whatever precision it computes in."""
     import keras
     from keras import layers
 

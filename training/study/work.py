@@ -1,4 +1,4 @@
-"""One job done wherever an engine runs it: its threads, its progress and what the data do not allow."""
+"""Run one job in any engine: set its threads, print its progress, return its errors."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from training.study.task import Options
 
 @dataclass(frozen=True)
 class Failure:
-    """A job that could not be done, and why."""
+    """A job that failed, and the reason."""
 
     job: Job
     message: str
@@ -24,22 +24,22 @@ Result = JobRecord | Failure
 
 
 def work(job: Job, options: Options) -> Result:
-    """Do one job; what the data do not allow is a result, so that it does not end the others."""
+    """Run one job; an error is returned as a result, so that the other jobs go on."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     if options.threads:
-        # Read when TensorFlow starts, so a process that has computed keeps what it had.
+        # TensorFlow reads these when it starts; a process that has computed keeps its threads.
         os.environ["TF_NUM_INTRAOP_THREADS"] = os.environ["OMP_NUM_THREADS"] = str(options.threads)
     from training.study.jobs import run_job
 
     try:
-        return run_job(job, options, Teller(str(job)))
+        return run_job(job, options, EpochLog(str(job)))
     except MonitorError as error:
         return Failure(job, str(error))
 
 
 @dataclass(frozen=True)
-class Teller:
-    """Says each epoch on stderr, above the bar where this process draws one."""
+class EpochLog:
+    """Prints each epoch of a job on stderr, above the progress bar if this process draws one."""
 
     name: str
 

@@ -200,4 +200,4 @@ def test_the_recipe_ends_in_a_package_that_the_monitor_reads(
     assert "sound-training default" in (tmp_path / "records" / "README.md").read_text()
     records = read_all(tmp_path / "records" / "records")
     assert [record.job.test_fold for record in records] == [1, 2]
-    assert {record.making.seconds for record in records} == {3.0}
+    assert {record.provenance.seconds for record in records} == {3.0}

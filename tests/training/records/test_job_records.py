@@ -12,7 +12,7 @@ import pytest
 from training.data.corpora import CLASSES
 from training.errors import DataError
 from training.networks.compact import Cost
-from training.records.jobs import ClipOutcomes, DataUse, Epoch, Job, JobRecord, Making, read_all
+from training.records.jobs import ClipOutcomes, DataUse, Epoch, Job, JobRecord, Provenance, read_all
 
 _JOB = Job("honest", "compact", 1, 0)
 
@@ -28,7 +28,7 @@ def record(clips: int = 873, job: Job = _JOB) -> JobRecord:
     return JobRecord(
         job,
         DataUse((2, 3), "15 % of the training recordings of each class", 1000, 150, CLASSES),
-        Making({"epochs": 2, "rate": 3e-3}, {"tensorflow": "2"}, "x86_64, 2 cores", "cv", 12.5),
+        Provenance({"epochs": 2, "rate": 3e-3}, {"tensorflow": "2"}, "x86_64, 2 cores", "cv", 12.5),
         (Epoch(1, 2.0, 3.0, val_accuracy=0.3), Epoch(2, 1.5, 3.0, val_accuracy=0.4)),
         2,
         Cost(12345, 67890),
@@ -48,7 +48,7 @@ def test_a_record_comes_back_as_it_was_written(tmp_path: Path) -> None:
     written = record()
     written.write(tmp_path)
     (again,) = read_all(tmp_path)
-    assert (again.job, again.data, again.making) == (written.job, written.data, written.making)
+    assert (again.job, again.data, again.provenance) == (written.job, written.data, written.provenance)
     assert (again.epochs, again.best_epoch, again.cost) == (written.epochs, 2, Cost(12345, 67890))
     assert again.clips.clip == written.clips.clip
     assert again.clips.recording == written.clips.recording

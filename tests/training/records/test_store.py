@@ -23,7 +23,7 @@ RESULTS = Path(__file__).parents[3] / "docs" / "results"
 
 
 def key_of(record: JobRecord) -> Key:
-    return job_key(record.making.settings, record.data, record.clips.clip)
+    return job_key(record.provenance.settings, record.data, record.clips.clip)
 
 
 @pytest.fixture
@@ -45,11 +45,11 @@ def test_a_record_of_fewer_epochs_of_other_clips_or_of_another_schema_is_made_ag
 ) -> None:
     store, wanted = Store(tmp_path, JOBS), key_of(record)
     store.write(str(record.job), record)
-    settings = {**record.making.settings, "epochs": 2}
+    settings = {**record.provenance.settings, "epochs": 2}
     others = (
         job_key(settings, record.data, record.clips.clip),
-        job_key(record.making.settings, replace(record.data, train_clips=99), record.clips.clip),
-        job_key(record.making.settings, record.data, record.clips.clip[1:]),
+        job_key(record.provenance.settings, replace(record.data, train_clips=99), record.clips.clip),
+        job_key(record.provenance.settings, record.data, record.clips.clip[1:]),
         replace(wanted, schema=wanted.schema + 1),
     )
     assert [store.find(str(record.job), other) for other in others] == [None] * 4

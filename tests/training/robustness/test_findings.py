@@ -21,7 +21,7 @@ from training.data.corpora import CLASSES
 from training.errors import DataError
 from training.networks.compact import Cost
 from training.records.envelope import RunTime
-from training.records.jobs import ClipOutcomes, DataUse, Job, JobRecord, Making
+from training.records.jobs import ClipOutcomes, DataUse, Job, JobRecord, Provenance
 from training.records.store import Store
 from training.robustness import records
 from training.robustness.attacks import universal
@@ -68,7 +68,8 @@ def side(model: str, snrs: tuple[float | None, ...], right: tuple[bool, ...] = (
         CLIPS, CLIPS, np.ones(4, np.int64), truth, guess, np.eye(10, dtype=np.float32)[guess]
     )
     record = JobRecord(
-        Job("honest", model, 1, 0), DataUse((2, 3), "some", 10, 2, CLASSES), Making({}, {}, "", "", 1.0), (),
+        Job("honest", model, 1, 0), DataUse((2, 3), "some", 10, 2, CLASSES), Provenance({}, {}, "", "", 1.0),
+        (),
         30, Cost(1, 1), clips,
     )  # fmt: skip
     budgets = {f"{e:g}": right for e in (0.0, *EPSILONS_DB, LARGE_DB)}

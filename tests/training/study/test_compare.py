@@ -144,10 +144,10 @@ def test_a_corpus_of_other_classes_says_its_folds_and_no_more() -> None:
 def test_runs_that_were_cut_short_and_their_lengths_are_said() -> None:
     made = random_record("net", 0.5)
     command = "sound-training cv --models net --folds 1 --seeds 0 --epochs 2"
-    short = replace(made, making=replace(made.making, command=command))
+    short = replace(made, provenance=replace(made.provenance, command=command))
     page = compose(gather([short]), "honest/net").markdown
     assert "- all the epochs that are planned for a model: honest/net was cut to 2" in page
-    stopped_early = replace(short, making=replace(short.making, command=command.replace("2", "60")))
+    stopped_early = replace(short, provenance=replace(short.provenance, command=command.replace("2", "60")))
     assert "was cut" not in compose(gather([stopped_early]), "honest/net").markdown
     lengths = [
         replace(made, epochs=made.epochs[:count], job=Job("honest", "net", count, 0)) for count in (1, 2)
@@ -165,7 +165,7 @@ def test_commands_of_a_model_are_one_line_for_its_folds_and_seeds() -> None:
     def made(fold: int, seed: int) -> JobRecord:
         record = random_record("net", 0.5, fold, seed)
         command = f"sound-training cv --models net --folds {fold} --seeds {seed}"
-        return replace(record, making=replace(record.making, command=command))
+        return replace(record, provenance=replace(record.provenance, command=command))
 
     grid = [made(1, 0), made(2, 0), made(1, 1), made(2, 1), made(2, 2)]
     page = compose(gather(grid), "honest/net").markdown

@@ -67,7 +67,7 @@ def test_a_study_goes_on_where_it_stopped_and_not_beyond_its_trials(url: str) ->
         with _open(url) as study:
             search(study, PLAN, trials, quality, said.append)
             assert _ended(study) == trials
-    assert said[-1] == "the study has its 4 trials already"
+    assert said[-1] == "the study already has 4 trials"
 
 
 def test_a_hopeless_trial_ends_after_its_first_fold(study: optuna.Study) -> None:
@@ -97,17 +97,17 @@ def test_a_trial_that_failed_is_tried_again_with_the_same_settings(study: optuna
 
 def test_a_study_with_another_plan_is_refused(url: str, study: optuna.Study) -> None:
     other_folds = SearchPlan("net", (1, 2, 3), 3, 0, "urbansound8k", _SPACE)
-    with pytest.raises(StorageError, match="name another: --study"), _open(url, other_folds):
+    with pytest.raises(StorageError, match="another name: --study"), _open(url, other_folds):
         pass
     other_space = SearchPlan("net", (1, 2), 3, 0, "urbansound8k", published_space())
-    with pytest.raises(StorageError, match="was begun as"), _open(url, other_space):
+    with pytest.raises(StorageError, match="has another plan"), _open(url, other_space):
         pass
 
 
 @pytest.mark.parametrize(
     ("url", "said"),
     [
-        ("nowhere", "is no address"),
+        ("nowhere", "is not a storage address"),
         ("quantumdb://host/x", "the driver is not installed"),
         ("sqlite:////proc/search.db", "does not answer"),
     ],

@@ -102,7 +102,7 @@ def test_the_honest_protocol_looks_at_the_test_fold_once(data: Path, tmp_path: P
     assert all(epoch.val_accuracy is not None for epoch in record.epochs)
     assert record.best_epoch == _EPOCHS
     np.testing.assert_allclose(record.clips.probability.sum(axis=1), 1.0, rtol=1e-5)
-    assert record.making.settings["precision"] == "mixed_bfloat16"
+    assert record.provenance.settings["precision"] == "mixed_bfloat16"
 
 
 def test_a_temperature_softens_what_was_too_sure() -> None:
@@ -115,7 +115,7 @@ def test_a_temperature_softens_what_was_too_sure() -> None:
 
 
 def test_an_unknown_model_is_named(data: Path, tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="no model 'vgg'; there are rnn"):
+    with pytest.raises(DataError, match="unknown model 'vgg'; choose from rnn"):
         run_job(Job("honest", "vgg", 1, 0), options(data, tmp_path), lambda text: None)
 
 
@@ -160,7 +160,9 @@ def test_a_plan_takes_the_times_of_records_that_such_a_machine_made(data: Path, 
     def made(fold: int, where: str) -> JobRecord:
         record = random_record("rnn", 0.5, fold)
         epochs = tuple(replace(epoch, seconds=fold) for epoch in record.epochs)
-        return replace(record, epochs=epochs, making=replace(record.making, machine=where, seconds=10.0))
+        return replace(
+            record, epochs=epochs, provenance=replace(record.provenance, machine=where, seconds=10.0)
+        )
 
     jobs = planned("honest", ["rnn"], [1, 2, 3], [0])
     other_protocol = replace(made(3, machine()), job=Job("seed", "rnn", 3, 0))
@@ -173,10 +175,10 @@ def test_a_plan_takes_the_times_of_records_that_such_a_machine_made(data: Path, 
 def test_a_plan_says_what_records_are_there_with_their_epochs_and_time() -> None:
     made = [random_record("net", 0.5, fold, seed) for fold, seed in ((2, 0), (1, 0), (1, 1))]
     lines = done([*made, replace(random_record("closed-form", 0.5), epochs=())]).splitlines()
-    hours = f"{3 * made[0].making.seconds / 3600:.2f}"
+    hours = f"{3 * made[0].provenance.seconds / 3600:.2f}"
     assert f"| net | honest | 3 | 9 | 1.0 | {hours} | seed 0: folds 1, 2; seed 1: folds 1 |" in lines
     assert any(line.startswith("| closed-form | honest | 1 | 0 | – |") for line in lines)
-    assert done([]) == "No records are there yet."
+    assert done([]) == "There are no records yet."
 
 
 def test_records_of_esc10_lie_apart_since_its_folds_have_the_same_numbers(

@@ -17,7 +17,7 @@ MADE = random_record("net", 0.5)
 
 def _slower(record: JobRecord) -> JobRecord:
     epochs = tuple(replace(epoch, seconds=9 * epoch.seconds) for epoch in record.epochs)
-    return replace(record, making=replace(record.making, seconds=99.0), epochs=epochs)
+    return replace(record, provenance=replace(record.provenance, seconds=99.0), epochs=epochs)
 
 
 def _with_loss(record: JobRecord, factor: float) -> JobRecord:
@@ -36,7 +36,7 @@ def test_the_last_digits_are_rounding_and_more_is_not() -> None:
 def test_another_prediction_setting_or_length_is_another_record() -> None:
     clips = replace(MADE.clips, prediction=np.roll(MADE.clips.prediction, 1))
     assert verdict(MADE, replace(MADE, clips=clips)) == "no"
-    assert verdict(MADE, replace(MADE, making=replace(MADE.making, settings={"rate": 0.1}))) == "no"
+    assert verdict(MADE, replace(MADE, provenance=replace(MADE.provenance, settings={"rate": 0.1}))) == "no"
     assert verdict(MADE, replace(MADE, epochs=MADE.epochs[:1])) == "no"
 
 

@@ -48,8 +48,8 @@ def silent(text: str) -> None:
 
 def test_its_record_says_how_it_was_made(options: Options) -> None:
     record = run_job(Job("honest", HARD, 1, 0), options, silent)
-    assert record.making.settings["hardening"] == {"beta": 1, "epsilon_db": 1.0, "steps": 1}
-    assert record.making.settings["lessons"]["count"] == 6
+    assert record.provenance.settings["hardening"] == {"beta": 1, "epsilon_db": 1.0, "steps": 1}
+    assert record.provenance.settings["lessons"]["count"] == 6
     assert record.epochs[0].divergence is not None
     assert len(record.clips.truth) == record.clips.probability.shape[0] > 0
 

@@ -191,7 +191,7 @@ def _with_bar(results: Iterable[Result], jobs: list[Job], options: Options) -> I
 
 def _line(record: JobRecord) -> dict[str, Any]:
     last = record.epochs[-1] if record.epochs else None
-    line = {"job": str(record.job), "accuracy": record.clips.accuracy, "seconds": record.making.seconds}
+    line = {"job": str(record.job), "accuracy": record.clips.accuracy, "seconds": record.provenance.seconds}
     if record.job.protocol == "seed" and last is not None:
         line |= {"last_epoch": last.test_accuracy, "mean_over_epochs": _over_epochs([record])[0]}
     return line

@@ -1,1 +1,1 @@
-"""The comparison of all models, made from records alone: gather, then tables and pictures, then a page."""
+"""Compare all models from their records alone: gather, then tables and pictures, then a page."""

@@ -1,4 +1,4 @@
-"""From records to what the comparison says: an entry per protocol and model, and their differences."""
+"""Gather records into the comparison: an entry per protocol and model, and paired differences."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from training.scoring.intervals import Interval, difference, interval, macro_f1
 
 @dataclass(frozen=True)
 class Entry:
-    """Every record of one model under one protocol, and what they score together."""
+    """All records of one model under one protocol, with their pooled figures."""
 
     protocol: str
     model: str
@@ -54,7 +54,7 @@ class Entry:
 
     @property
     def epochs(self) -> tuple[int, int]:
-        """Of the shortest and of the longest run."""
+        """Epochs of the shortest and of the longest run."""
         counts = [len(record.epochs) for record in self.records]
         return min(counts), max(counts)
 
@@ -64,8 +64,8 @@ class Entry:
 
     @property
     def seconds(self) -> float:
-        """Of training and testing, per job."""
-        return float(np.mean([record.making.seconds for record in self.records]))
+        """Mean time of a job, training and test."""
+        return float(np.mean([record.provenance.seconds for record in self.records]))
 
     def fold_accuracy(self) -> stats.Spread:
         return stats.over_folds(self.records, lambda record: record.clips.accuracy)
@@ -79,10 +79,10 @@ class Entry:
 
 @dataclass(frozen=True)
 class TestCurve:
-    """Test figures along training, under the protocol that looks at the test fold every epoch.
+    """Test figures during training, under the protocol that evaluates the test fold at every epoch.
 
-    ``mean_…`` over all epochs and folds is what the seed study published for its recurrent nets;
-    ``last_…`` is the last epoch's mean over folds.
+    ``mean_…`` is over all epochs and folds, as the study published it for its recurrent networks;
+    ``last_…`` is the mean over folds of the last epoch.
     """
 
     mean_accuracy: float
@@ -92,7 +92,7 @@ class TestCurve:
 
 
 def curve_on_test(records: Iterable[JobRecord]) -> TestCurve | None:
-    """Return the figures of the test curves; None where no record has one."""
+    """Return the figures of the test curves; None if no record has one."""
     curves = [watched for record in records if (watched := [e for e in record.epochs if _watched(e)])]
     if not curves:
         return None
@@ -109,7 +109,7 @@ def _watched(epoch: Epoch) -> bool:
 
 @dataclass(frozen=True)
 class PairedDifference:
-    """``first`` minus ``second`` on the clips that both scored; ``f1`` is the macro F1's."""
+    """``first`` minus ``second`` on the clips that both scored; ``f1`` is of the macro F1."""
 
     first: str
     second: str
@@ -119,7 +119,7 @@ class PairedDifference:
 
 @dataclass(frozen=True)
 class Comparison:
-    """All entries, best first within a protocol; ``pairs`` takes the better one first."""
+    """All entries, best first within a protocol; each of ``pairs`` names the better one first."""
 
     entries: tuple[Entry, ...]
     pairs: tuple[PairedDifference, ...]
@@ -130,11 +130,11 @@ class Comparison:
         return tuple(entry for entry in self.entries if entry.protocol == protocol)
 
     def find(self, name: str) -> Entry | None:
-        """Return the entry ``protocol/model``, None where there is none."""
+        """Return the entry ``protocol/model``, or None."""
         return next((entry for entry in self.entries if entry.name == name), None)
 
     def against(self, reference: str) -> tuple[PairedDifference, ...]:
-        """Every other entry minus the reference, largest difference first."""
+        """Return every other entry minus the reference, largest difference first."""
         turned = [
             pair if pair.second == reference else _turned(pair)
             for pair in self.pairs
@@ -144,11 +144,12 @@ class Comparison:
 
 
 def gather(records: Sequence[JobRecord]) -> Comparison:
-    """Return the comparison of the records, whichever of the jobs have been run.
+    """Return the comparison of the records; the grid of jobs need not be complete.
 
     Raises
     ------
-    DataError : there are no records, or they are of different corpora
+    DataError
+        If there are no records, or they are of different corpora.
     """
     if not records:
         raise DataError("no records to compare; make some first: sound-training cv")
@@ -177,7 +178,7 @@ def _turned(pair: PairedDifference) -> PairedDifference:
 
 
 def _missing(entries: Sequence[Entry]) -> Iterable[str]:
-    """What the records' own grid lacks: folds that others were tested on, seeds that others had."""
+    """Yield what the grid of records lacks: folds and seeds that other models or folds have."""
     for entry in entries:
         peers = [e for e in entries if e.protocol == entry.protocol]
         folds = sorted({fold for peer in peers for fold in peer.folds} - set(entry.folds))

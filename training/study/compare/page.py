@@ -1,4 +1,4 @@
-"""The comparison as one page: what stands where, and in which words."""
+"""Compose the page of the comparison."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 SMALL = 300_000
-"""Parameters of a network that the smallest devices run in time."""
+"""Most parameters of a network for the smallest devices."""
 _EPOCHS = re.compile(r"--epochs (\d+)")
 
 _WORDS = {"seed": "The published study's protocol", "honest": "The honest protocol"}
 _MEANING = {
-    "seed": "The test fold is looked at after every epoch and there is no third set, as in the published "
-    "study. These figures are optimistic by construction and stand here to be compared with it.",
-    "honest": "Stopping, temperature and scaling are decided on recordings of the training folds; the test "
-    "fold is opened once, at the end.",
+    "seed": "As in the published study, the test fold is evaluated after every epoch and there is no "
+    "validation set. These figures are optimistic; they are here for comparison with that study.",
+    "honest": "Stopping, temperature and scaling are decided on recordings of the training folds. The test "
+    "fold is evaluated once, at the end.",
 }
 
 
 def compose(comparison: Comparison, reference: str) -> Report:
-    """Return the whole report; ``reference`` names the entry that all others are subtracted from."""
+    """Return the report; ``reference`` names the entry that is subtracted from all others."""
     drawn: dict[str, Figure] = {}
     parts = [_opening(comparison)]
     if known(comparison.labels).table:
@@ -38,7 +38,7 @@ def compose(comparison: Comparison, reference: str) -> Report:
         if entries := comparison.of(protocol):
             parts.append(_protocol(comparison, entries, protocol, reference, drawn))
     parts += [_differences(comparison, reference, drawn), _costs(comparison, drawn)]
-    parts += [_not_run(comparison), _making(comparison)]
+    parts += [_not_run(comparison), _provenance(comparison)]
     files = {
         "figures.csv": tables.all_figures(comparison),
         "jobs.csv": tables.all_jobs(comparison),
@@ -56,12 +56,12 @@ def _opening(comparison: Comparison) -> str:
     return "\n".join([
         f"# The comparison on {known(comparison.labels).name}",
         "",
-        f"Made from {len(records)} records of {len(comparison.entries)} models; every figure below is "
-        "computed from the predictions that they keep, and the page can be made again from them alone. "
-        f"Tested: {len(clips)} clips of {len(recordings)} recordings, {_coverage(comparison)}.",
+        f"Made from {len(records)} records of {len(comparison.entries)} models: every figure is computed "
+        f"from the predictions in them. Tested: {len(clips)} clips of {len(recordings)} recordings, "
+        f"{_coverage(comparison)}.",
         "",
-        "Read differences, not ranks: intervals hold 95 % of draws of whole recordings, because slices of "
-        f"one recording are right or wrong together.{known(comparison.labels).fold_luck}",
+        "Compare by the paired differences, not by rank. Intervals are 95 %, by resampling recordings, since "
+        f"the slices of a recording tend to be right or wrong together.{known(comparison.labels).fold_luck}",
     ])  # fmt: skip
 
 
@@ -85,10 +85,10 @@ def _beside(comparison: Comparison) -> str:
     return "\n".join([
         "## Beside the published study",
         "",
-        "The published figures are means over ten folds with nine folds to learn from, for the recurrent "
-        "nets also over all epochs; ours learn from what the records name, so levels differ by the amount "
-        "of data as well. Those of the CNN are means over folds of the weights that early stopping kept. "
-        "F1 is weighted by class except in the last column.",
+        "The published figures are means over ten folds, each trained on nine folds; those of the recurrent "
+        "networks are also means over all epochs, and those of the CNN are of the weights that early "
+        "stopping kept. Our networks are trained on the folds that the records name, so the amount of data "
+        "differs. F1 is weighted by class except in the last column.",
         "",
         table.markdown(),
     ])  # fmt: skip
@@ -127,7 +127,7 @@ def _protocol(
 
 
 def _unequal(entries: Sequence[Entry]) -> str:
-    """Warn of pooled figures that are of different clips."""
+    """Return a warning if pooled figures are of different clips."""
     if len({entry.folds for entry in entries}) == 1:
         return ""
     return (
@@ -151,7 +151,7 @@ def _differences(comparison: Comparison, reference: str, drawn: dict[str, Figure
     return "\n\n".join([
         title,
         f"Each model minus `{reference}`, clip by clip on the clips that both were tested on. "
-        "*Sure* means that the interval excludes zero. All other pairs: `differences.csv`.",
+        "*Excludes zero* is about the 95 % interval of the accuracy. All other pairs: `differences.csv`.",
         *_best_small(comparison, against),
         tables.pairs(against).markdown(),
         "![Differences with intervals](differences.png)",
@@ -159,7 +159,7 @@ def _differences(comparison: Comparison, reference: str, drawn: dict[str, Figure
 
 
 def _best_small(comparison: Comparison, against: Sequence[PairedDifference]) -> Iterable[str]:
-    """The best honest network that fits a small device, and how far it is above the reference."""
+    """Yield the best small network under the honest protocol and its difference to the reference."""
     small = [entry for entry in comparison.of("honest") if entry.cost.parameters <= SMALL]
     for pair in against:
         if small and pair.first == small[0].name:
@@ -172,7 +172,7 @@ def _costs(comparison: Comparison, drawn: dict[str, Figure]) -> str:
     drawn["cost.png"] = pictures.costs(comparison)
     return "\n\n".join([
         "## Cost against accuracy",
-        "Multiply-adds are of one window of the network, whatever its length.",
+        "Multiply-adds are per window of the network; windows differ in length.",
         "![Accuracy over parameters and multiply-adds](cost.png)",
     ])  # fmt: skip
 
@@ -197,23 +197,23 @@ def _not_run(comparison: Comparison) -> str:
 
 
 def _cut_short(record: JobRecord) -> str:
-    """Which model was cut to how many epochs, if the command says so and the run was that long."""
-    cut = _EPOCHS.search(record.making.command)
+    """Return the model and the limit of epochs that its command set, if the run reached it; else ""."""
+    cut = _EPOCHS.search(record.provenance.command)
     if cut is None or len(record.epochs) < int(cut[1]):
         return ""
     return f"{record.job.protocol}/{record.job.model} was cut to {cut[1]}"
 
 
-def _making(comparison: Comparison) -> str:
+def _provenance(comparison: Comparison) -> str:
     records = _records(comparison)
-    versions = {", ".join(f"{k} {v}" for k, v in record.making.versions.items()) for record in records}
-    hours = sum(record.making.seconds for record in records) / 3600
+    versions = {", ".join(f"{k} {v}" for k, v in record.provenance.versions.items()) for record in records}
+    hours = sum(record.provenance.seconds for record in records) / 3600
     return "\n".join([
         "## How it was made",
         "",
-        f"{hours:.1f} hours of jobs in all.",
+        f"All jobs together took {hours:.1f} hours.",
         "",
-        *_list("machines", {record.making.machine for record in records}),
+        *_list("machines", {record.provenance.machine for record in records}),
         *_list("commands", (f"`{text}`" for text in _commands(records))),
         *_list("versions", versions),
         *_list("validation", {f"{r.job.protocol}: {r.data.validation}" for r in records}),
@@ -225,10 +225,10 @@ def _records(comparison: Comparison) -> list[JobRecord]:
 
 
 def _commands(records: Sequence[JobRecord]) -> list[str]:
-    """Commands that make the records: one for all folds of a model, and one for all seeds of these."""
+    """Return the commands that make the records; folds and seeds of a model are merged."""
     folds: dict[tuple[str, int], set[int]] = {}
     for record in records:
-        job, text = record.job, record.making.command
+        job, text = record.job, record.provenance.command
         template = text.replace(f"--folds {job.test_fold} --seeds {job.seed}", "--folds {} --seeds {}")
         folds.setdefault((template, job.seed), set()).add(job.test_fold)
     seeds: dict[tuple[str, tuple[int, ...]], list[int]] = {}

@@ -1,4 +1,4 @@
-"""The comparison as pictures; each function returns a figure and touches no file."""
+"""Draw the pictures of the comparison; each function returns a figure and writes no file."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def _figure(width: float, height: float) -> Figure:
 
 
 def accuracies(entries: Sequence[Entry]) -> Figure:
-    """Pooled accuracy with its interval over recordings, and a dot per job."""
+    """Draw pooled accuracy with its interval over recordings, and a tick per job."""
     figure = _figure(8, 1.2 + _ROW * len(entries))
     axes = figure.subplots()
     for place, entry in enumerate(reversed(entries)):
@@ -46,7 +46,7 @@ def accuracies(entries: Sequence[Entry]) -> Figure:
 
 
 def curves(entries: Sequence[Entry]) -> Figure:
-    """Loss and accuracies along training, a panel per model, a thin line per job."""
+    """Draw loss and accuracies during training, a panel per model, a thin line per job."""
     rows = -(-len(entries) // _PANELS)
     figure = _figure(3 * _PANELS, 2.4 * rows)
     panels = np.atleast_1d(figure.subplots(rows, _PANELS, squeeze=False)).ravel()
@@ -88,7 +88,7 @@ def _curves(axes: Axes, entry: Entry) -> None:
 
 
 def confusions(entries: Sequence[Entry], labels: Sequence[str]) -> Figure:
-    """Share of each class taken for each, a small panel per model."""
+    """Draw the normalised confusion matrix of each model."""
     rows = -(-len(entries) // _PANELS)
     figure = _figure(3 * _PANELS, 3 * rows)
     panels = np.atleast_1d(figure.subplots(rows, _PANELS, squeeze=False)).ravel()
@@ -104,7 +104,7 @@ def confusions(entries: Sequence[Entry], labels: Sequence[str]) -> Figure:
 
 
 def confusion_of(entry: Entry, labels: Sequence[str]) -> Figure:
-    """Clips of each class (down) taken for each (across), with counts."""
+    """Draw the confusion matrix of one model, with counts; rows are true classes."""
     counts = confusion(entry.rows)
     figure = _figure(6.5, 5.8)
     axes = figure.subplots()
@@ -112,8 +112,8 @@ def confusion_of(entry: Entry, labels: Sequence[str]) -> Figure:
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
     axes.set_xticks(range(len(labels)), labels, rotation=60, ha="right")
     axes.set_yticks(range(len(labels)), labels)
-    axes.set_xlabel("taken for")
-    axes.set_ylabel("is")
+    axes.set_xlabel("predicted")
+    axes.set_ylabel("true")
     axes.set_title(entry.name)
     for (row, column), count in np.ndenumerate(counts):
         if count >= 0.5:
@@ -123,7 +123,7 @@ def confusion_of(entry: Entry, labels: Sequence[str]) -> Figure:
 
 
 def class_bars(first: Entry, second: Entry | None, labels: Sequence[str]) -> Figure:
-    """Recall and precision of every class: the best entry beside the reference."""
+    """Draw recall and precision of every class, the best entry beside the reference."""
     shown = [entry for entry in (second, first) if entry is not None]
     figure = _figure(9, 4.6)
     panels = figure.subplots(1, 2, sharey=True)
@@ -142,7 +142,7 @@ def class_bars(first: Entry, second: Entry | None, labels: Sequence[str]) -> Fig
 
 
 def costs(comparison: Comparison) -> Figure:
-    """Accuracy over parameters and over multiply-adds, both on a logarithmic axis."""
+    """Draw accuracy against parameters and against multiply-adds, on logarithmic axes."""
     figure = _figure(10, 4.6)
     panels = figure.subplots(1, 2, sharey=True)
     for axes, attribute in zip(panels, ("parameters", "multiply_adds"), strict=True):
@@ -163,7 +163,7 @@ def costs(comparison: Comparison) -> Figure:
 
 
 def forest(values: Mapping[str, Interval], what: str) -> Figure:
-    """Differences with their intervals, first on top; ``what`` stands under the axis."""
+    """Draw differences with their intervals, the first on top; ``what`` labels the axis."""
     figure = _figure(8, 1.2 + _ROW * len(values))
     axes = figure.subplots()
     axes.axvline(0, color="0.4", lw=1)

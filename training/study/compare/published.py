@@ -1,4 +1,4 @@
-"""What is known of a corpus beside the records: its folds, what was published on it, the luck there."""
+"""Facts of a corpus that records do not hold: its folds, published figures, variation of repeated runs."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from training.study.folds import LABELS
 
 @dataclass(frozen=True)
 class PublishedFigure:
-    """A row of its table: ten folds; F1 and recall weighted by class, so recall repeats accuracy."""
+    """A row of the published table: ten folds; F1 and recall weighted by class, so recall equals accuracy."""
 
     accuracy: float
     f1: float
@@ -19,9 +19,14 @@ class PublishedFigure:
 
 @dataclass(frozen=True)
 class Known:
-    """One corpus; ``table`` is what was published for its networks, empty where nothing was.
+    """Facts of one corpus.
 
-    ``fold_luck`` and ``seed_luck`` are what repeated runs on it have shown, "" where there were none.
+    Attributes
+    ----------
+    table
+        Published figures by network; empty if there are none.
+    fold_luck, seed_luck
+        Sentences on the variation between folds and between seeds; "" if it was not measured.
     """
 
     name: str
@@ -48,7 +53,7 @@ _KNOWN = {
         "UrbanSound8K",
         FOLD_CLIPS,
         SEED_TABLE,
-        fold_luck=" A single fold carries 7 to 14 points of luck.",
+        fold_luck=" Accuracies of single folds vary by 7 to 14 points.",
         seed_luck=" (seeds differ by up to 4.5 points)",
     ),
     LABELS["esc10"]: Known("ESC-10", dict.fromkeys(range(1, 6), 80)),
@@ -56,5 +61,5 @@ _KNOWN = {
 
 
 def known(labels: Sequence[str]) -> Known:
-    """Return what is known of the corpus with these labels; of any other, nothing."""
+    """Return the facts of the corpus with these labels; empty ones for any other."""
     return _KNOWN.get(tuple(labels), Known("a corpus of other classes"))

@@ -1,4 +1,4 @@
-"""The comparison as tables: the same cells for Markdown and CSV."""
+"""Tables of the comparison, for Markdown and CSV."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from training.study.compare.published import PublishedFigure, known
 
 
 def percent(value: Interval) -> str:
-    """Return points with their interval: ``+12.3 (+8.1 … +16.0)``."""
+    """Return percentage points with their interval: ``+12.3 (+8.1 … +16.0)``."""
     return f"{100 * value.value:+.1f} ({100 * value.low:+.1f} … {100 * value.high:+.1f})"
 
 
@@ -27,7 +27,7 @@ def _spread(value: Spread) -> str:
 
 
 def _epochs(entry: Entry) -> str | None:
-    """How long the runs were: early stopping makes them differ; None for a fit in closed form."""
+    """Return the range of epochs, which early stopping makes differ; None for a fit in closed form."""
     shortest, longest = entry.epochs
     if not longest:
         return None
@@ -39,10 +39,10 @@ def _numbers(values: Sequence[int]) -> str:
 
 
 def beside_published(comparison: Comparison) -> Table:
-    """The published table, the same nets retrained under its protocol, and under the honest one."""
+    """Return the published figures beside ours, under the published and the honest protocol."""
     columns = (
         "net", "published accuracy / F1 / recall", "mean over epochs: accuracy / F1",
-        "last epoch: accuracy / F1", "weights kept, over folds: accuracy / F1", "honest: accuracy",
+        "last epoch: accuracy / F1", "selected epoch, over folds: accuracy / F1", "honest: accuracy",
         "honest: macro F1",
     )  # fmt: skip
     table = known(comparison.labels).table
@@ -65,11 +65,11 @@ def _beside(comparison: Comparison, model: str, published: PublishedFigure) -> t
 
 
 def figures(entries: Sequence[Entry]) -> Table:
-    """One row per model: what it scores over all its clips, over folds, and what it costs."""
+    """Return a row per model: figures over all its clips, over folds, and its cost."""
     columns = (
         "model", "accuracy (95 %)", "macro F1", "macro recall", "weighted F1", "accuracy over folds",
         "macro F1 over folds", "foreground", "background", "NLL", "ECE", "parameters", "multiply-adds",
-        "epochs", "folds", "seeds", "clips", "recordings", "minutes a job",
+        "epochs", "folds", "seeds", "clips", "recordings", "minutes per job",
     )  # fmt: skip
     return Table(columns, tuple(_figures(entry) for entry in entries))
 
@@ -85,9 +85,9 @@ def _figures(entry: Entry) -> tuple[Cell, ...]:
 
 
 def pairs(pairs: Sequence[PairedDifference]) -> Table:
-    """Paired differences in points."""
-    columns = ("model", "minus", "accuracy, points (95 %)", "macro F1, points (95 %)", "sure", "clips",
-               "recordings")  # fmt: skip
+    """Return paired differences in percentage points."""
+    columns = ("model", "minus", "accuracy, points (95 %)", "macro F1, points (95 %)", "excludes zero",
+               "clips", "recordings")  # fmt: skip
     rows = tuple(
         (p.first, p.second, percent(p.accuracy), percent(p.f1), "yes" if p.accuracy.excludes_zero else "no",
          p.accuracy.clips, p.accuracy.recordings)
@@ -97,7 +97,7 @@ def pairs(pairs: Sequence[PairedDifference]) -> Table:
 
 
 def classes(entry: Entry, labels: Sequence[str]) -> Table:
-    """Precision, recall and F1 of every class."""
+    """Return precision, recall and F1 of every class."""
     rows = tuple(
         (label, c.clips, c.recordings, c.precision, c.recall, c.f1)
         for label, c in zip(labels, entry.classes, strict=True)
@@ -106,7 +106,7 @@ def classes(entry: Entry, labels: Sequence[str]) -> Table:
 
 
 def all_figures(comparison: Comparison) -> Table:
-    """Every pooled figure as numbers, for programs."""
+    """Return every pooled figure as a number, for programs."""
     columns = (
         "protocol", "model", "accuracy", "low", "high", "macro_f1", "macro_recall", "weighted_f1",
         "fold_accuracy_mean", "fold_accuracy_std", "foreground", "background", "nll", "ece", "parameters",
@@ -126,11 +126,11 @@ def all_figures(comparison: Comparison) -> Table:
 
 
 def all_jobs(comparison: Comparison) -> Table:
-    """A row per job."""
+    """Return a row per job."""
     columns = ("protocol", "model", "fold", "seed", "accuracy", "epochs", "best_epoch", "clips", "seconds")
     rows = (
         (entry.protocol, entry.model, record.job.test_fold, record.job.seed, record.clips.accuracy,
-         len(record.epochs), record.best_epoch, len(record.clips.clip), record.making.seconds)
+         len(record.epochs), record.best_epoch, len(record.clips.clip), record.provenance.seconds)
         for entry in comparison.entries
         for record in entry.records
     )  # fmt: skip
@@ -138,7 +138,7 @@ def all_jobs(comparison: Comparison) -> Table:
 
 
 def all_classes(comparison: Comparison) -> Table:
-    """Every class of every entry."""
+    """Return the figures of every class of every entry."""
     rows = (
         (entry.protocol, entry.model, *row)
         for entry in comparison.entries
@@ -150,7 +150,7 @@ def all_classes(comparison: Comparison) -> Table:
 
 
 def all_pairs(comparison: Comparison) -> Table:
-    """Every paired difference as numbers."""
+    """Return every paired difference as numbers."""
     columns = ("model", "minus", "accuracy", "accuracy_low", "accuracy_high", "macro_f1", "macro_f1_low",
                "macro_f1_high", "clips", "recordings")  # fmt: skip
     rows = (
@@ -162,11 +162,11 @@ def all_pairs(comparison: Comparison) -> Table:
 
 
 def all_confusions(comparison: Comparison) -> Table:
-    """Clips of each class taken for each, where there are any, means over seeds."""
+    """Return the non-zero cells of every confusion matrix, as means over seeds."""
     rows = (
         (entry.protocol, entry.model, comparison.labels[i], comparison.labels[j], float(count))
         for entry in comparison.entries
         for (i, j), count in np.ndenumerate(confusion(entry.rows))
         if count
     )
-    return Table(("protocol", "model", "true", "taken for", "clips"), tuple(rows))
+    return Table(("protocol", "model", "true", "predicted", "clips"), tuple(rows))

@@ -1,4 +1,4 @@
-"""A trial's jobs: the study's own, short, judged on their validation clips."""
+"""Evaluate a trial by short jobs of the study, on their validation clips."""
 
 from __future__ import annotations
 
@@ -13,10 +13,7 @@ from training.study.task import Options
 
 @dataclass(frozen=True)
 class Validated:
-    """Runs a model on a fold, or finds its record from before.
-
-    An :data:`~training.study.search.run.Evaluate`.
-    """
+    """Runs a model on a fold, or reads its record; an :data:`~training.study.search.run.Evaluate`."""
 
     options: Options
     seed: int
@@ -24,16 +21,17 @@ class Validated:
     report: Progress
 
     def __call__(self, model: str, fold: int) -> tuple[float, int]:
-        """Return the accuracy on the validation clips at the epoch that is kept, and their number.
+        """Return the validation accuracy of the selected epoch, and the number of validation clips.
 
         Raises
         ------
-        DataError : the model has no epochs to validate, or the data do not allow the job
+        DataError
+            If the model has no epochs to validate, or the data do not allow the job.
         """
         record = self._record(Job("honest", model, fold, self.seed))
         accuracy = record.epochs[record.best_epoch - 1].val_accuracy if record.epochs else None
         if accuracy is None:
-            raise DataError(f"{model} measures nothing on validation clips; search another model")
+            raise DataError(f"{model} has no validation accuracy; search another model")
         return accuracy, record.data.validation_clips
 
     def _record(self, job: Job) -> JobRecord:

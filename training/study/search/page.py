@@ -1,4 +1,4 @@
-"""What a search found: trials, history, importance; made from its storage alone."""
+"""The page of a search, made from its storage: trials, history, importance."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _SHOWN = 10
 
 
 def compose(study: Study, model: str, command: str) -> Report:
-    """Return the page of a study, whatever number of its trials have ended."""
+    """Return the page of a study; it may still be running."""
     best = best_first(study)
     weights = _importances(study)
     pictures = {"search-history.png": _history(study)}
@@ -25,9 +25,9 @@ def compose(study: Study, model: str, command: str) -> Report:
     counts = ", ".join(f"{states.count(state)} {state}" for state in dict.fromkeys(states)) or "none"
     parts = [
         f"# Search of {model}",
-        f"Made by `{command}`. Trials: {counts}. The figure is the accuracy on validation clips, pooled over "
-        "the folds of a trial; test clips are never looked at. It chose among settings, so it is no estimate "
-        "of what the winner scores: that takes `sound-training cv` and other seeds.",
+        f"Made by `{command}`. Trials: {counts}. The objective is the accuracy on validation clips, pooled "
+        "over the folds of a trial; test clips are never used. The best value was selected, so it "
+        "overestimates the accuracy of that setting; measure it by `sound-training cv` with other seeds.",
     ]
     if best:
         parts += [f"The best: `{changed(model, best[0].params)}`", _best(study).markdown()]
@@ -35,15 +35,15 @@ def compose(study: Study, model: str, command: str) -> Report:
     if weights:
         pictures["search-importance.png"] = _bars(weights)
         parts.append(
-            "How much of the variation of the figure each setting explains (fANOVA); with few trials this "
-            "is a hint."
+            "Share of the variance of the objective that each setting explains (fANOVA); with few trials "
+            "this is only a hint."
         )
         parts.append("![Importance of each setting](search-importance.png)")
     return Report("\n\n".join(parts) + "\n", pictures, {"trials.csv": trials(study)})
 
 
 def trials(study: Study) -> Table:
-    """Every trial with its settings and the pooled accuracy after each fold."""
+    """Return every trial with its settings and the pooled accuracy after each fold."""
     keys = sorted({key for trial in study.get_trials(deepcopy=False) for key in trial.params})
     rows = []
     for trial in study.get_trials(deepcopy=False):
@@ -70,7 +70,7 @@ def _short(value: object) -> Cell:
 
 
 def _importances(study: Study) -> Mapping[str, float]:
-    """Return the share of each setting; empty while there are too few trials to say."""
+    """Return the importance of each setting; empty while there are too few trials."""
     from optuna.importance import FanovaImportanceEvaluator, get_param_importances
 
     complete = best_first(study)

@@ -1,11 +1,10 @@
-"""A study of hyperparameters: many processes or machines may work on one storage at a time.
+"""Hyperparameter search; several processes or machines may share one storage.
 
-- What is maximised is the accuracy on validation clips, pooled over the folds of a trial: each
-  fold is left out in turn, its clips train and decide nothing there. The test clips of a job are
-  never looked at.
-- A trial is pruned between folds, when it is below the median of the earlier ones.
-- A worker marks its trial alive by a heartbeat. A trial whose worker was killed is begun again
-  by any other; its finished jobs are found by name, a job under way goes on after its last epoch.
+- The objective is the accuracy on validation clips, pooled over the folds of a trial. Each fold is
+  left out in turn. The test clips are never used.
+- A trial is pruned between folds if it is below the median of the earlier trials.
+- A worker updates a heartbeat of its trial. If it is killed, another worker repeats the trial: it
+  reads the records of finished jobs, and an unfinished job resumes after its last epoch.
 """
 
 from __future__ import annotations
@@ -35,12 +34,12 @@ _STARTUP_TRIALS = 5
 _PLAN = "plan"
 
 Evaluate = Callable[[str, int], tuple[float, int]]
-"""(model with its changes, fold) → accuracy on validation clips and their number."""
+"""(model with its changes, fold) → validation accuracy and the number of validation clips."""
 
 
 @dataclass(frozen=True)
 class SearchPlan:
-    """What every worker on a study must agree on; ``epochs`` makes its runs short (0: the model's own)."""
+    """The plan that all workers of a study share; ``epochs`` limits each run (0: the model's own number)."""
 
     model: str
     folds: tuple[int, ...]
@@ -50,7 +49,7 @@ class SearchPlan:
     space: Space = field(compare=False, repr=False)
 
     def text(self) -> str:
-        """Return it as the study keeps it."""
+        """Return the plan as the storage keeps it."""
         from optuna.distributions import distribution_to_json
 
         space = {key: json.loads(distribution_to_json(where)) for key, where in self.space.items()}
@@ -60,11 +59,12 @@ class SearchPlan:
 
 @contextmanager
 def open_storage(url: str, heartbeat_s: int = HEARTBEAT_S) -> Iterator[RDBStorage]:
-    """Open the storage at ``url`` and close its connections after use; an SQLite file is made if absent.
+    """Open the storage at ``url`` and close its connections after use; create an absent SQLite file.
 
     Raises
     ------
-    StorageError : it cannot be reached, or the driver of its database is not installed
+    StorageError
+        If it cannot be reached, or the driver of its database is not installed.
     """
     from optuna.storages import RDBStorage, RetryHeartbeatStaleTrialCallback
 
@@ -95,12 +95,13 @@ def open_study(storage: RDBStorage, name: str, plan: SearchPlan) -> Study:
 
     Raises
     ------
-    StorageError : a study of that name has another plan
+    StorageError
+        If the study of that name has another plan.
     """
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    # Without a seed: workers that drew the same numbers would try the same settings.
+    # Unseeded: workers with the same seed would try the same settings.
     sampler = optuna.samplers.TPESampler(n_startup_trials=_STARTUP_TRIALS, constant_liar=True)
     pruner = optuna.pruners.MedianPruner(n_startup_trials=_STARTUP_TRIALS)
     with _storage_errors(storage.url):
@@ -112,20 +113,20 @@ def open_study(storage: RDBStorage, name: str, plan: SearchPlan) -> Study:
         if begun is None:
             study.set_user_attr(_PLAN, plan.text())
         elif begun != plan.text():
-            text = f"study {name!r} was begun as {begun}; go on with that, or name another: --study"
+            text = f"study {name!r} has another plan: {begun}; use that plan, or another name: --study"
             raise StorageError(text)
     return study
 
 
 def search(study: Study, plan: SearchPlan, trials: int, evaluate: Evaluate, say: Progress) -> None:
-    """Try settings until the study, with all its workers, has ``trials`` that ended or were pruned."""
+    """Run trials until the study has ``trials`` completed or pruned ones, those of other workers included."""
     from optuna.study import MaxTrialsCallback
     from optuna.trial import TrialState
 
     ended = (TrialState.COMPLETE, TrialState.PRUNED)
     _retry_failed(study)
     if len(study.get_trials(deepcopy=False, states=ended)) >= trials:
-        say(f"the study has its {trials} trials already")
+        say(f"the study already has {trials} trials")
         return
     study.optimize(
         lambda trial: _objective(trial, plan, evaluate),
@@ -148,7 +149,7 @@ def _objective(trial: Trial, plan: SearchPlan, evaluate: Evaluate) -> float:
 
 
 def _retry_failed(study: Study) -> None:
-    """Queue again what failed (Ctrl-C, no memory, no disk) and has not been queued since."""
+    """Queue failed trials (Ctrl-C, out of memory, disk full) again, unless they have been since."""
     from optuna.storages import RetryHeartbeatStaleTrialCallback
     from optuna.trial import TrialState
 
@@ -162,7 +163,7 @@ def _retry_failed(study: Study) -> None:
 
 
 class _Progress:
-    """Says after each trial how it went, which is the best, and how long the rest may take."""
+    """Reports after each trial its result, the best one so far, and the estimated time left."""
 
     def __init__(self, trials: int, say: Progress) -> None:
         self._trials, self._say = trials, say
@@ -185,7 +186,7 @@ class _Progress:
 
 @contextmanager
 def _storage_errors(url: str) -> Iterator[None]:
-    """Make one line of what a database may raise, without the password of its address."""
+    """Turn the errors of a database into one line that does not show the password."""
     from optuna.exceptions import StorageInternalError
     from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
@@ -197,7 +198,7 @@ def _storage_errors(url: str) -> Iterator[None]:
         raise StorageError(text) from error
     except ArgumentError as error:
         raise StorageError(
-            f"{url!r} is no address; write sqlite:///FILE or postgresql+psycopg://HOST/DB"
+            f"{url!r} is not a storage address; write sqlite:///FILE or postgresql+psycopg://HOST/DB"
         ) from error
     except (StorageInternalError, SQLAlchemyError) as error:
         cause = str(error.__cause__ or error).splitlines()[0]
@@ -214,7 +215,7 @@ def shown(url: str) -> str:
 
 @contextmanager
 def _experimental() -> Iterator[None]:
-    """Optuna marks heartbeats as experimental; they are the only way to see a worker's death."""
+    """Silence Optuna's warning that heartbeats are experimental; nothing else detects a dead worker."""
     from optuna.exceptions import ExperimentalWarning
 
     with warnings.catch_warnings():
@@ -223,7 +224,7 @@ def _experimental() -> Iterator[None]:
 
 
 def best_first(study: Study) -> Sequence[FrozenTrial]:
-    """Return the complete trials, best first."""
+    """Return the completed trials, best first."""
     from optuna.trial import TrialState
 
     complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))

@@ -1,4 +1,4 @@
-"""Which settings of a model are searched, and in which ranges."""
+"""The search space of each model: settings and ranges."""
 
 from __future__ import annotations
 
@@ -12,15 +12,16 @@ if TYPE_CHECKING:
     from optuna.trial import Trial
 
 Space = Mapping[str, "BaseDistribution"]
-"""Key of a setting, as in :mod:`training.base.variants` → where it may lie."""
+"""Key of a setting, as in :mod:`training.base.variants` → its distribution."""
 
 
 def space_of(model: str) -> Space:
-    """Return what is searched of a model of the study.
+    """Return the search space of a model of the study.
 
     Raises
     ------
-    DataError : there is no such model, or nothing to search in it
+    DataError
+        If the model does not exist or has nothing to search.
     """
     from training.base.variants import base_of
     from training.study.contenders import contender
@@ -35,7 +36,7 @@ def space_of(model: str) -> Space:
 
 
 def published_space() -> Space:
-    """The optimiser of a published network; its layers are what they are."""
+    """Return the space of a published network: its optimiser; its layers are fixed."""
     from optuna.distributions import FloatDistribution
 
     return {
@@ -45,7 +46,7 @@ def published_space() -> Space:
 
 
 def windowed_space() -> Space:
-    """The optimiser and the strength of each augmentation of a network of windows."""
+    """Return the space of a windowed network: its optimiser and the strength of each augmentation."""
     from optuna.distributions import FloatDistribution, IntDistribution
 
     return {
@@ -63,7 +64,7 @@ def windowed_space() -> Space:
 
 
 def draw(trial: Trial, space: Space) -> dict[str, Any]:
-    """Return a value for every setting, chosen by the study's sampler."""
+    """Return a value for every setting, drawn by the study's sampler."""
     return {key: _suggest(trial, key, space[key]) for key in sorted(space)}
 
 

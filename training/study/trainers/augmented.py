@@ -1,7 +1,7 @@
-"""Networks of our log-mel windows, trained on batches mixed in the mel-power domain.
+"""Train networks of log-mel windows on batches that are mixed in the mel-power domain.
 
-A clip's logits are the mean over its windows; ``background`` is a label in training and does
-not compete among the classes of the corpus.
+A clip's logits are the mean over its windows. ``background`` is a label in training only; it does
+not compete with the classes of the corpus.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _WINDOWS_PER_CLIP = 2
 
 @dataclass(frozen=True)
 class Windowed:
-    """A network of windows and how it is trained; an epoch is two windows of 2 s per clip of 4 s."""
+    """A windowed network and its training settings; an epoch is two windows of 2 s per clip of 4 s."""
 
     network: Callable[[int], Any]
     recipe: Recipe = field(default_factory=Recipe)
@@ -65,7 +65,7 @@ SETTINGS = {
 
 @dataclass(frozen=True)
 class WindowedNetwork:
-    """A trained network with what its inputs need; ``settings`` and ``history`` say how it came about."""
+    """A trained network with its scaling and front end; ``settings`` and ``history`` are for the record."""
 
     model: Any
     scaling: Scaling
@@ -73,11 +73,11 @@ class WindowedNetwork:
     settings: Mapping[str, Any]
     history: Sequence[Row]
     logits: Callable[[Sequence[int]], Floats]
-    """of clips by their rows in the corpus, without the background's, shape (rows, labels)"""
+    """rows of the corpus → logits without the background's, shape (rows, labels)"""
 
 
 def fit(task: Task) -> Fitted:
-    """Train one network of windows; the last epoch is kept, since the rate has come down to nothing."""
+    """Train one windowed network and keep the last epoch, when the learning rate has reached zero."""
     network = train(task)
     return Fitted(
         network.logits, network.history, len(network.history), cost(network.model), network.settings
@@ -85,7 +85,7 @@ def fit(task: Task) -> Fitted:
 
 
 def train(task: Task) -> WindowedNetwork:
-    """Train one network, or load it where the task's folder holds all its epochs."""
+    """Train one network, or load it if the task's folder holds all its epochs."""
     import tensorflow as tf
 
     settings = settings_of(task.job.model, SETTINGS)
@@ -130,7 +130,7 @@ def _run(task: Task) -> RunSpec:
 
 
 def _mel_power(task: Task, front: FrontEnd) -> Bank:
-    """What batches are mixed from; its time is told, as it is spent once for all jobs."""
+    """Return the mel power that batches are mixed from, and report its time, which all jobs share."""
     clips, wall, cpu = [*task.corpus.clips, *task.backgrounds], time.monotonic(), time.process_time()
     whole = front.bank(clips, lambda done: None)
     wall, cpu = time.monotonic() - wall, time.process_time() - cpu
@@ -139,7 +139,7 @@ def _mel_power(task: Task, front: FrontEnd) -> Bank:
 
 
 def decided(task: Task) -> dict[str, Any]:
-    """Return what decides the weights, the clips apart, as the record keeps it."""
+    """Return all settings that determine the weights besides the clips, for the record."""
     spec = default_front_end(task.options.cache).spec
     kept = {name: value for name, value in asdict(_run(task)).items() if name != "network"}
     window = {
@@ -153,12 +153,12 @@ def decided(task: Task) -> dict[str, Any]:
 
 
 def _without_backgrounds(recipe: Recipe) -> Recipe:
-    """The recipe for a corpus that comes alone: short clips are repeated, long ones fill the window."""
+    """Return the recipe for a corpus without backgrounds: short clips are repeated to fill the window."""
     return replace(recipe, negatives=0.0, background=0.0, partial=0.0, tiled=1.0)
 
 
 def _mixer(task: Task, whole: Bank, front: FrontEnd, recipe: Recipe) -> Mixer:
-    """A source of batches from the training rows and the backgrounds, which lie behind the clips."""
+    """Return the source of batches; in the bank, the backgrounds follow the clips."""
     clips, train = task.corpus.clips, task.parts.train
     behind = range(len(clips), len(clips) + len(task.backgrounds))
     rows = np.array([*train, *behind])
@@ -170,7 +170,7 @@ def _mixer(task: Task, whole: Bank, front: FrontEnd, recipe: Recipe) -> Mixer:
     targets[len(train) :, -1] = 1.0
     classes = [task.corpus.labels[task.corpus.truth[i]] for i in train]
     events = Sampler(classes, [clips[i].recording for i in train])
-    kinds = [bed.label for bed in task.backgrounds]
-    others = Sampler(kinds, [bed.recording for bed in task.backgrounds], offset=len(train))
+    kinds = [clip.label for clip in task.backgrounds]
+    others = Sampler(kinds, [clip.recording for clip in task.backgrounds], offset=len(train))
     source = MixerSource(bank, targets, events, others if kinds else events, band_widths(front.spec, RATE))
     return Mixer(source, front.spec.frames, front.spec.floor, recipe)

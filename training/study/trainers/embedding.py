@@ -1,4 +1,4 @@
-"""The baseline: logistic regression on the mean of YAMNet's embedding over a clip."""
+"""The baseline: logistic regression on YAMNet's embedding, averaged over a clip."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def fit(task: Task) -> Fitted:
 
     def logits(rows: Sequence[int]) -> Floats:
         scores = head.decision_function(embedding[list(rows)])
-        # A class without a training clip can never be chosen.
+        # A class without a training clip must never be predicted.
         filled = np.full((len(rows), len(task.corpus.labels)), scores.min() - 20.0, np.float32)
         filled[:, known] = scores
         return filled
@@ -47,12 +47,12 @@ def fit(task: Task) -> Fitted:
 
 
 def decided(task: Task) -> dict[str, Any]:
-    """Return what decides the regression, the clips apart, as the record keeps it."""
+    """Return all settings that determine the regression besides the clips, for the record."""
     return {"C": _C, "features": "mean YAMNet embedding, standardised"}
 
 
 def embeddings(clips: Sequence[Clip], network: Path, cache: Path) -> Floats:
-    """Return the mean embedding of each clip, shape (clips, 1024); computed once."""
+    """Return the mean embedding of each clip, shape (clips, 1024); cached on disk."""
     digest = hashlib.sha256(network.read_bytes())
     for clip in clips:
         stat = clip.path.stat()
@@ -68,7 +68,7 @@ def embeddings(clips: Sequence[Clip], network: Path, cache: Path) -> Floats:
 
 
 def _mean(yamnet: Yamnet, samples: Floats) -> Floats:
-    """Return the mean over the windows of a clip; a shorter clip is repeated to fill one."""
+    """Return the mean over the windows of a clip; a clip shorter than a window is repeated."""
     mean: Floats = yamnet.embeddings(np.resize(samples, max(len(samples), WINDOW))).mean(axis=0)
     return mean
 
@@ -77,6 +77,6 @@ def _find(root: Path) -> Path:
     found = next(iter(sorted(root.rglob(TEACHER_FILE))), None)
     if found is None:
         raise DataError(
-            f"{root}: {TEACHER_FILE} is not in it; the baseline needs YAMNet with its embedding output"
+            f"{root}: {TEACHER_FILE} is missing; the baseline needs YAMNet with its embedding output"
         )
     return found

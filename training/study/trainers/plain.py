@@ -1,8 +1,8 @@
-"""The published networks on whole clips, with the published settings.
+"""Train the published networks on whole clips, with the published settings.
 
-Under the ``seed`` protocol the recurrent ones see the training clips in the order of their
-folders, never shuffled, for a fixed number of epochs; under ``honest`` they are shuffled and the
-epoch with the least loss on the validation recordings is kept. The CNN stops early under both.
+Under the ``seed`` protocol the recurrent networks see the training clips in the order of their
+folders, unshuffled, for a fixed number of epochs. Under ``honest`` the clips are shuffled, and the
+epoch with the lowest validation loss is kept. The CNN stops early under both.
 """
 
 from __future__ import annotations
@@ -32,12 +32,20 @@ from training.study.task import BATCH, Fitted, Task, in_float32
 
 @dataclass(frozen=True)
 class PublishedSettings:
-    """One row of the published table of settings; ``decay`` is added to the gradient, as PyTorch's Adam does.
+    """One row of the published table of settings; the last five are not in the published study.
 
-    ``stops`` is the CNN's regime: early stopping after 5 epochs, the rate halved after 3. ``last`` trains
-    all epochs and keeps the last, where stopping is decided by a few noisy validation clips. ``fill`` and
-    ``denoise`` are the features'; ``altered`` names a recipe of the bank of altered clips ("": none), of
-    which half of the training clips are then drawn. None of these is in the published study.
+    Attributes
+    ----------
+    decay
+        Added to the gradient, as PyTorch's Adam does.
+    stops
+        Early stopping after 5 epochs without improvement, the rate halved after 3, as for the CNN.
+    fill, denoise
+        See :class:`~training.features.spec.FeatureSpec`.
+    altered
+        Recipe of the bank of altered clips that replace half of the training clips; "": none.
+    last
+        Train all epochs and keep the last, for corpora with few, noisy validation clips.
     """
 
     network: str
@@ -53,7 +61,7 @@ class PublishedSettings:
     last: bool = False
 
     def spec(self) -> FeatureSpec:
-        """The preset of the features, with what is changed in it."""
+        """Return the feature preset with ``fill`` and ``denoise`` applied."""
         return replace(presets[self.features], fill=self.fill, denoise=self.denoise)
 
 
@@ -66,26 +74,26 @@ SETTINGS = {
 }
 _PATIENCE = 5
 _HONEST_PATIENCE = 10
-"""A bound on idle epochs where the published code had none."""
+"""Patience where the published code had none, epochs."""
 _COPIES, _ALTERED_SHARE = 2, 0.5
-"""Altered copies of each training clip, and how often one is drawn in its place."""
+"""Altered copies of each training clip, and the probability that one replaces it."""
 _PLATEAU_PATIENCE, _LEAST_RATE, _LEAST_GAIN = 3, 1e-6, 1e-4
 
 
 def validation_of(model: str) -> Validation:
-    """How the published code validated this model."""
+    """Return how the published code validated this model."""
     return "first rows" if settings_of(model, SETTINGS).stops else "test fold"
 
 
 @dataclass(frozen=True)
 class PublishedNetwork:
-    """A trained published network; ``scaler`` is applied to ``values`` (None: they go in as they are)."""
+    """A trained published network; ``scaler`` standardises ``values`` (None: they are used unscaled)."""
 
     model: Any
     spec: FeatureSpec
     scaler: Scaler | None
     values: Callable[[Sequence[int]], Floats]
-    """features of clips by their rows in the corpus, shape (rows, frames, columns), not scaled"""
+    """rows of the corpus → features, shape (rows, frames, columns), unscaled"""
     logits: Callable[[Sequence[int]], Floats]
     history: Sequence[Row]
     best_epoch: int
@@ -99,7 +107,7 @@ def fit(task: Task) -> Fitted:
 
 
 def train(task: Task) -> PublishedNetwork:
-    """Train one published network, or load it where the task's folder holds a finished run."""
+    """Train one published network, or load it if the task's folder holds a finished run."""
     import keras
     import tensorflow as tf
 
@@ -155,21 +163,21 @@ class _Clips:
         self._altered = None
         if settings.altered:
             if settings.altered not in recipes:
-                raise DataError(f"no bank {settings.altered!r}; there are {', '.join(recipes)}")
+                raise DataError(f"unknown bank {settings.altered!r}; choose from {', '.join(recipes)}")
             originals = [clips[row] for row in self.train]
             self._altered = load_bank(originals, self.spec, recipes[settings.altered], _COPIES, cache).values
 
     def values(self, rows: Sequence[int]) -> Floats:
-        """Return the features of these rows of the corpus, not scaled."""
+        """Return the unscaled features of these rows of the corpus."""
         values: Floats = self._values[np.asarray(rows)].astype(np.float32)
         return values
 
     def inputs(self, rows: Sequence[int] | NDArray[np.int64]) -> Floats:
-        """Return what the network takes of these rows of the corpus."""
+        """Return the network's input for these rows of the corpus."""
         return self._scaled(self._values[np.asarray(rows)])
 
     def drawn(self, places: NDArray[np.int64], rng: np.random.Generator) -> Floats:
-        """Return what the network learns from: ``places`` in ``train``, some by an altered copy."""
+        """Return the inputs of a batch: ``places`` in ``train``, some replaced by an altered copy."""
         chosen = self._values[self.train[places]]
         if self._altered is not None:
             altered = rng.random(len(places)) < _ALTERED_SHARE

@@ -1,4 +1,4 @@
-"""Networks of the monitor's windows, however they are trained."""
+"""Train any network whose input is the monitor's window."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ _TRAINERS = {
 
 
 def is_windowed(model: str) -> bool:
+    """Return whether the model's input is the monitor's window."""
     return base_of(model) in _TRAINERS
 
 
 def train(task: Task) -> WindowedNetwork:
-    """Train one, or load it where the task's folder holds all its epochs."""
+    """Train a network, or load it if the task's folder holds all its epochs."""
     return _TRAINERS[base_of(task.job.model)](task)

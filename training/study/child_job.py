@@ -1,7 +1,8 @@
-"""A job in a process of its own, for workers that have threads: ``python -m training.study.apart IN OUT``.
+"""Run a job in a child process: ``python -m training.study.child_job IN OUT``.
 
-Weights are drawn from Python's global generator, which the threads of a Dask worker use too;
-two runs of one seed then differ. IN holds the pickled (job, options), OUT gets the result.
+Keras draws weights from Python's global random generator. The threads of a Dask worker use that
+generator too, so two runs with the same seed would differ. IN holds the pickled (job, options), OUT
+receives the result.
 """
 
 from __future__ import annotations
@@ -17,18 +18,19 @@ from training.study.task import Options
 from training.study.work import Result, work
 
 
-def work_apart(job: Job, options: Options) -> Result:
-    """Do one job in a child process.
+def work_in_child(job: Job, options: Options) -> Result:
+    """Run one job in a child process.
 
     Raises
     ------
-    RuntimeError : the child ended without a result; the message is its last line
+    RuntimeError
+        If the child ends without a result; the message is its last line.
     """
     with tempfile.TemporaryDirectory() as folder:
         given, made = Path(folder, "given"), Path(folder, "made")
         given.write_bytes(pickle.dumps((job, options)))
         try:
-            run_child("training.study.apart", given, made)
+            run_child("training.study.child_job", given, made)
         except ChildError as error:
             raise RuntimeError(f"{job} {error}") from error
         result: Result = pickle.loads(made.read_bytes())
