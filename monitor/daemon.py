@@ -62,7 +62,7 @@ def run(
     assembly: Assembly,
     stop: threading.Event,
     listeners: Sequence[Listener] = (),
-    tellers: Sequence[Callable[[str], None]] = (),
+    status_sinks: Sequence[Callable[[str], None]] = (),
 ) -> None:
     """Listen, store events and publish them until ``stop`` is set or standard input ends.
 
@@ -70,7 +70,7 @@ def run(
     ----------
     stop : threading.Event
         Ends the run when set.
-    listeners, tellers : sequence
+    listeners, status_sinks : sequence
         Passed to :class:`Audience`.
 
     Raises
@@ -90,7 +90,7 @@ def run(
         delivery = stack.enter_context(open_delivery(config, assembly, _delivery_options(config), control))
         notices = _notices(assembly, delivery.outbox)
         control.follow(lambda state: configure_notices(notices, state.assembly.notices))
-        audience = stack.enter_context(closing(Audience(listeners, tellers)))
+        audience = stack.enter_context(closing(Audience(listeners, status_sinks)))
         supervisor = _supervisor(assembly, delivery, vitals, audio.stall_s, audience)
         page = stack.enter_context(_page(config, control, assembly, delivery, supervisor))
         listening = Listening(

@@ -24,10 +24,10 @@ class Listener:
         """Called when an event has started or ended."""
 
     def on_minute(self, minute: Minute) -> None:
-        """Called when a minute of UTC is over, or the stream: with its noise levels."""
+        """Called with the noise levels of a minute of UTC, when the minute or the stream ends."""
 
     def on_off(self) -> None:
-        """Called when nobody is to listen any more, on purpose."""
+        """Called when listening is deliberately switched off."""
 
 
 class Listeners(Listener):

@@ -1,4 +1,4 @@
-"""``sound-monitor calibrate``: the microphone's sensitivity, from a calibrator's tone."""
+"""``sound-monitor calibrate``: measure the microphone's sensitivity with a calibrator."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a replay keeps and publishes, and how it waits for the broker."""
+"""Store and publish the events of a replay, and wait for the broker."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _GREETING_S = 2.0
 """How long a replay waits for the broker before its first hop."""
 
 _SOON_S = 1.0
-"""How long a replay waits for the broker before it says so."""
+"""How long a replay waits for the broker before it prints a notice."""
 
 _DISK_S = 60.0
 """How long the disk may take for the last records."""

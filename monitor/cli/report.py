@@ -1,4 +1,4 @@
-"""``sound-monitor report``: when, how long, how loud and how often, for a neighbour or an office."""
+"""``sound-monitor report``: summarise the history by time, duration, level and count."""
 
 from __future__ import annotations
 

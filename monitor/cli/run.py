@@ -45,7 +45,7 @@ def run(
     assembly = assemble(config)
     stop = stop_on_signals()
     listeners: list[Listener] = [JsonLines()] if as_json else []
-    tellers: list[Callable[[str], None]] = []
+    status_sinks: list[Callable[[str], None]] = []
     with ExitStack() as stack:
         if view:
             from monitor.cli.view import ViewFacts, open_view
@@ -58,5 +58,5 @@ def run(
             page = address(config.settings.web) if config.settings.web.enabled else None
             shown = stack.enter_context(open_view(ViewFacts.of(assembly, node, subscribe, page)))
             listeners.append(shown)
-            tellers.append(shown.on_status)
-        run_daemon(config, assembly, stop, listeners, tellers)
+            status_sinks.append(shown.on_status)
+        run_daemon(config, assembly, stop, listeners, status_sinks)

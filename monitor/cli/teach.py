@@ -1,4 +1,4 @@
-"""``sound-monitor teach``: a new sound of one's own, from a few recordings of it."""
+"""``sound-monitor teach``: add a label from a few recordings."""
 
 from __future__ import annotations
 

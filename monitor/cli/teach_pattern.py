@@ -1,4 +1,4 @@
-"""``sound-monitor teach --pattern``: a pattern read off a recording, as lines for config.yaml."""
+"""``sound-monitor teach --pattern``: print the alarm pattern of a recording as lines for config.yaml."""
 
 from __future__ import annotations
 

@@ -86,7 +86,7 @@ class Model(Section):
     threads: Annotated[int, Field(ge=1, le=16)] = Field(1, description="interpreter threads")
     runtime: Literal["auto", "ai_edge_litert", "tflite_runtime", "tensorflow"] = "auto"
     adapter: str | None = Field(
-        None, description="an .npz head of ours on somebody else's model; no other key below is needed"
+        None, description="an .npz head of ours on a third-party model; no other key below is needed"
     )
     input: Literal["waveform"] | None = Field(None, description="models without a card: what they take")
     sample_rate: Annotated[int, Field(ge=1000, le=384000)] | None = Field(

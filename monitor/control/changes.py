@@ -27,7 +27,7 @@ from monitor.model.card import ProfileName
 LISTENING = "listening"
 PAUSE_S = "pause_s"
 PAUSED_UNTIL = "paused_until"
-"""What a pause is kept as: seconds since 1970."""
+"""The end of a pause, stored as seconds since 1970."""
 PROFILE = "profile"
 QUIET_HOURS = "quiet_hours"
 _CLASS = "classes."

@@ -147,20 +147,20 @@ class Control:
         """Return the state with these changes."""
         try:
             config = changed_config(self._config, changes)
-            whole = self._base if config is self._config else assemble(config, self._base.model)
+            full = self._base if config is self._config else assemble(config, self._base.model)
         except ConfigError as error:
             raise ControlError(str(error)) from error
         off = switched_off(changes)
         classes = {
             label: ClassControl(
-                label not in off, whole.tracked[label].enter if label in whole.tracked else None
+                label not in off, full.tracked[label].enter if label in full.tracked else None
             )
-            for label in whole.event_labels
+            for label in full.event_labels
         }
         listening = changes.get(LISTENING)
         pause = changes.get(PAUSED_UNTIL)
         return ControlState(
-            assembly=whole.without(off) if off else whole,
+            assembly=full.without(off) if off else full,
             listening=listening is None or bool(listening.value),
             paused_until=None if pause is None else float(pause.value),
             profile=config.settings.events.profile,

@@ -6,7 +6,7 @@ from monitor.delivery.connection import CutError
 
 STABLE_S = 90.0
 """Seconds after which a connection counts as stable; more than two clients take to cut each other in turn."""
-_TELLING = 2
+_CLASH_COUNT = 2
 """Number of consecutive connections closed by the broker before becoming stable that indicates a clash."""
 
 
@@ -31,8 +31,8 @@ class ShortConnections:
         since, self._since = self._since, None
         cut = isinstance(error, CutError) and since is not None and now - since < STABLE_S
         self._count = self._count + 1 if cut else 0
-        told = isinstance(error, CutError) and error.taken_over
-        self.clash = told or self._count >= _TELLING
+        taken_over = isinstance(error, CutError) and error.taken_over
+        self.clash = taken_over or self._count >= _CLASH_COUNT
 
     def over(self, now: float) -> bool:
         """Return whether a clash has just ended because the connection is now stable."""

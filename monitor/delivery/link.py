@@ -225,7 +225,7 @@ class Link:
         size = self._client._in_packet["remaining_length"]
         if size > MOST_BYTES:
             where = f"mqtt {self._settings.host}:{self._settings.port}"
-            raise OversizedError(f"{where}: somebody sends us {size} bytes in one message")
+            raise OversizedError(f"{where}: a message of {size} bytes arrived; the limit is {MOST_BYTES}")
 
     def _socket(self) -> Any:
         self._check()

@@ -17,7 +17,7 @@ from monitor.records import SILENCE_DBFS
 from monitor.settings import ClassSettings
 
 _TOLERANCE = 1e-6
-"""Rows by which a ratio of seconds may miss a whole number and still mean it."""
+"""Tolerance, in rows, within which a ratio of seconds counts as an integer."""
 
 
 @dataclass(frozen=True, slots=True)

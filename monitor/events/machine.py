@@ -176,7 +176,7 @@ class ClassMachine:
         if state is State.RELEASE:
             self._run.pending.add(score, level)
         elif state is State.ATTACK or state is State.ON:
-            self._run.heard.add(score, level)
+            self._run.counted.add(score, level)
         if decided is Signal.CONFIRM:
             return self._decision("start", position)
         return self._end(position, "released") if decided is Signal.EXPIRE else None
@@ -247,7 +247,7 @@ class ClassMachine:
             run.below_pos, run.pending = position, Tally()
         elif signal is Signal.RETURN:
             run.below_pos = None
-            run.heard.merge(run.pending)
+            run.counted.merge(run.pending)
         if signal in (Signal.RISE, Signal.FALL, Signal.EXPIRE):
             self._since = position
 
@@ -268,13 +268,13 @@ class ClassMachine:
             decided_pos=position,
             start_pos=run.start_pos,
             end_pos=end_pos,
-            score=run.heard.peak,
-            score_mean=run.heard.total / run.heard.rows,
+            score=run.counted.peak,
+            score_mean=run.counted.total / run.counted.rows,
             threshold=self._threshold,
-            level_dbfs=run.heard.level_dbfs,
-            over_background_db=run.heard.over_db,
+            level_dbfs=run.counted.level_dbfs,
+            over_background_db=run.counted.over_db,
             overlapping=(),
             reason=reason,
-            lafmax_dbfs=run.heard.lafmax_dbfs,
-            over_l90_db=run.heard.over_l90_db,
+            lafmax_dbfs=run.counted.lafmax_dbfs,
+            over_l90_db=run.counted.over_l90_db,
         )

@@ -43,17 +43,17 @@ class Tally:
 class Run:
     """An attack run, and the event that it becomes when confirmed.
 
-    ``heard`` covers the rows from the first of the run to the last at or above ``exit``. ``pending``
+    ``counted`` covers the rows from the first of the run to the last at or above ``exit``. ``pending``
     covers the rows below ``exit`` since then, which are merged if the score returns; ``below_pos`` is
     the first of them.
     """
 
-    __slots__ = ("below_pos", "heard", "key", "opened_pos", "pending", "start_pos")
+    __slots__ = ("below_pos", "counted", "key", "opened_pos", "pending", "start_pos")
 
     def __init__(self, start_pos: int) -> None:
         self.start_pos = start_pos
         self.key = 0
         self.opened_pos = 0
         self.below_pos: int | None = None
-        self.heard = Tally()
+        self.counted = Tally()
         self.pending = Tally()

@@ -12,18 +12,18 @@ _WEIGHT = 1 / 8
 
 
 @dataclass(frozen=True)
-class Hearing:
+class SourceState:
     """Whether audio is coming in from a source.
 
     Parameters
     ----------
-    microphone : Literal['starting', 'listening', 'lost', 'off']
+    state : Literal['starting', 'listening', 'lost', 'off']
         State of the source; ``off`` means deliberately switched off.
     reason : str or None
         Why the source is lost or off.
     """
 
-    microphone: Literal["starting", "listening", "lost", "off"]
+    state: Literal["starting", "listening", "lost", "off"]
     reason: str | None = None
 
 
@@ -39,7 +39,7 @@ class Vitals:
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._monotonic = monotonic
         self._began = self._beat = monotonic()
-        self.hearing = Hearing("starting")
+        self.source = SourceState("starting")
         self.dropped_s = 0.0
         """Seconds of audio lost since the start because the machine was too slow."""
         self.inference_s: float | None = None

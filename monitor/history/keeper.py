@@ -24,13 +24,13 @@ from monitor.tuning.peaks import EpisodePeaks
 log = logging.getLogger(__name__)
 
 BEFORE_S, LONGEST_S = 1.0, 8.0
-"""A picture begins so long before its event, and is so long at most."""
+"""Lead of a picture before its event, and its maximum length."""
 
 _RECENT_S = 60.0
-"""How far back a moment without an event can be marked."""
+"""How long ago a moment without an event may be to be marked."""
 
 _FLUSH_S = 60.0
-"""Peaks are written so often: each write costs a flash card a block."""
+"""Interval between writes of peaks; each write uses up a block of a flash card."""
 
 _LOW, _HIGH = 1.0, 99.8
 """Percentiles of a picture that become its darkest and its brightest value."""

@@ -106,7 +106,7 @@ def _strongest(samples: Samples, rate: int) -> Tone:
     purity_db = 10 * math.log10(inside / outside)
     if purity_db < _PURITY_DB or not _TONES_HZ[0] <= peak_hz <= _TONES_HZ[1]:
         raise AudioError(
-            f"no calibrator is heard: the strongest tone, at {peak_hz:.0f} Hz, is {purity_db:+.0f} dB against"
+            f"no calibrator tone: the strongest tone, at {peak_hz:.0f} Hz, is {purity_db:+.0f} dB relative to"
             f" all else ({_PURITY_DB:+g} are needed); put the calibrator on, switch it on and record again"
         )
     mean_square = 2 * inside / (len(samples) * float(np.square(window).sum()))

@@ -1,4 +1,4 @@
-"""Readings of the meter put together to minutes of UTC, the unit that is published and stored."""
+"""Combine readings of the meter into minutes of UTC, the unit that is published and stored."""
 
 from __future__ import annotations
 

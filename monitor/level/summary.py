@@ -1,4 +1,4 @@
-"""Levels over hours and days, put together from minutes: LAeq, Lden, percentiles, maxima."""
+"""Levels over hours and days, computed from minutes: LAeq, Lden, percentiles, maxima."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _PENALTY_DB: dict[Period, float] = {"day": 0.0, "evening": 5.0, "night": 10.0}
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """The noise of any length of time, A-weighted.
+    """The noise of a period of any length, A-weighted.
 
     Parameters
     ----------
@@ -67,7 +67,7 @@ class DayEveningNight:
 
 
 def summarise(minutes: Sequence[Minute]) -> Summary | None:
-    """Return the levels over all minutes together; None without any."""
+    """Return the levels over all minutes; None if there are none."""
     if not minutes:
         return None
     unit = unit_of(minutes)
@@ -119,12 +119,12 @@ def local_hour(minute: int) -> int:
 
 
 def unit_of(minutes: Iterable[Minute]) -> Unit:
-    """Return the unit in which these minutes can be put together."""
+    """Return the unit in which these minutes can be combined."""
     return "dB" if all(minute.offset_db is not None for minute in minutes) else "dBFS"
 
 
 def joined(first: Minute, second: Minute) -> Minute:
-    """Return two parts of the same minute as one, such as before and after a restart."""
+    """Merge two parts of the same minute, for example before and after a restart."""
     both = (first, second)
     levels = np.concatenate([spread(part.distribution) for part in both])
     l10, l50, l90 = exceeded(levels)
@@ -152,7 +152,7 @@ def _lden(levels: dict[Period, float | None]) -> float | None:
 
 
 def energy_mean(minutes: Sequence[Minute], unit: Unit) -> float:
-    """Return the equivalent level over all minutes together, of which there must be one."""
+    """Return the equivalent level over all minutes; there must be at least one."""
     energy = sum(m.duration_s * 10 ** ((m.laeq_dbfs + _offset(m, unit)) / 10) for m in minutes)
     return 10 * math.log10(energy / sum(minute.duration_s for minute in minutes))
 

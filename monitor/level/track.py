@@ -1,4 +1,4 @@
-"""The level meter beside the route: readings at the source's rate, handed out hop by hop."""
+"""The level meter of a stream: readings at the source's rate, returned per hop."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from monitor.level.running import RunningQuantile
 from monitor.records import SILENCE_DBFS, Reading, Samples
 
 SPAN_S = 60.0
-"""Length of the past that L90 describes, seconds."""
+"""Length of the window of L90, seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class HopLevels:
 
 
 class LevelTrack:
-    """Measures a stream and remembers what its hops have not asked for yet.
+    """Measures a stream and keeps the readings that no hop has taken yet.
 
     A reading belongs to the hop in which it ends. Which readings a hop gets depends on positions alone,
     so block sizes do not change it: the resampler gives a hop only after the meter had its samples.
@@ -49,16 +49,16 @@ class LevelTrack:
         self._waiting.extend(self._meter.push(samples))
 
     def flush(self) -> None:
-        """Measure what fills no chunk: the stream is over."""
+        """Measure the incomplete last chunk; the stream is over."""
         self._waiting.extend(self._meter.flush())
 
     def skip_to(self, position: int) -> None:
-        """Go on at a position of the source: what lies between was lost."""
+        """Continue at a position of the source; the audio in between was lost."""
         self.flush()
         self._meter.begin(position)
 
     def take(self, position: int | None) -> HopLevels:
-        """Return the levels of the hop that ends at ``position``; None: of all that is left."""
+        """Return the levels of the hop that ends at ``position``; None: of all remaining readings."""
         source_rate, rate = self._rates
         readings = []
         while self._waiting and (position is None or self._waiting[0].end * rate <= position * source_rate):

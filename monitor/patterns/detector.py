@@ -1,4 +1,4 @@
-"""From samples to a score for each pattern: the streaming part, on the sample clock."""
+"""Score alarm patterns on streamed samples, timed by the sample clock."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from monitor.patterns.spec import Pattern
 from monitor.records import Samples
 
 _LINES = 4
-"""Lines that are held against a pattern in a chunk: the most frequent ones."""
+"""Number of spectral lines compared with a pattern per chunk: the most frequent ones."""
 
 _MIN_CONTRAST_DB = 4.0
 _MIN_TONAL = 0.6
 _MIN_GAPS = 0.5
 _MAX_OCCUPIED = 0.25
 _MIN_BEYOND_DB = 3.0
-"""What a match must reach besides its score; see :class:`Match`."""
+"""Minimum values of a match besides its score; see :class:`Match`."""
 
 
 class PatternScores:
@@ -47,7 +47,7 @@ class PatternScores:
         self.reset()
 
     def reset(self) -> None:
-        """Forget everything: audio was lost, or a new stream begins."""
+        """Reset the state, because audio was lost or a new stream begins."""
         columns = self._grid.last - self._grid.first
         self._power = np.zeros((self._keep, columns), np.float32)
         self._lines = np.zeros((self._keep, columns), np.bool_)
@@ -146,7 +146,7 @@ def _joined(counts: NDArray[np.intp]) -> NDArray[np.intp]:
 
 
 def accepted(match: Match) -> bool:
-    """Whether a match is the pattern in all its parts, not only on the whole."""
+    """Return whether each part of the pattern matches, not only the average."""
     return (
         match.contrast_db >= _MIN_CONTRAST_DB
         and match.weakest_db > 0.0

@@ -1,4 +1,4 @@
-"""Short-time spectra around tones: one row of powers a frame, and where a row has a spectral line.
+"""Short-time spectra around tones: a row of powers per frame, and the spectral line in a row.
 
 Most audio holds no tone, so it is looked at in two steps. A chunk of :data:`FRAMES` frames is first
 looked at in every :data:`STEP`-th frame; only if one of these shows a line are all frames analysed.

@@ -1,4 +1,4 @@
-"""How well the level of a spectral line follows a pattern.
+"""Measure how well the level of a spectral line follows a pattern.
 
 The level in dB over time is held against templates of the pattern: all its deviations within the
 tolerance, ending at each of the newest frames. A template weighs frames in which the tone must be

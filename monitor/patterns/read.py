@@ -1,4 +1,4 @@
-"""Reads a pattern off a recording: the tone, the beeps, the gaps, the pause."""
+"""Derive a pattern from a recording: tone, beeps, gaps, pause."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def _reading(
         return PatternReading(hz, beep_s, pause_s, 1, pause_s, spread)
     starts = np.concatenate([[0], np.flatnonzero(pauses) + 1, [len(lengths)]])
     sizes = [int(stop - start) for start, stop in pairwise(starts)]
-    # The recording may begin or end within a group: the largest size is the whole one.
+    # The recording may begin or end within a group, so only the largest group is complete.
     count = max(sizes)
     if sizes.count(count) < 2 or any(size != count for size in sizes[1:-1]):
         raise ValueError(

@@ -27,7 +27,7 @@ class Audience(Listener):
     ----------
     listeners : sequence of Listener
         Receive hops and records; may block.
-    tellers : sequence of callable
+    status_sinks : sequence of callable
         Called with a human-readable line when the microphone or broker status changes; may block.
     capacity : int
         Maximum queue length.
@@ -36,12 +36,12 @@ class Audience(Listener):
     def __init__(
         self,
         listeners: Sequence[Listener],
-        tellers: Sequence[Callable[[str], None]] = (),
+        status_sinks: Sequence[Callable[[str], None]] = (),
         *,
         capacity: int = _CAPACITY,
     ) -> None:
         self._listeners = Listeners(listeners)
-        self._tellers = tuple(tellers)
+        self._status_sinks = tuple(status_sinks)
         self._capacity = capacity
         self._queue: queue.Queue[Callable[[], None] | None] = queue.Queue(capacity)
         self.missed = 0
@@ -60,8 +60,8 @@ class Audience(Listener):
 
     def on_status(self, text: str) -> None:
         def tell() -> None:
-            for teller in self._tellers:
-                teller(text)
+            for sink in self._status_sinks:
+                sink(text)
 
         self._put(tell)
 
@@ -84,7 +84,7 @@ class Audience(Listener):
         except queue.Full:
             self.missed += 1
             if self.missed == 1 or self.missed % 100 == 0:
-                log.warning("nobody reads the output: %d records not shown so far", self.missed)
+                log.warning("the output is not being read: %d records dropped so far", self.missed)
 
     def _run(self) -> None:
         while (tell := self._queue.get()) is not None:

@@ -15,7 +15,7 @@ from monitor.delivery.payloads import Health
 from monitor.delivery.writer import EventWriter
 from monitor.errors import AudioError, MonitorError, OutboxError
 from monitor.health.systemd import Systemd
-from monitor.health.vitals import Hearing, Vitals
+from monitor.health.vitals import SourceState, Vitals
 
 log = logging.getLogger(__name__)
 
@@ -52,7 +52,7 @@ class Watched:
 class _Condition:
     """The part of the state of which every change is reported."""
 
-    hearing: Hearing
+    source: SourceState
     history: str | None
     connected: bool
     broker: str | None
@@ -129,7 +129,7 @@ class Supervisor:
         watched = self._watched
         publisher = watched.publisher
         return _Condition(
-            hearing=watched.vitals.hearing,
+            source=watched.vitals.source,
             history=watched.writer.failed or watched.outbox.damage,
             connected=publisher is not None and publisher.connected,
             broker=None if publisher is None else publisher.last_error,
@@ -141,7 +141,7 @@ class Supervisor:
         self._on_status(text)
         lines = [f"STATUS={text}"]
         # Ready once the first attempt to open the source has succeeded or failed.
-        if not self._ready and condition.hearing.microphone != "starting":
+        if not self._ready and condition.source.state != "starting":
             self._ready = True
             lines.append("READY=1")
         self._systemd.tell(*lines)
@@ -157,8 +157,8 @@ class Supervisor:
     def _health(self, condition: _Condition) -> Health:
         watched, vitals = self._watched, self._watched.vitals
         return Health(
-            microphone=condition.hearing.microphone,
-            reason=condition.hearing.reason,
+            microphone=condition.source.state,
+            reason=condition.source.reason,
             version=__version__,
             model=watched.model,
             model_version=watched.model_version,
@@ -182,8 +182,8 @@ def _count(rows: Callable[[], int]) -> int:
 
 
 def _in_words(condition: _Condition, *, published: bool) -> str:
-    hearing = condition.hearing
-    words = [f"{hearing.microphone} ({hearing.reason})" if hearing.reason else hearing.microphone]
+    source = condition.source
+    words = [f"{source.state} ({source.reason})" if source.reason else source.state]
     if published:
         words.append("mqtt: connected" if condition.connected else condition.broker or "mqtt: connecting")
     if condition.history:

@@ -1,4 +1,4 @@
-"""The embeddings of recordings, taken from the very path that listens."""
+"""The embeddings of recordings, computed by the live path."""
 
 from __future__ import annotations
 

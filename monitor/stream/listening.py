@@ -16,7 +16,7 @@ from monitor.clock import LiveClock
 from monitor.delivery.repeats import Repeats
 from monitor.errors import AudioError
 from monitor.health.liveness import Backoff
-from monitor.health.vitals import Hearing, Vitals
+from monitor.health.vitals import SourceState, Vitals
 from monitor.level.minutes import Minute
 from monitor.listeners import Listener, Listeners
 from monitor.pipeline import Pipeline
@@ -31,17 +31,17 @@ log = logging.getLogger(__name__)
 
 _RETRY_FIRST_S = 1.0
 _RETRY_CAP_S = 10.0
-"""Attempts to open begin at most so far apart: a microphone that is plugged in is soon heard."""
+"""Longest interval between attempts to open, so that a microphone is used soon after it is plugged in."""
 _STABLE_S = 10.0
-"""A source that was heard for so long was a good one: the next attempt comes at once."""
+"""After a source has delivered audio for this long, the next attempt to open follows immediately."""
 _STUCK_S = 60.0
-"""How long a driver is tried that only a new process frees: a sound server may come back before."""
+"""How long to retry a stuck driver before giving up; the sound server may recover meanwhile."""
 _LOG_EVERY = 20
-"""Failures in a row after which it is said again that audio is waited for."""
+"""Consecutive failures between log entries."""
 _OFF_POLL_S = 0.1
-"""So soon an order to listen again is followed."""
+"""Interval at which an order to listen again is checked while off."""
 _STEP_S = 1.0
-"""Longest sleep between two signs of life."""
+"""Longest sleep between two updates of the heartbeat."""
 
 
 class Streams(Protocol):
@@ -146,9 +146,9 @@ class Listening:
             self._stop.wait(_OFF_POLL_S)
 
     def _switch_off(self, reason: str) -> None:
-        if self._vitals.hearing != Hearing("off", reason):
+        if self._vitals.source != SourceState("off", reason):
             log.info("not listening: %s", reason)
-            self._vitals.hearing = Hearing("off", reason)
+            self._vitals.source = SourceState("off", reason)
             self._listeners.on_off()
 
     def _listen(self) -> bool:
@@ -186,11 +186,11 @@ class Listening:
 
     def _hear(self, source: LiveSource, block: AudioBlock) -> None:
         # A microphone that was lost because of zeros does not count as recovered while it delivers zeros.
-        if self._vitals.hearing.microphone != "listening" and (not self._silent or block.samples.any()):
+        if self._vitals.source.state != "listening" and (not self._silent or block.samples.any()):
             log.info("%s: listening at %d Hz", source.name, source.rate)
             self._silent, self._heard = False, True
             self._failures, self._logged = 0, ""
-            self._vitals.hearing = Hearing("listening")
+            self._vitals.source = SourceState("listening")
 
     def _tell_hop(self, name: str, hop: HopResult, stream: _Stream) -> None:
         self._listeners.on_hop(name, hop)
@@ -208,8 +208,8 @@ class Listening:
     def _lose(self, error: AudioError, where: str = "") -> None:
         """Report that there is no audio: the first reason is the cause, later ones say why it persists."""
         reason = str(error)
-        if self._vitals.hearing.microphone != "lost":
-            self._vitals.hearing = Hearing("lost", reason)
+        if self._vitals.source.state != "lost":
+            self._vitals.source = SourceState("lost", reason)
         self._failures += 1
         if (reason != self._logged and self._failures <= 2) or self._failures % _LOG_EVERY == 0:
             log.warning("%s%s; waiting for it", where, reason)

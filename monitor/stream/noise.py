@@ -1,4 +1,4 @@
-"""The minutes of one stream: its readings on the clock of the wall."""
+"""The noise of a stream per minute of UTC."""
 
 from __future__ import annotations
 

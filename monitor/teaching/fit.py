@@ -1,4 +1,4 @@
-"""Fits one label's linear head on embeddings, and says what to expect of it; pure numpy.
+"""Fit the linear head of one label on embeddings and estimate its performance; pure numpy.
 
 A few recordings of the sound stand against a background of one's own. The direction is that of
 linear discriminant analysis with a shrunk covariance, the threshold that at which the background
@@ -27,14 +27,14 @@ Rows = NDArray[np.float32]
 Values = NDArray[np.float64]
 
 PARTS = 4
-"""Into which the background is divided to be scored by heads that did not see it."""
+"""Number of parts of the background; each is scored by a head fitted on the others."""
 
 MERGE_S = 2.0
-"""Rows over the threshold so near to each other are one alarm."""
+"""Rows above the threshold within this time count as one alarm."""
 
 _TAIL = 0.02
 _LEAST_TAIL = 10
-"""Share and number of the background's highest peaks from which its tail is continued."""
+"""Share and number of the background's highest peaks from which its tail is extrapolated."""
 
 _LEAST_EXAMPLES = 2
 
@@ -160,7 +160,7 @@ def shrunk_covariance(centred: NDArray[np.floating]) -> Values:
 
 
 def threshold_for(peaks: Values, alarms: float) -> float:
-    """Return the score that about ``alarms`` of the peaks reach; below one, where the tail is expected to."""
+    """Return the score that about ``alarms`` of the peaks reach; below 1, extrapolated from the tail."""
     descending = np.sort(peaks)[::-1]
     count = min(len(descending), max(_LEAST_TAIL, round(_TAIL * len(descending))))
     whole = int(alarms)
@@ -176,7 +176,7 @@ def threshold_for(peaks: Values, alarms: float) -> float:
 
 
 def _peaks(scores: Values, hop_s: float) -> Values:
-    """Return the highest score of each stretch of :data:`MERGE_S`: neighbours are one alarm."""
+    """Return the highest score of each interval of :data:`MERGE_S`, since neighbours are one alarm."""
     length = max(1, round(MERGE_S / hop_s))
     starts = np.arange(0, len(scores), length)
     peaks: Values = np.maximum.reduceat(scores, starts)
@@ -184,7 +184,7 @@ def _peaks(scores: Values, hop_s: float) -> Values:
 
 
 def _parts(background: Sequence[Rows], hop_s: float) -> list[tuple[list[Rows], Rows]]:
-    """Return (the rest, what is held out) of each part; of whole recordings if there are enough."""
+    """Return (fitted, held-out) rows for each part; parts are recordings if there are enough."""
     if len(background) >= PARTS:
         groups = [list(background[first::PARTS]) for first in range(PARTS)]
     else:
@@ -200,7 +200,7 @@ def _parts(background: Sequence[Rows], hop_s: float) -> list[tuple[list[Rows], R
 
 
 def _recall(spread: Spread, examples: Sequence[Rows], threshold: float) -> float:
-    """Return the share of examples that heads fitted without them find."""
+    """Return the share of examples detected by heads that were fitted without them."""
     found = 0
     for index, held in enumerate(examples):
         rest = [rows for other, rows in enumerate(examples) if other != index]

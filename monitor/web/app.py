@@ -36,7 +36,7 @@ STATIC = Path(__file__).parent / "static"
 ENDPOINTS = (*READING, *ACTING)
 
 _WRONG_PASSWORD_S = 1.0
-"""An answer to a wrong password takes so long, one after the other: nobody tries many."""
+"""Delay of the answer to a wrong password; answers are serialised, which prevents guessing."""
 
 _WORTH_PACKING = 1000
 """Bytes of an answer."""

@@ -28,7 +28,7 @@ _WAITING = 64
 
 _STATUS_S = 1.0
 _NEAR = 50
-"""Reasons that a new viewer is told."""
+"""Number of recent reasons sent to a new viewer."""
 
 
 class Viewer:
@@ -151,8 +151,8 @@ class Hub(Listener):
     def status_message(self) -> str:
         return json.dumps({"type": "status", **self._status().as_json()})
 
-    def _wait(self, told: tuple[float, HopResult] | EventRecord | Facts) -> None:
-        self._waiting.append(told)
+    def _wait(self, item: tuple[float, HopResult] | EventRecord | Facts) -> None:
+        self._waiting.append(item)
         if not self._scheduled and self._loop is not None:
             self._scheduled = True
             with suppress(RuntimeError):  # the loop is closed, so there are no viewers left
@@ -161,13 +161,13 @@ class Hub(Listener):
     def _tell_waiting(self) -> None:
         self._scheduled = False
         while self._waiting:
-            told = self._waiting.popleft()
-            if isinstance(told, EventRecord):
-                self._tell(event_message(told))
-            elif isinstance(told, Facts):
-                self._tell(json.dumps({"type": "facts", "facts": told.as_json(write=self._write)}))
+            item = self._waiting.popleft()
+            if isinstance(item, EventRecord):
+                self._tell(event_message(item))
+            elif isinstance(item, Facts):
+                self._tell(json.dumps({"type": "facts", "facts": item.as_json(write=self._write)}))
             else:
-                utc, hop = told
+                utc, hop = item
                 self._tell(self._writer.write(hop, utc))
 
     def _tell(self, message: str) -> None:

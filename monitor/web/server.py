@@ -88,8 +88,8 @@ class PageServer:
         asyncio.run(self._serve())
 
     async def _serve(self) -> None:
-        told = asyncio.create_task(self._backend.hub.run())
+        hub = asyncio.create_task(self._backend.hub.run())
         try:
             await self._server.serve(sockets=[self._bound])
         finally:
-            told.cancel()
+            hub.cancel()

@@ -8,7 +8,7 @@ import pytest
 
 from monitor.delivery.payloads import Health
 from monitor.errors import AudioError, MonitorError, OutboxError
-from monitor.health.vitals import Hearing, Vitals
+from monitor.health.vitals import SourceState, Vitals
 from monitor.service.supervisor import Supervisor, Watched
 
 
@@ -105,10 +105,10 @@ def test_health_is_told_every_minute(case: Case) -> None:
 
 def test_health_is_told_at_each_change_at_once(case: Case) -> None:
     for change in (
-        lambda: setattr(case.vitals, "hearing", Hearing("listening")),
+        lambda: setattr(case.vitals, "source", SourceState("listening")),
         lambda: setattr(case.publisher, "connected", True),
-        lambda: setattr(case.vitals, "hearing", Hearing("lost", "ended")),
-        lambda: setattr(case.vitals, "hearing", Hearing("lost", "silent")),
+        lambda: setattr(case.vitals, "source", SourceState("lost", "ended")),
+        lambda: setattr(case.vitals, "source", SourceState("lost", "silent")),
         lambda: setattr(case.writer, "failed", "disk full"),
         lambda: setattr(case.publisher, "connected", False),
     ):
@@ -122,7 +122,7 @@ def test_health_is_told_at_each_change_at_once(case: Case) -> None:
 def test_health_carries_the_figures(case: Case) -> None:
     case.vitals.on_inference(0.0015)
     case.vitals.on_hop(0.25)
-    case.vitals.hearing = Hearing("listening")
+    case.vitals.source = SourceState("listening")
     case.writer.dropped = 2
     case.check_for(0.25)
     health = case.publisher.told[-1]
@@ -171,11 +171,11 @@ def test_a_thread_that_ended_ends_the_monitor(case: Case) -> None:
 def test_people_hear_of_microphone_and_broker_in_one_line() -> None:
     case = Case()
     case.check_for(1)
-    case.vitals.hearing = Hearing("listening")
+    case.vitals.source = SourceState("listening")
     case.publisher.last_error = "mqtt h:1883: connection refused"
     case.check_for(1)
     case.publisher.connected, case.publisher.last_error = True, None
-    case.vitals.hearing = Hearing("lost", "ended")
+    case.vitals.source = SourceState("lost", "ended")
     case.check_for(1)
     assert case.words == [
         "starting; mqtt: connecting",
@@ -188,9 +188,9 @@ def test_the_service_manager_hears_ready_once_and_the_watchdog_in_time() -> None
     case = Case(published=False, watchdog_s=30.0)
     case.check_for(1)
     assert case.systemd.told == ["STATUS=starting", "WATCHDOG=1"]
-    case.vitals.hearing = Hearing("listening")
+    case.vitals.source = SourceState("listening")
     case.check_for(1)
-    case.vitals.hearing = Hearing("lost", "ended")
+    case.vitals.source = SourceState("lost", "ended")
     case.check_for(118)
     told = case.systemd.told
     assert told[2:5] == ["STATUS=listening", "READY=1", "STATUS=lost (ended)"]

@@ -16,7 +16,7 @@ from monitor.clock import LiveClock
 from monitor.config.notice_sections import Notices
 from monitor.config.notices import make_notices, utc_time
 from monitor.errors import AudioError
-from monitor.health.vitals import Hearing, Vitals
+from monitor.health.vitals import SourceState, Vitals
 from monitor.listeners import Listener
 from monitor.pipeline import Pipeline
 from monitor.records import AudioBlock, EventRecord, HopResult
@@ -97,12 +97,12 @@ class Ear(Listener):
         self.vitals = vitals
         self.records: list[EventRecord] = []
         self.at_hops: list[str] = []
-        self.at_ends: list[Hearing] = []
+        self.at_ends: list[SourceState] = []
         self.hops: list[HopResult] = []
 
     def on_hop(self, file: str, hop: HopResult) -> None:
         self.hops.append(hop)
-        self.at_hops.append(self.vitals.hearing.microphone)
+        self.at_hops.append(self.vitals.source.state)
 
     def on_off(self) -> None:
         self.offs += 1
@@ -110,7 +110,7 @@ class Ear(Listener):
     def on_record(self, record: EventRecord) -> None:
         self.records.append(record)
         if record.type == "end":
-            self.at_ends.append(self.vitals.hearing)
+            self.at_ends.append(self.vitals.source)
 
 
 class Case:
@@ -165,8 +165,8 @@ def test_a_lost_source_ends_its_events_says_why_first_and_is_opened_again() -> N
     assert [reason for _, kind, reason in case.told() if kind == "end"] == 2 * ["source_lost"] + 2 * [
         "stopped"
     ]
-    assert case.ear.at_ends[:2] == 2 * [Hearing("lost", "no audio for 3 s")]
-    assert case.vitals.hearing == Hearing("listening")
+    assert case.ear.at_ends[:2] == 2 * [SourceState("lost", "no audio for 3 s")]
+    assert case.vitals.source == SourceState("listening")
     assert first.closed
     assert second.closed
     assert [record.seq for record in case.ear.records] == list(range(1, 9))
@@ -183,7 +183,7 @@ def test_the_first_reason_stays_while_the_source_cannot_be_opened() -> None:
     case = Case([Source(noise(1), end=SourceLost("ended")), AudioError("busy"), AudioError("away")])
     case.attempts.append(Source(end=case.stop.set))
     case.listening.run()
-    assert case.vitals.hearing == Hearing("lost", "ended")
+    assert case.vitals.source == SourceState("lost", "ended")
 
 
 def test_zeros_alone_do_not_bring_back_a_source_that_was_lost_to_them() -> None:
@@ -201,7 +201,7 @@ def test_zeros_alone_do_not_bring_back_a_source_that_was_lost_to_them() -> None:
 def test_zeros_bring_back_a_source_that_was_lost_for_another_reason() -> None:
     case = Case([Source(noise(1), end=SourceLost("ended")), Source(zeros(1))])
     case.listening.run()
-    assert case.vitals.hearing == Hearing("listening")
+    assert case.vitals.source == SourceState("listening")
 
 
 def test_a_source_that_was_never_there_is_an_error_unless_it_is_waited_for() -> None:
@@ -209,7 +209,7 @@ def test_a_source_that_was_never_there_is_an_error_unless_it_is_waited_for() -> 
         Case([AudioError("not there")]).listening.run()
     patient = Case([AudioError("not there"), AudioError("not there"), Source(noise(1))], waits=True)
     patient.listening.run()
-    assert patient.vitals.hearing == Hearing("listening")
+    assert patient.vitals.source == SourceState("listening")
 
 
 def test_a_source_that_can_never_be_heard_ends_the_monitor_unless_it_was_heard_before() -> None:
@@ -218,7 +218,7 @@ def test_a_source_that_can_never_be_heard_ends_the_monitor_unless_it_was_heard_b
         Case([Source(end=unusable)]).listening.run()
     case = Case([Source(noise(1), end=SourceLost("ended")), Source(end=unusable), Source(noise(1))])
     case.listening.run()
-    assert case.vitals.hearing == Hearing("listening")
+    assert case.vitals.source == SourceState("listening")
 
 
 def test_waiting_is_said_once_and_then_at_every_twentieth_attempt(caplog: pytest.LogCaptureFixture) -> None:
@@ -338,7 +338,7 @@ def test_switched_off_events_end_and_the_source_is_closed_until_switched_on() ->
 
     def wait(timeout: float) -> bool:
         assert first.closed
-        assert case.vitals.hearing == Hearing("off", "switched off")
+        assert case.vitals.source == SourceState("off", "switched off")
         waited.append(timeout)
         if len(waited) == 3:
             case.orders = ON
@@ -348,7 +348,7 @@ def test_switched_off_events_end_and_the_source_is_closed_until_switched_on() ->
     case.listening.run()
     assert [hop.position for hop in case.ear.hops] == [h * HOP for h in (1, 2, 3, 4, 5, 1, 2, 3)]
     assert [reason for _, kind, reason in case.told() if kind == "end"] == 4 * ["stopped"]
-    assert (case.ear.offs, case.vitals.hearing) == (1, Hearing("listening"))
+    assert (case.ear.offs, case.vitals.source) == (1, SourceState("listening"))
 
 
 def test_a_pipe_is_read_on_while_switched_off_and_nothing_of_it_is_analysed() -> None:
@@ -366,4 +366,4 @@ def test_a_monitor_that_starts_switched_off_says_so_and_opens_nothing() -> None:
     case.orders = OFF
     case.stop.wait = lambda timeout: case.stop.set()  # type: ignore[method-assign, assignment, return-value]
     case.listening.run()
-    assert (case.ear.offs, case.vitals.hearing) == (1, Hearing("off", "switched off"))
+    assert (case.ear.offs, case.vitals.source) == (1, SourceState("off", "switched off"))
