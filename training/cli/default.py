@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from training.cli.options import Clock, data_option, parse_folds
+
+if TYPE_CHECKING:
+    from training.scoring.evaluation import Streamer
 
 
 def _seeds(_: click.Context, __: click.Parameter, text: str) -> tuple[int, ...]:
@@ -27,6 +31,11 @@ def _seeds(_: click.Context, __: click.Parameter, text: str) -> tuple[int, ...]:
     "--without-esc", is_flag=True,
     help="Evaluate across corpora only: train without ESC and test on ESC; the shipped model is not changed.",
 )  # fmt: skip
+@click.option(
+    "--curve", is_flag=True,
+    help="Evaluate recall against false alarms only, beside 0.6.0 and YAMNet, which must be in the folder "
+    "yamnet of the data; the shipped model is not changed.",
+)  # fmt: skip
 @click.option("--version", "model_version", default="0.7.0", show_default=True, help="Version in the card.")
 @click.option("--models", default="models", show_default=True, type=click.Path(path_type=Path))
 @click.option("--records", default="docs/results/default", show_default=True, type=click.Path(path_type=Path))
@@ -41,8 +50,8 @@ def _seeds(_: click.Context, __: click.Parameter, text: str) -> tuple[int, ...]:
 )  # fmt: skip
 @click.option("--jobs", default=2, show_default=True, type=click.IntRange(1), help="Processes.")
 def default(
-    data: Path | None, folds: tuple[int, ...], seeds: tuple[int, ...], without_esc: bool, model_version: str,
-    models: Path, records: Path, runs: Path, cache: Path, manifest: Path, jobs: int,
+    data: Path | None, folds: tuple[int, ...], seeds: tuple[int, ...], without_esc: bool, curve: bool,
+    model_version: str, models: Path, records: Path, runs: Path, cache: Path, manifest: Path, jobs: int,
 ) -> None:  # fmt: skip
     """Train, calibrate, test and package the shipped model.
 
@@ -54,11 +63,13 @@ def default(
     Examples:
       sound-training default --data ~/sounds --folds 1,2,3 --seeds 0,1,2
       sound-training default --data ~/sounds --without-esc
+      sound-training default --data ~/sounds --curve
     """
     from training.data.corpora import data_root, load, unlabelled_sounds
     from training.export.package import NAME
     from training.recipes.sounds.material import find_material
     from training.recipes.transfer.cross_corpus import across, write_table
+    from training.recipes.transfer.curve import measure, write_curve
     from training.recipes.transfer.make import Plan, make, workshop
     from training.recipes.transfer.report import with_quality, write_records
     from training.recipes.transfer.sounds import add_sounds
@@ -71,6 +82,9 @@ def default(
     corpora = load(root)
     shop = workshop(corpora, unlabelled_sounds(root / "effects"), root, cache, runs, jobs, Clock())
     plan = Plan(folds, seeds, model_version, command)
+    if curve:
+        write_curve(measure(plan, corpora, shop, _others(root, models)), f"{command} --curve", records)
+        return
     if without_esc:
         write_table(across(plan, corpora, shop), f"{command} --without-esc", records)
         return
@@ -79,3 +93,21 @@ def default(
     path = outcome.write(models / f"{NAME}.tflite")
     add_sounds(path, find_material(root, manifest), runs, lambda done: None)
     click.echo(str(path))
+
+
+def _others(root: Path, models: Path) -> dict[str, Streamer]:
+    """Return 0.6.0, which trained on these recordings, and YAMNet with its classes mapped to ours."""
+    from monitor.config.load import SHIPPED_CONFIG, load_config
+    from monitor.stream.assembly import load_configured_model
+    from training.scoring.evaluation import Streamer
+    from training.stream_eval.peers import YAMNET_FILE, yamnet_keys
+
+    keys = {
+        "0.6.0 (trained on them)": [f"model.path={models / 'urban-sounds-0.6.0.tflite'}"],
+        "YAMNet": yamnet_keys(root / "yamnet" / YAMNET_FILE),
+    }
+    loaded = {name: load_configured_model(load_config(SHIPPED_CONFIG, some)) for name, some in keys.items()}
+    return {
+        name: Streamer(model.classifier(), model.card.hop, model.card.sample_rate)
+        for name, model in loaded.items()
+    }

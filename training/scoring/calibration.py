@@ -192,11 +192,11 @@ def _fit_profile(
             Tape(streams, column, smoothing_s, heard.hop_s)
             for streams in (heard.scenes, heard.beds, heard.others)
         )
-        speech = Tape(() if budget.speech else _speech(heard.beds), column, smoothing_s, heard.hop_s)
+        speech = Tape(() if budget.speech else speech_of(heard.beds), column, smoothing_s, heard.hop_s)
         alarms = budget.alarms_per_hour * temper.alarms
         for enter in ENTERS[budget.least_enter <= ENTERS]:
-            settings = _settings(float(enter), smoothing_s, attack_s, temper, budget)
-            lower = _settings(lowered(float(enter), budget.margin), smoothing_s, attack_s, temper, budget)
+            settings = settings_for(float(enter), smoothing_s, attack_s, temper, budget)
+            lower = settings_for(lowered(float(enter), budget.margin), smoothing_s, attack_s, temper, budget)
             if not (
                 # Rounded, so that 58 minutes at one alarm an hour allow one.
                 beds.alarms(lower) <= round(alarms * beds.seconds / 3600)
@@ -207,17 +207,17 @@ def _fit_profile(
             if not heard.allows(label, settings, temper.shortest_s):
                 continue
             last = settings
-            value, told, onset_shift_s = _worth(label, scenes, settings, temper.wanted)
+            value, told, onset_shift_s = worth_of(label, scenes, settings, temper.wanted)
             if value > best_value + 1e-9 and told >= budget.least_heard:
                 best, best_value = settings.model_copy(update={"onset_shift_s": onset_shift_s}), value
     if best is None:
         least = float(ENTERS[-1]) if budget.never_silent else NEVER
-        strictest = _settings(least, temper.smoothings_s[0], temper.attacks_s[-1], temper, budget)
+        strictest = settings_for(least, temper.smoothings_s[0], temper.attacks_s[-1], temper, budget)
         best = strictest if last is None or budget.least_heard else last
-    return best.model_copy(update={"offset_shift_s": _offset_shift(label, column, heard, best)})
+    return best.model_copy(update={"offset_shift_s": offset_shift(label, column, heard, best)})
 
 
-def _settings(
+def settings_for(
     enter: float, smoothing_s: float, attack_s: float, temper: Temper, budget: Budget
 ) -> ClassSettings:
     return ClassSettings(
@@ -236,11 +236,11 @@ def lowered(score: float, by: float) -> float:
     return score / (score + math.exp(by) * (1.0 - score))
 
 
-def _speech(beds: Sequence[Scored]) -> tuple[Scored, ...]:
+def speech_of(beds: Sequence[Scored]) -> tuple[Scored, ...]:
     return tuple(bed for bed in beds if bed.name.startswith(f"{SPEECH}/"))
 
 
-def _worth(label: str, tape: Tape, settings: ClassSettings, wanted: float) -> tuple[float, float, float]:
+def worth_of(label: str, tape: Tape, settings: ClassSettings, wanted: float) -> tuple[float, float, float]:
     """Return the mean F-score (onsets within the collar, detected sounds), recall and the onset shift."""
     truths, starts = tape.truths(label), tape.starts(settings)
     dated = np.sort(tape.rises(starts, settings))
@@ -249,9 +249,13 @@ def _worth(label: str, tape: Tape, settings: ClassSettings, wanted: float) -> tu
         return 0.0, 0.0, 0.0
     hits = _matched(dated - shift, truths[:, 0], COLLAR_S / tape.hop_s)
     late = _TOLD_S / tape.hop_s
-    spans = [(starts > onset) & (starts <= offset + late) for onset, offset in truths]
-    told = np.array([span.any() for span in spans]).mean()
-    true = np.logical_or.reduce(spans).mean()
+    first = np.searchsorted(starts, truths[:, 0], side="right")
+    last = np.searchsorted(starts, truths[:, 1] + late, side="right")
+    told = (last > first).mean()
+    within = np.zeros(len(starts) + 1)
+    np.add.at(within, first, 1)
+    np.add.at(within, last, -1)
+    true = (np.cumsum(within)[:-1] > 0).mean()
     onsets = _f_beta(hits / len(truths), hits / len(starts), 1.0)
     value = (onsets + _f_beta(float(told), float(true), wanted)) / 2
     return value, float(told), round(shift * tape.hop_s, 2)
@@ -259,12 +263,10 @@ def _worth(label: str, tape: Tape, settings: ClassSettings, wanted: float) -> tu
 
 def _onset_shift(dated: NDArray[np.float64], truths: NDArray[np.float64], hop_s: float) -> float | None:
     """Return the median rows from the true onset to the estimated one."""
-    found = []
-    for onset, _ in truths:
-        after = dated[(dated >= onset - _EARLY_S / hop_s) & (dated <= onset + _LATE_S / hop_s)]
-        if len(after):
-            found.append(after[0] - onset)
-    return float(np.median(found)) if found else None
+    at = np.searchsorted(dated, truths[:, 0] - _EARLY_S / hop_s)
+    after = np.append(dated, np.inf)[at] - truths[:, 0]
+    found = after[after <= _LATE_S / hop_s]
+    return float(np.median(found)) if len(found) else None
 
 
 def _matched(found: NDArray[np.float64], onsets: NDArray[np.float64], collar: float) -> int:
@@ -283,7 +285,7 @@ def _f_beta(recall: float, precision: float, beta: float) -> float:
     return float((1 + beta**2) * precision * recall / down) if down > 0 else 0.0
 
 
-def _offset_shift(label: str, column: int, heard: CalibrationStreams, settings: ClassSettings) -> float:
+def offset_shift(label: str, column: int, heard: CalibrationStreams, settings: ClassSettings) -> float:
     """Return the median seconds from offset to the first row below exit, for sounds above ``enter``."""
     tape = Tape(heard.scenes, column, settings.smoothing_s, heard.hop_s)
     starts = tape.starts(settings)

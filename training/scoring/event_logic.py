@@ -35,6 +35,7 @@ class Tape:
             pieces += [smoothed(stream.scores[:, column], smoothing_s, hop_s), gap]
             raw += [stream.scores[:, column], gap]
         self.streams, self.hop_s = streams, hop_s
+        self._truths: dict[str, NDArray[np.float64]] = {}
         self._scores = np.concatenate(pieces)
         self._odds = log_odds(np.concatenate(raw).astype(np.float64), LEAST)
 
@@ -68,6 +69,24 @@ class Tape:
             found += self.streams[number].counts(row * self.hop_s)
         return found
 
+    def peaks(self, attack_s: float, stretch_s: float) -> NDArray[np.float64]:
+        """Return the highest level of each stretch of a stream at which an event would open, descending.
+
+        Levels are log-odds of the smoothed score, held for ``attack_s``. Stretches that repeat an earlier
+        one are left out.
+        """
+        odds, held = log_odds(self._scores, LEAST), _rows(attack_s, self.hop_s) + 1
+        lowest = np.min(np.lib.stride_tricks.sliding_window_view(odds, held), axis=1)
+        lowest = np.concatenate([odds[: held - 1], lowest])
+        length, found = max(1, _rows(stretch_s, self.hop_s)), []
+        for begin, stream in zip(self.begins, self.streams, strict=True):
+            counted = np.ones(len(stream.times_s), bool)
+            for start_s, end_s in stream.again:
+                counted &= (stream.times_s < start_s) | (stream.times_s >= end_s)
+            rows = lowest[begin : begin + len(counted)][counted]
+            found += [rows[at : at + length].max() for at in range(0, len(rows), length)]
+        return np.sort(np.array(found))[::-1]
+
     def rises(self, starts: NDArray[np.int64], settings: ClassSettings) -> NDArray[np.float64]:
         """Return the estimated onset rows of the events that open at ``starts``, before any shift.
 
@@ -95,6 +114,11 @@ class Tape:
 
     def truths(self, label: str) -> NDArray[np.float64]:
         """Return onset and offset of each sound of the class in rows, shape (sounds, 2), ascending."""
+        if label not in self._truths:
+            self._truths[label] = self._find(label)
+        return self._truths[label]
+
+    def _find(self, label: str) -> NDArray[np.float64]:
         found = [
             (begin + onset_s / self.hop_s - 1, begin + offset_s / self.hop_s - 1)
             for begin, stream in zip(self.begins, self.streams, strict=True)

@@ -14,7 +14,6 @@ from training.mixing.streams import Scored
 from training.networks import mn04
 from training.recipes.transfer.mixtures import MixturePlan, _low_pass
 from training.recipes.transfer.scores import AUDIOSET_LABELS, Raw, fit_supports, supported
-from training.recipes.transfer.thresholds import URGENT, _share
 from training.recipes.transfer.trunk import (
     MAP,
     Outputs,
@@ -57,26 +56,23 @@ def test_a_low_pass_leaves_lower_bands_as_they_are() -> None:
     assert 0.3 < cut < 0.7
 
 
-def test_support_takes_what_tells_a_class_and_leaves_out_what_does_not() -> None:
+def test_support_sums_head_and_audioset_to_a_calibrated_logit() -> None:
     rng = np.random.default_rng(0)
     times = np.arange(1, 401) * 0.5
     present = (times > 100).astype(float)
     head = rng.normal(0, 1, (400, len(CLASSES) + 1)).astype(np.float32)
-    audioset = rng.normal(0, 1, (400, len(CLASSES))).astype(np.float32)
-    column = CLASSES.index("siren")
-    audioset[:, column] += 4 * present - 2
-    bare = Scored("", "", 0, 0, times, np.zeros((400, 0), np.float32), (), (("siren", 100.0, 200.0),))
+    audioset = rng.normal(-5, 1, (400, len(CLASSES))).astype(np.float32)
+    for column in (CLASSES.index("siren"), CLASSES.index("gun_shot")):
+        audioset[:, column] += 4 * present
+        head[:, column] += 2 * present
+    spans = (("siren", 100.0, 200.0), ("gun_shot", 100.0, 200.0))
+    bare = Scored("", "", 0, 0, times, np.zeros((400, 0), np.float32), (), spans)
     raw = Raw(bare, head, audioset)
     supports = fit_supports([{"scapes": (raw,), "beds": (), "others": ()}])
-    assert supports["siren"].weight > 5 * supports["siren"].head >= 0
-    scores = supported(raw, supports).scores[:, column]
-    assert scores[times > 101].mean() > 0.8 > 0.2 > scores[times < 100].mean()
-
-
-def test_urgent_classes_share_a_quarter_of_the_alarms() -> None:
-    shares = {label: _share(label) for label in CLASSES}
-    assert sum(shares.values()) == pytest.approx(1)
-    assert sum(shares[label] for label in URGENT) == pytest.approx(0.25)
+    assert supports["siren"].weight == pytest.approx(supports["siren"].head, abs=1e-3)
+    assert supports["gun_shot"].weight == pytest.approx(supports["gun_shot"].head / 4, abs=1e-3)
+    scores = supported(raw, supports).scores[:, CLASSES.index("siren")]
+    assert scores[times > 101].mean() > 0.9 > 0.1 > scores[times < 100].mean()
 
 
 def test_every_class_has_labels_of_audioset() -> None:
