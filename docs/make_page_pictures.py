@@ -1,6 +1,6 @@
 """Makes the pictures of the page: python docs/make_page_pictures.py [FOLDER]
 
-Replays the example street in real time beside a made-up history of two months, and takes what
+Feeds the example street to ``run`` in real time beside a made-up history of two months, and takes what
 Chromium shows: both themes, and a phone's width. Needs the extras ``web`` and ``test`` and the
 system's Chromium (``CHROMIUM`` names another one).
 """
@@ -14,19 +14,26 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import IO
 
 import numpy as np
+import soundfile
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from monitor.clock import iso_utc
 from monitor.delivery.outbox import Outbox
+from monitor.history.background import BackgroundSample, background_path
 from monitor.history.notebook import Judgement, Moment, Notebook, Peak
+from monitor.model.card import MultiHeadCard
+from monitor.model.package import read_package
 from monitor.records import EventRecord
+from monitor.stream.assembly import SHIPPED_MODEL
 
 ROOT = Path(__file__).parent.parent
 CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
@@ -85,6 +92,30 @@ def made_up_history(path: Path, now: float, days: int = 60) -> None:
             for _ in range(160)
         ]
         notebook.keep_peaks(peak for peak in peaks if peak.peak >= 0.1)
+        mark(notebook, path, now)
+
+
+def mark(notebook: Notebook, path: Path, now: float) -> None:
+    """Mark sounds of one's own and false alarms, with made-up embeddings, and fill the background."""
+    model = read_package(SHIPPED_MODEL).card
+    assert isinstance(model, MultiHeadCard)
+    size = model.outputs.embedding or 0
+    chance = np.random.default_rng(3)
+    for label, verdict, count in (
+        ("doorbell", "missed", 7),
+        ("kettle", "missed", 3),
+        ("siren", "false_alarm", 4),
+    ):
+        kind = chance.normal(0.0, 1.0, size)
+        for number in range(count):
+            rows = 1.4 * kind + chance.normal(0.0, 0.6, (4, size))
+            at = now - 3600.0 * (count - number)
+            notebook.judge(Judgement(label, verdict, at, model.title, embedding=rows.astype(np.float32)))
+    sample = BackgroundSample(background_path(path), model.title)
+    for number in range(2700):
+        rows = chance.normal(0.0, 1.0, (round(2.0 * model.sample_rate / model.hop), size))
+        sample.add(now - 86400.0 - 10.0 * number, rows.astype(np.float32))
+    sample.close()
 
 
 def _poisson(chance: random.Random, mean: float) -> int:
@@ -121,31 +152,44 @@ def _moment(start: EventRecord, lasted: float, seed: int) -> Moment:
 
 
 @contextmanager
-def replayed(history: Path, port: int) -> Iterator[str]:
-    """The example street on a page that may write."""
-    sets = (f"web.port={port}", "web.write=true", "events.profile=sensitive", "mqtt.enabled=false")
-    command = [
-        sys.executable,
-        "-m",
-        "monitor",
-        "replay",
-        str(ROOT / "examples/street.wav"),
-        "--realtime",
-        "--start-time",
-        iso_utc(time.time()),
-        "--page",
-    ]
-    command += ["--history", str(history), "--node", "balcony"]
-    command += [word for setting in sets for word in ("--set", setting)]
-    process = subprocess.Popen(
-        command, cwd=history.parent, env={**os.environ, "PYTHONPATH": str(ROOT)}, stderr=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-    )  # fmt: skip
+def running(history: Path, port: int) -> Iterator[str]:
+    """The example street on a page that may write, again and again."""
+    sets = (
+        "audio.source='-'",
+        "node=balcony",
+        f"history.path={history}",
+        f"web.port={port}",
+        "web.enabled=true",
+        "web.write=true",
+        "events.profile=sensitive",
+        "mqtt.enabled=false",
+    )
+    command = [sys.executable, "-m", "monitor", "run", *(word for one in sets for word in ("--set", one))]
+    quiet = {"stderr": subprocess.DEVNULL, "stdout": subprocess.DEVNULL}
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    process = subprocess.Popen(command, cwd=history.parent, env=environment, stdin=subprocess.PIPE, **quiet)
+    stop = threading.Event()
+    feeding = threading.Thread(target=feed, args=(process.stdin, stop))
+    feeding.start()
     try:
         yield f"http://127.0.0.1:{port}/"
     finally:
+        stop.set()
+        feeding.join()
         process.terminate()
         process.wait()
+
+
+def feed(pipe: IO[bytes], stop: threading.Event) -> None:
+    samples, rate = soundfile.read(ROOT / "examples" / "street.wav", dtype="int16")
+    step = rate // 20
+    began, count = time.monotonic(), 0
+    with suppress(BrokenPipeError):
+        while not stop.wait(max(0.0, began + count / 20 - time.monotonic())):
+            at = count * step % (len(samples) - step)
+            pipe.write(samples[at : at + step].tobytes())
+            pipe.flush()
+            count += 1
 
 
 def open_page(browser: Browser, url: str, theme: str, size: dict[str, int]) -> Page:
@@ -177,6 +221,7 @@ def take(browser: Browser, url: str, out: Path) -> None:
     for theme, width, size in looks:
         page = open_page(browser, url, theme, size)
         take_history(page, url, out, f"{theme}-{width}")
+        take_teach(page, url, out, f"{theme}-{width}")
         take_tune(page, url, out, f"{theme}-{width}")
         page.close()
 
@@ -192,6 +237,14 @@ def take_history(page: Page, url: str, out: Path, look: str) -> None:
     page.wait_for_selector(".details .facts")
     page.wait_for_timeout(SETTLED_MS)
     page.screenshot(path=out / f"page-event-{look}.png")
+
+
+def take_teach(page: Page, url: str, out: Path, look: str) -> None:
+    page.goto(f"{url}#teach")
+    page.get_by_role("button", name="Teach it").click()
+    page.wait_for_selector(".good")
+    page.wait_for_timeout(SETTLED_MS)
+    page.screenshot(path=out / f"page-teach-{look}.png")
 
 
 def take_tune(page: Page, url: str, out: Path, look: str) -> None:
@@ -213,7 +266,7 @@ def main() -> None:
         history = Path(folder) / "history.db"
         made_up_history(history, time.time())
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        with replayed(history, port) as url:
+        with running(history, port) as url:
             take(browser, url, out)
         browser.close()
 

@@ -8,8 +8,7 @@ Threads and the buffers between them (every loss is counted):
 - *noise*: queue of 60 minutes of levels → SQLite, then the noise topic; when full, drops the newest
 - *housekeeping*: deletes what is beyond the bounds of the history
 - *mqtt*: outbox rows and retained topics → broker, with up to 20 messages in flight
-- *audience*: queue of 1000 → terminal or pipe; when full, skips
-- *audience* of the page: likewise → pictures, score peaks and the viewers' queues of 16
+- *audience*: queue of 1000 → terminal or pipe, and for the page → disk, viewers' queues; when full, skips
 - *page*: the server's event loop; a viewer that does not read loses messages
 - main: signals, health, service manager
 """
@@ -41,6 +40,7 @@ from monitor.listeners import Listener
 from monitor.pipeline import Pipeline
 from monitor.service.audience import Audience
 from monitor.service.delivery import Delivery, DeliveryOptions, open_delivery
+from monitor.service.presence import page_address
 from monitor.service.publishing import client_id
 from monitor.service.supervisor import Supervisor, Watched
 from monitor.sources.base import LiveSource
@@ -91,7 +91,7 @@ def run(
         notices = _notices(assembly, delivery.outbox)
         control.follow(lambda state: configure_notices(notices, state.assembly.notices))
         audience = stack.enter_context(closing(Audience(listeners, status_sinks)))
-        supervisor = _supervisor(assembly, delivery, vitals, audio.stall_s, audience)
+        supervisor = _supervisor(config, assembly, delivery, vitals, audience)
         page = stack.enter_context(_page(config, control, assembly, delivery, supervisor))
         listening = Listening(
             open_source,
@@ -157,11 +157,10 @@ def _page(
     from monitor.web.facts import Status
 
     def status() -> Status:
-        publisher = delivery.publisher
-        return Status(supervisor.health, None if publisher is None else publisher.connected)
+        return Status(supervisor.health, delivery.connected, supervisor.trouble)
 
     with (
-        open_page(config, assembly, delivery.outbox, status, node_name(config), control) as followers,
+        open_page(config, assembly, delivery, status, node_name(config), control) as followers,
         closing(Audience(followers)) as audience,
     ):
         yield (audience,)
@@ -223,7 +222,7 @@ def _delivery_options(config: Config) -> DeliveryOptions:
 
 
 def _supervisor(
-    assembly: Assembly, delivery: Delivery, vitals: Vitals, stall_s: float, audience: Audience
+    config: Config, assembly: Assembly, delivery: Delivery, vitals: Vitals, audience: Audience
 ) -> Supervisor:
     watched = Watched(
         model=assembly.model.card.name,
@@ -232,7 +231,8 @@ def _supervisor(
         outbox=delivery.outbox,
         writer=delivery.writer,
         publisher=delivery.publisher,
-        stall_s=stall_s,
+        stall_s=config.settings.audio.stall_s,
+        page=page_address(config),
         workers=delivery.workers,
     )
     return Supervisor(watched, Systemd(), audience.on_status)

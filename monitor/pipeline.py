@@ -7,7 +7,7 @@ Pure: uses no files, clocks or threads. Positions count samples at the model's r
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,7 +19,8 @@ from monitor.events.loud import LoudSettings
 from monitor.events.tracker import EventTracker
 from monitor.features.resample import Resampler, mono
 from monitor.level.track import HopLevels, LevelTrack
-from monitor.model.classifier import Classifier
+from monitor.model.classifier import Classifier, Rejects
+from monitor.model.heads import Head
 from monitor.patterns.detector import PatternScores
 from monitor.records import AudioBlock, Decision, EndReason, HopResult, Level, Reading, Samples
 from monitor.settings import ClassSettings
@@ -117,9 +118,18 @@ class Pipeline:
         *,
         loud: LoudSettings | None,
         disabled: Mapping[str, float],
+        heads: Sequence[Head],
+        rejects: Rejects,
     ) -> tuple[Decision, ...]:
-        """Apply new settings from the next hop onwards; see :meth:`EventTracker.configure`."""
-        return self._parts.tracker.configure(settings, loud=loud, disabled=disabled)
+        """Apply new settings and heads from the next hop onwards.
+
+        See :meth:`EventTracker.configure` and :meth:`Classifier.configure`.
+        """
+        parts = self._parts
+        parts.classifier.configure(heads, rejects)
+        patterns = () if parts.patterns is None else parts.patterns.labels
+        labels = (*parts.classifier.labels, *patterns)
+        return parts.tracker.configure(settings, loud=loud, disabled=disabled, labels=labels)
 
     def last_readings(self) -> tuple[Reading, ...]:
         """Return the meter readings not delivered with any hop, once the stream has ended, flushed or not."""
@@ -159,7 +169,7 @@ class Pipeline:
         weighted = self._levels.take(None if last else self._position)
         level = parts.level(audio, weighted)
         found = parts.classifier.push(hop)
-        accepted = parts.classifier.accepted(found.scores)
+        accepted = parts.classifier.accepted(found.scores, found.embedding)
         alarms = parts.alarms(audio)
         judged = np.concatenate([accepted, alarms])
         decisions = parts.tracker.push(self._position, judged, level)
@@ -172,5 +182,6 @@ class Pipeline:
             near=parts.tracker.near(np.concatenate([found.scores, alarms]), level, accepted=judged),
             features=found.features,
             embedding=found.embedding,
+            labels=parts.classifier.labels,
             readings=weighted.readings,
         )

@@ -26,6 +26,9 @@ SCHEMA = 1
 SILENCE_DBFS = -120.0
 """Level reported for digital silence; the lowest level reported."""
 
+SOUNDING_DB = 15.0
+"""Hops so far below the loudest of a recording or span are not taken for its sound."""
+
 Samples = NDArray[np.float32]
 EventType = Literal["start", "end"]
 EndReason = Literal["released", "stopped", "source_lost"]
@@ -33,8 +36,11 @@ HeldBack = Literal["quiet_hours", "count", "duration", "interval", "daily_limit"
 ClockState = Literal["synced", "unsynced", "file", "deterministic"]
 WhyNot = Literal[
     "not_enabled",
-    "paused",
     "quiet_hours",
+    "count",
+    "duration",
+    "interval",
+    "daily_limit",
     "cooldown",
     "rejected",
     "attack_not_held",
@@ -197,6 +203,8 @@ class HopResult:
         Embedding of the window that ends with the hop, shape (n,); None if the model has none.
     readings : tuple[Reading, ...]
         Readings of the sound level meter that ended in the hop.
+    labels : tuple[str, ...]
+        Labels of the scores; they change when a sound is taught or forgotten.
     """
 
     position: int
@@ -208,6 +216,7 @@ class HopResult:
     features: NDArray[np.float32] | None = None
     embedding: NDArray[np.float32] | None = None
     readings: tuple[Reading, ...] = ()
+    labels: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,3 +281,10 @@ def _adapter() -> TypeAdapter[EventRecord]:
     from pydantic import TypeAdapter
 
     return TypeAdapter(EventRecord)
+
+
+def held_back(record: EventRecord) -> Near | None:
+    """Return why an event that begins leads to no notice; None if it leads to one, or is an end."""
+    if record.type != "start" or record.held_back is None:
+        return None
+    return Near(record.label, record.score, record.held_back, record.score, record.threshold)

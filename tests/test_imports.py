@@ -44,11 +44,11 @@ BELOW: dict[str, set[str]] = {
     },
     "history": {"clock", "delivery", "errors", "level", "listeners", "records", "settings", "tuning"},
     "web": {"clock", "delivery", "errors", "events", "history", "listeners", "records", "settings"},
-    "teaching": {"tuning"},
+    "teaching": {"clock", "model", "settings", "tuning"},
     "control": {"clock", "config", "delivery", "errors", "events", "model", "stream"},
     "service": {
-        "config", "control", "delivery", "errors", "events", "health", "history", "level", "listeners",
-        "model", "patterns", "records", "settings", "stream", "web",
+        "clock", "config", "control", "delivery", "errors", "events", "features", "health", "history",
+        "level", "listeners", "model", "patterns", "records", "settings", "stream", "teaching", "web",
     },
 }  # fmt: skip
 """What each part may import of the others; parts that are not named here wire these together."""

@@ -12,7 +12,7 @@ import time
 from monitor.cli.text import clock_text, count_text, describe
 from monitor.events.why import near_text
 from monitor.listeners import Listener
-from monitor.records import EventRecord, HopResult
+from monitor.records import EventRecord, HopResult, Near, held_back
 
 
 class JsonLines(Listener):
@@ -38,6 +38,8 @@ class Talk(Listener):
 class WhyLines(Listener):
     """Prints a line for each class that came near at a hop and was not reported, with the reason.
 
+    Also for each event that leads to no notice.
+
     Parameters
     ----------
     aside : bool
@@ -49,8 +51,15 @@ class WhyLines(Listener):
 
     def on_hop(self, file: str, hop: HopResult) -> None:
         for near in hop.near:
-            line = f"{clock_text(hop.time_s, 1):>9}  {near_text(near)}"
-            print(line, file=sys.stderr if self._aside else sys.stdout)
+            self._print(hop.time_s, near)
+
+    def on_record(self, record: EventRecord) -> None:
+        if (near := held_back(record)) is not None:
+            self._print(record.start_s, near)
+
+    def _print(self, time_s: float, near: Near) -> None:
+        line = f"{clock_text(time_s, 1):>9}  {near_text(near)}"
+        print(line, file=sys.stderr if self._aside else sys.stdout)
 
 
 class RecordList(Listener):

@@ -45,9 +45,9 @@ def replay_page(
             uptime_s=0.0,
             broker=None if publisher is None else publisher.last_error,
         )
-        return Status(health, None if publisher is None else publisher.connected)
+        return Status(health, delivery.connected)
 
-    with open_page(config, assembly, delivery.outbox, status, node) as followers:
+    with open_page(config, assembly, delivery, status, node) as followers:
         _open_browser(address(config.settings.web))
         yield followers
 

@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
 from monitor.cli.common import common_options, read_config
 from monitor.cli.teach_pattern import pattern_command
-from monitor.cli.text import count_text
-from monitor.clock import iso_utc
 from monitor.config.load import Config
 from monitor.errors import UsageError
-from monitor.model.card import ClassCard
-from monitor.model.linear import HeadCard, LinearHead, probe_embedding
-from monitor.model.taught import LABEL, heads_folder, keep, remove, versions
-from monitor.settings import ClassSettings
+from monitor.model.taught import heads_folder, keep, remove, versions
 from monitor.sources.files import find_audio
 from monitor.stream.assembly import Assembly, assemble
 from monitor.stream.embeddings import embed
-from monitor.teaching.fit import MERGE_S, Taught, teach
+from monitor.teaching.fit import teach
+from monitor.teaching.heads import expectation, sound_head, why_no_label
 
 _EXAMPLES = """\b
 Examples:
@@ -31,9 +25,6 @@ Examples:
   sound-monitor teach list
   sound-monitor teach remove kettle
 """
-
-_EXIT_SCORE = 0.3
-_SHORTEST_S = 0.5
 
 
 class _TeachByDefault(click.Group):
@@ -85,18 +76,18 @@ def teach_sound(
     """Teach one sound. One recording an example: different ones, not pieces of one."""
     config = read_config(config_file, overrides, debug)
     assembly = assemble(config)
-    _check_label(label, assembly)
+    folder = heads_folder(config.settings.history_path)
+    _check_label(label, assembly, folder)
     examples = [embed(assembly, path).sounding for path in find_audio(recordings)]
     beside = [embed(assembly, path).rows for path in find_audio(background)]
     try:
         taught = teach(examples, beside, hop_s=assembly.hop_s, alarms_a_day=alarms_per_day)
     except ValueError as error:
         raise UsageError(f"teach: {error}; give more recordings") from error
-    folder = heads_folder(config.settings.history_path)
-    head = keep(folder, label, head_of(label, taught, assembly, folder))
-    for line in expectation(label, taught):
+    head = keep(folder, label, sound_head(label, taught, assembly.model))
+    for line in (label, *expectation(head.card)):
         click.echo(line)
-    click.echo(f"kept      {head.path}; a monitor that runs takes it at its next start")
+    click.echo(f"kept      {head.path}; a monitor that runs takes it over within seconds")
 
 
 @teach_command.command("list")
@@ -114,46 +105,13 @@ def remove_command(label: str, config_file: Path | None, overrides: tuple[str, .
     """Forget a sound that was taught, with all its versions."""
     if not remove(_folder(config_file, overrides, debug), label):
         raise UsageError(f"teach remove {label}: no such sound was taught; see teach list")
-    click.echo(f"{label} is forgotten; a monitor that runs reports it until its next start")
+    click.echo(f"{label} is forgotten; a monitor that runs stops to report it within seconds")
 
 
-def expectation(label: str, taught: Taught) -> Sequence[str]:
-    """Return what to expect of a head, in lines for people."""
-    found = round(taught.recall * taught.examples)
-    hours = taught.background_hours
-    return (
-        f"{label}: taught from {count_text(taught.examples, 'recording')}, {hours:.1f} h of background",
-        f"recall    {found} of {taught.examples}, each by a head that was fitted without it",
-        f"alarms    {taught.alarms_a_day:.1f} a day on that background "
-        f"(95 % interval {taught.low:.1f} to {taught.high:.1f})",
-    )
-
-
-def head_of(label: str, taught: Taught, assembly: Assembly, folder: Path) -> LinearHead:
-    """Return the head as it is stored: score 0.5 is its threshold."""
-    card = assembly.model.card
-    embedding = probe_embedding(card, assembly.model.classifier())
-    assert embedding is not None  # there were embeddings to fit on
-    settings = ClassSettings(enter=0.5, exit=_EXIT_SCORE, release_s=MERGE_S)
-    head_card = HeadCard(
-        schema=1,
-        name=label,
-        version="0",
-        created=iso_utc(time.time()),
-        model=f"{card.name} {card.version}",
-        size=len(taught.weights),
-        probe=(float(taught.weights @ embedding + taught.bias),),
-        classes={label: ClassCard(shortest_s=_SHORTEST_S, profiles={"quiet": settings})},
-    )
-    weights, bias = taught.weights[None], taught.bias.astype("float32")[None]
-    return LinearHead(folder / "new.npz", head_card, (label,), weights, bias)
-
-
-def _check_label(label: str, assembly: Assembly) -> None:
-    if not LABEL.fullmatch(label) or label in ("list", "remove", "sound", "pattern"):
-        raise UsageError(f"teach {label}: a label is up to 60 letters, digits, _ and -; not list or remove")
-    if label in assembly.model.labels:
-        raise UsageError(f"teach {label}: the model has this label; choose another name")
+def _check_label(label: str, assembly: Assembly, folder: Path) -> None:
+    taught = set(versions(folder))
+    if reason := why_no_label(label, set(assembly.possible_labels) - taught | taught - {label}):
+        raise UsageError(f"teach {label}: {reason}")
 
 
 def _folder(config_file: Path | None, overrides: tuple[str, ...], debug: bool) -> Path:

@@ -129,6 +129,7 @@ class LiveView(View):
         self._file = ""
         self._duration_s: float | None = None
         self._hop: HopResult | None = None
+        self._labels = tuple(facts.labels)
         self._held = np.zeros(len(facts.labels), np.float32)
         self._alerts: tuple[EventRecord, ...] = ()
         self._status = "starting"
@@ -140,6 +141,8 @@ class LiveView(View):
 
     def on_hop(self, file: str, hop: HopResult) -> None:
         self._file = self._file or file  # a live source does not begin as a recording does
+        if hop.labels != self._labels:  # a sound was taught or forgotten
+            self._labels, self._held = hop.labels, np.zeros(len(hop.labels), np.float32)
         self._held = np.maximum(hop.scores, _FADE * self._held)
         self._hop = hop
         kept = {k: (at, near) for k, (at, near) in self._near.items() if hop.time_s - at < _NEAR_S}
@@ -189,7 +192,7 @@ class LiveView(View):
         return Text.assemble(f"{'level':6}", bar, " ", figures, no_wrap=True)
 
     def _bars(self, width: int, count: int) -> RenderableType:
-        scores = np.zeros(len(self._facts.labels)) if self._hop is None else self._hop.scores
+        scores = np.zeros(len(self._labels)) if self._hop is None else self._hop.scores
         held = self._held
         order = sorted(range(len(scores)), key=lambda i: (-round(float(held[i]), 1), i))
         on = {alert.label for alert in self._alerts if alert.type == "start"}
@@ -204,7 +207,7 @@ class LiveView(View):
         return Text(text, "dim", no_wrap=True, overflow="ellipsis")
 
     def _class_line(self, index: int, score: float, on: set[str], width: int) -> Text:
-        label = self._facts.labels[index]
+        label = self._labels[index]
         threshold = self._facts.thresholds.get(label)
         sounds = label in on
         style = "dim" if threshold is None else "bold red" if sounds else "blue"

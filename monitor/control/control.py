@@ -22,7 +22,9 @@ from monitor.control.changes import (
 )
 from monitor.control.state import ClassControl, ControlState
 from monitor.control.store import SettingsStore
+from monitor.control.watch import FolderWatch
 from monitor.errors import ConfigError, ControlError
+from monitor.model.taught import heads_folder
 from monitor.stream.assembly import Assembly, assemble
 
 log = logging.getLogger(__name__)
@@ -58,6 +60,9 @@ class Control:
         self._store = store
         self._utc = utc
         self._lock = threading.RLock()
+        self.heads = heads_folder(config.settings.history_path)
+        """The folder of the taught heads."""
+        self._watch = FolderWatch(self.heads)
         self._followers: list[Callable[[ControlState], None]] = []
         self._state = self._restored(store.load())
 
@@ -98,8 +103,27 @@ class Control:
             log.info("%s: %s", by, _in_words(key, value))
             return state
 
+    def reload(self) -> ControlState:
+        """Take over the heads that were taught or removed since the start; changed settings stay.
+
+        Raises
+        ------
+        ConfigError
+            The configuration contradicts the heads that are there now; nothing has changed.
+        """
+        with self._lock:
+            self._watch.note()
+            self._base = assemble(self._config, self._base.model)
+            self._enter(self._restored(self._state.changes))
+            return self._state
+
     def tick(self) -> None:
-        """End a pause that has expired."""
+        """End a pause that has expired; notice heads that another process taught or removed."""
+        if self._watch.changed():
+            try:
+                self.reload()
+            except ConfigError as error:
+                log.error("%s; the heads in use stay until the next start", error)
         until = self._state.paused_until
         if until is not None and self._utc() >= until:
             self.apply(PAUSED_UNTIL, None, "clock")

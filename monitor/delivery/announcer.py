@@ -11,7 +11,7 @@ from typing import Protocol
 from monitor.delivery.feed import LATE_S
 from monitor.delivery.levels import LevelSpan
 from monitor.listeners import Listener
-from monitor.records import EventRecord, HopResult, Level, Near
+from monitor.records import EventRecord, HopResult, Level, Near, held_back
 
 _NEAR_S = 5.0
 """Minimum interval between near messages, seconds."""
@@ -87,6 +87,8 @@ class Announcer(Listener):
             self._heard[record.label] = record.type == "start", now
         if record.type == "start":
             self._near.pop(record.label, None)
+            if (near := held_back(record)) is not None:
+                self._near[record.label] = near
 
     def on_committed(self, record: EventRecord) -> None:
         """Publish the state of an event that is now on disk, unless it is late."""

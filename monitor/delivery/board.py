@@ -35,7 +35,7 @@ class Board:
     Parameters
     ----------
     topics : Topics
-        Topics of the node, with all labels that may have a state; initially, each has one.
+        Topics of the node, with all labels known at the start; initially, each has a state.
     states : bool
         Whether ON/OFF states and attributes are published.
     status : bool
@@ -44,6 +44,7 @@ class Board:
 
     def __init__(self, topics: Topics, *, states: bool, status: bool) -> None:
         self._topics = topics
+        self._labels = dict.fromkeys(topics.labels)
         self._retained: dict[str, Message] = {}
         self._cleared: dict[str, Message] = {}
         self._status = "offline" if status else None
@@ -96,11 +97,15 @@ class Board:
                 self._add(self._group(name))
 
     def set_labels(self, labels: Collection[str]) -> None:
-        """Set the labels that have a state, initially OFF, and clear the retained topics of all others."""
+        """Set the labels that have a state, initially OFF, and clear the retained topics of all others.
+
+        Labels may be new: sounds are taught while the monitor runs.
+        """
         if not self._states:
             return
         with self._lock:
-            for label in self._topics.labels:
+            self._labels |= dict.fromkeys(labels)
+            for label in self._labels:
                 topics = self._topics.of_label(label)
                 if label in labels and label not in self._on:
                     for topic in topics:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from monitor.delivery.topics import Topics
+from monitor.delivery.topics import Topics, slug
 
 _MOST = 2000
 """Maximum number of names remembered, as anybody may publish there."""
@@ -16,7 +16,7 @@ class Leftovers:
     Parameters
     ----------
     topics : Topics
-        Topics of the node, with all labels that this run may announce.
+        Topics of the node, with all labels that this run may announce from its start.
     """
 
     def __init__(self, topics: Topics) -> None:
@@ -26,6 +26,12 @@ class Leftovers:
         self._labels_left: dict[str, None] = {}
         self._groups_left: dict[str, None] = {}
         self._new = False
+
+    def labels_in_use(self, labels: Iterable[str]) -> None:
+        """Add labels that are announced: a sound may be taught while the monitor runs."""
+        for label in labels:
+            self._ours.update(self._topics.of_label(label))
+            self._labels_left.pop(slug(label), None)
 
     def groups_in_use(self, names: Iterable[str]) -> None:
         """Set the groups that are announced."""

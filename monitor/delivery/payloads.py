@@ -44,6 +44,8 @@ class Health:
         Events given up undelivered.
     history, broker : str or None
         Why the disk or the broker cannot be used; None when all is well.
+    page : str or None
+        Address of the page, if other machines can open it.
     """
 
     microphone: Literal["starting", "listening", "lost", "off"]
@@ -60,6 +62,7 @@ class Health:
     expired: int = 0
     history: str | None = None
     broker: str | None = None
+    page: str | None = None
 
     def to_json(self) -> str:
         values = asdict(self)

@@ -73,16 +73,20 @@ class EventTracker:
         *,
         loud: LoudSettings | None,
         disabled: Mapping[str, float] | None,
+        labels: Sequence[str] | None = None,
     ) -> tuple[Decision, ...]:
         """Use other settings from the next row on; parameters and errors as for the class.
+
+        Without ``labels``, the rows keep their columns.
 
         A class that is on stays on and ends by its new settings. An open event of a class that no longer
         makes events ends, with reason ``stopped``, at the current position of the stream.
         """
-        labels = self._labels
+        labels = self._labels if labels is None else tuple(labels)
         unknown = [label for label in (*settings, *(disabled or ())) if label not in labels]
         if unknown or (loud and LOUD in labels):
             raise ValueError(f"labels {list(labels)} do not fit settings for {unknown or [LOUD]}")
+        self._labels = labels
         used = {label: settings[label] for label in labels if label in settings}
         columns = {label: labels.index(label) for label in used}
         if loud:

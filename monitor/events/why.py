@@ -15,8 +15,10 @@ too_quiet         the score reaches ``enter``, but the level is below ``min_leve
 below_threshold   the smoothed score is below ``enter``
 ================  =====================================================================
 
-The machine reports a class exactly when none of them applies. Events that begin but lead to no
-notification (``paused``, ``quiet_hours``) carry the reason in their record.
+The machine reports a class exactly when none of them applies. An event that is reported but leads to
+no notice carries the reason in its record (:mod:`monitor.events.notices`: ``quiet_hours`` and others);
+:func:`monitor.records.held_back` gives it the same form. While listening is paused there are no rows:
+a pause is a state of the monitor and no reason of a row.
 """
 
 from __future__ import annotations
@@ -32,8 +34,11 @@ NEAR_SHARE = 0.5
 
 _WORDS: dict[WhyNot, str] = {
     "not_enabled": "not enabled (threshold {limit:.2f})",
-    "paused": "paused",
-    "quiet_hours": "quiet hours",
+    "quiet_hours": "no notice: quiet hours",
+    "count": "no notice: too few so far",
+    "duration": "no notice: too short so far",
+    "interval": "no notice: too soon after the last",
+    "daily_limit": "no notice: the day's limit is reached",
     "cooldown": "cooldown, {value:.1f} of {limit:.1f} s",
     "rejected": "rejected as background",
     "attack_not_held": "attack held {value:.2f} of {limit:.2f} s",

@@ -206,6 +206,13 @@ def mel_matrix(spec: MelSpec, sample_rate: int) -> NDArray[np.float64]:
     return matrix
 
 
+def pitch_share(spec: MelSpec, hz: float) -> float:
+    """Return where a frequency lies between the lowest band (0) and the highest (1) of a picture."""
+    to_mel, _ = _SCALES[spec.scale]
+    low, high, mel = (float(to_mel(np.array(one))) for one in (spec.fmin, spec.fmax, hz))
+    return (mel - low) / (high - low)
+
+
 def matrix_sha256(matrix: NDArray[np.float64]) -> str:
     """Hash a mel matrix rounded to seven decimals, so that differences between libms do not matter."""
     return hashlib.sha256(np.rint(matrix * 1e7).astype("<i8").tobytes()).hexdigest()

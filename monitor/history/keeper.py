@@ -1,4 +1,6 @@
-"""Stores, in addition to events, what the web page shows about them: pictures, embeddings, score peaks.
+"""Stores, in addition to events, what the web page shows about them and teaches from.
+
+These are pictures, embeddings and score peaks, and a sample of the embeddings of the background.
 
 It runs behind a queue, so that the disk may be slow: see :class:`monitor.service.audience.Audience`.
 """
@@ -9,15 +11,17 @@ import logging
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from monitor.errors import OutboxError
+from monitor.history.background import STRETCH_S, BackgroundSample
 from monitor.history.notebook import Moment, Notebook, Peak
 from monitor.listeners import Listener
-from monitor.records import EventRecord, HopResult
+from monitor.records import SOUNDING_DB, EventRecord, HopResult
 from monitor.settings import ClassSettings
 from monitor.tuning.peaks import EpisodePeaks
 
@@ -29,11 +33,24 @@ BEFORE_S, LONGEST_S = 1.0, 8.0
 _RECENT_S = 60.0
 """How long ago a moment without an event may be to be marked."""
 
+MOST_ROWS = 12
+"""Embeddings stored with an event or a marked moment."""
+
 _FLUSH_S = 60.0
 """Interval between writes of peaks; each write uses up a block of a flash card."""
 
 _LOW, _HIGH = 1.0, 99.8
 """Percentiles of a picture that become its darkest and its brightest value."""
+
+
+@dataclass(frozen=True)
+class _Heard:
+    """The embedding of one hop of the last minute."""
+
+    utc: float
+    time_s: float
+    level_dbfs: float
+    embedding: NDArray[np.float32]
 
 
 @dataclass
@@ -43,6 +60,7 @@ class _Open:
     record: EventRecord
     score: float = -1.0
     embedding: NDArray[np.float32] | None = None
+    others: list[NDArray[np.float32]] = field(default_factory=list)
     picture: NDArray[np.uint8] | None = None
     picture_s: float = 0.0
 
@@ -52,8 +70,8 @@ class MomentKeeper(Listener):
 
     Parameters
     ----------
-    labels
-        Labels of the scores, in order.
+    background
+        Receives the embeddings of all stretches; what is marked is left out when it is used.
     classes
         Settings of the labels that make events.
     rate
@@ -69,7 +87,7 @@ class MomentKeeper(Listener):
     def __init__(
         self,
         notebook: Notebook,
-        labels: Sequence[str],
+        background: BackgroundSample,
         classes: Mapping[str, ClassSettings],
         *,
         rate: int,
@@ -78,9 +96,15 @@ class MomentKeeper(Listener):
         model: str,
         utc: Callable[[], float] = time.time,
     ) -> None:
-        self._notebook = notebook
-        self._columns = {label: index for index, label in enumerate(labels)}
-        self._peaks = {label: EpisodePeaks(settings, rate) for label, settings in classes.items()}
+        self.notebook = notebook
+        self.background = background
+        self._labels: tuple[str, ...] = ()
+        self._columns: dict[str, int] = {}
+        self._rate = rate
+        self._peaks: dict[str, EpisodePeaks] = {}
+        self._classes: Mapping[str, ClassSettings] = {}
+        self._wanted = classes
+        self._stretch: list[NDArray[np.float32]] = []
         self._found: list[Peak] = []
         self._flushed = utc()
         self._hop_s = hop_s
@@ -88,13 +112,14 @@ class MomentKeeper(Listener):
         self.model = model
         self._utc = utc
         self._rows: deque[tuple[float, NDArray[np.float32]]] = deque()
-        self._embeddings: deque[tuple[float, NDArray[np.float32]]] = deque()
+        self._embeddings: deque[_Heard] = deque()
         self._open: dict[str, _Open] = {}
         self._newest_s = 0.0
 
     def on_hop(self, file: str, hop: HopResult) -> None:
         if hop.time_s <= self._newest_s:
             self._begin_stream()
+        self._follow_settings(hop)
         self._newest_s = hop.time_s
         now = self._utc()
         if hop.features is not None and self._pictures:
@@ -102,16 +127,17 @@ class MomentKeeper(Listener):
             while self._rows[0][0] < hop.time_s - BEFORE_S - LONGEST_S - _slack(self._hop_s):
                 self._rows.popleft()
         if hop.embedding is not None:
-            self._embeddings.append((now, hop.embedding))
-            while self._embeddings[0][0] < now - _RECENT_S:
+            self._embeddings.append(_Heard(now, hop.time_s, hop.level.rms_dbfs, hop.embedding))
+            while self._embeddings[0].utc < now - _RECENT_S:
                 self._embeddings.popleft()
+            self._sample(hop.embedding, now)
         for event in self._open.values():
             self._follow(event, hop)
         self._follow_peaks(hop, now)
 
     def on_record(self, record: EventRecord) -> None:
         if record.type == "start":
-            embedding = self._embeddings[-1][1] if self._embeddings else None
+            embedding = self._embeddings[-1].embedding if self._embeddings else None
             self._open[record.event_id] = _Open(record, record.score, embedding)
             return
         event = self._open.pop(record.event_id, None)
@@ -123,21 +149,37 @@ class MomentKeeper(Listener):
         if event.picture is not None or event.embedding is not None:
             self._write_moment(event)
 
-    def embedding_at(self, utc: float) -> NDArray[np.float32] | None:
-        """Return the embedding nearest to a moment of the last minute; None if there is none."""
-        recent = tuple(self._embeddings)
-        if not recent:
+    def configure(self, classes: Mapping[str, ClassSettings]) -> None:
+        """Follow other classes or settings from the next hop on; may be called from any thread."""
+        self._wanted = classes
+
+    def embeddings_of(self, since: float, until: float) -> NDArray[np.float32] | None:
+        """Return the embeddings of a span of the last minute, the loudest first, shape (rows, n).
+
+        Hops far below the loudest are left out. None if there is no embedding in the span.
+
+        Parameters
+        ----------
+        since, until
+            UTC seconds since 1970; a span shorter than a hop takes the hop in which it ends.
+        """
+        found = [one for one in tuple(self._embeddings) if since <= one.utc < until + self._hop_s]
+        if not found:
             return None
-        at, embedding = min(recent, key=lambda one: abs(one[0] - utc))
-        return embedding if abs(at - utc) <= 2 * self._hop_s + 1.0 else None
+        found.sort(key=lambda one: -one.level_dbfs)
+        near = [one for one in found if one.level_dbfs >= found[0].level_dbfs - SOUNDING_DB]
+        return np.stack([one.embedding for one in evenly(near)])
 
     def close(self) -> None:
-        """Write the pending peaks."""
+        """Write the pending peaks and stretches."""
         self._flush(self._utc())
+        self.background.close()
 
     def _begin_stream(self) -> None:
         self._rows.clear()
         self._open.clear()
+        self._embeddings.clear()
+        self._stretch.clear()
         now = self._utc()
         for label, follower in self._peaks.items():
             self._find(label, follower.close(), now)
@@ -150,7 +192,8 @@ class MomentKeeper(Listener):
             self._cut(event, hop.time_s)
 
     def _cut(self, event: _Open, end_s: float) -> None:
-        """Extract the event's picture from the newest rows."""
+        """Extract the event's picture and embeddings from the newest rows."""
+        self._take_embeddings(event, end_s)
         first_s = event.record.start_s - BEFORE_S
         last_s = min(end_s, first_s + LONGEST_S)
         wanted = [(at, rows) for at, rows in self._rows if at > first_s and at - self._hop_s < last_s]
@@ -166,13 +209,42 @@ class MomentKeeper(Listener):
             start_s=round(event.picture_s, 3),
             hop_s=self._hop_s / max(1, rows),
             picture=event.picture,
-            embedding=event.embedding,
+            embedding=None if event.embedding is None else np.stack([event.embedding, *event.others]),
             model=self.model,
         )
         try:
-            self._notebook.keep_moment(moment)
+            self.notebook.keep_moment(moment)
         except OutboxError as error:
             log.warning("%s", error)
+
+    def _take_embeddings(self, event: _Open, end_s: float) -> None:
+        """Keep embeddings from the beginning of the event to its end or to now."""
+        found = [
+            one.embedding
+            for one in self._embeddings
+            if event.record.start_s - self._hop_s <= one.time_s <= end_s
+            and one.embedding is not event.embedding
+        ]
+        event.others = evenly(found, MOST_ROWS - 1)
+
+    def _sample(self, embedding: NDArray[np.float32], now: float) -> None:
+        """Collect stretches for the sample of the background."""
+        self._stretch.append(embedding)
+        if len(self._stretch) >= max(1, round(STRETCH_S / self._hop_s)):
+            self.background.add(now, np.stack(self._stretch))
+            self._stretch.clear()
+
+    def _follow_settings(self, hop: HopResult) -> None:
+        if hop.labels is not self._labels:
+            self._labels = hop.labels
+            self._columns = {label: index for index, label in enumerate(hop.labels)}
+        if self._wanted is self._classes:
+            return
+        before, self._classes = self._classes, self._wanted
+        self._peaks = {
+            label: self._peaks[label] if before.get(label) == one else EpisodePeaks(one, self._rate)
+            for label, one in self._classes.items()
+        }
 
     def _follow_peaks(self, hop: HopResult, now: float) -> None:
         rejected = {near.label for near in hop.near if near.reason == "rejected"}
@@ -194,9 +266,18 @@ class MomentKeeper(Listener):
         if not found:
             return
         try:
-            self._notebook.keep_peaks(found)
+            self.notebook.keep_peaks(found)
         except OutboxError as error:
             log.warning("%s", error)
+
+
+_Item = TypeVar("_Item")
+
+
+def evenly(found: Sequence[_Item], most: int = MOST_ROWS) -> list[_Item]:
+    """Return at most so many of a sequence, evenly spread, the first among them."""
+    step = max(1, -(-len(found) // most))
+    return list(found[::step])
 
 
 def as_picture(rows: NDArray[np.float32]) -> NDArray[np.uint8]:

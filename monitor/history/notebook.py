@@ -44,7 +44,8 @@ class Moment:
     picture
         Log-mel rows as 0…255, shape (frames, bands); None = not stored.
     embedding
-        Embedding at the event's highest score, shape (n,); None if the model has none.
+        Embedding at the event's highest score, shape (n,), or followed by those of other hops of the
+        event, shape (rows, n); None if the model has none.
     model
         Name and version of the model that computed the embedding.
     """
@@ -67,6 +68,8 @@ class Judgement:
         None for a moment without an event.
     moment
         UTC seconds since 1970.
+    embedding
+        As for :class:`Moment`.
     """
 
     label: str
@@ -138,8 +141,13 @@ class Notebook:
 
 
 def pack(embedding: NDArray[np.float32] | None) -> bytes | None:
-    """Return an embedding in its stored form: float16, little-endian."""
+    """Return one embedding or several in their stored form: float16, little-endian, row by row."""
     return None if embedding is None else embedding.astype("<f2").tobytes()
+
+
+def unpack_rows(stored: bytes, size: int) -> NDArray[np.float32]:
+    """Return the embeddings of a stored form, shape (rows, size)."""
+    return np.frombuffer(stored, "<f2").astype(np.float32).reshape(-1, size)
 
 
 def unpack(stored: bytes | None) -> NDArray[np.float32] | None:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from monitor.clock import iso_utc
 from monitor.delivery.database import open_readonly, sqlite_errors
-from monitor.history.notebook import unpack
+from monitor.history.notebook import unpack, unpack_rows
 
 By = Literal["hour", "day", "week"]
 
@@ -39,9 +39,15 @@ _FORMATS: dict[By, str] = {"hour": "%Y-%m-%dT%H", "day": "%Y-%m-%d", "week": "%w
 _PRECISION = """SELECT label, strftime('%Y-%m-%d', moment, 'weekday 0', '-6 days') AS week,
     sum(verdict = 'right'), sum(verdict = 'false_alarm'), sum(verdict = 'missed')
     FROM verdicts WHERE moment >= ? GROUP BY 1, 2 ORDER BY 1, 2"""
-_MARKED = """SELECT v.label, v.verdict, v.moment, coalesce(v.embedding, m.embedding)
+_MARKED = """SELECT v.event_id, v.label, v.verdict, v.moment, coalesce(v.embedding, m.embedding) AS found
     FROM verdicts AS v LEFT JOIN moments AS m ON m.event_id = v.event_id
-    WHERE v.label = ? AND v.model = ? ORDER BY v.moment"""
+    WHERE v.model = ? AND found IS NOT NULL ORDER BY v.moment"""
+_EMBEDDED = """SELECT m.event_id, s.label, coalesce(v.verdict, ''), s.start, m.embedding
+    FROM moments AS m JOIN events AS s ON s.event_id = m.event_id AND s.type = 'start'
+    LEFT JOIN verdicts AS v ON v.event_id = m.event_id
+    WHERE m.model = ? AND m.embedding IS NOT NULL"""
+_NEWEST = f"{_EMBEDDED} ORDER BY s.start DESC LIMIT ?"
+_CHOSEN = f"{_EMBEDDED} AND m.event_id = ?"
 
 
 @dataclass(frozen=True)
@@ -52,6 +58,29 @@ class StoredMoment:
     hop_s: float
     picture: NDArray[np.uint8] | None
     embedding: NDArray[np.float32] | None
+
+
+@dataclass(frozen=True)
+class Marked:
+    """An event or a marked moment, with its embeddings.
+
+    Attributes
+    ----------
+    event_id
+        None for a moment without an event.
+    verdict
+        Empty if nobody judged the event.
+    moment
+        UTC ISO 8601.
+    rows
+        Embeddings, that of the highest score first, shape (rows, n).
+    """
+
+    event_id: str | None
+    label: str
+    verdict: str
+    moment: str
+    rows: NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -157,10 +186,26 @@ class HistoryReader:
         sql = "SELECT peak FROM peaks WHERE label = ? AND at >= ? ORDER BY at"
         return [peak for (peak,) in self._select(sql, (label, iso_utc(since)))]
 
-    def marked(self, label: str, model: str) -> list[tuple[str, str, NDArray[np.float32]]]:
-        """Return (verdict, moment, embedding) of the verdicts on a label that have an embedding."""
-        rows = self._select(_MARKED, (label, model))
-        return [(verdict, at, vector) for _, verdict, at, raw in rows if (vector := unpack(raw)) is not None]
+    def marked(self, model: str, size: int) -> list[Marked]:
+        """Return what was judged or marked and has embeddings of a model, oldest first.
+
+        Parameters
+        ----------
+        model
+            Name and version of the model.
+        size
+            Length of an embedding.
+        """
+        return _marked(self._select(_MARKED, (model,)), size)
+
+    def embedded(self, model: str, size: int, *, limit: int) -> list[Marked]:
+        """Return the newest events with embeddings of a model, judged or not, newest first."""
+        return _marked(self._select(_NEWEST, (model, limit)), size)
+
+    def chosen(self, model: str, size: int, event_ids: Sequence[str]) -> list[Marked]:
+        """Return those of the events that have embeddings of a model."""
+        rows = [row for event_id in event_ids for row in self._select(_CHOSEN, (model, event_id))]
+        return _marked(rows, size)
 
     def close(self) -> None:
         with self._lock:
@@ -186,6 +231,14 @@ class HistoryReader:
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.close()
+
+
+def _marked(rows: Sequence[tuple[Any, ...]], size: int) -> list[Marked]:
+    return [
+        Marked(event_id, label, verdict, moment, unpack_rows(raw, size))
+        for event_id, label, verdict, moment, raw in rows
+        if len(raw) % (2 * size) == 0
+    ]
 
 
 def _page_key(text: str) -> tuple[str, int]:

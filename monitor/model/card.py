@@ -96,6 +96,11 @@ class Card(Document):
     state: PositiveInt | None = None
     quality: tuple[Quality, ...] = ()
 
+    @property
+    def title(self) -> str:
+        """Name and version."""
+        return f"{self.name} {self.version}"
+
     @model_validator(mode="after")
     def _consistent(self) -> Card:
         if self.hop > self.window:

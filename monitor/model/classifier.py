@@ -15,13 +15,14 @@ from monitor.features.logmel import LogMel
 from monitor.features.spec import MelSpec
 from monitor.features.window import SlidingWindow
 from monitor.model.card import Card
-from monitor.model.heads import Head, SupportedClasses, sigmoid, split
+from monitor.model.heads import Head, Rejecting, SupportedClasses, sigmoid, split
 from monitor.model.streaming import Carried, Step, StreamingModel
 from monitor.records import Samples
 
 Scores = NDArray[np.float32]
 Invoke = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 OnInference = Callable[[float], None]
+Rejects = Mapping[str, Sequence[Rejecting]]
 
 
 class FrontEnd(Protocol):
@@ -90,8 +91,8 @@ class Classifier:
         Indices of the outputs that each label stands for; its score is their maximum.
     classes
         How the labels of a card of schema 2 are scored; None for other cards.
-    heads
-        Heads that add columns to the model's own.
+    heads, rejects
+        See :meth:`configure`.
     on_inference
         Called after each inference with its duration in seconds.
     """
@@ -105,11 +106,11 @@ class Classifier:
         *,
         classes: SupportedClasses | None = None,
         heads: Sequence[Head] = (),
+        rejects: Rejects | None = None,
     ) -> None:
         own = tuple(groups)
-        self.labels = (*own, *(label for head in heads for label in head.labels))
-        self._own = len(own)
-        self._heads = heads
+        self._own = own
+        self.configure(heads, rejects)
         self._classes = classes
         self._card = card
         self.memory: Memory
@@ -126,6 +127,24 @@ class Classifier:
             self.invoke = _timed(self.invoke, on_inference)
         self._groups = None if _is_identity(groups) else [np.array(group) for group in groups.values()]
         self._negative = [i for i, label in enumerate(own) if label in card.negative_labels]
+
+    def configure(self, heads: Sequence[Head], rejects: Rejects | None = None) -> None:
+        """Use other heads from the next hop on.
+
+        Parameters
+        ----------
+        heads
+            Heads that add columns to the model's own.
+        rejects
+            By label, the heads that keep it from making events.
+        """
+        self.labels = (*self._own, *(label for head in heads for label in head.labels))
+        self._heads = tuple(heads)
+        self._rejects = [
+            (self.labels.index(label), tuple(those))
+            for label, those in (rejects or {}).items()
+            if label in self.labels
+        ]
 
     def push(self, hop: Samples) -> Inference:
         """Add ``card.hop`` samples and return the inference for the window that ends with them."""
@@ -147,18 +166,20 @@ class Classifier:
             return scores
         return np.concatenate([scores, *(head.scores(outputs) for head in self._heads)])
 
-    def accepted(self, scores: Scores) -> Scores:
-        """Return the scores used for events: zeros for the model's labels if the window is rejected.
+    def accepted(self, scores: Scores, embedding: NDArray[np.float32] | None = None) -> Scores:
+        """Return the scores used for events: zeros for labels that are rejected in this window.
 
-        The card's reject rule states that such a window contains none of the classes; it does not apply to
-        the labels of other heads.
+        The card's reject rule states that a window contains none of the model's classes; it does not apply
+        to the labels of other heads. Rejecting heads apply to the labels they were taught for.
         """
         rule = self._card.reject
-        if rule is None or not any(scores[i] >= rule.negative_over for i in self._negative):
-            return scores
-        accepted: Scores = scores.copy()
-        accepted[: self._own] = 0.0
-        return accepted
+        rejected = np.zeros(len(scores), np.bool_)
+        if rule is not None and any(scores[i] >= rule.negative_over for i in self._negative):
+            rejected[: len(self._own)] = True
+        if embedding is not None:
+            for column, heads in self._rejects:
+                rejected[column] |= any(head.rejects(embedding) for head in heads)
+        return np.where(rejected, np.float32(0.0), scores) if rejected.any() else scores
 
     def reset(self) -> None:
         """Begin a new stream."""

@@ -38,6 +38,12 @@ class ModelOutputs:
     embedding: Values | None = None
 
 
+class Rejecting(Protocol):
+    """Recognises a sound that is to raise no alarm."""
+
+    def rejects(self, embedding: Values) -> bool: ...
+
+
 class Head(Protocol):
     """Labels in addition to the model's own, scored from the outputs of the same inference.
 

@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 from pydantic import Field, PositiveFloat, PositiveInt
 
 from monitor.errors import PackageError
+from monitor.features.spec import Frozen
 from monitor.model.arrays import npy, read_arrays
-from monitor.model.card import Card, ClassCard, Document
+from monitor.model.card import Card, ClassCard, Document, MultiHeadCard
 from monitor.model.classifier import Classifier, input_shape
 from monitor.model.heads import ModelOutputs, Values, sigmoid, split
 from monitor.model.package import (
@@ -37,6 +38,32 @@ _CLOSE = 0.05
 """Share of the largest recorded logit by which those of the probe may differ; runtimes differ by less."""
 
 
+class Expected(Frozen):
+    """What was measured of a head when it was taught.
+
+    Attributes
+    ----------
+    examples
+        Number of recordings or moments it was taught from.
+    found
+        How many of them heads fitted without them find.
+    background_hours
+        Length of the background.
+    alarms_a_day, low, high
+        Alarms that the background raised, with their 95 % interval; of a rejecting head, 0.
+    lost
+        Of a rejecting head: share of the other moments that it would reject, fitted without them.
+    """
+
+    examples: PositiveInt
+    found: int
+    background_hours: float
+    alarms_a_day: float = 0.0
+    low: float = 0.0
+    high: float = 0.0
+    lost: float = 0.0
+
+
 class HeadCard(Document):
     """The card of a linear head.
 
@@ -49,7 +76,12 @@ class HeadCard(Document):
     probe
         Logits of the head for :func:`probe_embedding`; they identify the model.
     classes
-        Settings by label, as in a model's card.
+        Settings by label, as in a model's card; empty for a rejecting head.
+    rejects
+        Labels that make no events where one of the head's logits is positive; empty for a head that
+        scores labels of its own.
+    expected
+        None if the head was not taught from examples.
     """
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]+$")]
@@ -60,6 +92,8 @@ class HeadCard(Document):
     probe: tuple[float, ...]
     temperature: PositiveFloat = 1.0
     classes: dict[str, ClassCard]
+    rejects: tuple[str, ...] = ()
+    expected: Expected | None = None
 
 
 @dataclass(frozen=True)
@@ -92,6 +126,10 @@ class LinearHead:
     def logits(self, embedding: Values) -> Values:
         logits: Values = self.weights @ embedding + self.bias
         return logits
+
+    def rejects(self, embedding: Values) -> bool:
+        """Return whether this is the sound that a rejecting head was taught."""
+        return bool((self.logits(embedding) > 0).any())
 
     def check_model(self, embedding: Values | None, model: str) -> None:
         """Check that a model is the one the head was fitted on.
@@ -126,6 +164,8 @@ class LinearHead:
 
 def probe_embedding(card: Card, classifier: Classifier) -> Values | None:
     """Return the embedding of seeded noise, which identifies a model; None if it has no embedding."""
+    if not isinstance(card, MultiHeadCard) or card.outputs.embedding is None:
+        return None
     noise = np.random.default_rng(0).standard_normal(input_shape(card)).astype(np.float32)
     return split(card, classifier.invoke(noise)).embedding
 
@@ -172,7 +212,7 @@ def write_linear_head(head: LinearHead) -> None:
 
 def _check(head: LinearHead) -> None:
     labels, size = len(head.labels), head.card.size
-    if set(head.labels) != set(head.card.classes):
+    if not head.card.rejects and set(head.labels) != set(head.card.classes):
         odd = ", ".join(sorted(set(head.labels) ^ set(head.card.classes)))
         raise PackageError(f"{head.path}: {LABELS_FILE} and the card disagree on: {odd}")
     shapes = (head.weights.shape, head.bias.shape, (len(head.card.probe),))

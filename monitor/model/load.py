@@ -7,7 +7,7 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -15,8 +15,9 @@ from monitor.errors import ConfigError, PackageError
 from monitor.features.spec import WaveformSpec
 from monitor.model.adapter import Adapter, read_adapter
 from monitor.model.card import Card, ClassCard, MultiHeadCard
-from monitor.model.classifier import Classifier, OnInference, after_silence, input_shape, self_test
-from monitor.model.heads import Head, SupportedClasses
+from monitor.model.classifier import Classifier, OnInference, Rejects, after_silence, input_shape, self_test
+from monitor.model.heads import Head, SupportedClasses, Values
+from monitor.model.linear import probe_embedding
 from monitor.model.package import ModelPackage, read_package
 from monitor.model.runtime import Runtime, StreamingRuntime
 from monitor.settings import ClassSettings
@@ -40,10 +41,14 @@ class ThirdParty:
 
 
 class NewClassifier(Protocol):
-    """Makes the classifier of a new stream, with the columns of ``heads`` after the model's own."""
+    """Makes the classifier of a new stream; for heads see :meth:`Classifier.configure`."""
 
     def __call__(
-        self, on_inference: OnInference | None = None, *, heads: Sequence[Head] = ()
+        self,
+        on_inference: OnInference | None = None,
+        *,
+        heads: Sequence[Head] = (),
+        rejects: Rejects | None = None,
     ) -> Classifier: ...
 
 
@@ -62,6 +67,14 @@ class LoadedModel:
     labels: tuple[str, ...]
     runtime: str
     classifier: NewClassifier
+
+    @cached_property
+    def probe(self) -> Values | None:
+        """The embedding of seeded noise, which identifies the model; None if it has no embedding.
+
+        Read first before a stream begins: an inference by another thread would disturb the stream's.
+        """
+        return probe_embedding(self.card, self.classifier())
 
 
 def load_model(path: Path, third_party: ThirdParty, *, threads: int = 1, prefer: str = "auto") -> LoadedModel:

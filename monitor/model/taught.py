@@ -1,15 +1,19 @@
-"""Heads taught on this machine: files beside the history; the newest version of each label is used."""
+"""Heads taught on this machine: files beside the history; the newest version of each name is used.
+
+A head that scores a sound has the sound's label as its name; one that rejects false alarms of a
+class has the class's name with ``not-`` before it.
+"""
 
 from __future__ import annotations
 
 import logging
 import re
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from monitor.errors import PackageError
-from monitor.model.linear import LinearHead, probe_embedding, read_linear_head, write_linear_head
+from monitor.model.linear import LinearHead, read_linear_head, write_linear_head
 from monitor.model.load import LoadedModel
 
 log = logging.getLogger(__name__)
@@ -17,7 +21,26 @@ log = logging.getLogger(__name__)
 LABEL = re.compile(r"[A-Za-z0-9_-]{1,60}")
 """What a taught label may be: it is a file name and a topic too."""
 
+REJECTS = "not-"
+"""Begins the names of rejecting heads, and of no label."""
+
 _FILE = re.compile(rf"({LABEL.pattern})\.v([1-9][0-9]{{0,5}})\.npz")
+
+
+@dataclass(frozen=True)
+class TaughtHeads:
+    """The heads in use.
+
+    Attributes
+    ----------
+    sounds
+        Heads that score labels of their own.
+    rejects
+        Heads that keep labels from making events, by label.
+    """
+
+    sounds: tuple[LinearHead, ...] = ()
+    rejects: dict[str, list[LinearHead]] = field(default_factory=dict)
 
 
 def heads_folder(history: Path) -> Path:
@@ -59,36 +82,45 @@ def keep(folder: Path, label: str, head: LinearHead) -> LinearHead:
     return written
 
 
-def remove(folder: Path, label: str) -> int:
-    """Delete all versions of a label; return how many there were."""
-    files = versions(folder).get(label, [])
+def remove(folder: Path, name: str, *, newest: bool = False) -> int:
+    """Delete all versions of a head, or the newest alone; return how many were deleted."""
+    files = versions(folder).get(name, [])
+    if newest:
+        files = files[-1:]
     for path in files:
         path.unlink(missing_ok=True)
     return len(files)
 
 
-def load_taught(folder: Path, model: LoadedModel, taken: Sequence[str] = ()) -> tuple[LinearHead, ...]:
-    """Return the newest head of each label that fits the model; others are logged and skipped.
+def rejecting_name(label: str) -> str:
+    """Return the name of the head that rejects false alarms of a label."""
+    return REJECTS + re.sub(r"[^A-Za-z0-9_-]+", "_", label)[:50]
+
+
+def load_taught(folder: Path, model: LoadedModel, taken: Sequence[str] = ()) -> TaughtHeads:
+    """Return the newest head of each name that fits the model; others are logged and skipped.
 
     Parameters
     ----------
     taken : sequence of str
         Labels beside the model's own that are scored already.
     """
-    files = [paths[-1] for paths in versions(folder).values()]
-    if not files:
-        return ()
-    embedding = probe_embedding(model.card, model.classifier())
+    embedding = model.probe
     heads: list[LinearHead] = []
-    for path in files:
+    rejects: dict[str, list[LinearHead]] = {}
+    for path in (paths[-1] for paths in versions(folder).values()):
         try:
             head = read_linear_head(path)
-            head.check_model(embedding, f"{model.card.name} {model.card.version}")
+            head.check_model(embedding, model.card.title)
         except PackageError as error:
             log.warning("%s; it is not used", error)
+            continue
+        if head.card.rejects:
+            for label in head.card.rejects:
+                rejects.setdefault(label, []).append(head)
             continue
         if set(head.labels) & {*model.labels, *taken, *(label for one in heads for label in one.labels)}:
             log.warning("%s: its label is taken by the model or by events.sounds; it is not used", path)
             continue
         heads.append(head)
-    return tuple(heads)
+    return TaughtHeads(tuple(heads), rejects)

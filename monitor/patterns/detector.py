@@ -40,6 +40,7 @@ class PatternScores:
     """
 
     def __init__(self, patterns: Sequence[Pattern], rate: int) -> None:
+        self.labels = tuple(pattern.label for pattern in patterns)
         self._grid = Grid(rate, tuple(band for pattern in patterns for band in pattern.bands))
         self._spectra = Spectra(self._grid)
         self._looks = [_Look(pattern, self._grid) for pattern in patterns]

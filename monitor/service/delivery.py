@@ -34,6 +34,7 @@ from monitor.level.minutes import Minute
 from monitor.listeners import Listener
 from monitor.records import EventRecord, HopResult
 from monitor.service.housekeeping import Housekeeper
+from monitor.service.nodes import Nodes
 from monitor.service.noise import NoiseKeeper
 from monitor.service.presence import Presence
 from monitor.service.publishing import broker, topics
@@ -96,6 +97,8 @@ class Delivery(Listener):
         None if nothing is published.
     announcer : Announcer or None
         None if no retained topics are published.
+    nodes : Nodes or None
+        The other nodes on the broker; None if nobody looks.
     """
 
     outbox: Outbox
@@ -104,6 +107,12 @@ class Delivery(Listener):
     housekeeper: Housekeeper | None = None
     publisher: MqttPublisher | None = None
     announcer: Announcer | None = None
+    nodes: Nodes | None = None
+
+    @property
+    def connected(self) -> bool | None:
+        """Whether the broker is connected; None if nothing is published."""
+        return None if self.publisher is None else self.publisher.connected
 
     @property
     def next_seq(self) -> int:
@@ -198,7 +207,8 @@ def open_delivery(
             noise = stack.enter_context(closing(NoiseKeeper(LevelHistory(outbox), wait=not options.live)))
             yield Delivery(outbox, writer, noise, housekeeper)
             return
-        publisher = stack.enter_context(_publisher(config, assembly, options, outbox, control))
+        nodes = Nodes(config.settings.mqtt.base_topic, options.node) if config.settings.web.enabled else None
+        publisher = stack.enter_context(_publisher(config, assembly, options, outbox, control, nodes))
         announcer = Announcer(publisher, config.settings.mqtt.level_interval_s) if options.states else None
         # A state is announced before its event is sent.
         committed = [publisher.on_recorded]
@@ -209,7 +219,7 @@ def open_delivery(
         noise = NoiseKeeper(LevelHistory(outbox), publish, wait=not options.live)
         stack.enter_context(closing(noise))
         publisher.start()
-        yield Delivery(outbox, writer, noise, housekeeper, publisher, announcer)
+        yield Delivery(outbox, writer, noise, housekeeper, publisher, announcer, nodes)
 
 
 def _limits(config: Config, *, delivers: bool) -> Limits:
@@ -255,7 +265,12 @@ def _end_what_was_cut_off(outbox: Outbox) -> None:
 
 @contextmanager
 def _publisher(
-    config: Config, assembly: Assembly, options: DeliveryOptions, outbox: Outbox, control: Control | None
+    config: Config,
+    assembly: Assembly,
+    options: DeliveryOptions,
+    outbox: Outbox,
+    control: Control | None,
+    nodes: Nodes | None,
 ) -> Iterator[MqttPublisher]:
     names = topics(config, options.node, assembly.possible_labels)
     with broker(config, options.client_id, names) as settings:
@@ -263,23 +278,16 @@ def _publisher(
             connector(settings), names, outbox, Retained(lwt=options.live, states=options.states)
         )
         if options.states:
-            _show(config, Presence(config, names, publisher), publisher, assembly, control)
+            _show(Presence(config, names, publisher), assembly, control, nodes)
         try:
             yield publisher
         finally:
             publisher.close(_CLOSE_LIVE_S if options.live else _CLOSE_REPLAY_S)
 
 
-def _show(
-    config: Config,
-    presence: Presence,
-    publisher: MqttPublisher,
-    assembly: Assembly,
-    control: Control | None,
-) -> None:
+def _show(presence: Presence, assembly: Assembly, control: Control | None, nodes: Nodes | None) -> None:
     if control is None:
         presence.show(assembly)
-        publisher.subscribe(presence.inbox(None))
-        return
-    control.follow(presence.follow)
-    publisher.subscribe(presence.inbox(Commands(control) if config.settings.mqtt.commands else None))
+    else:
+        control.follow(presence.follow)
+    presence.subscribe(None if control is None else Commands(control), nodes)

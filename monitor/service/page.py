@@ -16,15 +16,21 @@ from monitor.control.control import Control
 from monitor.control.state import ControlState
 from monitor.delivery.outbox import Outbox
 from monitor.errors import ConfigError
+from monitor.features.logmel import pitch_share
+from monitor.features.spec import MelSpec
 from monitor.listeners import Listener
+from monitor.model.card import Card
+from monitor.service.delivery import Delivery
 from monitor.service.publishing import subscribe_command, topics
 from monitor.stream.assembly import Assembly
 from monitor.web.facts import Facts, StatusNow
 
 if TYPE_CHECKING:
     from monitor.history.keeper import MomentKeeper
-    from monitor.history.notebook import Notebook
     from monitor.web.guard import Rules
+    from monitor.web.hub import Hub
+
+_PITCHES = {"250 Hz": 250.0, "1 kHz": 1000.0, "4 kHz": 4000.0}
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +42,7 @@ WEB_PACKAGES = "starlette uvicorn wsproto prometheus-client"
 def open_page(
     config: Config,
     assembly: Assembly,
-    outbox: Outbox,
+    delivery: Delivery,
     status: StatusNow,
     node: str,
     control: Control | None = None,
@@ -49,8 +55,8 @@ def open_page(
         The configuration.
     assembly : Assembly
         The model and what it reports.
-    outbox : Outbox
-        The history.
+    delivery : Delivery
+        Has the history, and the other nodes on the broker.
     status : StatusNow
         Returns the current status.
     node : str
@@ -64,36 +70,45 @@ def open_page(
         The server's packages are missing, its address is in use, or it would be open to everyone.
     """
     _require_server(config)
-    from monitor.history.notebook import Notebook
     from monitor.history.reader import HistoryReader
+    from monitor.service.teaching import Teacher
     from monitor.web.backend import Backend
     from monitor.web.hub import Hub
     from monitor.web.server import PageServer, bind
 
-    web, rules, notebook = config.settings.web, _rules(config), Notebook(outbox)
-    keeper = _keeper(notebook, assembly, web)
+    web, rules = config.settings.web, _rules(config)
+    keeper = _keeper(delivery.outbox, assembly, web)
     facts = partial(_facts_now, config, assembly, node, control)
-    hub = Hub(facts, status, write=web.write)
+    hub = Hub(facts, status, write=web.write, nodes=delivery.nodes.seen if delivery.nodes else tuple)
     with ExitStack() as stack:
         stack.enter_context(closing(keeper))
-        reader = stack.enter_context(closing(HistoryReader(outbox.path)))
+        reader = stack.enter_context(closing(HistoryReader(delivery.outbox.path)))
         backend = Backend(
             facts=facts,
             status=status,
             reader=reader,
-            notebook=notebook,
+            notebook=keeper.notebook,
             keeper=keeper,
             hub=hub,
             rules=rules,
             write=web.write,
             apply=None if control is None else partial(control.apply, by="page"),
+            teaching=None if control is None else Teacher(control, reader, keeper.background),
         )
-        bound = bind(web.host, web.port, config.where("web", "port"))
-        stack.enter_context(closing(PageServer(backend, bound)))
+        server = PageServer(backend, bind(web.host, web.port, config.where("web", "port")))
+        stack.enter_context(closing(server))
         if control is not None:
-            control.follow(lambda state: hub.on_facts(_facts(config, assembly, node, state)))
+            control.follow(partial(_tell, hub, keeper, config, assembly, node))
         log.info("page at %s", address(web))
         yield keeper, hub
+
+
+def _tell(
+    hub: Hub, keeper: MomentKeeper, config: Config, assembly: Assembly, node: str, state: ControlState
+) -> None:
+    """Pass on changed settings."""
+    hub.on_facts(_facts(config, assembly, node, state))
+    keeper.configure(state.assembly.classes)
 
 
 def _require_server(config: Config) -> None:
@@ -119,19 +134,21 @@ def _rules(config: Config) -> Rules:
     return Rules(tuple(web.names), _password(config), frozenset(web.trusted_proxies))
 
 
-def _keeper(notebook: Notebook, assembly: Assembly, web: Web) -> MomentKeeper:
+def _keeper(outbox: Outbox, assembly: Assembly, web: Web) -> MomentKeeper:
     """Return what stores pictures, embeddings and score peaks of a stream."""
+    from monitor.history.background import BackgroundSample, background_path
     from monitor.history.keeper import MomentKeeper
+    from monitor.history.notebook import Notebook
 
     card = assembly.model.card
     return MomentKeeper(
-        notebook,
-        assembly.labels,
+        Notebook(outbox),
+        BackgroundSample(background_path(outbox.path), card.title),
         assembly.classes,
         rate=card.sample_rate,
         hop_s=assembly.hop_s,
         pictures=web.pictures,
-        model=f"{card.name} {card.version}",
+        model=card.title,
     )
 
 
@@ -170,6 +187,15 @@ def _facts_now(config: Config, assembly: Assembly, node: str, control: Control |
     return _facts(config, assembly, node, None if control is None else control.state)
 
 
+def _pitches(card: Card) -> dict[str, float]:
+    """Return the marks of a spectrogram's frequency axis: name, and height from 0 to 1."""
+    spec = card.front_end
+    if not isinstance(spec, MelSpec):
+        return {}
+    shares = {name: pitch_share(spec, hz) for name, hz in _PITCHES.items()}
+    return {name: round(share, 4) for name, share in shares.items() if 0.0 < share < 0.97}
+
+
 def _facts(config: Config, assembly: Assembly, node: str, state: ControlState | None) -> Facts:
     card = assembly.model.card
     changed: tuple[str, ...] = ()
@@ -190,4 +216,8 @@ def _facts(config: Config, assembly: Assembly, node: str, state: ControlState | 
         subscribe=subscribe,
         adjustable=state is not None,
         changed=changed,
+        listening=state is None or state.listening,
+        paused_until=None if state is None else state.paused_until,
+        quiet_hours=assembly.notices.quiet_hours,
+        pitches=_pitches(card),
     )

@@ -19,6 +19,7 @@ from monitor.delivery.leftovers import Leftovers
 from monitor.delivery.mqtt import MqttPublisher
 from monitor.delivery.topics import Topics
 from monitor.model.card import ProfileName
+from monitor.service.nodes import Nodes
 from monitor.settings import silent
 from monitor.stream.assembly import Assembly, calibration
 
@@ -33,7 +34,7 @@ class Presence:
     config : Config
         The configuration.
     topics : Topics
-        Topics of the node, with all labels that could ever be reported.
+        Topics of the node, with all labels that could be reported at the start.
     publisher : MqttPublisher
         Used for publishing.
     """
@@ -42,6 +43,7 @@ class Presence:
         self._config = config
         self._topics = topics
         self._publisher = publisher
+        self._known = dict.fromkeys(topics.labels)
         self._birth = f"{config.settings.mqtt.discovery_prefix}/status"
         self._leftovers = Leftovers(topics)
         self._announced: Announcement | None = None
@@ -58,15 +60,21 @@ class Presence:
         if self._config.settings.mqtt.commands:
             self._publisher.set_retained(Message(self._topics.control, state.to_json(), 1, True))
 
-    def inbox(self, commands: Commands | None) -> Inbox:
-        """Return the subscriptions: Home Assistant's birth message and, with ``commands``, commands."""
-        filters = [*self._topics.of_sounds]
-        if self._config.settings.mqtt.discovery:
+    def subscribe(self, commands: Commands | None, nodes: Nodes | None) -> None:
+        """Receive our own retained topics, Home Assistant's birth message, commands and other nodes."""
+        filters, mqtt = [*self._topics.of_sounds], self._config.settings.mqtt
+        if mqtt.discovery:
             filters.append(self._birth)
+        if not mqtt.commands:
+            commands = None
         if commands is not None:
             filters.append(f"{self._topics.commands}#")
+        if nodes is not None:
+            filters += nodes.filters
 
         def receive(message: Incoming) -> None:
+            if nodes is not None and nodes.receive(message):
+                return
             if message.topic == self._birth:
                 self._on_birth(message)
             elif not message.topic.startswith(self._topics.commands):
@@ -75,7 +83,7 @@ class Presence:
                 name = message.topic.removeprefix(self._topics.commands)
                 commands.receive(name, message.payload, retained=message.retained)
 
-        return Inbox(tuple(filters), receive)
+        self._publisher.subscribe(Inbox(tuple(filters), receive))
 
     def _on_birth(self, message: Incoming) -> None:
         # A retained message is no new birth: it predates our connection, at which everything was published.
@@ -101,9 +109,11 @@ class Presence:
 
     def _show(self, assembly: Assembly, labels: tuple[str, ...]) -> None:
         mqtt, topics = self._config.settings.mqtt, self._topics
+        self._known |= dict.fromkeys(labels)
         groups = {name: group.labels for name, group in assembly.notices.groups.items()}
         self._publisher.set_labels(labels)
         self._publisher.set_groups(groups)
+        self._leftovers.labels_in_use(labels)
         self._leftovers.groups_in_use(groups)
         if not mqtt.commands:
             self._publisher.set_retained(Message(topics.control, "", 1, True))
@@ -114,7 +124,7 @@ class Presence:
         card = assembly.model.card
         announced = Announcement(
             labels=labels,
-            gone=tuple(label for label in topics.labels if label not in labels),
+            gone=tuple(label for label in self._known if label not in labels),
             version=__version__,
             model=f"{card.name} {card.version}",
             level=mqtt.level_interval_s > 0,
@@ -123,12 +133,12 @@ class Presence:
             groups=tuple(groups),
             profiles=get_args(ProfileName),
             area=mqtt.area,
-            page=_page_address(self._config),
+            page=page_address(self._config),
         )
         self._announce(announced)
 
 
-def _page_address(config: Config) -> str | None:
+def page_address(config: Config) -> str | None:
     """Return the URL of the page if other machines can open it."""
     web = config.settings.web
     if not web.enabled:

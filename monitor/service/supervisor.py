@@ -23,6 +23,8 @@ _HEALTH_S = 60.0
 """Maximum interval between health messages, seconds; they are also sent on every change."""
 _DROPPED_S = 5.0
 """Interval between health messages while audio is being lost, seconds."""
+_SLACK_S = 5.0
+"""Seconds without activity, beyond the permitted stall, that a busy machine may cause."""
 _HANGS_S = 60.0
 """Seconds without activity, beyond the permitted stall, after which the audio path counts as hung."""
 
@@ -36,7 +38,7 @@ class Worker(Protocol):
 
 @dataclass(frozen=True)
 class Watched:
-    """The supervised components; ``publisher`` is None if nothing is published."""
+    """The supervised components; ``publisher`` is None if nothing is published, ``page`` if there is none."""
 
     model: str
     model_version: str
@@ -46,6 +48,7 @@ class Watched:
     publisher: MqttPublisher | None
     stall_s: float
     workers: Mapping[str, Worker] = field(default_factory=dict)
+    page: str | None = None
 
 
 @dataclass(frozen=True)
@@ -122,6 +125,22 @@ class Supervisor:
         """Current state of the monitor; may be read from any thread."""
         return self._health(self._condition())
 
+    @property
+    def trouble(self) -> str | None:
+        """Why the monitor does not hear anything, in one line; None if it does, or is switched off.
+
+        A broker that is away is no trouble: events wait for it.
+        """
+        vitals = self._watched.vitals
+        source = vitals.source
+        if vitals.idle_s > self._watched.stall_s + _SLACK_S:
+            return f"the audio path has not answered for {vitals.idle_s:.0f} s"
+        if source.state in ("starting", "lost"):
+            return f"microphone: {source.state}{f' ({source.reason})' if source.reason else ''}"
+        if source.state == "listening" and vitals.inference_s is None:
+            return "the model has not run yet"
+        return None
+
     def stopping(self) -> None:
         self._systemd.tell("STOPPING=1")
 
@@ -171,6 +190,7 @@ class Supervisor:
             expired=_count(watched.outbox.expired_count),
             history=condition.history,
             broker=condition.broker,
+            page=watched.page,
         )
 
 

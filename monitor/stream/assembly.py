@@ -23,7 +23,7 @@ from monitor.events.notices import Notices
 from monitor.events.tracker import EventTracker
 from monitor.level.calibration import offset_db
 from monitor.model.card import ClassCard
-from monitor.model.classifier import OnInference
+from monitor.model.classifier import OnInference, Rejects
 from monitor.model.heads import Head
 from monitor.model.load import LoadedModel, ThirdParty, load_model
 from monitor.model.taught import heads_folder, load_taught
@@ -50,6 +50,8 @@ class Assembly:
         ``enter`` of the classes that make no events.
     heads
         Heads that score labels beside the model's own.
+    rejects
+        By label, the heads that keep it from making events.
     offset_db
         Offset from dBFS to sound pressure level in dB; None if not calibrated.
     patterns
@@ -63,6 +65,7 @@ class Assembly:
     loud: LoudSettings | None
     disabled: dict[str, float] = field(default_factory=dict)
     heads: tuple[Head, ...] = ()
+    rejects: Rejects = field(default_factory=dict)
     offset_db: float | None = None
     patterns: tuple[Pattern, ...] = ()
     alarms: dict[str, ClassSettings] = field(default_factory=dict)
@@ -130,7 +133,7 @@ class Assembly:
             disabled=self.disabled,
             time_of_day_s=None if clock is None else _time_of_day_s(clock, card.sample_rate),
         )
-        classifier = self.model.classifier(on_inference, heads=self.heads)
+        classifier = self.model.classifier(on_inference, heads=self.heads, rejects=self.rejects)
         patterns = PatternScores(self.patterns, card.sample_rate) if self.patterns else None
         return StreamParts(classifier, tracker, BackgroundLevel(self.hop_s), patterns)
 
@@ -177,7 +180,8 @@ def assemble(config: Config, model: LoadedModel | None = None) -> Assembly:
     sounds = resolve_sounds(config, model)
     heads: tuple[Head, ...] = () if sounds is None else (sounds,)
     taken = () if sounds is None else sounds.labels
-    heads += load_taught(heads_folder(config.settings.history_path), model, taken)
+    taught = load_taught(heads_folder(config.settings.history_path), model, taken)
+    heads += taught.sounds
     known = class_cards(model.card, heads)
     patterns = resolve_patterns(config, model.card.sample_rate, (*model.labels, *known))
     tracked = resolve_classes(config, model.card, heads, pattern_cards(patterns))
@@ -192,6 +196,7 @@ def assemble(config: Config, model: LoadedModel | None = None) -> Assembly:
         loud if loud.enabled else None,
         disabled,
         heads,
+        taught.rejects,
         offset_db=calibration(config),
         patterns=patterns,
         alarms=alarms,

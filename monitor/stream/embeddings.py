@@ -9,11 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from monitor.errors import AudioError, PackageError
+from monitor.records import SOUNDING_DB
 from monitor.sources.files import FileSource, shown_path
 from monitor.stream.assembly import Assembly
-
-SOUNDING_DB = 15.0
-"""Hops so far below a recording's loudest one are not taken for its sound."""
 
 
 @dataclass(frozen=True)

@@ -246,7 +246,13 @@ class _Stream:
         if wanted is self._assembly:
             return ()
         self._assembly = wanted
-        return self.pipeline.configure(wanted.tracked, loud=wanted.loud, disabled=wanted.disabled)
+        return self.pipeline.configure(
+            wanted.tracked,
+            loud=wanted.loud,
+            disabled=wanted.disabled,
+            heads=wanted.heads,
+            rejects=wanted.rejects,
+        )
 
     def push(self, block: AudioBlock) -> Iterator[HopResult]:
         source, vitals = self._source, self._vitals

@@ -7,7 +7,11 @@ raises the stated number of alarms a day.
 Three things keep the figures honest. The background that sets the threshold is scored by heads
 that were fitted on other parts of it. Recall is by leave-one-out: each recording is scored by a
 head that was fitted without it. And the alarms a day come with the exact Poisson interval of the
-hours that were there; beyond them the tail of the background's peaks is continued as an exponential.
+hours that were there.
+
+Alarms are counted as the monitor raises them: one for as long as the score stays up. The threshold
+comes from the exponential tail of the highest of them: the few that a background of an hour or two
+has at the threshold itself would move it by chance.
 
 Reference: Ledoit and Wolf, A well-conditioned estimator for large-dimensional covariance matrices,
 Journal of Multivariate Analysis 88, 2004.
@@ -30,11 +34,13 @@ PARTS = 4
 """Number of parts of the background; each is scored by a head fitted on the others."""
 
 MERGE_S = 2.0
-"""Rows above the threshold within this time count as one alarm."""
+"""An alarm ends when the score has been down for so long."""
 
-_TAIL = 0.02
-_LEAST_TAIL = 10
-"""Share and number of the background's highest peaks from which its tail is extrapolated."""
+EXIT_LOGIT = -0.85
+"""A deviation of the background so far below the threshold, an alarm ends: score 0.3."""
+
+_LEAST_TAIL = 20
+"""Alarms whose heights give the tail; twice as many as are allowed, if that is more."""
 
 _LEAST_EXAMPLES = 2
 
@@ -73,7 +79,12 @@ class Direction:
 
 
 def teach(
-    examples: Sequence[Rows], background: Sequence[Rows], *, hop_s: float, alarms_a_day: float
+    examples: Sequence[Rows],
+    background: Sequence[Rows],
+    *,
+    hop_s: float,
+    alarms_a_day: float,
+    fitted: Background | None = None,
 ) -> Taught:
     """Fit a head.
 
@@ -83,6 +94,7 @@ def teach(
     background : embeddings of each recording without it, hop by hop
     hop_s : seconds between rows of the background
     alarms_a_day : that the threshold may raise on the background
+    fitted : what does not depend on the examples, if several sounds are taught on one background
 
     Raises
     ------
@@ -91,27 +103,54 @@ def teach(
     hours = sum(map(len, background)) * hop_s / 3600.0
     if len(examples) < _LEAST_EXAMPLES or hours < 1 / 60:
         raise ValueError("a head needs two examples and a minute of background")
-    spread = Spread.of(np.concatenate(background))
-    parts = _parts(background, hop_s)
-    peaks = np.concatenate([
-        _peaks(Spread.of(np.concatenate(rest)).direction(examples).score(held), hop_s)
-        for rest, held in parts
-    ])  # fmt: skip
-    threshold = threshold_for(peaks, alarms_a_day * hours / 24.0)
-    direction = spread.direction(examples)
-    alarms = int((peaks >= threshold).sum())
+    fitted = fitted or Background.of(background)
+    scores = [
+        spread.direction(examples).score(rows)
+        for spread, held in zip(fitted.without, fitted.parts, strict=True)
+        for rows in held
+    ]
+    gap = max(1, round(MERGE_S / hop_s))
+    threshold = threshold_for(scores, alarms_a_day * hours / 24.0, gap)
+    direction = fitted.whole.direction(examples)
+    alarms = len(alarms_at(scores, threshold, gap))
     low, high = interval(alarms)
     day = 24.0 / hours
     return Taught(
         weights=direction.weights.astype(np.float32),
         bias=np.float32(direction.bias - threshold),
-        recall=_recall(spread, examples, threshold),
+        recall=_recall(fitted.whole, examples, threshold),
         alarms_a_day=alarms * day,
         low=low * day,
         high=high * day,
         examples=len(examples),
         background_hours=hours,
     )
+
+
+@dataclass(frozen=True)
+class Background:
+    """What is computed of a background alone.
+
+    whole : spread of all of it
+    parts : the parts into which it is divided, each of several recordings
+    without : spread of all but one part
+    """
+
+    whole: Spread
+    parts: list[list[Rows]]
+    without: list[Spread]
+
+    @classmethod
+    def of(cls, background: Sequence[Rows]) -> Background:
+        if len(background) >= PARTS:
+            parts = [list(background[first::PARTS]) for first in range(PARTS)]
+        else:
+            parts = [[piece] for piece in np.array_split(np.concatenate(background), PARTS)]
+        without = [
+            Spread.of(np.concatenate([rows for other in parts if other is not held for rows in other]))
+            for held in parts
+        ]
+        return cls(Spread.of(np.concatenate(background)), parts, without)
 
 
 class Spread:
@@ -159,44 +198,42 @@ def shrunk_covariance(centred: NDArray[np.floating]) -> Values:
     return shrunk
 
 
-def threshold_for(peaks: Values, alarms: float) -> float:
-    """Return the score that about ``alarms`` of the peaks reach; below 1, extrapolated from the tail."""
-    descending = np.sort(peaks)[::-1]
-    count = min(len(descending), max(_LEAST_TAIL, round(_TAIL * len(descending))))
-    whole = int(alarms)
-    if whole >= len(descending):
-        return float(descending[-1])
-    if whole >= 1:
-        # Between two peaks: neither rounding nor the next runtime tips it.
-        return float((descending[whole - 1] + descending[whole]) / 2)
-    base = float(descending[count - 1])
-    mean_excess = float((descending[:count] - base).mean())
-    tail = base + mean_excess * float(np.log(count / max(alarms, 1e-9)))
-    return max(tail, float(descending[0]) + 1e-3)
+def alarms_at(scores: Sequence[Values], threshold: float, gap: int) -> Values:
+    """Return the highest score of each alarm that a threshold raises.
+
+    Parameters
+    ----------
+    scores : of each recording, hop by hop
+    gap : hops for which the score is down before an alarm ends
+    """
+    peaks = []
+    for one in scores:
+        up = np.flatnonzero(one >= threshold + EXIT_LOGIT)
+        if len(up):
+            starts = np.flatnonzero(np.diff(up, prepend=-gap - 1) > gap)
+            peaks.append(np.maximum.reduceat(one[up], starts))
+    found = np.concatenate(peaks) if peaks else np.empty(0)
+    raised: Values = found[found >= threshold]
+    return raised
 
 
-def _peaks(scores: Values, hop_s: float) -> Values:
-    """Return the highest score of each interval of :data:`MERGE_S`, since neighbours are one alarm."""
-    length = max(1, round(MERGE_S / hop_s))
-    starts = np.arange(0, len(scores), length)
-    peaks: Values = np.maximum.reduceat(scores, starts)
-    return peaks
+def threshold_for(scores: Sequence[Values], alarms: float, gap: int) -> float:
+    """Return the threshold that is expected to raise so many alarms.
 
-
-def _parts(background: Sequence[Rows], hop_s: float) -> list[tuple[list[Rows], Rows]]:
-    """Return (fitted, held-out) rows for each part; parts are recordings if there are enough."""
-    if len(background) >= PARTS:
-        groups = [list(background[first::PARTS]) for first in range(PARTS)]
-    else:
-        joined = np.concatenate(background)
-        groups = [[piece] for piece in np.array_split(joined, PARTS)]
-    return [
-        (
-            [rows for other in range(PARTS) if other != held for rows in groups[other]],
-            np.concatenate(groups[held]),
-        )
-        for held in range(PARTS)
-    ]
+    Parameters
+    ----------
+    scores, gap : see :func:`alarms_at`
+    """
+    levels = np.unique(np.concatenate(scores))
+    wanted = max(_LEAST_TAIL, round(2 * alarms))
+    low, high = 0, len(levels) - 1
+    while low < high:  # the highest level with that many alarms
+        middle = (low + high + 1) // 2
+        enough = len(alarms_at(scores, float(levels[middle]), gap)) >= wanted
+        low, high = (middle, high) if enough else (low, middle - 1)
+    peaks = alarms_at(scores, float(levels[low]), gap)
+    base = float(levels[low])
+    return base + float((peaks - base).mean()) * float(np.log(len(peaks) / max(alarms, 1e-9)))
 
 
 def _recall(spread: Spread, examples: Sequence[Rows], threshold: float) -> float:

@@ -14,6 +14,7 @@ from monitor.web.backend import Backend, Endpoint, RequestError
 from monitor.web.reading import EventId, Label, OneEvent, Parameters, Utc
 
 _RECENT_S = 60.0
+_JUST_NOW_S = 2.0
 
 
 class NewVerdict(Parameters):
@@ -22,7 +23,8 @@ class NewVerdict(Parameters):
     verdict: Literal["right", "false_alarm", "missed"]
     event_id: EventId | None = None
     label: Label | None = Field(None, description="without event_id: what should have been reported")
-    moment: Utc | None = Field(None, description="without event_id: when; now if it is left out")
+    since: Utc | None = Field(None, description="without event_id: when the sound began; 2 s before until")
+    until: Utc | None = Field(None, description="without event_id: when it ended; now if it is left out")
 
     @model_validator(mode="after")
     def _whole(self) -> NewVerdict:
@@ -62,12 +64,13 @@ def _judge(backend: Backend, body: NewVerdict) -> Any:
 
 def _missed(backend: Backend, body: NewVerdict) -> Any:
     now = time.time()
-    moment = now if body.moment is None else body.moment
-    if not now - _RECENT_S <= moment <= now + 1.0:
-        raise RequestError(422, f"moment: only the last {_RECENT_S:.0f} s can be marked")
+    until = now if body.until is None else body.until
+    since = until - _JUST_NOW_S if body.since is None else body.since
+    if not now - _RECENT_S <= since <= until <= now + 1.0:
+        raise RequestError(422, f"since, until: a span of the last {_RECENT_S:.0f} s can be marked")
     assert body.label is not None
-    embedding = backend.keeper.embedding_at(moment)
-    backend.notebook.judge(Judgement(body.label, "missed", moment, backend.keeper.model, embedding=embedding))
+    embedding = backend.keeper.embeddings_of(since, until)
+    backend.notebook.judge(Judgement(body.label, "missed", since, backend.keeper.model, embedding=embedding))
     return {"verdict": "missed", "embedding": embedding is not None}
 
 

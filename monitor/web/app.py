@@ -31,9 +31,10 @@ from monitor.web.hub import MOST_VIEWERS
 from monitor.web.metrics import Metrics
 from monitor.web.openapi import describe
 from monitor.web.reading import READING
+from monitor.web.teaching import TEACHING
 
 STATIC = Path(__file__).parent / "static"
-ENDPOINTS = (*READING, *ACTING)
+ENDPOINTS = (*READING, *ACTING, *TEACHING)
 
 _WRONG_PASSWORD_S = 1.0
 """Delay of the answer to a wrong password; answers are serialised, which prevents guessing."""
@@ -50,7 +51,7 @@ def application(backend: Backend) -> ASGIApp:
     routes = [
         Route("/", _file("index.html")),
         Route("/login", _login(backend.rules), methods=["POST"]),
-        Route("/healthz", lambda _: Response("ok\n", media_type="text/plain")),
+        Route("/healthz", _healthz(backend)),
         Route("/metrics", _metrics(backend)),
         Route("/api/openapi.json", lambda _: JSONResponse(describe(ENDPOINTS, __version__))),
         WebSocketRoute("/api/live", _live(backend)),
@@ -113,6 +114,14 @@ def _not_found(_: HttpRequest, error: Exception) -> Response:
 
 def _file(name: str) -> Callable[[HttpRequest], Response]:
     return lambda _: FileResponse(STATIC / name)
+
+
+def _healthz(backend: Backend) -> Callable[[HttpRequest], Response]:
+    def healthz(_: HttpRequest) -> Response:
+        trouble = backend.status().trouble
+        return Response(f"{trouble or 'ok'}\n", 503 if trouble else 200, media_type="text/plain")
+
+    return healthz
 
 
 def _metrics(backend: Backend) -> Callable[[HttpRequest], Response]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from pydantic import BaseModel
 
@@ -14,6 +14,20 @@ from monitor.history.reader import HistoryReader
 from monitor.web.facts import FactsNow, StatusNow
 from monitor.web.guard import Rules
 from monitor.web.hub import Hub
+
+
+class Teaching(Protocol):
+    """Lists, teaches and removes sounds, as JSON; raises ControlError with a line for people."""
+
+    def heads(self) -> list[dict[str, Any]]: ...
+
+    def marks(self) -> dict[str, Any]: ...
+
+    def teach(self, label: str, event_ids: Sequence[str], alarms_a_day: float) -> dict[str, Any]: ...
+
+    def reject(self, label: str, event_ids: Sequence[str]) -> dict[str, Any]: ...
+
+    def remove(self, name: str, *, newest: bool) -> dict[str, Any] | None: ...
 
 
 @dataclass(frozen=True)
@@ -27,6 +41,8 @@ class Backend:
     apply
         Changes one setting of the running monitor, like :meth:`monitor.control.control.Control.apply`;
         None in a replay, where settings cannot be changed.
+    teaching
+        None in a replay.
     """
 
     facts: FactsNow
@@ -38,6 +54,7 @@ class Backend:
     rules: Rules
     write: bool
     apply: Callable[[str, object], object] | None = None
+    teaching: Teaching | None = None
 
 
 class RequestError(Exception):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from monitor.delivery.payloads import Health
@@ -30,6 +30,14 @@ class Facts:
         Whether settings can be changed at run time.
     changed
         Keys of the settings that differ from the configuration.
+    listening
+        False if switched off.
+    paused_until
+        End of a pause, UTC seconds since 1970.
+    quiet_hours
+        When no notices are issued: ``off``, ``dark`` or two times.
+    pitches
+        Marks of the frequency axis of spectrograms: height, 0 to 1, by name.
     """
 
     node: str
@@ -43,6 +51,10 @@ class Facts:
     subscribe: str | None = None
     adjustable: bool = False
     changed: tuple[str, ...] = ()
+    listening: bool = True
+    paused_until: float | None = None
+    quiet_hours: str = "off"
+    pitches: Mapping[str, float] = field(default_factory=dict)
 
     def as_json(self, *, write: bool) -> dict[str, Any]:
         marks = {
@@ -67,6 +79,10 @@ class Facts:
             "write": write,
             "adjustable": self.adjustable and write,
             "changed": self.changed,
+            "listening": self.listening,
+            "paused_until": self.paused_until,
+            "quiet_hours": self.quiet_hours,
+            "pitches": dict(self.pitches),
         }
 
 
@@ -78,13 +94,33 @@ class Status:
     ----------
     connected
         Whether the broker is connected; None = nothing is published.
+    trouble
+        Why the monitor does not hear anything; None if it does.
     """
 
     health: Health
     connected: bool | None
+    trouble: str | None = None
 
     def as_json(self) -> dict[str, Any]:
         return {**asdict(self.health), "connected": self.connected}
+
+
+@dataclass(frozen=True)
+class Node:
+    """Another monitor on the same broker.
+
+    Attributes
+    ----------
+    status
+        ``online`` or ``offline``.
+    page
+        Address of its page, if it announces one.
+    """
+
+    name: str
+    status: str
+    page: str | None = None
 
 
 FactsNow = Callable[[], Facts]

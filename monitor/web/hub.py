@@ -10,13 +10,14 @@ import asyncio
 import json
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import asdict
 from typing import Any
 
 from monitor.listeners import Listener
-from monitor.records import EventRecord, HopResult
-from monitor.web.facts import Facts, FactsNow, StatusNow
+from monitor.records import EventRecord, HopResult, Near, held_back
+from monitor.web.facts import Facts, FactsNow, Node, StatusNow
 from monitor.web.wire import HopWriter, event_message, near_json
 
 MOST_VIEWERS = 200
@@ -63,6 +64,8 @@ class Hub(Listener):
     ----------
     write
         Whether viewers may change anything.
+    nodes
+        Returns the other nodes seen on the broker.
     utc
         Clock, seconds since 1970.
     """
@@ -73,10 +76,12 @@ class Hub(Listener):
         status: StatusNow,
         *,
         write: bool = False,
+        nodes: Callable[[], Sequence[Node]] = tuple,
         utc: Callable[[], float] = time.time,
     ) -> None:
         self._facts = facts
         self._write = write
+        self._nodes = nodes
         self._status = status
         self._utc = utc
         self._writer = HopWriter(facts().hop_s)
@@ -91,15 +96,27 @@ class Hub(Listener):
         """Messages that viewers did not take in time."""
         self.started: dict[str, int] = {}
         """Events begun since the start, by label."""
+        self.near: dict[tuple[str, str], int] = {}
+        """Hops since the start in which a class came near, by label and reason."""
+        self.clipped = 0
+        """Clipped samples since the start."""
 
     @property
     def viewers(self) -> int:
         return len(self._viewers)
 
+    @property
+    def active(self) -> set[str]:
+        """The labels that are on."""
+        return {record.label for record in tuple(self._events.values())}
+
     def on_hop(self, file: str, hop: HopResult) -> None:
         self.latest = hop
+        self.clipped += hop.level.clipped
         if hop.near:
             now = self._utc()
+            for near in hop.near:
+                self._count_near(near)
             self._near.extend((now, near) for near in hop.near)
         if self._viewers:
             self._wait((self._utc(), hop))
@@ -108,6 +125,9 @@ class Hub(Listener):
         if record.type == "start":
             self.started[record.label] = self.started.get(record.label, 0) + 1
             self._events[record.event_id] = record
+            if (near := held_back(record)) is not None:
+                self._near.append((self._utc(), near))
+                self._count_near(near)
         else:
             self._events.pop(record.event_id, None)
         if self._viewers:
@@ -139,7 +159,7 @@ class Hub(Listener):
     def hello(self) -> str:
         """Return the first message of a connection, with all that a page needs before the next hop."""
         near = [{"utc": round(at, 3), **near_json(one)} for at, one in tuple(self._near)]
-        events = [json.loads(record.to_json()) for record in tuple(self._events.values())]
+        events = [asdict(record) for record in tuple(self._events.values())]
         hello = {
             "type": "hello",
             "facts": self._facts().as_json(write=self._write),
@@ -149,7 +169,12 @@ class Hub(Listener):
         return json.dumps(hello)
 
     def status_message(self) -> str:
-        return json.dumps({"type": "status", **self._status().as_json()})
+        nodes = [asdict(node) for node in self._nodes()]
+        return json.dumps({"type": "status", **self._status().as_json(), "nodes": nodes})
+
+    def _count_near(self, near: Near) -> None:
+        key = near.label, near.reason
+        self.near[key] = self.near.get(key, 0) + 1
 
     def _wait(self, item: tuple[float, HopResult] | EventRecord | Facts) -> None:
         self._waiting.append(item)
@@ -164,6 +189,9 @@ class Hub(Listener):
             item = self._waiting.popleft()
             if isinstance(item, EventRecord):
                 self._tell(event_message(item))
+                if (near := held_back(item)) is not None:
+                    one = {"utc": round(self._utc(), 3), **near_json(near)}
+                    self._tell(json.dumps({"type": "near", "near": one}))
             elif isinstance(item, Facts):
                 self._tell(json.dumps({"type": "facts", "facts": item.as_json(write=self._write)}))
             else:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
 import soundfile
-from mosquitto import free_port
+from mosquitto import PATIENCE_S, free_port
 from running import STREET, Monitor
 
 
@@ -26,6 +27,13 @@ def ask(url: str, body: object = None) -> Any:
     data = None if body is None else json.dumps(body).encode()
     with urllib.request.urlopen(urllib.request.Request(url, data), timeout=20) as answer:
         return json.loads(answer.read())
+
+
+def wait(holds: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + PATIENCE_S
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
 
 
 def test_what_run_hears_is_on_its_page_and_a_threshold_set_there_is_kept(tmp_path: Path) -> None:
@@ -58,6 +66,41 @@ def test_what_run_hears_is_on_its_page_and_a_threshold_set_there_is_kept(tmp_pat
         found = ask(f"{url}/events/{event['event_id']}")
         assert found["event"]["reason"] is not None
         assert found["picture"] is not None
+
+
+def test_a_false_alarm_that_is_never_to_come_again_does_not_come_again(tmp_path: Path) -> None:
+    port = free_port()
+    url = f"http://127.0.0.1:{port}/api"
+    settings = (
+        "audio.source='-'",
+        "audio.buffer_s=60",
+        "events.classes.siren.enter=0.7",
+        "mqtt.enabled=false",
+        "web.enabled=true",
+        "web.write=true",
+        f"web.port={port}",
+    )
+    samples, _ = soundfile.read(STREET, dtype="int16")
+    siren, silence = samples[: 12 * 16000], bytes(2 * 16000 * 5)
+    with pipe() as (out, into), Monitor(tmp_path, *settings, stdin=out, options=("--json",)) as monitor:
+        monitor.wait_said("page at")
+        for part, heard_s in ((samples.tobytes(), 40), (5 * silence, 65)):
+            into.write(part)
+            into.flush()
+            wait(lambda heard_s=heard_s: ask(f"{url}/heads")["background_h"] * 3600 > heard_s)  # type: ignore[misc]
+        alarms = [one for one in ask(f"{url}/events")["events"] if one["label"] == "siren"]
+        assert alarms
+        for alarm in alarms:
+            assert ask(f"{url}/verdicts", {"verdict": "false_alarm", "event_id": alarm["event_id"]})[
+                "embedding"
+            ]
+        made = ask(f"{url}/heads", {"kind": "reject", "label": "siren"})
+        assert made["used"]
+        into.write(siren.tobytes() + silence)
+        into.close()
+        assert monitor.wait_end() == 0
+        after = [one for one in monitor.printed if '"type": "start"' in one and '"label": "siren"' in one]
+    assert len(after) == len(alarms)
 
 
 def test_an_open_page_without_a_password_is_refused_in_one_line(tmp_path: Path) -> None:

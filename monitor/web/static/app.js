@@ -1,11 +1,13 @@
 // The frame around the views: name, navigation, how the monitor is, alerts for screen readers.
-import { html, render, useEffect, useState, words } from "./base.js";
+import { api, heard, html, render, useEffect, useState, words } from "./base.js";
 import { Live } from "./live.js";
 import { Now } from "./now.js";
 import { History } from "./history.js";
+import { Teach } from "./teach.js";
 import { Tune } from "./tune.js";
 
-const VIEWS = { now: ["Now", Now], history: ["History", History], tune: ["Tune", Tune] };
+const VIEWS = { now: ["Now", Now], history: ["History", History], teach: ["Teach", Teach], tune: ["Tune", Tune] };
+const PAUSES = { 900: "15 minutes", 3600: "1 hour", 28800: "8 hours" };
 const live = new Live();
 
 const viewOf = () => (location.hash.slice(1).split("/")[0] in VIEWS ? location.hash.slice(1).split("/")[0] : "now");
@@ -28,12 +30,31 @@ function Status({ state, status }) {
   }
   const { microphone, reason, connected, broker, delay_s: delay, dropped_s: dropped, history } = status;
   return html`<div class="chips">
-    <${Chip} good=${microphone === "listening"} bad=${microphone === "lost"} name="Microphone">${microphone}${reason ? `: ${reason}` : ""}</${Chip}>
+    <${Chip} good=${microphone === "listening"} bad=${microphone === "lost"} name="Microphone">${heard(microphone, reason)}</${Chip}>
     ${connected !== null && html`<${Chip} good=${connected} bad=${!connected && broker} name="Broker">${connected ? "connected" : broker || "connecting"}</${Chip}>`}
     ${delay !== null && html`<${Chip} good=${delay < 2} name="Delay">${delay.toFixed(1)} s</${Chip}>`}
     ${dropped > 0 && html`<${Chip} bad name="Lost">${dropped.toFixed(1)} s of audio: this machine is too slow</${Chip}>`}
     ${history && html`<${Chip} bad name="History">${history}</${Chip}>`}
   </div>`;
+}
+
+/** Pauses listening, and goes on. */
+function Pause({ facts }) {
+  const [failed, setFailed] = useState("");
+  const set = (key, value) => api("settings", { method: "POST", body: { key, value } }).then(() => setFailed(""), (error) => setFailed(error.message));
+  const off = !facts.listening || facts.paused_until !== null;
+  const goOn = () => (facts.listening ? set("pause_s", 0) : set("listening", true));
+  return html`<span class="pause">${off
+    ? html`<button onClick=${goOn}>Listen again</button>`
+    : html`<select aria-label="Pause listening" onChange=${(e) => { if (e.target.value) set("pause_s", Number(e.target.value)); e.target.value = ""; }}>
+        <option value="">Pause…</option>${Object.entries(PAUSES).map(([seconds, text]) => html`<option value=${seconds}>for ${text}</option>`)}</select>`}
+    ${failed && html`<span class="failed" role="alert">${failed}</span>`}</span>`;
+}
+
+function Nodes({ nodes }) {
+  if (!nodes?.length) return null;
+  return html`<span class="nodes">Other monitors: <ul>${nodes.map((one) => html`<li key=${one.name} class=${one.status}>
+    ${one.page ? html`<a href=${one.page} rel="noreferrer">${one.name}</a>` : one.name} ${one.status === "online" ? "" : "(offline)"}</li>`)}</ul></span>`;
 }
 
 function Frame() {
@@ -71,11 +92,12 @@ function Frame() {
       <button class="quiet theme" onClick=${() => keepTheme(following)} aria-label=${`Theme: ${theme || "as the system"}; change`}>
         ${{ "": "◐", dark: "●", light: "○" }[theme]}
       </button>
+      ${live.facts?.adjustable && live.state === "open" && html`<${Pause} facts=${live.facts} />`}
       <${Status} state=${live.state} status=${live.status} />
     </header>
     <main id="main" tabindex="-1"><${View} live=${live} key=${view} /></main>
     <footer>${live.facts && html`<span>${live.facts.model} ${live.facts.model_version}, sound-monitor ${live.facts.version}</span>`}
-      <a href="api/openapi.json">API</a></footer>
+      <${Nodes} nodes=${live.status?.nodes} /><a href="api/openapi.json">API</a></footer>
     <div class="unseen" role="status" aria-live="polite">${said}</div>`;
 }
 

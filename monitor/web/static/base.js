@@ -41,6 +41,7 @@ export function useLoad(load, keys) {
 
 export const words = (label) => label.replaceAll("_", " ");
 export const percent = (share) => `${Math.round(100 * share)} %`;
+export const count = (number, noun) => `${number} ${noun}${number === 1 ? "" : "s"}`;
 export const score = (value) => value.toFixed(2);
 
 const clock = new Intl.DateTimeFormat(undefined, { timeStyle: "medium" });
@@ -52,6 +53,13 @@ const minute = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeSty
 export const decibels = (value, digits = 1) => value.toFixed(digits).replace("-", "−");
 export const minuteOf = (date) => minute.format(date);
 export const momentOf = (date) => both.format(date);
+
+/** How the microphone is; a pause ends at a time of this place. */
+export function heard(microphone, reason) {
+  const until = /^paused until (.*)$/.exec(reason ?? "");
+  if (until) return `paused until ${minuteOf(new Date(until[1]))}`;
+  return reason && microphone !== "off" ? `${microphone}: ${reason}` : (reason ?? microphone);
+}
 
 /** "3.4 s", "2 min 10 s", "1 h 5 min". */
 export function lasted(seconds) {
@@ -135,6 +143,24 @@ export function Canvas({ draw, label, className, ...rest }) {
     };
   }, [draw]);
   return html`<canvas ref=${ref} class=${className} role="img" aria-label=${label} ...${rest}></canvas>`;
+}
+
+/** The frequency axis of a spectrogram, over its left edge. */
+export function drawPitches(context, pitches, top, height) {
+  context.font = "11px system-ui, sans-serif";
+  context.textBaseline = "middle";
+  context.lineWidth = 3;
+  context.strokeStyle = ink("card");
+  context.fillStyle = ink("ink");
+  for (const [name, share] of Object.entries(pitches ?? {})) {
+    const y = top + (1 - share) * height;
+    context.globalAlpha = 0.85;
+    context.strokeText(name, 4, y);
+    context.globalAlpha = 1;
+    context.fillText(name, 4, y);
+  }
+  context.textBaseline = "alphabetic";
+  context.lineWidth = 1;
 }
 
 /** What a view shows instead of data. */

@@ -1,5 +1,6 @@
 // The history: timeline by class, heat map by hour and weekday, events with details and verdicts.
-import { api, bytes, Canvas, colours, dayOf, decibels, html, hue, ink, isDark, lasted, minuteOf, momentOf, Notice, paint, percent, timeOf, useCallback, useEffect, useLoad, useMemo, useState, words } from "./base.js";
+import { api, bytes, Canvas, colours, dayOf, decibels, drawPitches, html, hue, ink, isDark, lasted, minuteOf, momentOf, Notice, paint, percent, timeOf, useCallback, useEffect, useLoad, useMemo, useState, words } from "./base.js";
+import { Expected, FromEvents, titleOf } from "./teach.js";
 
 const DAY = 86_400_000;
 const RANGES = { "24 hours": DAY, "7 days": 7 * DAY, "30 days": 30 * DAY, year: 365 * DAY };
@@ -131,7 +132,7 @@ function HeatMap({ counts, labels }) {
   </table></div>`;
 }
 
-function Picture({ picture, event }) {
+function Picture({ picture, event, pitches }) {
   const rows = useMemo(() => bytes(picture.rows), [picture]);
   const draw = useCallback((context, width, height) => {
     const frames = rows.length / picture.bands;
@@ -145,11 +146,30 @@ function Picture({ picture, event }) {
     const end = event.end_s === null ? width : ((event.end_s - picture.start_s) / length) * width;
     context.fillStyle = ink("alert");
     context.fillRect(x, height - 4, Math.min(width, end) - x, 4);
-  }, [rows, picture, event]);
+    drawPitches(context, pitches, 0, height - 4);
+    context.fillStyle = ink("muted");
+  }, [rows, picture, event, pitches]);
   return html`<${Canvas} className="moment" draw=${draw} label=${`Log-mel spectrogram of this ${words(event.label)}`} />`;
 }
 
-function Details({ id, write, close, changed }) {
+/** After "false alarm": the sound behind it can be silenced. */
+function Never({ event }) {
+  const [state, setState] = useState({});
+  const teach = async () => {
+    setState({ busy: true });
+    try {
+      setState({ head: await api("heads", { method: "POST", body: { kind: "reject", label: event.label } }) });
+    } catch (error) {
+      setState({ failed: error.message });
+    }
+  };
+  return html`<div class="never">${!state.head && html`<button class="quiet" disabled=${state.busy} onClick=${teach}>Never this sound again</button>`}
+    <div role="status">${state.failed && html`<p class="failed">${state.failed}</p>`}
+      ${state.head && html`<p class="good">In force now: ${titleOf(state.head)}.</p><${Expected} lines=${state.head.text} />`}</div></div>`;
+}
+
+function Details({ id, facts, close, changed }) {
+  const { write, adjustable, pitches } = facts;
   const { data, error, loading, again } = useLoad((signal) => api(`events/${encodeURIComponent(id)}`, { signal }), [id]);
   const [failed, setFailed] = useState("");
   if (error) return html`<aside class="card details"><${Notice} title=${error} again=${again} /></aside>`;
@@ -169,22 +189,24 @@ function Details({ id, write, close, changed }) {
   const figures = {
     began: momentOf(new Date(event.start)), lasted: lasted(event.duration_s), score: `${percent(event.score)} at its peak, threshold ${percent(event.threshold)}`,
     level: `${decibels(event.level_dbfs)} dBFS, ${decibels(event.over_background_db)} dB over the background`, "detected after": `${event.delay_s} s`,
-    ended: event.reason ?? "still on", model: `${event.model} ${event.model_version}`,
+    ended: event.reason ?? "still on", ...(event.held_back ? { notice: `none: ${words(event.held_back)}` } : {}), model: `${event.model} ${event.model_version}`,
   };
   return html`<aside class="card details" aria-labelledby="details">
     <div class="head"><h2 id="details">${words(event.label)}</h2><button class="quiet" onClick=${close} aria-label="Close the details">✕</button></div>
-    ${picture ? html`<${Picture} picture=${picture} event=${event} />` : html`<p class="wait">No spectrogram was kept with this event.</p>`}
+    ${picture ? html`<${Picture} picture=${picture} event=${event} pitches=${pitches} />` : html`<p class="wait">No spectrogram was kept with this event.</p>`}
     <dl class="facts">${Object.entries(figures).map(([name, value]) => html`<div><dt>${name}</dt><dd>${value}</dd></div>`)}
       ${event.overlapping.length > 0 && html`<div><dt>together with</dt><dd>${event.overlapping.map(words).join(", ")}</dd></div>`}</dl>
     ${write ? html`<div class="verdict wide" role="group" aria-label="Was it right?">
       <button aria-pressed=${event.verdict === "right"} onClick=${() => judge("right")}>Right</button>
       <button aria-pressed=${event.verdict === "false_alarm"} onClick=${() => judge("false_alarm")}>False alarm</button></div>`
       : html`<p class="hint">To judge alerts here, set <code>web.write: true</code>.</p>`}
+    ${adjustable && event.verdict === "false_alarm" && html`<${Never} event=${event} />`}
     ${failed && html`<p class="failed" role="alert">${failed}</p>`}
   </aside>`;
 }
 
-function Events({ span, chosen, choose, labels, all, round }) {
+function Events({ span, chosen, choose, labels, all, round, write }) {
+  const [picked, pick] = useState([]);
   const [pages, setPages] = useState({ events: [], next: null });
   const values = { since: seconds(span[0]), until: seconds(span[1]), limit: 50, ...(labels.length < all.length ? { label: labels } : {}) };
   const key = `${query(values)} ${round}`;
@@ -197,9 +219,12 @@ function Events({ span, chosen, choose, labels, all, round }) {
   if (error) return html`<${Notice} title=${error} again=${again} />`;
   if (!data && loading) return html`<p class="wait">Loading…</p>`;
   if (!pages.events.length) return html`<${Notice} title="Nothing was reported in this time">Choose a longer time, or other classes.</${Notice}>`;
-  return html`<div class="scroll"><table class="events">
-    <thead><tr><th scope="col">Began</th><th scope="col">Class</th><th scope="col">Lasted</th><th scope="col">Score</th><th scope="col">Level</th><th scope="col">Verdict</th></tr></thead>
+  const toggle = (one) => pick(picked.some((other) => other.event_id === one.event_id) ? picked.filter((other) => other.event_id !== one.event_id) : [...picked, one]);
+  return html`${picked.length > 0 && html`<${FromEvents} events=${picked} clear=${() => pick([])} />`}
+  <div class="scroll"><table class="events">
+    <thead><tr>${write && html`<th scope="col"><span class="unseen">Choose</span></th>`}<th scope="col">Began</th><th scope="col">Class</th><th scope="col">Lasted</th><th scope="col">Score</th><th scope="col">Level</th><th scope="col">Verdict</th></tr></thead>
     <tbody>${pages.events.map((one) => html`<tr key=${one.event_id} class=${one.event_id === chosen ? "chosen" : ""}>
+      ${write && html`<td class="pick"><input type="checkbox" aria-label=${`Choose ${words(one.label)} of ${momentOf(new Date(one.start))}`} checked=${picked.some((other) => other.event_id === one.event_id)} onChange=${() => toggle(one)} /></td>`}
       <td><button class="link" onClick=${() => choose(one.event_id)}>${momentOf(new Date(one.start))}</button></td>
       <td><i class="swatch" style=${{ "--hue": hue(all, one.label) }}></i>${words(one.label)}</td><td>${lasted(one.duration_s)}</td>
       <td class="number">${percent(one.score)}</td><td class="number">${decibels(one.level_dbfs, 0)} dBFS</td>
@@ -280,10 +305,10 @@ export function History({ live }) {
       ${!data ? html`<p class="wait">Loading…</p>` : present.length === 0 ? html`<${Notice} title="Nothing was reported in this time">As soon as there is an alert, it appears here.</${Notice}>`
         : html`<${Timeline} span=${span} setSpan=${setSpan} rows=${rows} labels=${known} events=${data.events} counts=${data.counts} bucket=${data.bucket} choose=${choose} />`}
     </section>
-    ${chosen && html`<${Details} id=${chosen} write=${write} close=${() => choose(null)} changed=${() => setRound((n) => n + 1)} />`}
+    ${chosen && html`<${Details} id=${chosen} facts=${live.facts ?? {}} close=${() => choose(null)} changed=${() => setRound((n) => n + 1)} />`}
     <section class="card" aria-labelledby="events"><div class="head"><h2 id="events">Events</h2>
       <span class="exports">Export <a href=${`api/export?format=csv&${wanted}`} download>CSV</a> <a href=${`api/export?format=json&${wanted}`} download>JSON</a></span></div>
-      <${Events} span=${span} chosen=${chosen} choose=${choose} labels=${rows.length ? rows : known} all=${known} round=${round} /></section>
+      <${Events} span=${span} chosen=${chosen} choose=${choose} labels=${rows.length ? rows : known} all=${known} round=${round} write=${write && live.facts.adjustable} /></section>
     <section class="card" aria-labelledby="heat"><h2 id="heat">When it happens</h2>${data && html`<${HeatMap} counts=${data.week} labels=${rows} />`}</section>
     <section class="card" aria-labelledby="precision"><h2 id="precision">Verdicts of eight weeks</h2>
       ${precision.data ? html`<${Precision} weeks=${precision.data.weeks} labels=${known} />` : precision.error ? html`<${Notice} title=${precision.error} again=${precision.again} />` : html`<p class="wait">Loading…</p>`}</section>

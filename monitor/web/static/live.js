@@ -14,6 +14,7 @@ export class Live extends EventTarget {
   arrived = 0; // performance.now() of the newest hop
   near = []; // episodes, newest first
   alerts = []; // records, newest first
+  marked = null; // what is marked in the picture: {from_s, to_s} on the stream's clock
   #pause = FIRST_MS;
   #watch = null;
 
@@ -36,6 +37,16 @@ export class Live extends EventTarget {
     };
   }
 
+  /** UTC seconds of a time on the stream's clock. */
+  utc(time_s) {
+    return this.hop.utc - this.hop.time_s + time_s;
+  }
+
+  mark(marked) {
+    this.marked = marked;
+    this.#tell("alerts", null);
+  }
+
   #to(state) {
     if (this.state !== state) {
       this.state = state;
@@ -49,7 +60,10 @@ export class Live extends EventTarget {
 
   #take(message) {
     if (message.type === "hello") this.#hello(message);
-    else if (message.type === "status") {
+    else if (message.type === "near") {
+      this.#came(message.near, message.near.utc);
+      this.#tell("alerts", null);
+    } else if (message.type === "status") {
       this.status = message;
       this.#tell("status");
     } else if (message.type === "hop") {
@@ -83,13 +97,15 @@ export class Live extends EventTarget {
   /** Hops one after the other make one episode of a class. */
   #came(near, utc) {
     const gap = 2.5 * (this.facts?.hop_s ?? 0.5);
+    // An event without a notice is no part of what came before it.
+    const alone = near.text.startsWith("no notice");
     const last = this.near.find((one) => one.label === near.label);
-    if (last && utc - last.until <= gap) {
+    if (last && !last.closed && !alone && utc - last.until <= gap) {
       last.until = utc;
       if (near.score >= last.score) Object.assign(last, { score: near.score, reason: near.reason, text: near.text });
       return;
     }
     if (last) last.closed = true;
-    this.near = [{ ...near, since: utc, until: utc, key: `${near.label} ${utc}` }, ...this.near].slice(0, NEAR_KEPT);
+    this.near = [{ ...near, closed: alone, since: utc, until: utc, key: `${near.label} ${utc}` }, ...this.near].slice(0, NEAR_KEPT);
   }
 }

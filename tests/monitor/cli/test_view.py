@@ -22,7 +22,15 @@ FACTS = ViewFacts("balcony · tiny 1", LABELS, {"siren": 0.5, "dog_bark": 0.75},
 
 
 def hop(scores: tuple[float, ...], rms_dbfs: float = -45.0, background_dbfs: float = -67.5) -> HopResult:
-    return HopResult(8000, 0.5, np.array(scores, np.float32), Level(rms_dbfs, -30.0, background_dbfs, 0))
+    level = Level(rms_dbfs, -30.0, background_dbfs, 0)
+    return HopResult(8000, 0.5, np.array(scores, np.float32), level, labels=tuple(FACTS.labels))
+
+
+def test_a_sound_that_is_taught_meanwhile_gets_a_line(view: LiveView) -> None:
+    view.on_hop("", hop((0.9, 0.1, 0.0)))
+    scores = np.array([0.9, 0.1, 0.0, 0.8], np.float32)
+    view.on_hop("", replace(hop(()), scores=scores, labels=(*FACTS.labels, "gate")))
+    assert any("gate" in line and "0.80" in line for line in drawn(view))
 
 
 def drawn(view: LiveView, *, width: int = 80, height: int = 24) -> list[str]:

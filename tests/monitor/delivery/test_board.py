@@ -201,3 +201,18 @@ def test_a_retained_message_is_sent_at_each_change_and_each_connection():
     assert [message.payload for message in due(under_test)] == ["2"]
     under_test.repeat()
     assert [message.payload for message in due(under_test)] == ["2"]
+
+
+def test_a_label_that_was_taught_meanwhile_gets_topics_and_loses_them_when_it_is_forgotten() -> None:
+    under_test = board()
+    under_test.connect()
+    due(under_test)
+    under_test.set_labels((*TOPICS.labels, "gate"))
+    under_test.set_state("gate", True, record(1, label="gate"))
+    told = {message.topic: message.payload for message in due(under_test)}
+    assert told[TOPICS.state("gate")] == "ON"
+    under_test.set_labels(TOPICS.labels)
+    assert [(one.topic, one.payload, one.retain) for one in due(under_test)] == [
+        (TOPICS.state("gate"), "", True),
+        (TOPICS.attributes("gate"), "", True),
+    ]

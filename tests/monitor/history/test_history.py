@@ -157,11 +157,14 @@ def test_marked_moments_carry_the_embedding_of_the_verdict_or_of_the_event(
     ones, twos = np.ones(4, np.float32), np.full(4, 2, np.float32)
     notebook.keep_moment(Moment("event-1", 0.0, 0.02, None, ones, "ear 1"))
     notebook.judge(Judgement("bell", "right", NOON, "ear 1", "event-1"))
-    notebook.judge(Judgement("bell", "missed", NOON + 1, "ear 1", embedding=twos))
+    notebook.judge(Judgement("bell", "missed", NOON + 1, "ear 1", embedding=np.stack([twos, ones])))
     notebook.judge(Judgement("bell", "missed", NOON + 2, "ear 1"))
     notebook.judge(Judgement("bell", "missed", NOON + 3, "ear 2", embedding=twos))
-    found = reader.marked("bell", "ear 1")
-    assert [(verdict, vector[0]) for verdict, _, vector in found] == [("right", 1.0), ("missed", 2.0)]
+    found = reader.marked("ear 1", 4)
+    assert [(one.verdict, one.rows[0, 0], len(one.rows)) for one in found] == [
+        ("right", 1.0, 1),
+        ("missed", 2.0, 2),
+    ]
 
 
 def test_old_peaks_are_dropped(outbox: Outbox, reader: HistoryReader) -> None:

@@ -12,12 +12,14 @@ import pytest
 from samples import ended, record
 
 from monitor.delivery.outbox import Outbox
-from monitor.history.keeper import BEFORE_S, LONGEST_S, MomentKeeper, to_bytes
+from monitor.history.background import BackgroundSample
+from monitor.history.keeper import BEFORE_S, LONGEST_S, MOST_ROWS, MomentKeeper, to_bytes
 from monitor.history.notebook import Notebook
 from monitor.history.reader import HistoryReader
 from monitor.records import HopResult, Level
 from monitor.settings import ClassSettings
 
+LABELS = ("siren",)
 HOP_S, RATE, ROWS, BANDS = 0.5, 16000, 5, 8
 LEVEL = Level(-40.0, -30.0, -60.0, 0)
 
@@ -35,17 +37,20 @@ class Stream:
     def __init__(self, keeper: MomentKeeper, clock: Clock) -> None:
         self.keeper, self.clock, self.count = keeper, clock, 0
 
-    def hop(self, score: float = 0.0) -> None:
+    def hop(
+        self, *scores: float, level_dbfs: float = LEVEL.rms_dbfs, labels: tuple[str, ...] = LABELS
+    ) -> None:
         self.count += 1
         self.clock.now += HOP_S
         number = float(self.count)
         hop = HopResult(
             position=round(self.count * HOP_S * RATE),
             time_s=self.count * HOP_S,
-            scores=np.array([score], np.float32),
-            level=LEVEL,
+            scores=np.array(scores or [0.0], np.float32),
+            level=replace(LEVEL, rms_dbfs=level_dbfs),
             features=np.full((ROWS, BANDS), number, np.float32),
             embedding=np.full(4, number, np.float32),
+            labels=labels,
         )
         self.keeper.on_hop("mic", hop)
 
@@ -70,7 +75,7 @@ def keeper_of(outbox: Outbox, clock: Clock, *, pictures: bool = True) -> MomentK
     settings = ClassSettings(enter=0.5, exit=0.3, release_s=0.0)
     return MomentKeeper(
         Notebook(outbox, clock),
-        ["siren"],
+        BackgroundSample(outbox.path.with_name("background.db"), "ear 1"),
         {"siren": settings},
         rate=RATE,
         hop_s=HOP_S,
@@ -133,16 +138,71 @@ def test_pictures_can_be_switched_off(outbox: Outbox, clock: Clock, path: Path) 
     assert stored.embedding is not None
 
 
-def test_a_moment_of_the_last_minute_has_an_embedding(outbox: Outbox, clock: Clock) -> None:
+def test_an_event_is_stored_with_the_embeddings_of_its_hops_after_that_of_its_highest_score(
+    outbox: Outbox, clock: Clock, path: Path
+) -> None:
+    keeper = keeper_of(outbox, clock)
+    stream = Stream(keeper, clock)
+    for _ in range(10):
+        stream.hop()
+    start = record(1, start_s=5.0, score=0.6)
+    keeper.on_record(start)
+    for score in (0.7, 0.9, 0.8):
+        stream.hop(score)
+    keeper.on_record(replace(ended(2, start), end_s=6.5))
+    with closing(HistoryReader(path)) as reader:
+        stored = reader.moment("event-1")
+    assert stored is not None
+    assert stored.embedding is not None
+    assert stored.embedding.reshape(-1, 4)[:, 0].tolist() == [12.0, 9.0, 10.0, 11.0, 13.0]
+
+
+def test_a_span_of_the_last_minute_has_the_embeddings_of_its_loudest_hops(
+    outbox: Outbox, clock: Clock
+) -> None:
     keeper = keeper_of(outbox, clock)
     began = clock.now
     stream = Stream(keeper, clock)
-    for _ in range(200):
-        stream.hop()
-    found = keeper.embedding_at(began + 95 * 1.0)
+    for number in range(200):
+        stream.hop(level_dbfs=-20.0 if number == 189 else -30.0 if number == 190 else -60.0)
+    found = keeper.embeddings_of(began + 93.0, began + 97.0)
     assert found is not None
-    assert found[0] == 190.0
-    assert keeper.embedding_at(began) is None
+    assert found[:, 0].tolist() == [190.0, 191.0]
+    many = keeper.embeddings_of(began + 60.0, began + 90.0)
+    assert many is not None
+    assert len(many) <= MOST_ROWS
+    assert keeper.embeddings_of(began, began + 1.0) is None
+
+
+def test_stretches_of_the_background_are_sampled(outbox: Outbox, clock: Clock) -> None:
+    keeper = keeper_of(outbox, clock)
+    stream = Stream(keeper, clock)
+    for _ in range(13):
+        stream.hop()
+    keeper.close()
+    sample = BackgroundSample(outbox.path.with_name("background.db"), "ear 1")
+    assert sample.seconds == 6.0
+    assert [rows[:, 0].tolist() for _, rows in sample.read(4)] == [
+        [1.0, 2.0, 3.0, 4.0],
+        [5.0, 6.0, 7.0, 8.0],
+        [9.0, 10.0, 11.0, 12.0],
+    ]
+    (first, _), (second, _), _ = sample.read(4)
+    assert [at for at, _ in sample.read(4, without=[(first - 1.0, second - 2.5)])] == [second, second + 2.0]
+    assert BackgroundSample(outbox.path.with_name("background.db"), "ear 2").seconds == 0.0
+
+
+def test_a_class_that_was_taught_meanwhile_is_followed(outbox: Outbox, clock: Clock, path: Path) -> None:
+    keeper = keeper_of(outbox, clock)
+    stream = Stream(keeper, clock)
+    stream.hop()
+    settings = ClassSettings(enter=0.5, exit=0.3, release_s=0.0)
+    keeper.configure({"siren": settings, "bell": settings})
+    for score in (0.0, 0.7, 0.0):
+        stream.hop(0.0, score, labels=(*LABELS, "bell"))
+    keeper.close()
+    with closing(HistoryReader(path)) as reader:
+        assert reader.peaks("bell", 0.0) == [0.7]
 
 
 def test_peaks_are_written_once_a_minute_and_at_the_end(outbox: Outbox, clock: Clock, path: Path) -> None:

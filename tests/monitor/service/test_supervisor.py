@@ -196,3 +196,19 @@ def test_the_service_manager_hears_ready_once_and_the_watchdog_in_time() -> None
     assert told[2:5] == ["STATUS=listening", "READY=1", "STATUS=lost (ended)"]
     assert told.count("READY=1") == 1
     assert told.count("WATCHDOG=1") == 12
+
+
+def test_trouble_is_what_keeps_it_from_hearing_and_no_broker_or_pause() -> None:
+    case = Case()
+    assert case.supervisor.trouble == "microphone: starting"
+    case.vitals.source = SourceState("listening")
+    assert case.supervisor.trouble == "the model has not run yet"
+    case.vitals.on_inference(0.002)
+    case.publisher.last_error = "mqtt: refused"
+    assert case.supervisor.trouble is None
+    case.vitals.source = SourceState("lost", "no audio for 5 s")
+    assert case.supervisor.trouble == "microphone: lost (no audio for 5 s)"
+    case.vitals.source = SourceState("off", "switched off")
+    assert case.supervisor.trouble is None
+    case.clock.now += 9.0
+    assert case.supervisor.trouble == "the audio path has not answered for 9 s"

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.teaching.fit import Taught, shrunk_covariance, teach, threshold_for
+from monitor.teaching.fit import EXIT_LOGIT, Taught, alarms_at, shrunk_covariance, teach, threshold_for
 
 SIZE, HOP_S = 24, 0.5
 HOUR = round(3600 / HOP_S)
@@ -52,7 +52,7 @@ def test_a_sound_that_is_in_the_background_everywhere_is_not_promised() -> None:
 def test_the_alarms_on_a_background_that_it_has_not_seen_are_about_those_allowed() -> None:
     head = taught(alarms_a_day=48.0)
     fresh = [logits(head, background(1000 + seed, HOUR)) for seed in range(20)]
-    alarms = sum(int((np.maximum.reduceat(one, np.arange(0, len(one), 4)) > 0).sum()) for one in fresh)
+    alarms = len(alarms_at(fresh, 0.0, 4))
     assert 0.4 * 40 < alarms < 2.5 * 40
     assert head.low <= 48.0 <= head.high
     assert head.background_hours == pytest.approx(2.0)
@@ -90,15 +90,31 @@ def test_a_covariance_of_many_rows_is_hardly_shrunk_and_of_few_it_can_be_inverte
     assert np.linalg.cond(shrunk_covariance(few - few.mean(0))) < 1e6
 
 
-@given(
-    st.lists(st.floats(-3, 6), min_size=20, max_size=60, unique=True),
-    st.floats(0.01, 15),
-    st.floats(1.0, 3.0),
-)
-def test_more_alarms_allowed_never_raise_the_threshold_and_whole_numbers_are_kept(
-    peaks: list[float], alarms: float, more: float
-) -> None:
-    values = np.array(peaks)
-    assert threshold_for(values, alarms * more) <= threshold_for(values, alarms)
-    if alarms >= 1:
-        assert (values >= threshold_for(values, alarms)).sum() == int(alarms)
+@given(st.integers(0, 99), st.floats(0.01, 15), st.floats(1.0, 3.0))
+def test_more_alarms_allowed_never_raise_the_threshold(seed: int, alarms: float, more: float) -> None:
+    scores = [world(seed).normal(size=400) for _ in range(3)]
+    assert threshold_for(scores, alarms * more, 4) <= threshold_for(scores, alarms, 4) + 1e-9
+
+
+def test_an_alarm_lasts_as_long_as_the_score_stays_up() -> None:
+    scores = np.full(60, -9.0)
+    scores[5] = 1.0
+    scores[9] = 3.0  # still the same alarm
+    scores[20:40] = EXIT_LOGIT / 2
+    scores[30] = 0.5
+    scores[50] = -0.1
+    assert alarms_at([scores, scores[:12]], 0.0, 4).tolist() == [3.0, 0.5, 3.0]
+    assert alarms_at([scores], 2.0, 4).tolist() == [3.0]
+    assert alarms_at([scores], 9.0, 4).tolist() == []
+
+
+def test_one_outlier_of_the_background_moves_the_threshold_little() -> None:
+    scores = [world(seed).normal(size=2000) for seed in range(3)]
+    before = threshold_for(scores, 2.0, 4)
+    scores[0][100] = 12.0
+    assert before < threshold_for(scores, 2.0, 4) < before + 1.5
+
+
+def test_a_background_without_anything_in_it_is_no_reason_to_fail() -> None:
+    assert np.isfinite(threshold_for([np.zeros(200)], 1.0, 4))
+    assert threshold_for([np.arange(200.0)], 0.5, 4) > 0

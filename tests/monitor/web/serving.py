@@ -5,9 +5,10 @@ from __future__ import annotations
 import http.client
 import json
 import socket
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +18,14 @@ from websockets.sync.client import ClientConnection, connect
 from monitor.delivery.outbox import Outbox
 from monitor.delivery.payloads import Health
 from monitor.errors import ControlError
+from monitor.history.background import BackgroundSample
 from monitor.history.keeper import MomentKeeper
 from monitor.history.notebook import Notebook
 from monitor.history.reader import HistoryReader
 from monitor.records import HopResult, Level
 from monitor.settings import ClassSettings
 from monitor.web.backend import Backend
-from monitor.web.facts import Facts, Status
+from monitor.web.facts import Facts, Node, Status
 from monitor.web.guard import Rules
 from monitor.web.hub import Hub
 from monitor.web.server import PageServer, bind
@@ -41,6 +43,12 @@ class Settings:
         self.followers: list[Callable[[Facts], None]] = []
 
     def apply(self, key: str, value: object) -> None:
+        if key == "pause_s" and isinstance(value, float | int):
+            until = time.time() + value if value else None
+            self.facts = replace(self.facts, paused_until=until)
+            for follower in self.followers:
+                follower(self.facts)
+            return
         label = key.removeprefix("classes.").removesuffix(".threshold")
         if label not in self.facts.classes or not isinstance(value, float):
             raise ControlError(f"{key}: no such setting")
@@ -48,6 +56,46 @@ class Settings:
         self.facts = replace(self.facts, classes={**self.facts.classes, label: changed}, changed=(key,))
         for follower in self.followers:
             follower(self.facts)
+
+
+@dataclass
+class Taught:
+    """Stands for the heads of a running monitor."""
+
+    stored: list[dict[str, Any]] = field(default_factory=list)
+    asked: list[tuple[str, str, list[str]]] = field(default_factory=list)
+
+    def heads(self) -> list[dict[str, Any]]:
+        return self.stored
+
+    def marks(self) -> dict[str, Any]:
+        marks = [
+            {"label": "gate", "right": 0, "missed": 5, "false_alarm": 0},
+            {"label": "siren", "right": 2, "missed": 0, "false_alarm": 3},
+        ]
+        return {"marks": marks, "background_h": 1.5, "embedding": True}
+
+    def teach(self, label: str, event_ids: Sequence[str], alarms_a_day: float) -> dict[str, Any]:
+        self.asked.append(("sound", label, list(event_ids)))
+        if label in LABELS:
+            raise ControlError("the model has this label; choose another name")
+        lines = ["taught    from 5 examples, 1.5 h of background", "recall    5 of 5", "alarms    0.0 a day"]
+        return self._keep({"name": label, "kind": "sound", "label": label, "text": lines})
+
+    def reject(self, label: str, event_ids: Sequence[str]) -> dict[str, Any]:
+        self.asked.append(("reject", label, list(event_ids)))
+        lines = [f"taught    from 3 false alarms of {label}", "rejects   3 of 3"]
+        return self._keep({"name": f"not-{label}", "kind": "reject", "label": label, "text": lines})
+
+    def remove(self, name: str, *, newest: bool) -> dict[str, Any] | None:
+        found = [one for one in self.stored if one["name"] == name]
+        self.stored = [one for one in self.stored if one["name"] != name]
+        return {"name": name, "versions": 0} if found else None
+
+    def _keep(self, head: dict[str, Any]) -> dict[str, Any]:
+        whole = {**head, "version": "1", "versions": 1, "created": "", "model": "ear 1", "used": True}
+        self.stored = [*self.stored, whole]
+        return whole
 
 
 @dataclass
@@ -59,6 +107,9 @@ class Served:
     port: int
     server: PageServer
     settings: Settings
+    taught: Taught
+    status: list[Status]
+    """The one that is shown."""
 
     def ask(
         self, path: str, method: str = "GET", body: object = None, **headers: str
@@ -87,6 +138,7 @@ class Served:
             "level": Level(-40.0, -30.0, -60.0, 0),
             "features": np.random.default_rng(number).normal(size=(12, 64)).astype(np.float32),
             "embedding": np.full(4, number, np.float32),
+            "labels": LABELS,
             **changes,
         }
         hop = HopResult(**values)
@@ -101,19 +153,27 @@ def served(
 ) -> Iterator[Served]:
     settings = ClassSettings(enter=0.5, exit=0.3)
     classes = dict.fromkeys(LABELS, settings)
-    running = Settings(Facts("balcony", "0", "ear", "1", LABELS, classes, {}, HOP_S, adjustable=True))
-    health = Health("listening", "0", "ear", "1", uptime_s=1.0)
+    facts = Facts("balcony", "0", "ear", "1", LABELS, classes, {}, HOP_S, adjustable=True)
+    running = Settings(replace(facts, pitches={"1 kHz": 0.4}))
+    status = [Status(Health("listening", "0", "ear", "1", uptime_s=1.0), True)]
     with ExitStack() as stack:
         outbox = stack.enter_context(closing(Outbox(folder / "history.db")))
         notebook = Notebook(outbox)
         keeper = MomentKeeper(
-            notebook, LABELS, classes, rate=16000, hop_s=HOP_S, pictures=True, model="ear 1"
+            notebook,
+            BackgroundSample(folder / "background.db", "ear 1"),
+            classes,
+            rate=16000,
+            hop_s=HOP_S,
+            pictures=True,
+            model="ear 1",
         )
-        status = lambda: Status(health, True)  # noqa: E731
-        hub = Hub(lambda: running.facts, status, write=write)
+        taught = Taught()
+        nodes = (Node("garage", "offline"), Node("kitchen", "online", "http://kitchen:8099/"))
+        hub = Hub(lambda: running.facts, lambda: status[0], write=write, nodes=lambda: nodes)
         backend = Backend(
             facts=lambda: running.facts,
-            status=status,
+            status=lambda: status[0],
             reader=stack.enter_context(closing(HistoryReader(outbox.path))),
             notebook=notebook,
             keeper=keeper,
@@ -121,12 +181,13 @@ def served(
             rules=rules or Rules(),
             write=write,
             apply=running.apply,
+            teaching=taught,
         )
         running.followers.append(hub.on_facts)
         port = port or free_port()
         server = PageServer(backend, bind("127.0.0.1", port, "web.port"))
         stack.enter_context(closing(server))
-        yield Served(outbox, backend, port, server, running)
+        yield Served(outbox, backend, port, server, running, taught, status)
 
 
 def free_port() -> int:

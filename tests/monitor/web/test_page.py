@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +27,7 @@ pytestmark = pytest.mark.xdist_group("browser")
 
 MOST_BYTES = 80_000
 NEAR = Near("dog_bark", 0.4, "below_threshold", 0.38, 0.5)
-VIEWS = ("now", "history", "tune")
+VIEWS = ("now", "history", "teach", "tune")
 
 
 @pytest.fixture(scope="module")
@@ -122,8 +123,82 @@ def test_a_missed_sound_is_marked(server: Served, seen: Watched) -> None:
     page = seen.page
     page.get_by_label("Did it miss something").fill("doorbell")
     page.get_by_role("button", name="Mark it").click()
-    expect(page.get_by_text("Marked.")).to_be_visible()
-    assert len(server.backend.reader.marked("doorbell", "ear 1")) == 1
+    expect(page.get_by_text("Marked as doorbell.")).to_be_visible()
+    assert len(server.backend.reader.marked("ear 1", 4)) == 1
+
+
+def test_a_stretch_of_the_picture_is_marked_by_dragging(server: Served, seen: Watched) -> None:
+    page = seen.page
+    expect(page.locator(".level")).to_be_visible()
+    box = page.locator(".spectrogram canvas").bounding_box()
+    assert box is not None
+    y = box["y"] + box["height"] / 2
+    page.mouse.move(box["x"] + box["width"] - 60, y)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] - 5, y, steps=4)
+    page.mouse.up()
+    expect(page.get_by_role("button", name="Unmark the stretch")).to_contain_text("s marked")
+    page.get_by_label("Did it miss something").fill("gate")
+    page.get_by_role("button", name="Mark it").click()
+    expect(page.get_by_text("Marked as gate.")).to_be_visible()
+    (marked,) = server.backend.reader.marked("ear 1", 4)
+    assert marked.label == "gate"
+
+
+def test_a_sound_is_taught_and_forgotten(server: Served, seen: Watched) -> None:
+    page = seen.page
+    page.get_by_role("link", name="Teach").click()
+    expect(page.get_by_text("Nothing yet")).to_be_visible()
+    page.get_by_role("button", name="Teach it").click()
+    expect(page.get_by_text("In force now: gate.")).to_be_visible()
+    page.get_by_role("button", name="Never again").click()
+    expect(page.get_by_text("In force now: siren, never again.")).to_be_visible()
+    assert server.taught.asked == [("sound", "gate", []), ("reject", "siren", [])]
+    heads = page.locator(".heads")
+    expect(heads).to_contain_text("5 of 5")
+    heads.get_by_role("button", name="Forget it").first.click()
+    heads.get_by_role("button", name="Forget gate").click()
+    expect(heads.get_by_role("listitem")).to_have_count(1)
+
+
+def test_events_chosen_in_the_history_are_taught(server: Served, seen: Watched) -> None:
+    page = seen.page
+    page.get_by_role("link", name="History").click()
+    for box in page.get_by_role("checkbox").all()[:2]:
+        box.check()
+    page.get_by_label("Name of 2 chosen events").fill("siren")
+    page.get_by_role("button", name="Teach a sound").click()
+    expect(page.get_by_text("the model has this label")).to_be_visible()
+    page.get_by_label("Name of 2 chosen events").fill("own_dog")
+    page.get_by_role("button", name="Teach a sound").click()
+    expect(page.get_by_text("In force now: own dog.")).to_be_visible()
+    assert server.taught.asked[-1] == ("sound", "own_dog", ["event-5", "event-3"])
+    seen.forgive("422")
+
+
+def test_listening_is_paused_and_goes_on(server: Served, seen: Watched) -> None:
+    page = seen.page
+    page.get_by_label("Pause listening").select_option("for 1 hour")
+    page.get_by_role("button", name="Listen again").click()
+    expect(page.get_by_label("Pause listening")).to_be_visible()
+    (before,) = server.status
+    health = replace(before.health, microphone="off", reason="paused until 2026-01-31T12:00:00.000Z")
+    server.status[0] = replace(before, health=health)
+    expect(page.locator(".why")).to_contain_text("Nothing is reported: paused until")
+
+
+def test_an_event_in_quiet_hours_says_so(server: Served, seen: Watched) -> None:
+    expect(seen.page.locator(".level")).to_be_visible()
+    event = replace(record(11, event_id="night"), held_back="quiet_hours")
+    server.backend.hub.on_record(event)
+    expect(seen.page.locator(".why")).to_contain_text("no notice: quiet hours")
+    expect(seen.page.locator("[aria-labelledby=alerts]")).to_contain_text("quiet hours")
+
+
+def test_other_monitors_on_the_broker_are_listed(seen: Watched) -> None:
+    nodes = seen.page.locator(".nodes")
+    expect(nodes).to_contain_text("garage (offline)")
+    expect(nodes.get_by_role("link", name="kitchen")).to_have_attribute("href", "http://kitchen:8099/")
 
 
 def test_tune_counts_the_alerts_of_another_threshold_and_applies_it(server: Served, seen: Watched) -> None:

@@ -7,6 +7,7 @@ import json
 import socket
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from websockets.exceptions import InvalidStatus
 
 from monitor.errors import ConfigError
 from monitor.history.notebook import Moment
+from monitor.records import Near
 from monitor.web.app import ENDPOINTS
 from monitor.web.guard import COOKIE, Rules
 from monitor.web.hub import QUEUE
@@ -94,7 +96,7 @@ def test_a_verdict_is_stored_with_the_embedding_of_the_event(writing: Served) ->
     status, answer = writing.json("/api/verdicts", "POST", {"verdict": "false_alarm", "event_id": "event-1"})
     assert (status, answer) == (200, {"verdict": "false_alarm", "embedding": True})
     assert writing.json("/api/events/event-1")[1]["event"]["verdict"] == "false_alarm"
-    assert len(writing.backend.reader.marked("siren", "urban-sounds 0.1.0")) == 1
+    assert [one.label for one in writing.backend.reader.marked("urban-sounds 0.1.0", 4)] == ["siren"]
     assert writing.json("/api/verdicts/event-1", "DELETE")[0] == 200
     assert writing.json("/api/events/event-1")[1]["event"]["verdict"] is None
 
@@ -103,10 +105,11 @@ def test_a_missed_sound_is_marked_with_the_embedding_of_now(writing: Served) -> 
     writing.hop(1)
     status, answer = writing.json("/api/verdicts", "POST", {"verdict": "missed", "label": "bell"})
     assert (status, answer["embedding"]) == (200, True)
-    (marked,) = writing.backend.reader.marked("bell", "ear 1")
-    assert marked[2][0] == 1.0
-    old = {"verdict": "missed", "label": "bell", "moment": time.time() - 3600}
-    assert writing.json("/api/verdicts", "POST", old)[0] == 422
+    (marked,) = writing.backend.reader.marked("ear 1", 4)
+    assert (marked.label, marked.rows.tolist()) == ("bell", [[1.0] * 4])
+    now = time.time()
+    for span in ({"since": now - 3600}, {"since": now - 5, "until": now - 10}, {"until": now + 3600}):
+        assert writing.json("/api/verdicts", "POST", {"verdict": "missed", "label": "bell", **span})[0] == 422
 
 
 @pytest.mark.parametrize(
@@ -260,9 +263,51 @@ def test_openapi_names_every_endpoint_and_its_parameters(reading: Served) -> Non
     assert names == ["since", "until", "label", "after", "limit"]
 
 
+def test_healthz_says_why_nothing_is_heard_and_nothing_else_is_a_reason(reading: Served) -> None:
+    assert reading.ask("/healthz")[::2] == (200, b"ok\n")
+    (before,) = reading.status
+    reading.status[0] = replace(before, connected=False)
+    assert reading.ask("/healthz")[0] == 200
+    reading.status[0] = replace(before, trouble="microphone: lost (no audio for 5 s)")
+    assert reading.ask("/healthz")[::2] == (503, b"microphone: lost (no audio for 5 s)\n")
+
+
+def test_heads_are_listed_taught_and_removed(writing: Served) -> None:
+    body = {"kind": "sound", "label": "gate", "event_id": ["event-1"], "alarms_a_day": 0.5}
+    status, made = writing.json("/api/heads", "POST", body)
+    assert (status, made["name"]) == (200, "gate")
+    assert writing.taught.asked == [("sound", "gate", ["event-1"])]
+    assert [one["name"] for one in writing.json("/api/heads")[1]["heads"]] == ["gate"]
+    assert writing.json("/api/heads/gate?newest=true", "DELETE")[0] == 200
+    assert writing.json("/api/heads/gate", "DELETE")[0] == 404
+    refused = writing.json("/api/heads", "POST", {**body, "label": "siren"})
+    assert refused == (422, {"error": "the model has this label; choose another name"})
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"kind": "sound"},
+        {"kind": "other", "label": "gate"},
+        {"kind": "sound", "label": "x" * 101},
+        {"kind": "sound", "label": "gate", "alarms_a_day": 0},
+        {"kind": "sound", "label": "gate", "event_id": ["e"] * 51},
+    ],
+)
+def test_teaching_that_makes_no_sense_is_refused(writing: Served, body: object) -> None:
+    assert writing.json("/api/heads", "POST", body)[0] == 422
+    assert writing.json("/api/heads/..%2F..%2Fetc", "DELETE")[0] in (404, 422)
+    assert writing.taught.asked == []
+
+
+def test_only_a_page_that_may_write_teaches(reading: Served) -> None:
+    assert reading.json("/api/heads", "POST", {"kind": "reject", "label": "siren"})[0] == 403
+    assert reading.json("/api/heads/gate", "DELETE")[0] == 403
+
+
 def test_metrics_are_what_prometheus_reads(reading: Served) -> None:
-    reading.hop(1)
-    reading.backend.hub.on_record(record(1))
+    reading.hop(1, near=(Near("dog_bark", 0.4, "below_threshold", 0.38, 0.5),))
+    reading.backend.hub.on_record(replace(record(1), held_back="quiet_hours"))
     _, headers, text = reading.ask("/metrics")
     assert headers["content-type"].startswith("text/plain; version=0.0.4")
     families = {family.name: family for family in text_string_to_metric_families(text.decode())}
@@ -270,6 +315,12 @@ def test_metrics_are_what_prometheus_reads(reading: Served) -> None:
     assert families["sound_monitor_level_dbfs"].samples[0].value == -40
     (events,) = families["sound_monitor_events"].samples
     assert (events.labels, events.value) == ({"label": "siren"}, 1)
+    (active,) = families["sound_monitor_active"].samples
+    assert (active.labels, active.value) == ({"label": "siren"}, 1)
+    near = {tuple(one.labels.values()): one.value for one in families["sound_monitor_near"].samples}
+    assert near == {("dog_bark", "below_threshold"): 1, ("siren", "quiet_hours"): 1}
+    assert families["sound_monitor_healthy"].samples[0].value == 1
+    assert "process_resident_memory_bytes" in families
 
 
 def test_a_viewer_is_told_hops_and_events_as_they_come(reading: Served) -> None:
