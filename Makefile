@@ -28,7 +28,7 @@ help:
 # All five kinds of sound in the street are to be seen.
 demo: $(VENV)/installed
 	$(VENV)/bin/sound-monitor replay examples/street.wav --realtime --mqtt --states $(DEMO) --node street \
-	  --set events.profile=sensitive --page --set web.write=true --start-time $$(date -u +%Y-%m-%dT%H:%M:%SZ)
+	  --set events.profile=sensitive --page --set web.write=true
 
 run: $(VENV)/installed .system-audio
 	$(VENV)/bin/sound-monitor run --set audio.wait=true $(DEMO) --set web.enabled=true --set web.write=true

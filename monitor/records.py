@@ -29,6 +29,9 @@ SILENCE_DBFS = -120.0
 SOUNDING_DB = 15.0
 """Hops so far below the loudest of a recording or span are not taken for its sound."""
 
+LOUDEST = 4.0
+"""Float files and drivers may exceed full scale; more than 12 dB above it a sample is not audio."""
+
 Samples = NDArray[np.float32]
 EventType = Literal["start", "end"]
 EndReason = Literal["released", "stopped", "source_lost"]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -14,6 +16,9 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF)
+
+
 def main() -> None:
     """Entry point of ``sound-monitor``; every expected error is one line and an exit code."""
     import click
@@ -22,15 +27,17 @@ def main() -> None:
     from monitor.errors import EXIT_FAILED, EXIT_INTERRUPTED, MonitorError
 
     try:
-        sys.exit(cli.main(standalone_mode=False) or 0)
+        code = cli.main(standalone_mode=False) or 0
+        if sys.stdout is not None:
+            sys.stdout.flush()  # here rather than at exit, where a full disk would give a traceback
+        sys.exit(code)
     except click.UsageError as error:
         click.echo(_usage(error), err=True)
         sys.exit(error.exit_code)
     except (click.Abort, KeyboardInterrupt):
         sys.exit(EXIT_INTERRUPTED)
     except BrokenPipeError:
-        # The reader (head, less) has gone; Python would complain again when it flushes stdout.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _abandon_stdout()  # the reader (head, less) has gone
         sys.exit(EXIT_FAILED)
     except Exception as error:
         if "--debug" in sys.argv:
@@ -38,9 +45,23 @@ def main() -> None:
         if isinstance(error, MonitorError):
             click.echo(f"sound-monitor: {error}", err=True)
             sys.exit(error.exit_code)
-        reason = " ".join(f"{type(error).__name__}: {error}".split())
-        click.echo(f"sound-monitor: unexpected {reason}; --debug shows where", err=True)
+        with suppress(OSError):  # standard error may be full, too
+            click.echo(f"sound-monitor: {_unexpected(error)}", err=True)
         sys.exit(EXIT_FAILED)
+
+
+def _unexpected(error: Exception) -> str:
+    if isinstance(error, OSError) and error.filename is None and error.errno in _FULL:
+        _abandon_stdout()
+        return f"standard output cannot be written ({error.strerror}); make room or write elsewhere"
+    reason = " ".join(f"{type(error).__name__}: {error}".split())
+    return f"unexpected {reason}; --debug shows where"
+
+
+def _abandon_stdout() -> None:
+    """Discard what is still buffered: Python would complain again when it flushes stdout."""
+    with suppress(OSError, ValueError, AttributeError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _usage(error: click.UsageError) -> str:

@@ -37,9 +37,11 @@ def run(
     Runs until Ctrl-C or SIGTERM, even if the microphone, the broker or the disk fails meanwhile.
     """
     from monitor.cli.outputs import JsonLines
+    from monitor.cli.quiet import keep_native_noise_out
     from monitor.daemon import run as run_daemon
     from monitor.listeners import Listener
 
+    keep_native_noise_out()
     shorthand = () if source is None else (f"audio.source={json.dumps(source)}",)
     config = read_config(config_file, (*overrides, *shorthand), debug)
     assembly = assemble(config)

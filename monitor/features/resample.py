@@ -5,17 +5,14 @@ from __future__ import annotations
 import numpy as np
 import soxr
 
-from monitor.records import Samples
-
-_LOUDEST = 4.0
-"""Float files and drivers may exceed full scale; more than 12 dB above it a sample is not audio."""
+from monitor.records import LOUDEST, Samples
 
 
 def mono(samples: Samples) -> Samples:
     """Mix channels to one and replace NaN by zero; shape (n,)."""
     # NaN compares false and takes the second branch too.
-    if not np.abs(samples).max(initial=0.0) <= _LOUDEST:
-        samples = np.nan_to_num(samples, nan=0.0, posinf=0.0, neginf=0.0).clip(-_LOUDEST, _LOUDEST)
+    if not np.abs(samples).max(initial=0.0) <= LOUDEST:
+        samples = np.nan_to_num(samples, nan=0.0, posinf=0.0, neginf=0.0).clip(-LOUDEST, LOUDEST)
     return samples if samples.ndim == 1 else samples.mean(axis=1, dtype=np.float32)
 
 

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Sequence
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -184,14 +188,40 @@ def _interpreter(
     """Return the name and the interpreter of a model that is ready to run; see :class:`Runtime`."""
     name, interpreter_class = _load(prefer)
     try:
-        interpreter = interpreter_class(model_content=flatbuffer, num_threads=threads)
-        if inputs is not None:
-            _resize(interpreter, inputs)
-        interpreter.allocate_tensors()
+        with _without_info_lines():
+            interpreter = interpreter_class(model_content=flatbuffer, num_threads=threads)
+            if inputs is not None:
+                _resize(interpreter, inputs)
+            interpreter.allocate_tensors()
     except (ValueError, RuntimeError) as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise PackageError(f"{path}: {name} cannot load the model ({reason})") from error
+        raise PackageError(f"{path}: {name} cannot load the model ({_reason(error)})") from error
     return name, interpreter
+
+
+def _reason(error: Exception) -> str:
+    """Return the first line of a runtime's message."""
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)
+
+
+@contextmanager
+def _without_info_lines() -> Iterator[None]:
+    """Drop the "INFO:" lines that the runtime prints from C; other output meanwhile comes afterwards."""
+    if sys.stderr is None:  # closed: descriptor 2 may be a file of ours
+        yield
+        return
+    sys.stderr.flush()
+    with tempfile.TemporaryFile() as printed:
+        stderr = os.dup(2)
+        os.dup2(printed.fileno(), 2)
+        try:
+            yield
+        finally:
+            os.dup2(stderr, 2)
+            os.close(stderr)
+            printed.seek(0)
+            for line in printed:
+                if not line.startswith(b"INFO:"):
+                    os.write(2, line)
 
 
 def _resize(interpreter: Any, inputs: int) -> None:

@@ -15,7 +15,8 @@ How PortAudio behaves when a device disappears, and how this module responds:
 - PortAudio cannot terminate while an abandoned stream exists. Until then the old list is used; if
   it lacks the device, only a new process helps: :class:`DriverStuck`.
 
-PortAudio prints its own "Expression … failed" to stderr from C; it cannot be suppressed alone.
+PortAudio prints its own "Expression … failed" to stderr from C; :mod:`monitor.cli.quiet` keeps that out of
+the terminal.
 """
 
 from __future__ import annotations

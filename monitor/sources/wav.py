@@ -16,7 +16,7 @@ _PLACEHOLDER = 0x7FFF0000
 """Writers that cannot seek back leave a length at or above this in the header; it is ignored."""
 _SIZE_SLACK = 16
 """Bytes by which common writers get a length wrong."""
-_TRAILER = 4096
+TRAILER = 4096
 """Fewer bytes behind the audio than this are a tag or padding, not hidden audio."""
 _UNTIL_THE_END = struct.pack("<I", 0xFFFFFFFF)
 
@@ -65,7 +65,7 @@ def read_layout(path: Path, size: int) -> WavLayout | None:
             return WavLayout(data_at, None, _over_slack(promised - size), 0)
         missing = _over_slack(max(promised, data_at + declared) - size)
         behind = data_at + declared + declared % 2
-        hidden = 0 if size - behind < _TRAILER or _are_chunks(file, behind, size) else size - behind
+        hidden = 0 if size - behind < TRAILER or _are_chunks(file, behind, size) else size - behind
         return WavLayout(data_at, declared, missing, hidden)
 
 

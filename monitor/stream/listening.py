@@ -22,6 +22,7 @@ from monitor.listeners import Listener, Listeners
 from monitor.pipeline import Pipeline
 from monitor.records import AudioBlock, Decision, HopResult
 from monitor.sources.base import DriverStuck, LiveSource, SourceLost, SourceSilent, SourceUnusable
+from monitor.sources.channels import ChannelCheck
 from monitor.stream.assembly import Assembly
 from monitor.stream.noise import MinuteRecorder
 from monitor.stream.orders import AskOrders, Orders
@@ -40,6 +41,8 @@ _LOG_EVERY = 20
 """Consecutive failures between log entries."""
 _OFF_POLL_S = 0.1
 """Interval at which an order to listen again is checked while off."""
+_CHANNELS_S = 30.0
+"""Length of a stream after which its channels are judged."""
 _STEP_S = 1.0
 """Longest sleep between two updates of the heartbeat."""
 
@@ -234,6 +237,7 @@ class _Stream:
         self._dropped_before_s = vitals.dropped_s
         self._overflows = Repeats(every=100)
         self._overflows_seen = 0
+        self._channels: ChannelCheck | None = ChannelCheck()
 
     def follow(self, orders: Orders) -> tuple[Decision, ...]:
         """Apply changed orders and return the events that end because of them."""
@@ -257,6 +261,7 @@ class _Stream:
     def push(self, block: AudioBlock) -> Iterator[HopResult]:
         source, vitals = self._source, self._vitals
         self._clock.observe(block)
+        self._judge_channels(block)
         end_s = (block.position + len(block.samples)) / source.rate
         origin = (time.monotonic() if block.arrived is None else block.arrived) - end_s
         for hop in self.pipeline.push(block):
@@ -267,3 +272,14 @@ class _Stream:
             self._overflows_seen = source.overflows
             if self._overflows.due("overflow"):
                 log.warning("%s: the driver lost audio (%d times)", source.name, source.overflows)
+
+    def _judge_channels(self, block: AudioBlock) -> None:
+        """Report once what is odd about the channels."""
+        channels = self._channels
+        if channels is None:
+            return
+        channels.push(block.samples)
+        if block.position > _CHANNELS_S * self._source.rate:
+            for finding in channels.findings():
+                log.warning("%s: %s", self._source.name, finding)
+            self._channels = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -15,10 +16,13 @@ from monitor.errors import AudioError
 from monitor.level.minutes import Minute
 from monitor.listeners import Listener, Listeners
 from monitor.records import AudioBlock, Decision, HopResult
-from monitor.sources.files import FileSource
+from monitor.sources.channels import ChannelCheck
+from monitor.sources.files import FileSource, shown_path
 from monitor.stream.assembly import Assembly
 from monitor.stream.noise import MinuteRecorder
 from monitor.stream.recorder import Recorder, counted_ids, random_ids
+
+log = logging.getLogger(__name__)
 
 _PACE_S = 0.05
 """Length of the blocks of a replay in real time, seconds."""
@@ -31,7 +35,7 @@ class ReplayOptions:
     Parameters
     ----------
     start_utc : float or None
-        Start of every file in seconds since 1970; None uses each file's own time.
+        Start of every file in seconds since 1970; None uses each file's own time, in real time the present.
     deterministic : bool
         Use counted ids, and time zero if no start is given, so that two replays give equal bytes.
     realtime : bool
@@ -82,7 +86,10 @@ class Replay:
         return bad
 
     def _replay_file(self, file: Path) -> None:
-        source = FileSource(file)
+        try:
+            source = FileSource(file)
+        except Exception as error:
+            raise _as_audio_error(shown_path(file), error) from error
         try:
             self._replay_source(source, source.name)
         finally:
@@ -102,17 +109,19 @@ class Replay:
         minutes = MinuteRecorder(source.rate, clock, self._assembly.offset_db)
         self._listeners.on_file(name, source.duration_s)
         damage: AudioError | None = None
+        channels = ChannelCheck()
 
         def hops() -> Iterator[HopResult]:
             nonlocal damage
             blocks = source.blocks()
             try:
                 for block in paced(blocks, source.rate, self._stop) if self._options.realtime else blocks:
+                    channels.push(block.samples)
                     yield from pipeline.push(block)
                     if self._stop.is_set():
                         return
-            except AudioError as error:
-                damage = error
+            except Exception as error:  # no failure of one file may keep the others from being heard
+                damage = _as_audio_error(name, error)
             yield from pipeline.flush()
 
         for hop in hops():
@@ -121,6 +130,8 @@ class Replay:
             self._tell_minutes(minutes.push(hop.readings))
         self._record(recorder, pipeline.close("stopped"))
         self._tell_minutes(minutes.close(pipeline.last_readings()))
+        for finding in channels.findings():
+            log.warning("%s: %s", name, finding)
         if damage is not None:
             raise damage
 
@@ -128,7 +139,8 @@ class Replay:
         options = self._options
         if options.deterministic:
             return FileClock(options.start_utc or 0.0, "deterministic")
-        return FileClock(source.started_utc if options.start_utc is None else options.start_utc)
+        own = time.time() if options.realtime else source.started_utc
+        return FileClock(own if options.start_utc is None else options.start_utc)
 
     def _record(self, recorder: Recorder, decisions: Iterable[Decision]) -> None:
         for decision in decisions:
@@ -137,6 +149,14 @@ class Replay:
     def _tell_minutes(self, minutes: Iterable[Minute]) -> None:
         for minute in minutes:
             self._listeners.on_minute(minute)
+
+
+def _as_audio_error(name: str, error: Exception) -> AudioError:
+    if isinstance(error, AudioError):
+        return error
+    log.debug("%s", name, exc_info=error)
+    reason = " ".join(f"{type(error).__name__}: {error}".split())
+    return AudioError(f"{name}: cannot be replayed to its end ({reason}); the other files are")
 
 
 def paced(blocks: Iterable[AudioBlock], rate: int, stop: threading.Event) -> Iterator[AudioBlock]:

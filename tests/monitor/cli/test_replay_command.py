@@ -7,15 +7,20 @@ import json
 import os
 import shutil
 import sqlite3
+import struct
+import subprocess
+import sys
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
 import soxr
-from calling import STREET, Call
+from calling import ROOT, STREET, Call
 
 from monitor.delivery.lock import ProcessLock
+from monitor.sources.files import FileSource
 
 
 def rows(path: Path) -> list[list[str]]:
@@ -159,6 +164,70 @@ def test_real_time_changes_nothing_but_the_pace(call: Call, tmp_path, street):
     call("replay", "a.wav", "--scores", "fast.csv")
     call("replay", "a.wav", "--scores", "paced.csv", "--realtime")
     assert (tmp_path / "paced.csv").read_text() == (tmp_path / "fast.csv").read_text()
+
+
+def test_a_replay_in_real_time_is_dated_by_now(call: Call, tmp_path, street, monkeypatch):
+    monkeypatch.setattr("monitor.stream.replay.paced", lambda blocks, rate, stop: blocks)
+    soundfile.write(tmp_path / "a.wav", street, 16000)
+    os.utime(tmp_path / "a.wav", (1e9, 1e9))
+    began = datetime.now(timezone.utc)
+    start = datetime.fromisoformat(call("replay", "a.wav", "--json", "--realtime").json[0]["start"])
+    assert began < start < began + timedelta(minutes=1)
+    assert call("replay", "a.wav", "--json").json[0]["start"].startswith("2001-09-09")
+
+
+def test_what_is_odd_about_the_channels_is_said(call: Call, tmp_path, street, caplog):
+    piece = street[: 2 * 16000]
+    soundfile.write(tmp_path / "inverted.wav", np.stack([piece, -piece], axis=1), 16000)
+    soundfile.write(tmp_path / "six.wav", np.stack([piece] * 5 + [0 * piece], axis=1), 16000)
+    soundfile.write(tmp_path / "float.wav", 1.0 * piece * 2**15, 16000, subtype="FLOAT")
+    result = call("replay", "inverted.wav", "six.wav", "float.wav")
+    assert result.code == 0
+    for words in (
+        "inverted.wav: the channels cancel",
+        "six.wav: channel 6 of 6 is silent",
+        "float.wav: samples reach",
+    ):
+        assert words in caplog.text
+
+
+def test_whatever_fails_in_one_file_the_others_are_replayed(call: Call, tmp_path, street, monkeypatch):
+    for name in ("a.wav", "b.wav"):
+        soundfile.write(tmp_path / name, street[: 15 * 16000], 16000)
+    read = FileSource.blocks
+
+    def blocks(self: FileSource):
+        yield from read(self)
+        if self.name == "a.wav":
+            raise struct.error("never seen\nbefore")
+
+    monkeypatch.setattr(FileSource, "blocks", blocks)
+    result = call("replay", "a.wav", "b.wav", "--scores", "s.csv")
+    assert result.code == 3
+    assert result.complaints == [
+        "sound-monitor: a.wav: cannot be replayed to its end (error: never seen before); the other files are"
+    ]
+    assert {row[0] for row in rows(tmp_path / "s.csv")[1:]} == {"a.wav", "b.wav"}
+
+
+@pytest.mark.parametrize(
+    "arguments", [["config"], ["replay", STREET, "--json"], ["replay", STREET], ["--help"]]
+)
+def test_a_full_disk_behind_stdout_is_one_line(tmp_path: Path, arguments: list[str]) -> None:
+    with Path("/dev/full").open("w") as full:
+        ended = subprocess.run(
+            [sys.executable, "-m", "monitor", *map(str, arguments)],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+            env={**os.environ, "PYTHONPATH": str(ROOT), "XDG_STATE_HOME": str(tmp_path)},
+        )
+    assert ended.returncode == 1
+    last = ended.stderr.splitlines()[-1]
+    assert last.startswith("sound-monitor: standard output cannot be written (No space left on device); make")
+    assert "Traceback" not in ended.stderr
+    assert "XNNPACK" not in ended.stderr
 
 
 def test_a_start_time_dates_the_records(call: Call):

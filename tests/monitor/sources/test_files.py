@@ -171,7 +171,7 @@ def test_bad_files_are_named_with_the_reason_in_one_line(tmp_path: Path) -> None
         (tmp_path / "missing.wav", r"cannot be read \(No such file or directory\); check the path"),
         (tmp_path, "not a regular file"),
         (pipe, "not a regular file"),
-        (text, r"cannot be read as audio \(Format not recognised\); convert it"),
+        (text, r"cannot be read as audio \(Format not recognised\); convert it: ffmpeg -i"),
         (empty, r"holds no audio \(the file is empty\)"),
         (cut, "cannot be read as audio"),
         (silent, r"holds no audio \(0 samples\)"),
@@ -195,17 +195,66 @@ def test_a_file_without_permission_is_named(tmp_path: Path, monkeypatch: pytest.
 
 
 def test_directories_are_searched_and_sorted_and_files_are_taken_as_given(tmp_path: Path) -> None:
-    names = ["b/2.WAV", "b/1.flac", "a.ogg", "b/._1.flac", "notes.txt", "b/x.wav.json"]
+    taken = ("c.mp3", "d.opus", "e.aiff", "f.aif", "g.w64", "h.oga", "i.au", "j.caf")
+    names = ["b/2.WAV", "b/1.flac", "a.ogg", "b/._1.flac", "notes.txt", "b/x.wav.json", *taken]
     for name in names:
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
     given = tmp_path / "notes.txt"
     found = find_audio([given, tmp_path, Path("missing.wav")])
-    expected = [tmp_path / name for name in ("a.ogg", "b/1.flac", "b/2.WAV")]
+    expected = [tmp_path / name for name in ("a.ogg", "b/1.flac", "b/2.WAV", *taken)]
     assert found == [given, *expected, Path("missing.wav")]
+
+
+def test_linked_directories_are_searched_once(tmp_path: Path) -> None:
+    for name in ("card/2024/a.wav", "elsewhere/b.wav"):
+        (tmp_path / name).parent.mkdir(parents=True)
+        (tmp_path / name).touch()
+    (tmp_path / "card/again").symlink_to(tmp_path / "card/2024")
+    (tmp_path / "card/loop").symlink_to(tmp_path / "card")
+    (tmp_path / "card/other").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "card/gone").symlink_to(tmp_path / "missing")
+    found = find_audio([tmp_path / "card"])
+    assert found == [tmp_path / "card/2024/a.wav", tmp_path / "card/other/b.wav"]
+
+
+def test_a_directory_that_cannot_be_searched_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "a.wav").touch()
+    (tmp_path / "locked").mkdir()
+    scan = os.scandir
+
+    def refuse(folder: str) -> object:
+        if Path(folder).name == "locked":  # root, who runs many a test, may read everything
+            raise PermissionError(errno.EACCES, "Permission denied", str(folder))
+        return scan(folder)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    assert find_audio([tmp_path]) == [tmp_path / "a.wav"]
+    assert f"{tmp_path / 'locked'}: cannot be searched (Permission denied)" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"), [(b"caf\xe9.wav", "caf\\xe9.wav"), (b"a\x1b[31m\n.wav", "a\\x1b[31m\\n.wav")]
+)
+def test_any_name_is_opened_and_shown_without_control_characters(
+    tmp_path: Path, name: bytes, shown: str
+) -> None:
+    path = tmp_path / os.fsdecode(name)
+    soundfile.write(tmp_path / "plain.wav", noise(1, 8000), 8000)
+    (tmp_path / "plain.wav").rename(path)
+    source = FileSource(path)
+    assert source.name == str(tmp_path / shown)
+    assert sum(len(block.samples) for block in source.blocks()) == 8000
+
+
+def test_a_name_with_a_nul_is_no_file() -> None:
+    with pytest.raises(AudioError, match="no file has such a name"):
+        FileSource(Path("a\0b"))
 
 
 def test_a_directory_without_audio_is_refused(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").touch()
-    with pytest.raises(AudioError, match=r"no audio in this directory; looked for \.flac \.ogg \.wav"):
+    with pytest.raises(AudioError, match=r"no audio in this directory; looked for \.aif .*\.flac .*\.wav"):
         find_audio([tmp_path])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 import soundfile
 
 from monitor.errors import AudioError
-from monitor.sources.files import FileSource, find_audio
+from monitor.sources.files import FileSource
 from monitor.sources.wholeness import unread
 
 RATE = 8000
@@ -117,7 +118,7 @@ FORMS = {
 def test_files_that_were_joined_are_reported(tmp_path: Path, form: str, same: bool) -> None:
     path = tmp_path / "x.ogg"
     first = encoded(path, **FORMS[form])
-    assert unread(path, len(first)) is None
+    assert unread(path, len(first), 32000) is None
     second = first if same else encoded(path, 3.0, 2, **FORMS[form])
     path.write_bytes(first + second)
     seconds, error = heard(path)
@@ -146,10 +147,97 @@ def test_an_ogg_cut_between_two_pages_is_reported(tmp_path: Path) -> None:
 def test_tags_behind_an_mp3_are_no_audio(tmp_path: Path, tag: bytes) -> None:
     path = tmp_path / "x.mp3"
     path.write_bytes(encoded(path, **FORMS["mp3"]) + tag)
-    assert unread(path, path.stat().st_size) is None
+    assert unread(path, path.stat().st_size, 32000) is None
 
 
-def test_what_libsndfile_cannot_read_is_not_looked_for(tmp_path: Path) -> None:
-    (tmp_path / "x.oga").write_bytes(b"OggS\0\x02" + bytes(21) + b"\x7fFLAC")
-    with pytest.raises(AudioError, match="no audio in this directory"):
-        find_audio([tmp_path])
+FFMPEG = ("ffmpeg", "-nostdin", "-v", "error", "-y")
+
+
+def by_ffmpeg(path: Path, *options: str, seconds: float = 2.0) -> bytes:
+    """A recording of noise that ffmpeg encoded."""
+    source = ("-f", "lavfi", "-i", f"anoisesrc=d={seconds}:r=16000:a=0.3")
+    subprocess.run([*FFMPEG, *source, *options, path], check=True)
+    return path.read_bytes()
+
+
+def test_flac_in_ogg_is_the_same_as_flac(tmp_path: Path) -> None:
+    by_ffmpeg(tmp_path / "x.flac")
+    joined = by_ffmpeg(tmp_path / "x.oga", "-c:a", "flac", "-f", "ogg")
+    plain, packed = (FileSource(tmp_path / name) for name in ("x.flac", "x.oga"))
+    for expected, block in zip(plain.blocks(), packed.blocks(), strict=True):
+        assert len(block.samples) == len(expected.samples)
+    plain.close()
+    packed.close()
+    assert heard(tmp_path / "x.oga") == (2.0, "")
+    (tmp_path / "x.oga").write_bytes(2 * joined)
+    assert "only the first of 2 parts" in heard(tmp_path / "x.oga")[1]
+    (tmp_path / "x.oga").write_bytes(joined[:-1000])
+    assert "the last page is truncated" in heard(tmp_path / "x.oga")[1]
+
+
+@pytest.mark.parametrize(
+    "options", [("-f", "mp3"), ("-write_xing", "0", "-f", "mp3"), ("-c:a", "libmp3lame", "-f", "wav")]
+)
+def test_an_mp3_without_a_length_and_one_in_a_wav_are_not_called_damaged(
+    tmp_path: Path, options: tuple[str, ...]
+) -> None:
+    content = by_ffmpeg(tmp_path / "x", *options)
+    seconds, error = heard(tmp_path / "x")
+    assert (seconds, error) == (pytest.approx(2.0, abs=0.15), "")
+    if "wav" in options:
+        (tmp_path / "x").write_bytes(content[:-3000])
+        assert "bytes that the header promises are missing" in heard(tmp_path / "x")[1]
+
+
+def test_an_mp3_of_varying_bit_rate_without_a_length_is_not_shortened_silently(tmp_path: Path) -> None:
+    sources = ("anoisesrc=d=3:r=44100", "anullsrc=r=44100:d=40")
+    joined = f"{sources[0]}[a];{sources[1]}[b];[a][b]concat=n=2:v=0:a=1"
+    how = ("-f", "lavfi", "-i", joined, "-c:a", "libmp3lame", "-q:a", "4", "-write_xing", "0")
+    subprocess.run([*FFMPEG, *how, tmp_path / "x.mp3"], check=True)
+    seconds, error = heard(tmp_path / "x.mp3")
+    assert seconds < 20
+    behind_s = float(error.split("damaged (")[1].split(" s lie behind")[0])
+    assert seconds + behind_s == pytest.approx(43, abs=0.2)
+
+
+@pytest.mark.parametrize("form", ["AIFF", "AU", "W64"])
+def test_other_containers_cut_or_joined_are_reported(tmp_path: Path, form: str) -> None:
+    path = tmp_path / "x"
+    whole = encoded(path, format=form, subtype="PCM_16")
+    assert heard(path) == (2.0, "")
+    path.write_bytes(whole[: len(whole) * 6 // 10])
+    assert "bytes that the header promises are missing" in heard(path)[1]
+    path.write_bytes(2 * whole)
+    assert heard(path)[1]
+    path.write_bytes(whole + bytes(100))
+    assert heard(path)[1] == ""
+
+
+def test_caf_files_joined_are_reported(tmp_path: Path) -> None:
+    path = tmp_path / "x"
+    path.write_bytes(2 * encoded(path, format="CAF", subtype="PCM_16"))
+    assert "bytes lie behind what the header says" in heard(path)[1]
+
+
+def test_audio_behind_a_length_of_zero_is_not_called_empty(tmp_path: Path) -> None:
+    path = tmp_path / "x.au"
+    content = bytearray(encoded(path, format="AU", subtype="PCM_16"))
+    content[8:12] = bytes(4)
+    path.write_bytes(content)
+    assert "the header says 0 samples, yet 64000 bytes lie behind" in heard(path)[1]
+
+
+@pytest.mark.parametrize(("first", "second"), [("vorbis", "opus"), ("mp3", "flac"), ("mp3", "vorbis")])
+def test_files_of_two_kinds_joined_are_reported(tmp_path: Path, first: str, second: str) -> None:
+    path = tmp_path / "x"
+    path.write_bytes(encoded(path, **FORMS[first]) + encoded(path, **FORMS[second]))
+    assert "ffmpeg -i OLD" in heard(path)[1]
+
+
+def test_a_flac_of_unknown_length_joined_to_another_is_reported(tmp_path: Path) -> None:
+    path = tmp_path / "x.flac"
+    content = bytearray(encoded(path, format="FLAC"))
+    content[21] &= 0xF0
+    content[22:26] = bytes(4)
+    path.write_bytes(2 * bytes(content))
+    assert "ffmpeg -i OLD" in heard(path)[1] or "lost sync" in heard(path)[1]
