@@ -43,6 +43,8 @@ class _Stderr(logging.Handler):
     """Writes to the current ``sys.stderr``, which the live view replaces."""
 
     def emit(self, record: logging.LogRecord) -> None:
+        if sys.stderr is None:  # closed
+            return
         try:
             sys.stderr.write(f"{self.format(record)}\n")
         except (OSError, ValueError):

@@ -75,7 +75,8 @@ class Card(Document):
     filled at the start of a stream: ``repeat`` tiles the audio received so far, ``silence`` uses the front
     end's output for zeros. ``state`` is the number of values that a streaming model carries from hop to
     hop; such a model is given only the new frames, and ``window`` is the length of audio that one set of
-    outputs depends on.
+    outputs depends on. ``model_sha256`` is the checksum of the flatbuffer, which :func:`write_package` sets;
+    earlier packages have none.
     """
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]+$")]
@@ -95,6 +96,7 @@ class Card(Document):
     warmup: Literal["repeat", "silence"] = "repeat"
     state: PositiveInt | None = None
     quality: tuple[Quality, ...] = ()
+    model_sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
 
     @property
     def title(self) -> str:

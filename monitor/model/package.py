@@ -6,8 +6,10 @@ metadata: interpreters read the file from the front, zip tools from the end.
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
+import struct
 import zipfile
 import zlib
 from collections.abc import Mapping, Sequence
@@ -28,11 +30,16 @@ CARD_FILE = "card.json"
 _MAX_MODEL_BYTES = 512 << 20
 _MAX_ENTRY_BYTES = 1 << 20
 _MAX_ENTRIES = 16
+_MAX_DIRECTORY_BYTES = 1 << 16
+_DIRECTORY_END = b"PK\x05\x06"
 DAMAGE = (
     zipfile.BadZipFile,
     zlib.error,
+    struct.error,
     EOFError,
-    UnicodeDecodeError,
+    OSError,
+    OverflowError,
+    ValueError,
     NotImplementedError,
     RuntimeError,
 )
@@ -71,6 +78,7 @@ def read_package(path: Path) -> ModelPackage:
     """
     data = _read_model(path)
     end, entries = read_entries(path, data)
+    flatbuffer = data[:end]
     card = parse_card(path, entries[CARD_FILE], *CARDS.values()) if CARD_FILE in entries else None
     labels = labels_in(path, entries)
     sounds: tuple[str, ...] = ()
@@ -79,7 +87,9 @@ def read_package(path: Path) -> ModelPackage:
         check_labels(path, labels, card)
         _check_outputs(path, labels, sounds, card)
         _check_front_end(path, card)
-    return ModelPackage(path, data[:end], labels, card, sounds)
+        if card.model_sha256 not in (None, _sha256(flatbuffer)):
+            raise PackageError(f"{path}: the model differs from the checksum in its card; copy it again")
+    return ModelPackage(path, flatbuffer, labels, card, sounds)
 
 
 def write_package(
@@ -91,6 +101,8 @@ def write_package(
     ----------
     labels
         Labels of the scores, in order.
+    card
+        Written with the checksum of ``flatbuffer``.
     sounds
         Labels of the ``sounds`` output, in order; only with a :class:`MultiHeadCard`.
 
@@ -99,7 +111,12 @@ def write_package(
     PackageError
         Labels contradict the card or cannot be written as lines of text.
     """
-    write_archive(path, flatbuffer, card_files(path, labels, card, sounds))
+    stamped = card.model_copy(update={"model_sha256": _sha256(flatbuffer)})
+    write_archive(path, flatbuffer, card_files(path, labels, stamped, sounds))
+
+
+def _sha256(flatbuffer: bytes) -> str:
+    return hashlib.sha256(flatbuffer).hexdigest()
 
 
 def card_files(path: Path, labels: Sequence[str], card: Card, sounds: Sequence[str] = ()) -> dict[str, str]:
@@ -110,11 +127,13 @@ def card_files(path: Path, labels: Sequence[str], card: Card, sounds: Sequence[s
     PackageError
         See :func:`write_package`.
     """
+    values = card.model_dump(mode="json", by_alias=True)
+    if card.model_sha256 is None:
+        del values["model_sha256"]  # a head has no model of its own
     files = {
         LABELS_FILE: label_lines(labels),
         **({SOUNDS_FILE: label_lines(sounds)} if sounds else {}),
-        CARD_FILE: json.dumps(card.model_dump(mode="json", by_alias=True), indent=1, ensure_ascii=False)
-        + "\n",
+        CARD_FILE: json.dumps(values, indent=1, ensure_ascii=False) + "\n",
     }
     if labels_in(path, files) != tuple(labels) or _lines(path, files, SOUNDS_FILE) != tuple(sounds):
         raise PackageError(f"{path}: a label must be one line of text, without space around it")
@@ -169,6 +188,10 @@ def read_entries(path: Path, data: bytes) -> tuple[int, dict[str, str]]:
     """Return the end of the flatbuffer and the appended text files by name."""
     if not zipfile.is_zipfile(io.BytesIO(data)):
         return len(data), {}
+    # Checked before the directory is parsed, which takes a hundred times its size in memory.
+    at = data.rfind(_DIRECTORY_END)
+    if at < 0 or int.from_bytes(data[at + 12 : at + 16], "little") > _MAX_DIRECTORY_BYTES:
+        raise PackageError(f"{path}: its archive has a directory over {_MAX_DIRECTORY_BYTES >> 10} KiB")
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             infos = archive.infolist()

@@ -74,6 +74,7 @@ class Runtime:
         prefer: str = "auto",
     ) -> None:
         self.name, self._interpreter = _interpreter(flatbuffer, path, threads, prefer, inputs)
+        self._path = path
         self._input = self._only_input(path)
         self._outputs = self._find_outputs(path, [outputs] if isinstance(outputs, int) else outputs)
         self.input_size = _size(self._input)
@@ -83,7 +84,7 @@ class Runtime:
         """Return the outputs for one window of ``input_size`` values, concatenated in the requested order."""
         value = window.reshape(self._input["shape"])
         self._interpreter.set_tensor(self._input["index"], _quantise(value, self._input))
-        self._interpreter.invoke()
+        _invoke(self._interpreter, self._path)
         values = [
             _dequantise(self._interpreter.get_tensor(output["index"]), output).ravel()
             for output in self._outputs
@@ -142,6 +143,7 @@ class StreamingRuntime:
         prefer: str = "auto",
     ) -> None:
         self.name, self._interpreter = _interpreter(flatbuffer, path, threads, prefer)
+        self._path = path
         self._frames, self._state = _apart(path, "inputs", self._interpreter.get_input_details(), state)
         self._outputs, self._next = _apart(path, "outputs", self._interpreter.get_output_details(), state)
         self.input_size, output_size = _size(self._frames), _size(self._outputs)
@@ -155,7 +157,7 @@ class StreamingRuntime:
         run = self._interpreter
         run.set_tensor(self._frames["index"], frames.reshape(self._frames["shape"]))
         run.set_tensor(self._state["index"], state.reshape(self._state["shape"]))
-        run.invoke()
+        _invoke(run, self._path)
         return run.get_tensor(self._outputs["index"]).ravel(), run.get_tensor(self._next["index"]).ravel()
 
 
@@ -196,6 +198,13 @@ def _interpreter(
     except (ValueError, RuntimeError) as error:
         raise PackageError(f"{path}: {name} cannot load the model ({_reason(error)})") from error
     return name, interpreter
+
+
+def _invoke(interpreter: Any, path: Path) -> None:
+    try:
+        interpreter.invoke()
+    except (RuntimeError, ValueError) as error:
+        raise PackageError(f"{path}: the model cannot be run ({_reason(error)}); convert it again") from error
 
 
 def _reason(error: Exception) -> str:

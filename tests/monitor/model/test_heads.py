@@ -205,7 +205,10 @@ def test_a_card_of_several_heads_that_contradicts_itself_is_refused(path: Path, 
 
 def test_a_package_of_several_heads_is_read_as_written_and_twice_the_same_bytes(path: Path) -> None:
     package = read_package(path)
-    assert (package.labels, package.sounds, package.card) == (LABELS, SOUNDS, multi_head_card())
+    assert (package.labels, package.sounds) == (LABELS, SOUNDS)
+    assert package.card is not None
+    assert package.card.model_sha256 is not None
+    assert package.card.model_copy(update={"model_sha256": None}) == multi_head_card()
     first = path.read_bytes()
     write_package(path, package.flatbuffer, package.labels, multi_head_card(), package.sounds)
     assert path.read_bytes() == first

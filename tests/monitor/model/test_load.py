@@ -14,7 +14,7 @@ from tiny import LABELS, RATE, WEIGHTS, WINDOW, card, dense_model
 from monitor.config.load import load_config
 from monitor.errors import ConfigError, MonitorError, PackageError
 from monitor.model.load import ThirdParty, load_model
-from monitor.model.package import write_package
+from monitor.model.package import read_package, write_package
 from monitor.records import AudioBlock
 from monitor.stream.assembly import SHIPPED_MODEL, Assembly, assemble
 
@@ -70,6 +70,11 @@ def test_a_weight_of_the_shipped_model_that_is_not_finite_is_found(tmp_path: Pat
     at = data.index(largest.DataAsNumpy().tobytes()) + largest.DataLength() // 2 // 2 * 2
     path = tmp_path / "bad.tflite"
     path.write_bytes(data[:at] + np.float16(np.nan).tobytes() + data[at + 2 :])
+    assert "differs from the checksum in its card" in refusal(path)
+    package = read_package(SHIPPED_MODEL)
+    assert package.card is not None
+    damaged = path.read_bytes()[: len(package.flatbuffer)]
+    write_package(path, damaged, package.labels, package.card, package.sounds)
     assert "values that are not finite" in refusal(path)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import os
@@ -72,7 +73,8 @@ def refusal(path: Path, data: bytes) -> str:
 def test_what_is_written_is_read_and_the_same_bytes_come_again(path: Path) -> None:
     write_package(path, MODEL, LABELS, card())
     package = read_package(path)
-    assert (package.flatbuffer, package.labels, package.card) == (MODEL, LABELS, card())
+    stamped = card(model_sha256=hashlib.sha256(MODEL).hexdigest())
+    assert (package.flatbuffer, package.labels, package.card) == (MODEL, LABELS, stamped)
     first = path.read_bytes()
     write_package(path, package.flatbuffer, package.labels, card())
     assert path.read_bytes() == first
@@ -84,6 +86,22 @@ def test_the_shipped_package_is_read_and_written_to_the_same_bytes(path: Path) -
     assert package.card is not None
     write_package(path, package.flatbuffer, package.labels, package.card, package.sounds)
     assert path.read_bytes() == SHIPPED_MODEL.read_bytes()
+
+
+def test_any_flipped_bit_of_the_model_is_refused(path: Path) -> None:
+    write_package(path, MODEL, LABELS, card())
+    whole = path.read_bytes()
+    for at in (8, *range(9, len(MODEL), 97), len(MODEL) - 1):
+        flipped = bytearray(whole)
+        flipped[at] ^= 1 << at % 8
+        assert "differs from the checksum in its card" in refusal(path, bytes(flipped))
+
+
+def test_a_package_without_a_checksum_is_read(path: Path) -> None:
+    path.write_bytes(packaged(card_values()))
+    package = read_package(path)
+    assert package.card is not None
+    assert package.card.model_sha256 is None
 
 
 def test_ordinary_zip_tools_open_it(path: Path) -> None:
@@ -222,6 +240,7 @@ ARCHIVES: dict[str, tuple[bytes, str]] = {
     ),
     "bzip2": (append(MODEL, [(LABELS_FILE, b"bell\n")], zipfile.ZIP_BZIP2), "other means than deflate"),
     "lzma": (append(MODEL, [(LABELS_FILE, b"bell\n")], zipfile.ZIP_LZMA), "other means than deflate"),
+    "directory": (append(MODEL, [(f"{i:>1000}.txt", b"") for i in range(200)]), "a directory over 64 KiB"),
     "password": (encrypted(packaged(card_values())), "damaged"),
 }
 

@@ -86,3 +86,22 @@ def test_the_next_runtime_is_taken_where_one_is_not_installed(monkeypatch: pytes
         monkeypatch.setitem(RUNTIMES, name, "is_not_installed")
     with pytest.raises(PackageError, match="a TFLite runtime is not installed; run: pip install"):
         Runtime(dense_model(WEIGHTS), PATH, outputs=3)
+
+
+def test_a_model_that_fails_when_it_is_run_is_refused_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    runtime = Runtime(dense_model(WEIGHTS), Path("tiny.tflite"), outputs=3)
+
+    class Broken:
+        def set_tensor(self, *_: object) -> None: ...
+
+        def invoke(self) -> None:
+            raise RuntimeError(
+                "tensorflow/lite/kernels/x.cc:1 a != b (1 != 2)\nNode number 3 failed to invoke."
+            )
+
+    monkeypatch.setattr(runtime, "_interpreter", Broken())
+    with pytest.raises(
+        PackageError, match=r"^tiny\.tflite: the model cannot be run \(.*1 != 2\); convert it"
+    ) as end:
+        runtime.run(np.zeros(WINDOW, np.float32))
+    assert "\n" not in str(end.value)
