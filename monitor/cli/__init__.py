@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING
@@ -43,11 +44,16 @@ def main() -> None:
         if "--debug" in sys.argv:
             raise
         if isinstance(error, MonitorError):
-            click.echo(f"sound-monitor: {error}", err=True)
+            click.echo(f"sound-monitor: {_shortened(str(error))}", err=True)
             sys.exit(error.exit_code)
         with suppress(OSError):  # standard error may be full, too
             click.echo(f"sound-monitor: {_unexpected(error)}", err=True)
         sys.exit(EXIT_FAILED)
+
+
+def _shortened(message: str) -> str:
+    """Cut overlong words, such as a key of thousands of characters, in the middle."""
+    return re.sub(r"\S{300,}", lambda word: f"{word[0][:100]}…{word[0][-100:]}", message)
 
 
 def _unexpected(error: Exception) -> str:

@@ -2,9 +2,28 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, model_validator
+
+from monitor.errors import ConfigError
+
+
+def without_tilde(path: str, key: str) -> Path:
+    """Replace ``~`` and ``~user`` at the start of a path.
+
+    Raises
+    ------
+    ConfigError
+        If that home directory is not known, as for a container's user without a passwd entry.
+    """
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        raise ConfigError(
+            f"{key}: the home directory in {path} is not known; set {key} to a whole path, or HOME"
+        ) from None
 
 
 class Section(BaseModel):

@@ -6,6 +6,7 @@ import difflib
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,12 +15,16 @@ import yaml
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from monitor.config.base import without_tilde
+from monitor.config.bounded import MOST_BYTES, parse
 from monitor.config.sections import Settings
 from monitor.errors import ConfigError
 
 KeyPath = tuple[str, ...]
 
 SHIPPED_CONFIG = Path(__file__).parent.parent / "shipped" / "config.yaml"
+_LONGEST = 80
+"""Characters of a value that a message quotes."""
 _ENV = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 
@@ -40,8 +45,11 @@ def find_config(explicit: Path | None) -> Path:
     """Return the file to read: the given one, ./config.yaml, the user's, the system's or the shipped one."""
     if explicit is not None:
         return explicit
-    user = Path(os.environ.get("XDG_CONFIG_HOME") or "~/.config").expanduser()
-    places = (Path("config.yaml"), user / "sound-monitor/config.yaml", Path("/etc/sound-monitor/config.yaml"))
+    places = [Path("config.yaml"), Path("/etc/sound-monitor/config.yaml")]
+    # Without a home there is no config of the user's.
+    with suppress(RuntimeError):
+        user = Path(os.environ.get("XDG_CONFIG_HOME") or "~/.config").expanduser()
+        places.insert(1, user / "sound-monitor/config.yaml")
     return next((place for place in places if place.is_file()), SHIPPED_CONFIG)
 
 
@@ -116,7 +124,7 @@ def read_text(file: str, key: str) -> str:
         If the file is unreadable or not UTF-8.
     """
     try:
-        return Path(file).expanduser().read_bytes().decode("utf-8-sig")
+        return without_tilde(file, key).read_bytes().decode("utf-8-sig")
     except OSError as error:
         raise ConfigError(f"{key}: cannot read {file} ({error.strerror})") from error
     except UnicodeDecodeError as error:
@@ -125,22 +133,16 @@ def read_text(file: str, key: str) -> str:
 
 def _read_yaml(path: Path, lines: dict[KeyPath, str]) -> dict[str, Any]:
     try:
-        text = path.read_text(encoding="utf-8")
-        node = yaml.compose(text, yaml.SafeLoader)
-        _collect_lines(node, (), lines, path)
-        values = yaml.safe_load(text)
+        with path.open("rb") as file:
+            text = file.read(MOST_BYTES + 1).decode("utf-8-sig")
     except OSError as error:
         raise ConfigError(f"{path}: cannot read the config ({error.strerror})") from error
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path}: not UTF-8 text") from error
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise ConfigError(f"{path}:{line}: not valid YAML ({error.problem})") from error
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{path}: not valid YAML ({_one_line(error)})") from error
-    # What looks like a date or a number may be none; what refers to itself never ends.
-    except (ValueError, RecursionError) as error:
-        raise ConfigError(f"{path}: not valid YAML ({_one_line(error)})") from error
+    except ValueError as error:
+        raise ConfigError(f"{str(path)!r}: no file has such a name ({error})") from error
+    node, values = parse(text, str(path))
+    _collect_lines(node, (), lines, path)
     if values is None:
         return {}
     if not isinstance(values, dict):
@@ -161,16 +163,20 @@ def _collect_lines(node: yaml.Node | None, key: KeyPath, lines: dict[KeyPath, st
 
 
 def _apply(values: dict[str, Any], lines: dict[KeyPath, str], override: str) -> None:
+    try:
+        override.encode()
+    except UnicodeEncodeError:
+        raise ConfigError(f"--set {override!a}: is not UTF-8 text") from None
     name, equals, text = override.partition("=")
     key = tuple(name.strip().split("."))
     if not equals or not all(key):
-        raise ConfigError(f"--set {override}: write section.key=value, for example mqtt.host=broker.lan")
+        shown = name if "password" in override else override
+        raise ConfigError(f"--set {shown}: write section.key=value, for example mqtt.host=broker.lan")
     try:
-        value = yaml.safe_load(text) if text.strip() else None
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise ConfigError(
-            f"--set {name}: the value is not valid YAML ({_one_line(error)}); put text in quotes"
-        ) from error
+        _, value = parse(text, f"--set {name}") if text.strip() else (None, None)
+    except ConfigError as error:
+        reason = re.sub(r"(:1)?: not valid", ": the value is not valid", str(error), count=1)
+        raise ConfigError(f"{reason}; put text in quotes") from error
     _put(values, lines, key, value, "--set")
 
 
@@ -204,6 +210,8 @@ def _substitute(value: Any, key: KeyPath, lines: dict[KeyPath, str], path: Path)
         return [_substitute(item, key, lines, path) for item in value]
     if not isinstance(value, str):
         return value
+    if "\0" in value:
+        raise ConfigError(f"{_where(key, lines, path)}: holds a NUL character; remove it")
 
     def lookup(match: re.Match[str]) -> str:
         name = match[1]
@@ -225,6 +233,9 @@ def _explain(error: ValidationError, lines: dict[KeyPath, str], path: Path) -> s
     errors = error.errors(include_url=False)
     first = errors[0]
     loc = tuple(str(part) for part in first["loc"])
+    if not loc or first["type"] == "invalid_key":
+        where = _where(loc[:-1], lines, path).removesuffix(": ")
+        return f"{where}: the key {' '.join(loc[-1:])} must be text; put it in quotes"
     if first["type"] == "extra_forbidden":
         return f"{_where(loc, lines, path)} is no known key{nearest(loc[-1], _siblings(loc))}"
     key = _written(loc, lines)
@@ -233,8 +244,17 @@ def _explain(error: ValidationError, lines: dict[KeyPath, str], path: Path) -> s
     message = " or ".join(dict.fromkeys(_message(branch) for branch in branches))
     hidden = isinstance(first["input"], dict | Settings) or "password" in key[-1] or "urls" in key
     hidden |= key[-1] == "host" and "@" in str(first["input"])  # a URL with a password
-    shown = "" if hidden else f" is {first['input']!r}"
+    shown = "" if hidden else f" is {_short(first['input'])}"
     return f"{_where(key, lines, path)}{shown}: {message}"
+
+
+def _short(value: object) -> str:
+    """Return a value as it may stand in a message."""
+    try:
+        text = repr(value)
+    except ValueError:
+        return "too large a number"
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
 
 
 def _written(loc: KeyPath, lines: dict[KeyPath, str]) -> KeyPath:
@@ -259,10 +279,6 @@ def _message(details: ErrorDetails) -> str:
         return _WORDS[details["type"]]
     message = details["msg"].removeprefix("Value error, ").replace("Input should", "must", 1)
     return message[0].lower() + message[1:]
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())
 
 
 def nearest(word: str, known: Sequence[str], describe: Callable[[str], str] = str) -> str:

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
-from monitor.config.base import Section
+from monitor.config.base import Section, without_tilde
 from monitor.config.notice_sections import Notices
 from monitor.events.loud import LoudSettings
 from monitor.settings import LevelDbfs, MqttVersion, RiseSeconds, Score, Seconds, ShiftSeconds
@@ -291,9 +291,9 @@ class Settings(Section):
     def history_path(self) -> Path:
         """Path of the database: as configured, else in systemd's, XDG's or the user's state directory."""
         if self.history.path is not None:
-            return Path(self.history.path).expanduser()
+            return without_tilde(self.history.path, "history.path")
         state = os.environ.get("STATE_DIRECTORY", "").split(":")[0]
         if not state:
             base = os.environ.get("XDG_STATE_HOME") or "~/.local/state"
             state = f"{base}/sound-monitor"
-        return Path(state).expanduser() / "history.db"
+        return without_tilde(state, "history.path") / "history.db"

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from monitor.clock import Clock
+from monitor.config.base import without_tilde
 from monitor.config.classes import card_settings, class_cards, resolve_classes
 from monitor.config.load import Config, nearest, read_text
 from monitor.config.notice_sections import Notices as NoticeSettings
@@ -253,7 +254,7 @@ def load_configured_model(config: Config) -> LoadedModel:
     settings = config.settings.model
     if settings.adapter is not None and settings.path is None:
         raise ConfigError(f"{config.where('model', 'adapter')}: needs the network in model.path")
-    path = SHIPPED_MODEL if settings.path is None else Path(settings.path).expanduser()
+    path = SHIPPED_MODEL if settings.path is None else without_tilde(settings.path, "model.path")
     third_party = ThirdParty(
         input=settings.input,
         sample_rate=settings.sample_rate,
@@ -261,7 +262,7 @@ def load_configured_model(config: Config) -> LoadedModel:
         output=settings.output,
         labels=_labels(settings.labels),
         select=settings.select,
-        adapter=None if settings.adapter is None else Path(settings.adapter).expanduser(),
+        adapter=None if settings.adapter is None else without_tilde(settings.adapter, "model.adapter"),
     )
     model = load_model(path, third_party, threads=settings.threads, prefer=settings.runtime)
     log.info("model %s %s on %s", model.card.name, model.card.version, model.runtime)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from pathlib import Path
 
 import pytest
@@ -110,7 +111,7 @@ def test_a_value_out_of_range_is_refused_with_the_range(file: Path, text: str, e
         ("audio: [\n", "FILE:2: not valid YAML"),
         ("node: !!python/object:os.system x\n", "FILE:1: not valid YAML"),
         ("node: 2026-13-45\n", "FILE: not valid YAML (month must be in 1..12)"),
-        ("node: &a {b: *a}\n", "FILE: not valid YAML (maximum recursion depth exceeded"),
+        ("node: &a {b: *a}\n", "FILE:1: not valid YAML (an alias stands within"),
         ('node: "x\0"\n', "FILE: not valid YAML (unacceptable character"),
         ("- audio\n", "FILE: the config must be a mapping of sections"),
         ("just text", "FILE: the config must be a mapping of sections"),
@@ -334,3 +335,99 @@ def test_every_message_of_a_range_says_must(file: Path) -> None:
     """None of pydantic's own phrases, which speak of inputs, gets through."""
     for text in ("audio: {stall_s: x}", "audio: {wait: 3}", "mqtt: {port: 1.5}", "model: {labels: 3}"):
         assert re.search(r": must ", refusal(file, text))
+
+
+BOMB = "a0: &a0 [x, x]\n" + "".join(f"a{i}: &a{i} [*a{i - 1}, *a{i - 1}]\n" for i in range(1, 40))
+MERGES = "a0: &a0 {x: 1}\n" + "".join(f"a{i}: &a{i} {{<<: [*a{i - 1}, *a{i - 1}]}}\n" for i in range(1, 40))
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("audio: &a {source: *a}", ":1: not valid YAML (an alias stands within what it refers to)"),
+        ("&a [*a]", "an alias stands within"),
+        ("a: &x\n  b: *x", ":2: not valid YAML (an alias stands within"),
+        (BOMB, "holds more than 10000 values"),
+        (MERGES, "holds more than 10000 values"),
+        ("node: " + "[" * 100 + "]" * 100, "more than 30 levels"),
+        ("node: " + "x" * 300_000, "larger than 256 KiB"),
+        ("".join(f"k{i}: 1\n" for i in range(12_000)), "holds more than 10000 values"),
+        ("audio: {source: !!timestamp q}", "not of the type that its tag says"),
+        ("audio: {wait: !!bool x}", "not of the type that its tag says"),
+        ("audio: {buffer_s: !!float x}", "not valid YAML ("),
+        ("mqtt: {port: " + "9" * 5000 + "}", "not valid YAML ("),
+        ("mqtt: {port: 0x" + "f" * 5000 + "}", "mqtt.port is too large a number"),
+        ('model: {path: "a\\0b"}', ":1: model.path: holds a NUL character; remove it"),
+        ('mqtt: {tls: {enabled: true, ca_file: "a\\0b"}}', "mqtt.tls.ca_file: holds a NUL character"),
+        ("mqtt: {port: " + "q" * 5000 + "}", "mqtt.port is 'qqq"),
+        ("audio: {source: [" + "x" * 5000 + "]}", "audio.source is ['xxx"),
+        ("1: 1", "the key 1 must be text"),
+        ("~: 1", "the key None must be text"),
+        ("mqtt: {username: u, password: *cret}", "put text that begins with * or ! in quotes"),
+        ("mqtt:\n  password: !cret x", "put text that begins with * or ! in quotes"),
+    ],
+)
+def test_a_config_made_to_break_the_reader_is_one_short_line_in_no_time(
+    tmp_path: Path, text: str, words: str
+) -> None:
+    path = tmp_path / "config.yaml"
+    path.write_text(text)
+    began = time.process_time()
+    with pytest.raises(ConfigError) as refused:
+        load_config(path)
+    assert time.process_time() - began < 5.0
+    message = str(refused.value)
+    assert words in message
+    assert "\n" not in message
+    assert len(message) < 300 + len(str(path))
+    assert "cret" not in message
+
+
+@pytest.mark.parametrize(
+    "text", ["audio: &a\n  wait: true\n", "node: ab\nmqtt: {host: &h broker, area: *h}\n"]
+)
+def test_ordinary_anchors_are_understood(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "config.yaml"
+    path.write_text(text)
+    load_config(path)
+
+
+@pytest.mark.parametrize(
+    "override", ["a\udce9=3", "node=\udce9", "mqtt.password={a: cret", "node=" + "[" * 99, "node=!cret"]
+)
+def test_an_override_made_to_break_the_reader_is_one_short_line(override: str) -> None:
+    with pytest.raises(ConfigError, match=r"^--set ") as refused:
+        load_config(SHIPPED_CONFIG, (override,))
+    assert "\n" not in str(refused.value)
+    assert "cret" not in str(refused.value)
+    str(refused.value).encode()
+
+
+def test_without_a_home_the_config_is_found_and_the_history_asks_for_a_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def nobody(uid: int) -> object:
+        raise KeyError(uid)  # a container's user without a passwd entry
+
+    monkeypatch.chdir(tmp_path)
+    for name in ("HOME", "XDG_CONFIG_HOME", "XDG_STATE_HOME", "STATE_DIRECTORY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("pwd.getpwuid", nobody)
+    settings = load_config().settings
+    with pytest.raises(
+        ConfigError, match=r"^history\.path: the home directory in ~/\.local/state.* is not known; set h"
+    ):
+        _ = settings.history_path
+    assert load_config(None, ("history.path=/data/h.db",)).settings.history_path == Path("/data/h.db")
+    monkeypatch.setenv("STATE_DIRECTORY", "/var/lib/sound-monitor")
+    assert settings.history_path == Path("/var/lib/sound-monitor/history.db")
+
+
+@pytest.mark.parametrize("key", ["history.path", "mqtt.password_file"])
+def test_the_home_of_a_user_who_does_not_exist_is_named(key: str) -> None:
+    with pytest.raises(
+        ConfigError, match=f"^{key}: the home directory in ~nobody-of-that-name/x is not known"
+    ):
+        read_secret(None, "~nobody-of-that-name/x", key)
+    with pytest.raises(ConfigError, match="the home directory in ~nobody-of-that-name/x is not known"):
+        _ = load_config(SHIPPED_CONFIG, ("history.path=~nobody-of-that-name/x",)).settings.history_path

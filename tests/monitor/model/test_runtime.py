@@ -101,7 +101,7 @@ def test_a_model_that_fails_when_it_is_run_is_refused_in_one_line(monkeypatch: p
 
     monkeypatch.setattr(runtime, "_interpreter", Broken())
     with pytest.raises(
-        PackageError, match=r"^tiny\.tflite: the model cannot be run \(.*1 != 2\); convert it"
+        PackageError, match=r"^tiny\.tflite: the model cannot be run \(.*1 != 2\)\); convert it"
     ) as end:
         runtime.run(np.zeros(WINDOW, np.float32))
     assert "\n" not in str(end.value)
