@@ -13,8 +13,8 @@ PYTEST ?=
 .PHONY: help demo run install service no-service test check tests system-packages lock study dist docs check-pi clean
 
 help:
-	@echo "make demo         play the example street: the page, live view, alerts, an MQTT broker inside"
-	@echo "make run          the same with the microphone"
+	@echo "make demo         play the example street: the page, live view, alerts, an MQTT broker inside; profile sensitive"
+	@echo "make run          the same with the microphone and the profile of config.yaml (quiet: fewer alarms than the demo)"
 	@echo "make install      the environment $(VENV) alone: $(VENV)/bin/sound-monitor --help"
 	@echo "make service      start at boot, restart when it fails (systemd); make no-service ends that"
 	@echo "make test         lint, types and all tests, as CI runs them"

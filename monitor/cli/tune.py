@@ -94,6 +94,11 @@ def tune(
         # Labels of classes that are not being tuned are valid too.
         tracks = read_tracks(options.events, recordings, list(assembly.classes))
         _say_tracks(tracks)
+    else:
+        click.echo(
+            "no --events: the recordings are taken as free of the sounds, every alert as a false alarm",
+            err=True,
+        )
     found = curves(recordings, tracks, _logic(assembly, classes), options.collar, _progress)
     chosen = {curve.label: choose(curve, options.alarms_per_hour) for curve in found}
     if options.plot is not None:

@@ -36,6 +36,8 @@ _FADE = 0.85
 _NEAR_S = 2.0
 """How long a reason stays, so that it can be read."""
 
+_STATUS_LINES = 6
+
 _ALERTS = 50
 """Alerts kept; more than any terminal shows."""
 
@@ -157,25 +159,41 @@ class LiveView(View):
 
     def render(self) -> RenderableType:
         width = min(self._console.width, _WIDEST)
-        room = max(8, self._console.height - 13)
+        status = self._status_lines()
+        room = max(6, self._console.height - 12 - len(status))
         classes = min(len(self._facts.labels), room * 3 // 5)
         body = Group(
             self._meter(width - 4),
             Text(),
             self._bars(width - 4, classes),
             self._why_not(),
-            Text(),
+            self._hidden(len(self._facts.labels) - classes),
             self._alert_list(min(8, room - classes)),
         )
         title = Text(f" {self._facts.title} ", "bold")
         panel = Panel(body, title=title, subtitle=self._progress(), box=box.ROUNDED, width=width)
-        lines: list[RenderableType] = [panel, Text(self._status, no_wrap=True, overflow="ellipsis")]
+        lines: list[RenderableType] = [panel, *status]
         if self._facts.subscribe:
             # Outside the frame, since a line that wraps inside it cannot be copied.
             lines.append(Text.assemble(("$ ", "dim"), (self._facts.subscribe, "cyan")))
         if self._facts.page:
             lines.append(Text.assemble(("page ", "dim"), (self._facts.page, "cyan")))
         return Group(*lines)
+
+    def _status_lines(self) -> Sequence[Text]:
+        """Return the status over as many lines as it needs, up to a limit: its end says what to do."""
+        lines = Text(self._status).wrap(self._console, self._console.width)
+        if len(lines) > _STATUS_LINES:
+            rest = " ".join(line.plain for line in lines[_STATUS_LINES - 1 :])
+            return [*lines[: _STATUS_LINES - 1], Text(rest, no_wrap=True, overflow="ellipsis")]
+        return lines or [Text()]
+
+    def _hidden(self, count: int) -> RenderableType:
+        """Return a line on the classes for which the terminal is too low."""
+        plural = "" if count == 1 else "es"
+        return Text(
+            f"{count} quieter class{plural} hidden; a taller window shows all" if count else "", "dim"
+        )
 
     def _progress(self) -> Text:
         if self._hop is None:

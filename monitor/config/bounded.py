@@ -25,7 +25,7 @@ class Loader(yaml.SafeLoader):
         self._sizes: dict[int, int] = {}
 
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
-        event = self.peek_event()
+        event: Any = self.peek_event()  # type: ignore[no-untyped-call]
         before = self._values
         self._values += 1
         self._depth += 1
@@ -41,7 +41,7 @@ class Loader(yaml.SafeLoader):
             self._sizes[id(node)] = self._values - before
         return node
 
-    def _refuse(self, problem: str, event: yaml.Event) -> None:
+    def _refuse(self, problem: str, event: Any) -> None:
         raise yaml.composer.ComposerError(None, None, problem, event.start_mark)
 
 

@@ -32,6 +32,8 @@ class Health:
         Why the source is lost or off.
     dropped_s : float
         Seconds of audio lost since the start because the machine was too slow.
+    overflows : int
+        Losses since the start that the driver reported, without saying how long they were.
     inference_ms : float or None
         Recent average of the model's time per hop, milliseconds.
     delay_s : float or None
@@ -55,6 +57,7 @@ class Health:
     uptime_s: float
     reason: str | None = None
     dropped_s: float = 0.0
+    overflows: int = 0
     inference_ms: float | None = None
     delay_s: float | None = None
     queue: int = 0

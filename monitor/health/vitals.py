@@ -42,6 +42,8 @@ class Vitals:
         self.source = SourceState("starting")
         self.dropped_s = 0.0
         """Seconds of audio lost since the start because the machine was too slow."""
+        self.overflows = 0
+        """Losses since the start that the driver reported, without saying how long they were."""
         self.inference_s: float | None = None
         """Running average of the model's time per hop, seconds."""
         self.delay_s: float | None = None

@@ -196,8 +196,21 @@ def _groups(
     for label, names in select.items():
         for name in names:
             if name not in index:
-                near = difflib.get_close_matches(name, index, 1)
-                hint = f"; did you mean {near[0]!r}?" if near else ""
+                near = _nearest(name, list(index))
+                hint = f"; did you mean {near!r}?" if near else ""
                 raise ConfigError(f"model.select.{label}: {path.name} has no label {name!r}{hint}")
         groups[label] = tuple(index[name] for name in names)
     return groups
+
+
+def _nearest(name: str, labels: Sequence[str]) -> str | None:
+    """Return the label that was probably meant: one with the same stem before one of similar letters."""
+    word = name.casefold()
+    stems = [
+        label for label in labels if word.startswith(label.casefold()) or label.casefold().startswith(word)
+    ]
+    if stems:
+        return min(stems, key=lambda label: abs(len(label) - len(name)))
+    folded = {label.casefold(): label for label in labels}
+    near = difflib.get_close_matches(word, folded, 1)
+    return folded[near[0]] if near else None

@@ -183,6 +183,7 @@ class Supervisor:
             model_version=watched.model_version,
             uptime_s=vitals.uptime_s,
             dropped_s=vitals.dropped_s,
+            overflows=vitals.overflows,
             inference_ms=None if vitals.inference_s is None else 1000 * vitals.inference_s,
             delay_s=vitals.delay_s,
             queue=_count(watched.outbox.pending_count),

@@ -237,6 +237,7 @@ class _Stream:
         self._dropped_before_s = vitals.dropped_s
         self._overflows = Repeats(every=100)
         self._overflows_seen = 0
+        self._overflows_before = vitals.overflows
         self._channels: ChannelCheck | None = ChannelCheck()
 
     def follow(self, orders: Orders) -> tuple[Decision, ...]:
@@ -270,6 +271,7 @@ class _Stream:
         vitals.dropped_s = self._dropped_before_s + source.dropped / source.rate
         if source.overflows > self._overflows_seen:
             self._overflows_seen = source.overflows
+            vitals.overflows = self._overflows_before + source.overflows
             if self._overflows.due("overflow"):
                 log.warning("%s: the driver lost audio (%d times)", source.name, source.overflows)
 

@@ -45,6 +45,7 @@ class _Figures(Collector):
                 yield GaugeMetricFamily(f"{_P}_{name}", text, value=float(value))
         counters = {
             "audio_dropped_seconds": ("audio lost because the machine was too slow", health.dropped_s),
+            "audio_overflows": ("losses that the driver reported", health.overflows),
             "events_dropped": ("events refused because the disk was too slow", health.dropped_events),
             "events_expired": ("events given up undelivered", health.expired),
             "clipped_samples": ("samples at full scale", hub.clipped),

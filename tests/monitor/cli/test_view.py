@@ -15,6 +15,7 @@ from test_events import event
 from monitor.cli.common import read_config
 from monitor.cli.view import LiveView, PlainView, ViewFacts, open_view
 from monitor.records import HopResult, Level
+from monitor.sources.devices import no_device_advice
 
 LABELS = ("siren", "dog_bark", "background")
 COMMAND = "mosquitto_sub -h localhost -p 18830 -t 'sound-monitor/balcony/#' -v"
@@ -153,3 +154,31 @@ def test_the_log_stays_above_the_view(monkeypatch):
     assert "the broker has gone" in text
     # Redrawn below: nothing of the view stands before the log line alone.
     assert text.rindex("the broker has gone") < text.rindex(COMMAND)
+
+
+def test_a_low_terminal_says_how_many_classes_it_hides():
+    labels = tuple(f"class{i}" for i in range(10))
+    facts = ViewFacts("balcony", labels, dict.fromkeys(labels, 0.5), COMMAND)
+    view = LiveView(facts, Console(file=io.StringIO(), width=80, height=24))
+    view.on_hop("", hop(tuple(np.linspace(1, 0, 10))))
+    lines = drawn(view)
+    shown = sum(f"class{i} " in line for i in range(10) for line in lines)
+    assert shown < 10
+    assert any(f"{10 - shown} quieter classes hidden; a taller window shows all" in line for line in lines)
+    assert len(lines) <= 23
+    assert not any(
+        "hidden" in line for line in drawn(LiveView(facts, Console(width=80, height=50)), height=50)
+    )
+
+
+@pytest.mark.parametrize("width", [60, 80, 100])
+def test_advice_in_the_status_is_shown_to_its_end(width):
+    view = LiveView(FACTS, Console(file=io.StringIO(), width=width, height=30))
+    before = len(drawn(view, width=width, height=30))
+    view.on_status(f"lost (microphone (default): {no_device_advice()})")
+    lines = drawn(view, width=width, height=30)
+    assert "runs for this user)" in " ".join(lines).replace("  ", " ")
+    assert len(lines) <= 29
+    view.on_status("x " * 2000)
+    assert len(drawn(view, width=width, height=30)) <= 29
+    assert before <= 29

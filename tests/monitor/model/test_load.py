@@ -13,7 +13,7 @@ from tiny import LABELS, RATE, WEIGHTS, WINDOW, card, dense_model
 
 from monitor.config.load import load_config
 from monitor.errors import ConfigError, MonitorError, PackageError
-from monitor.model.load import ThirdParty, load_model
+from monitor.model.load import ThirdParty, _nearest, load_model
 from monitor.model.package import read_package, write_package
 from monitor.records import AudioBlock
 from monitor.stream.assembly import SHIPPED_MODEL, Assembly, assemble
@@ -203,3 +203,19 @@ def test_a_model_that_is_missing_is_an_input_error(tmp_path: Path) -> None:
     with pytest.raises(PackageError) as caught:
         configured(tmp_path / "nowhere.tflite")
     assert caught.value.exit_code == 3
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("Barking", "Bark"),
+        ("bark", "Bark"),
+        ("Sirens", "Siren"),
+        ("Ambulance", "Ambulance (siren)"),
+        ("Brak", "Bark"),
+        ("zzz", None),
+    ],
+)
+def test_the_label_that_was_meant_is_suggested(name: str, meant: str | None) -> None:
+    labels = ["Speech", "Bark", "Basking", "Police car (siren)", "Siren", "Ambulance (siren)", "Parking"]
+    assert _nearest(name, labels) == meant

@@ -186,6 +186,14 @@ def test_the_first_reason_stays_while_the_source_cannot_be_opened() -> None:
     assert case.vitals.source == SourceState("lost", "ended")
 
 
+def test_losses_that_the_driver_reports_are_counted_over_all_streams() -> None:
+    first, second = Source(noise(1), end=SourceLost("ended")), Source(noise(1))
+    first.overflows, second.overflows = 3, 2
+    case = Case([first, second])
+    case.listening.run()
+    assert case.vitals.overflows == 5
+
+
 def test_zeros_alone_do_not_bring_back_a_source_that_was_lost_to_them() -> None:
     case = Case(
         [
