@@ -180,13 +180,13 @@ class LiveView(View):
             lines.append(Text.assemble(("page ", "dim"), (self._facts.page, "cyan")))
         return Group(*lines)
 
-    def _status_lines(self) -> Sequence[Text]:
+    def _status_lines(self) -> list[Text]:
         """Return the status over as many lines as it needs, up to a limit: its end says what to do."""
         lines = Text(self._status).wrap(self._console, self._console.width)
         if len(lines) > _STATUS_LINES:
             rest = " ".join(line.plain for line in lines[_STATUS_LINES - 1 :])
             return [*lines[: _STATUS_LINES - 1], Text(rest, no_wrap=True, overflow="ellipsis")]
-        return lines or [Text()]
+        return list(lines) or [Text()]
 
     def _hidden(self, count: int) -> RenderableType:
         """Return a line on the classes for which the terminal is too low."""

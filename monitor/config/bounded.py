@@ -13,6 +13,8 @@ MOST_BYTES = 256 << 10
 """A config of every key is a tenth of this."""
 _MOST_VALUES = 10_000
 _DEEPEST = 30
+_LONGEST = 80
+"""Characters of a value that a message quotes."""
 
 
 class Loader(yaml.SafeLoader):
@@ -89,3 +91,12 @@ def _problem(error: yaml.MarkedYAMLError) -> str:
 
 def _one_line(error: Exception) -> str:
     return " ".join(str(error).split())[:200]
+
+
+def short(value: object) -> str:
+    """Return a value as it may stand in a message."""
+    try:
+        text = repr(value)
+    except ValueError:
+        return "too large a number"
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"

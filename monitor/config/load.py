@@ -16,15 +16,13 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from monitor.config.base import without_tilde
-from monitor.config.bounded import MOST_BYTES, parse
+from monitor.config.bounded import MOST_BYTES, parse, short
 from monitor.config.sections import Settings
 from monitor.errors import ConfigError
 
 KeyPath = tuple[str, ...]
 
 SHIPPED_CONFIG = Path(__file__).parent.parent / "shipped" / "config.yaml"
-_LONGEST = 80
-"""Characters of a value that a message quotes."""
 _ENV = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 
@@ -244,17 +242,8 @@ def _explain(error: ValidationError, lines: dict[KeyPath, str], path: Path) -> s
     message = " or ".join(dict.fromkeys(_message(branch) for branch in branches))
     hidden = isinstance(first["input"], dict | Settings) or "password" in key[-1] or "urls" in key
     hidden |= key[-1] == "host" and "@" in str(first["input"])  # a URL with a password
-    shown = "" if hidden else f" is {_short(first['input'])}"
+    shown = "" if hidden else f" is {short(first['input'])}"
     return f"{_where(key, lines, path)}{shown}: {message}"
-
-
-def _short(value: object) -> str:
-    """Return a value as it may stand in a message."""
-    try:
-        text = repr(value)
-    except ValueError:
-        return "too large a number"
-    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
 
 
 def _written(loc: KeyPath, lines: dict[KeyPath, str]) -> KeyPath:

@@ -16,19 +16,11 @@ from pydantic import PositiveInt, model_validator
 
 from monitor.errors import PackageError
 from monitor.features.spec import Frozen
+from monitor.model.archive import read_entries, write_archive
 from monitor.model.arrays import npy, read_arrays
 from monitor.model.card import Card
 from monitor.model.classifier import Invoke
-from monitor.model.package import (
-    CARD_FILE,
-    card_files,
-    check_labels,
-    labels_in,
-    parse_card,
-    read_entries,
-    read_file,
-    write_archive,
-)
+from monitor.model.package import CARD_FILE, card_files, check_labels, labels_in, parse_card, read_file
 
 _WEIGHTS, _BIAS = "weights.npy", "bias.npy"
 _MOST_BYTES = 16 << 20

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from monitor.errors import PackageError
-from monitor.model.package import DAMAGE, read_entry
+from monitor.model.archive import DAMAGE, read_entry
 
 
 def read_arrays(path: Path, data: bytes, *names: str) -> list[NDArray[np.float32]]:

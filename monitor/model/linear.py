@@ -17,20 +17,12 @@ from pydantic import Field, PositiveFloat, PositiveInt
 
 from monitor.errors import PackageError
 from monitor.features.spec import Frozen
+from monitor.model.archive import read_entries, write_archive
 from monitor.model.arrays import npy, read_arrays
 from monitor.model.card import Card, ClassCard, Document, MultiHeadCard
 from monitor.model.classifier import Classifier, input_shape
 from monitor.model.heads import ModelOutputs, Values, sigmoid, split
-from monitor.model.package import (
-    CARD_FILE,
-    LABELS_FILE,
-    label_lines,
-    labels_in,
-    parse_card,
-    read_entries,
-    read_file,
-    write_archive,
-)
+from monitor.model.package import CARD_FILE, LABELS_FILE, label_lines, labels_in, parse_card, read_file
 
 _WEIGHTS, _BIAS = "weights.npy", "bias.npy"
 _MOST_BYTES = 16 << 20

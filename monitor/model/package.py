@@ -7,11 +7,7 @@ metadata: interpreters read the file from the front, zip tools from the end.
 from __future__ import annotations
 
 import hashlib
-import io
 import json
-import struct
-import zipfile
-import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,28 +18,13 @@ from pydantic import ValidationError
 from monitor.errors import PackageError
 from monitor.features.logmel import matrix_sha256, mel_matrix
 from monitor.features.spec import MelSpec
+from monitor.model.archive import read_entries, write_archive
 from monitor.model.card import CARDS, Card, Document, MultiHeadCard
 
 LABELS_FILE = "labels.txt"
 SOUNDS_FILE = "sounds.txt"
 CARD_FILE = "card.json"
 _MAX_MODEL_BYTES = 512 << 20
-_MAX_ENTRY_BYTES = 1 << 20
-_MAX_ENTRIES = 16
-_MAX_DIRECTORY_BYTES = 1 << 16
-_DIRECTORY_END = b"PK\x05\x06"
-DAMAGE = (
-    zipfile.BadZipFile,
-    zlib.error,
-    struct.error,
-    EOFError,
-    OSError,
-    OverflowError,
-    ValueError,
-    NotImplementedError,
-    RuntimeError,
-)
-"""What reading an entry raises: a broken archive, a method or a password of other people's."""
 
 AnyCard = TypeVar("AnyCard", bound=Document)
 
@@ -142,17 +123,6 @@ def card_files(path: Path, labels: Sequence[str], card: Card, sounds: Sequence[s
     return files
 
 
-def write_archive(path: Path, head: bytes, files: Mapping[str, str | bytes]) -> None:
-    """Write ``head`` followed by a zip of the files, atomically; the same input gives the same bytes."""
-    content = io.BytesIO(head)
-    with zipfile.ZipFile(content, "a", zipfile.ZIP_STORED) as archive:
-        for name, data in files.items():
-            archive.writestr(zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0)), data)
-    partial = path.with_name(path.name + ".part")
-    partial.write_bytes(content.getvalue())
-    partial.replace(path)
-
-
 def read_file(path: Path, most_bytes: int, key: str, what: str) -> bytes:
     """Read a whole file that the configuration key ``key`` names.
 
@@ -182,40 +152,6 @@ def _read_model(path: Path) -> bytes:
     if data[4:8] != b"TFL3":
         raise PackageError(f"{path}: not a TFLite model (no TFL3 mark); model.path must name a .tflite file")
     return data
-
-
-def read_entries(path: Path, data: bytes) -> tuple[int, dict[str, str]]:
-    """Return the end of the flatbuffer and the appended text files by name."""
-    if not zipfile.is_zipfile(io.BytesIO(data)):
-        return len(data), {}
-    # Checked before the directory is parsed, which takes a hundred times its size in memory.
-    at = data.rfind(_DIRECTORY_END)
-    if at < 0 or int.from_bytes(data[at + 12 : at + 16], "little") > _MAX_DIRECTORY_BYTES:
-        raise PackageError(f"{path}: its archive has a directory over {_MAX_DIRECTORY_BYTES >> 10} KiB")
-    try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            infos = archive.infolist()
-            if len(infos) > _MAX_ENTRIES or any(info.file_size > _MAX_ENTRY_BYTES for info in infos):
-                raise PackageError(
-                    f"{path}: its archive holds more than {_MAX_ENTRIES} files or one over "
-                    f"{_MAX_ENTRY_BYTES >> 20} MiB; not a package of ours"
-                )
-            methods = {info.compress_type for info in infos}
-            if not methods <= {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}:
-                raise PackageError(f"{path}: its archive is compressed by other means than deflate")
-            texts = [info for info in infos if info.filename.endswith((".txt", ".json"))]
-            if len({info.filename for info in texts}) != len(texts):
-                raise PackageError(f"{path}: its archive holds a file twice; package it again")
-            end = min((info.header_offset for info in infos), default=len(data))
-            return end, {i.filename: read_entry(archive, i.filename).decode("utf-8-sig") for i in texts}
-    except DAMAGE as error:
-        raise PackageError(f"{path}: the archive with labels and card is damaged ({error})") from error
-
-
-def read_entry(archive: zipfile.ZipFile, name: str) -> bytes:
-    """Unpack an entry, up to the size stated in its header, which may be less than its actual size."""
-    with archive.open(name) as entry:
-        return entry.read(_MAX_ENTRY_BYTES + 1)
 
 
 def parse_card(path: Path, text: str, *kinds: type[AnyCard]) -> AnyCard:
