@@ -46,8 +46,9 @@ _COMMANDS = {
     "stream-eval": (
         "training.cli.stream_eval",
         "stream_eval",
-        "Evaluate a model on streams, with YAMNet as a baseline.",
+        "Evaluate packages on streams through the monitor itself.",
     ),
+    "peers": ("training.cli.peers", "peers", "Compare the default model with peers at equal false alarms."),
 }
 """In the order of use in a study."""
 

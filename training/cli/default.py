@@ -100,7 +100,7 @@ def _others(root: Path, models: Path) -> dict[str, Streamer]:
     from monitor.config.load import SHIPPED_CONFIG, load_config
     from monitor.stream.assembly import load_configured_model
     from training.scoring.evaluation import Streamer
-    from training.stream_eval.peers import YAMNET_FILE, yamnet_keys
+    from training.stream_eval.peers.by_config import YAMNET_FILE, yamnet_keys
 
     keys = {
         "0.6.0 (trained on them)": [f"model.path={models / 'urban-sounds-0.6.0.tflite'}"],

@@ -36,30 +36,14 @@ def _families(_: click.Context, __: click.Parameter, text: str) -> tuple[str, ..
 )  # fmt: skip
 @click.option(
     "--train", "train_folds", default="1,3", show_default=True, callback=parse_folds,
-    help="Training folds of the models; the baseline's thresholds are fitted on them.",
+    help="Training folds of the models.",
 )  # fmt: skip
 @click.option("--test", "test_folds", default="2", show_default=True, callback=parse_folds)
 @click.option("--scenes", default=_SCENES, show_default=True, type=click.IntRange(1))
 @click.option("--seed", default=0, show_default=True)
 @click.option("--sweeps", default=_FAMILIES, show_default=True, callback=_families, help="Or none.")
-@click.option(
-    "--peer-sweeps",
-    default="snr,overlap",
-    show_default=True,
-    callback=_families,
-    help="Sweeps run for baselines.",
-)
-@click.option(
-    "--peer/--no-peer", default=True, show_default=True, help="Evaluate YAMNet on the same streams."
-)
-@click.option(
-    "--head", default="models/yamnet-urban.npz", show_default=True, type=click.Path(path_type=Path),
-    help="Our head on YAMNet's embedding, a baseline if trained without the test folds.",
-)  # fmt: skip
 @click.option("--jobs", default=1, show_default=True, type=click.IntRange(1), help="Parallel conditions.")
-@click.option(
-    "--quick", is_flag=True, help=f"{_QUICK_SCENES} soundscapes, no sweeps, no baselines, into {_QUICK_OUT}."
-)
+@click.option("--quick", is_flag=True, help=f"{_QUICK_SCENES} soundscapes, no sweeps, into {_QUICK_OUT}.")
 @click.option(
     "--pool",
     multiple=True,
@@ -71,8 +55,8 @@ def _families(_: click.Context, __: click.Parameter, text: str) -> tuple[str, ..
 )
 def stream_eval(
     data: Path | None, models: tuple[Path, ...], train_folds: tuple[int, ...], test_folds: tuple[int, ...],
-    scenes: int, seed: int, sweeps: tuple[str, ...], peer_sweeps: tuple[str, ...], peer: bool, head: Path,
-    jobs: int, quick: bool, pool: tuple[Path, ...], out: Path,
+    scenes: int, seed: int, sweeps: tuple[str, ...], jobs: int, quick: bool,
+    pool: tuple[Path, ...], out: Path,
 ) -> None:  # fmt: skip
     """Evaluate models on one-minute soundscapes with eight sounds each and on backgrounds alone.
 
@@ -92,30 +76,27 @@ def stream_eval(
     from training.mixing.soundscapes import ScapePlan
     from training.stream_eval.page import compose
     from training.stream_eval.records import Setting
-    from training.stream_eval.run import Sweeps, run
-    from training.stream_eval.systems import SystemsUnderTest, panel
+    from training.stream_eval.run import run
+    from training.stream_eval.systems import panel
 
     if pool:
         write(pooled_page(pool, scenes, seed), out)
         click.echo(str(out / "README.md"))
         return
     if quick:
-        scenes, sweeps, peer, out = min(scenes, _QUICK_SCENES), (), False, Path(_QUICK_OUT)
+        scenes, sweeps, out = min(scenes, _QUICK_SCENES), (), Path(_QUICK_OUT)
     absent = next((path for path in models if not path.is_file()), None)
     if absent is not None:
         raise DataError(f"{absent}: no such package; `sound-training default` writes it")
     say, root = Clock(), data_root(data)
     parts = split(load(root), train_folds, test_folds)
     folder = out / "records"
-    who = SystemsUnderTest(models, root / "yamnet" if peer else None, head, seed)
-    listeners, notes = panel(who, parts.train, test_folds, folder, say)
+    listeners, notes = panel(models, test_folds)
     setting = Setting(parts.test, ScapePlan(count=scenes, seed=seed))
-    records = run(listeners, setting, Sweeps(sweeps, peer_sweeps), folder, jobs, say)
+    records = run(listeners, setting, sweeps, folder, jobs, say)
     named = "".join(f"--model {model} " for model in models)
     folds = f"--train {','.join(map(str, train_folds))} --test {','.join(map(str, test_folds))}"
-    swept = f"--sweeps {','.join(sweeps) or 'none'}" + (
-        f" --peer-sweeps {','.join(peer_sweeps) or 'none'}" if peer else " --no-peer"
-    )
+    swept = f"--sweeps {','.join(sweeps) or 'none'}"
     command = f"sound-training stream-eval {named}{folds} --scenes {scenes} --seed {seed} {swept}"
     write(compose(records, setting.plan, command, notes), out)
     click.echo(str(out / "README.md"))

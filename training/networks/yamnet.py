@@ -14,6 +14,7 @@ from training.errors import DataError
 from training.networks.compact import Cost
 
 EMBEDDING = 1024
+LABELS = 521
 WINDOW = 15_600
 """Samples at 16 kHz of one window, 0.975 s; longer sounds have a window every 0.48 s."""
 _WEIGHTED = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
@@ -47,6 +48,7 @@ class Yamnet:
         if EMBEDDING not in widths:
             raise DataError(f"{path}: none of its outputs is an embedding of {EMBEDDING} numbers")
         self._output = widths[EMBEDDING]
+        self._scores = widths.get(LABELS)
         self._input = self._interpreter.get_input_details()[0]["index"]
         self._length = 0
 
@@ -62,6 +64,18 @@ class Yamnet:
         self._interpreter.invoke()
         embedding: Floats = self._interpreter.get_tensor(self._output).reshape(-1, EMBEDDING).copy()
         return embedding
+
+    def heard(self, samples: Floats) -> tuple[Floats, Floats]:
+        """Return the scores of AudioSet's labels and the embedding of each window.
+
+        Raises
+        ------
+        DataError : the file has no output of 521 scores
+        """
+        if self._scores is None:
+            raise DataError(f"no output of YAMNet's file has {LABELS} scores; take yamnet_embeddings.tflite")
+        embedding = self.embeddings(samples)
+        return self._interpreter.get_tensor(self._scores).reshape(-1, LABELS).copy(), embedding
 
     def window(self, samples: Floats) -> Floats:
         """Return the embedding of one window, shape (1024,)."""

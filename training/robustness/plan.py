@@ -15,7 +15,7 @@ from training.records.jobs import Job
 from training.robustness.attacks import in_sound
 from training.robustness.attacks.in_features import QUICK, FeatureEffort
 from training.robustness.targets.subjects import chosen
-from training.stream_eval.peers import unheard_folds
+from training.stream_eval.systems import unheard_folds
 from training.study.folds import Corpus, labelled
 from training.study.task import Options
 from training.study.trainers.windowed import is_windowed

@@ -23,14 +23,14 @@ from training.base.maths import LEAST_SCORE, best_temperature, binary_cross_entr
 from training.mixing.streams import Scored
 from training.scoring.event_logic import Tape
 
-TEMPERATURES = tuple(np.geomspace(0.3, 4.0, 40))
-_RISE_S, _FALL_S = 0.3, 1.0
-"""Seconds after an onset and an offset during which a row has no defined target."""
+Numbers = NDArray[np.float64]
+_RISE_S, _FALL_S, _GRID = 0.3, 1.0, tuple(np.geomspace(0.3, 4.0, 40))
+"""Seconds after an onset and an offset during which a row has no defined target; temperatures to try."""
 
 
 def fit_temperature(logits: Floats, targets: Floats) -> float:
     """Return the temperature that minimises binary cross-entropy over windows (Guo et al., 2017)."""
-    return best_temperature(logits, lambda scaled: binary_cross_entropy(scaled, targets), TEMPERATURES)
+    return best_temperature(logits, lambda scaled: binary_cross_entropy(scaled, targets), _GRID)
 
 
 def rows_of(streams: Sequence[Scored], classes: Sequence[str]) -> tuple[Floats, Floats]:
@@ -40,17 +40,22 @@ def rows_of(streams: Sequence[Scored], classes: Sequence[str]) -> tuple[Floats, 
     """
     logits, targets = [], []
     for stream in streams:
-        scores = stream.scores[:, : len(classes)].astype(np.float64)
-        holds, known = np.zeros(scores.shape), np.ones(scores.shape, bool)
-        for label, onset_s, offset_s in stream.sounds:
-            column, since = classes.index(label), stream.times_s - onset_s
-            holds[(since > _RISE_S) & (stream.times_s <= offset_s), column] = 1.0
-            known[(since > 0) & (since <= _RISE_S), column] = False
-            known[(stream.times_s > offset_s) & (stream.times_s <= offset_s + _FALL_S), column] = False
-        sure = (known | (holds > 0)).all(axis=1)
-        logits.append(log_odds(scores)[sure])
+        holds, sure = row_targets(stream, classes)
+        logits.append(log_odds(stream.scores[sure, : len(classes)].astype(np.float64)))
         targets.append(holds[sure])
     return np.concatenate(logits).astype(np.float32), np.concatenate(targets).astype(np.float32)
+
+
+def row_targets(stream: Scored, classes: Sequence[str]) -> tuple[Numbers, NDArray[np.bool_]]:
+    """Return the target of each row and class, and which rows have an unambiguous one."""
+    holds = np.zeros((len(stream.times_s), len(classes)))
+    known = np.ones(holds.shape, bool)
+    for label, onset_s, offset_s in stream.sounds:
+        column, since = classes.index(label), stream.times_s - onset_s
+        holds[(since > _RISE_S) & (stream.times_s <= offset_s), column] = 1.0
+        known[(since > 0) & (since <= _RISE_S), column] = False
+        known[(stream.times_s > offset_s) & (stream.times_s <= offset_s + _FALL_S), column] = False
+    return holds, np.all(known | (holds > 0), axis=1)
 
 
 def recalibrated(stream: Scored, temperature: float) -> Scored:
@@ -168,38 +173,35 @@ class CalibrationStreams:
 
 def fit_class(
     label: str, column: int, heard: CalibrationStreams, temper: Temper | None = None,
-    budgets: Mapping[ProfileName, Budget] = BUDGETS,
+    budgets: Mapping[ProfileName, Budget] = BUDGETS, enters: Numbers = ENTERS,
 ) -> ClassCard:  # fmt: skip
     """Fit the settings of one class, whose score is ``column`` of the streams.
 
-    ``temper`` None selects the entry of :data:`TEMPERS`.
+    ``temper`` None selects the entry of :data:`TEMPERS`; ``enters`` are the thresholds to try, ascending.
     """
-    temper = temper or TEMPERS[label]
-    profiles: dict[ProfileName, ClassSettings] = {}
+    temper, profiles = temper or TEMPERS[label], dict[ProfileName, ClassSettings]()
     for name, budget in budgets.items():
-        profiles[name] = _fit_profile(label, column, heard, temper, budget)
+        profiles[name] = _fit_profile(label, column, heard, temper, budget, enters)
     return ClassCard(shortest_s=temper.shortest_s, profiles=profiles)
 
 
 def _fit_profile(
-    label: str, column: int, heard: CalibrationStreams, temper: Temper, budget: Budget
-) -> ClassSettings:
+    label: str, column: int, heard: CalibrationStreams, temper: Temper, budget: Budget, enters: Numbers
+) -> ClassSettings:  # fmt: skip
     """Return the best feasible timing and thresholds within the operating-point constraint."""
-    best, best_value = None, 0.0
-    last = None
+    best, best_value, last = None, 0.0, None
     for smoothing_s, attack_s in product(temper.smoothings_s, temper.attacks_s):
         scenes, beds, others = (
             Tape(streams, column, smoothing_s, heard.hop_s)
             for streams in (heard.scenes, heard.beds, heard.others)
         )
         speech = Tape(() if budget.speech else speech_of(heard.beds), column, smoothing_s, heard.hop_s)
-        alarms = budget.alarms_per_hour * temper.alarms
-        for enter in ENTERS[budget.least_enter <= ENTERS]:
+        for enter in enters[budget.least_enter <= enters]:
             settings = settings_for(float(enter), smoothing_s, attack_s, temper, budget)
             lower = settings_for(lowered(float(enter), budget.margin), smoothing_s, attack_s, temper, budget)
             if not (
                 # Rounded, so that 58 minutes at one alarm an hour allow one.
-                beds.alarms(lower) <= round(alarms * beds.seconds / 3600)
+                beds.alarms(lower) <= round(budget.alarms_per_hour * temper.alarms * beds.seconds / 3600)
                 and len(others.starts(settings)) <= budget.share_of_others * others.seconds / OTHER_S
                 and not speech.alarms(lower)
             ):
@@ -211,7 +213,7 @@ def _fit_profile(
             if value > best_value + 1e-9 and told >= budget.least_heard:
                 best, best_value = settings.model_copy(update={"onset_shift_s": onset_shift_s}), value
     if best is None:
-        least = float(ENTERS[-1]) if budget.never_silent else NEVER
+        least = float(enters[-1]) if budget.never_silent else NEVER
         strictest = settings_for(least, temper.smoothings_s[0], temper.attacks_s[-1], temper, budget)
         best = strictest if last is None or budget.least_heard else last
     return best.model_copy(update={"offset_shift_s": offset_shift(label, column, heard, best)})
@@ -261,7 +263,7 @@ def worth_of(label: str, tape: Tape, settings: ClassSettings, wanted: float) -> 
     return value, float(told), round(shift * tape.hop_s, 2)
 
 
-def _onset_shift(dated: NDArray[np.float64], truths: NDArray[np.float64], hop_s: float) -> float | None:
+def _onset_shift(dated: Numbers, truths: Numbers, hop_s: float) -> float | None:
     """Return the median rows from the true onset to the estimated one."""
     at = np.searchsorted(dated, truths[:, 0] - _EARLY_S / hop_s)
     after = np.append(dated, np.inf)[at] - truths[:, 0]
@@ -269,7 +271,7 @@ def _onset_shift(dated: NDArray[np.float64], truths: NDArray[np.float64], hop_s:
     return float(np.median(found)) if len(found) else None
 
 
-def _matched(found: NDArray[np.float64], onsets: NDArray[np.float64], collar: float) -> int:
+def _matched(found: Numbers, onsets: Numbers, collar: float) -> int:
     """Return the size of the largest one-to-one matching of events and onsets within the collar."""
     hits = taken = 0
     for onset in onsets:

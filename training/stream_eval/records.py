@@ -15,13 +15,11 @@ from training.base.provenance import machine, versions
 from training.data.splits import Part
 from training.mixing.soundscapes import ScapePlan
 from training.records.archive import texts
-from training.records.envelope import Envelope, Key, Origin, plain
+from training.records.envelope import CodeVersion, Envelope, Key, Origin, plain
 from training.records.store import Store
 from training.stream_eval.alarms import Bed
 from training.stream_eval.judge import SceneFigures, StreamClassFigures
 
-THRESHOLDS = "yamnet-thresholds"
-"""Name of YAMNet's thresholds beside the records, fitted on the training part."""
 VERSION = 2
 """Version of the measurement; records of another version are recomputed."""
 _DIGITS = 4
@@ -39,14 +37,11 @@ class Listener:
         Config keys by profile.
     files
         Files whose content determines the scores.
-    peer
-        Whether it is a third-party model, included for comparison.
     """
 
     name: str
     overrides: Mapping[str, tuple[str, ...]]
     files: tuple[Path, ...]
-    peer: bool = False
 
     def assembly(self, profile: str) -> Assembly:
         return assemble(load_config(SHIPPED_CONFIG, self.overrides[profile]))
@@ -100,7 +95,8 @@ class StreamCodec:
             "scenes": record.scenes,
             "beds": record.beds,
         }
-        origin = Origin(machine(), versions(), "sound-training stream-eval", None)
+        code = CodeVersion.of("training.stream_eval.run")
+        origin = Origin(machine(), versions(), "sound-training stream-eval", None, code)
         return Envelope(self.kind, Key(self.schema, record.key), origin, plain(content, _DIGITS))
 
     def unpack(self, envelope: Envelope) -> StreamRecord:
@@ -131,7 +127,7 @@ def read_all(folder: Path) -> tuple[StreamRecord, ...]:
         If a file is not such a record.
     """
     store = Store(folder, STREAMS)
-    return tuple(store.read(name) for name in texts(folder) if name != THRESHOLDS)
+    return tuple(store.read(name) for name in texts(folder))
 
 
 class Evaluations:

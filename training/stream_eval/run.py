@@ -19,16 +19,9 @@ from training.stream_eval.records import BACKGROUNDS, Evaluations, Listener, Set
 from training.stream_eval.replayed import Hops, Profile, listen
 
 
-@dataclass(frozen=True)
-class Sweeps:
-    """Families of conditions on which own models, and those on which peers, are evaluated."""
-
-    own: tuple[str, ...]
-    peer: tuple[str, ...]
-
-    def conditions(self, listener: Listener) -> list[str]:
-        families = self.peer if listener.peer else self.own
-        return [BACKGROUNDS, *(condition.name for condition in chosen(families))]
+def conditions(families: Sequence[str]) -> list[str]:
+    """Return the names of the conditions of some families, backgrounds first."""
+    return [BACKGROUNDS, *(condition.name for condition in chosen(families))]
 
 
 @dataclass(frozen=True)
@@ -40,26 +33,30 @@ class ConditionTask:
 
 
 def run(
-    listeners: Sequence[Listener], setting: Setting, sweeps: Sweeps, folder: Path, jobs: int, say: Progress
-) -> list[StreamRecord]:
-    """Evaluate what ``folder`` has no record of, ``jobs`` conditions in parallel; return all records."""
-    store = Evaluations(folder, setting)
-    tasks = _missing(listeners, sweeps, store)
+    listeners: Sequence[Listener], setting: Setting, families: Sequence[str], folder: Path, jobs: int,
+    say: Progress,
+) -> list[StreamRecord]:  # fmt: skip
+    """Evaluate what ``folder`` has no record of, ``jobs`` conditions in parallel; return all records.
+
+    ``families`` are those of the conditions beside the plain one.
+    """
+    store, names = Evaluations(folder, setting), conditions(families)
+    tasks = _missing(listeners, names, store)
     total, done, begin = sum(len(task.listeners) for task in tasks), 0, time.monotonic()
     for task in _worked(tasks, setting, folder, jobs):
         done += len(task.listeners)
         left_s = (time.monotonic() - begin) / done * (total - done)
-        names = ", ".join(listener.name for listener in task.listeners)
-        say(f"{task.condition}: {names} ({done} of {total} evaluated, about {left_s:.0f} s left)")
-    wanted = [(one, name) for one in listeners for name in sweeps.conditions(one)]
+        systems = ", ".join(listener.name for listener in task.listeners)
+        say(f"{task.condition}: {systems} ({done} of {total} evaluated, about {left_s:.0f} s left)")
+    wanted = [(one, name) for one in listeners for name in names]
     found = [store.find(listener, name) for listener, name in wanted]
     return [record for record in found if record is not None]
 
 
-def _missing(listeners: Sequence[Listener], sweeps: Sweeps, store: Evaluations) -> list[ConditionTask]:
+def _missing(listeners: Sequence[Listener], names: Sequence[str], store: Evaluations) -> list[ConditionTask]:
     tasks = []
     for name in (PLAIN, BACKGROUNDS, *(c.name for c in CONDITIONS if c.name != PLAIN)):
-        left = [one for one in listeners if name in sweeps.conditions(one) and store.find(one, name) is None]
+        left = [one for one in listeners if name in names and store.find(one, name) is None]
         if left:
             tasks.append(ConditionTask(name, tuple(left)))
     return tasks

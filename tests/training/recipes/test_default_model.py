@@ -27,7 +27,7 @@ from training.fit.predict import predict
 from training.fit.windows import RunSpec, measure_scaling
 from training.mixing.prepare import make_mixer
 from training.networks.compact import NetworkSpec, build, cost
-from training.stream_eval.peers import unheard_folds
+from training.stream_eval.systems import unheard_folds
 
 # Keras 3 converts TensorFlow's variables in a way that numpy 2 asks to change.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")

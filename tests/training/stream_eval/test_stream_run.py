@@ -17,26 +17,24 @@ from training.errors import DataError
 from training.mixing.soundscapes import ScapePlan
 from training.stream_eval.judge import MOVES
 from training.stream_eval.page import compose, wilson
-from training.stream_eval.peers import own, unheard_folds
 from training.stream_eval.pooled import pooled
 from training.stream_eval.records import (
     BACKGROUNDS,
     STREAMS,
-    THRESHOLDS,
     Evaluations,
-    Listener,
     Setting,
     StreamRecord,
 )
 from training.stream_eval.replayed import Profile, listen
-from training.stream_eval.run import Sweeps, run
+from training.stream_eval.run import conditions, run
+from training.stream_eval.systems import own, unheard_folds
 
 pytest.importorskip("sed_eval")
 
 ROOT = Path(__file__).parents[3]
 MODEL, STREET = ROOT / "models" / "urban-sounds.tflite", ROOT / "examples" / "street.wav"
 PLAN = ScapePlan(count=2, seconds=12.0, sounds=3)
-NO_SWEEPS = Sweeps((), ())
+NO_SWEEPS = ()
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +49,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def records(setting: Setting, folder: Path) -> list[StreamRecord]:
-    return run([own(MODEL)], setting, Sweeps(("band",), ()), folder, 1, lambda text: None)
+    return run([own(MODEL)], setting, ("band",), folder, 1, lambda text: None)
 
 
 class _Records(ReplayListener):
@@ -104,7 +102,7 @@ def test_what_is_kept_is_not_heard_again(records: list[StreamRecord], setting: S
     def refuse(text: str) -> None:
         raise AssertionError(text)
 
-    again = run([own(MODEL)], setting, Sweeps(("band",), ()), folder, 1, refuse)
+    again = run([own(MODEL)], setting, ("band",), folder, 1, refuse)
     assert again == records
 
 
@@ -132,15 +130,13 @@ def test_a_damaged_record_is_made_again(
 def test_several_processes_hear_what_one_does(
     records: list[StreamRecord], setting: Setting, tmp_path: Path
 ) -> None:
-    assert run([own(MODEL)], setting, Sweeps(("band",), ()), tmp_path, 2, lambda text: None) == records
+    assert run([own(MODEL)], setting, ("band",), tmp_path, 2, lambda text: None) == records
 
 
-def test_peers_hear_their_own_sweeps() -> None:
-    sweeps = Sweeps(("snr", "room"), ("snr",))
-    peer = Listener("peer", {}, (), peer=True)
-    assert "room-large" in sweeps.conditions(own(MODEL))
-    assert "room-large" not in sweeps.conditions(peer)
-    assert {BACKGROUNDS, "plain", "snr-5"} <= set(sweeps.conditions(peer))
+def test_families_name_the_conditions() -> None:
+    assert {BACKGROUNDS, "plain", "snr-5"} <= set(conditions(("snr",)))
+    assert "room-large" not in conditions(("snr",))
+    assert "room-large" in conditions(("snr", "room"))
 
 
 def test_folds_are_pooled(records: list[StreamRecord], folder: Path, tmp_path: Path) -> None:
@@ -151,7 +147,6 @@ def test_folds_are_pooled(records: list[StreamRecord], folder: Path, tmp_path: P
             target.parent.mkdir(parents=True, exist_ok=True)
             named = replace(record, listener=f"without-fold{number}")
             target.write_text(STREAMS.pack(named).to_json())
-        (target.parent / f"{THRESHOLDS}.json").write_text("{}")
     twice = {r.condition: r for r in pooled([tmp_path / "1", tmp_path / "2"])}
     assert {r.listener for r in twice.values()} == {"without the fold"}
     for record in records:

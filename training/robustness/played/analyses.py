@@ -43,7 +43,7 @@ from training.robustness.played.transfer import conversions, heard_by, transfer,
 from training.robustness.targets.front_end import SAMPLES
 from training.robustness.targets.networks import Target, target
 from training.robustness.targets.subjects import Subject, chosen, named, of_network, of_package, of_published
-from training.stream_eval.peers import own
+from training.stream_eval.systems import own
 
 Found = Callable[[Progress], Sequence[Any]]
 _SIRENS, _QUICK_SIRENS = 20, 6

@@ -15,7 +15,7 @@ from training.data.audio import RATE, Waveform, read
 from training.data.corpora import Clip, Corpora
 from training.data.splits import deal_backgrounds, split
 from training.errors import DataError
-from training.stream_eval.peers import unheard_folds
+from training.stream_eval.systems import unheard_folds
 
 
 def unlearnt_by_study(corpora: Corpora, kind: str) -> tuple[Clip, ...]:
