@@ -51,7 +51,8 @@ for corpus in $CORPORA; do
 
   say "7  $corpus: search"
   sound-training search "${here[@]}" --model "$SEARCHED" --epochs "$ABLATION_EPOCHS" --trials "$TRIALS" \
-    --storage "sqlite:///$OUT/search.db" --runs "$OUT/$corpus/search" --out "$OUT/$corpus/search"
+    --storage "sqlite:///$OUT/search.db" --runs "$OUT/$corpus/search" --out "$OUT/$corpus/search" \
+    --records "$records"
 
   say "8  $corpus: the comparison"
   sound-training compare --records "$records" --out "$OUT/$corpus"

@@ -16,9 +16,11 @@ import optuna
 import pytest
 from optuna.distributions import FloatDistribution
 from optuna.trial import TrialState
+from scored import random_record
 
 from training.base.report import write
 from training.errors import StorageError
+from training.study.search import nested
 from training.study.search.page import compose
 from training.study.search.run import SearchPlan, best_first, open_storage, open_study, search, shown
 from training.study.search.space import published_space
@@ -279,3 +281,20 @@ def test_the_same_holds_on_postgresql(postgresql: str) -> None:
 
 def test_two_workers_share_a_study_on_postgresql(postgresql: str) -> None:
     _check_two_workers(postgresql)
+
+
+def test_winners_are_judged_on_their_own_fold_by_seeds_that_both_sides_have() -> None:
+    winners = {1: "net~rate=0.2", 2: "net~rate=0.3"}
+    base = [random_record("net", 0.4, fold, seed) for fold in (1, 2) for seed in (0, 1)]
+    judged = [random_record("net~rate=0.2", 0.8, 1, 0), random_record("net~rate=0.2", 0.9, 2, 0)]
+    page = nested.compose(winners, "net", "urbansound8k", [*base, *judged], "sound-training search").markdown
+    assert "Not judged: fold 2." in page
+    assert (
+        f"| 1 | `net~rate=0.2` | 1 | {judged[0].clips.accuracy:.3f} | {base[0].clips.accuracy:.3f} |" in page
+    )
+    assert "| 2 | `net~rate=0.3` | 0 | – | – |" in page
+    assert "cv --models 'net~rate=0.3,net' --folds 2 --seeds 0,1,2" in page
+    nothing = nested.compose(winners, "net", "esc10", (), "sound-training search").markdown
+    assert "No winner has been judged yet." in nothing
+    assert "--corpus esc10" in nothing
+    assert "No trial has ended yet." in nested.compose({}, "net", "esc10", (), "").markdown

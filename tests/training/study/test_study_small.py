@@ -54,4 +54,4 @@ def test_the_study_runs_unattended_from_recordings_to_pages(tmp_path: Path) -> N
     assert "| compact |" in (out / "architectures.md").read_text()
     assert "| label smoothing |" in (home / "ablation" / "README.md").read_text()
     assert "Not run: " not in (home / "ablation" / "README.md").read_text().split("## Mixing")[1]
-    assert "2 complete" in (home / "search" / "README.md").read_text()
+    assert "2 complete" in (home / "search" / "fold1" / "README.md").read_text()

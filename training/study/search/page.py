@@ -25,9 +25,9 @@ def compose(study: Study, model: str, command: str) -> Report:
     counts = ", ".join(f"{states.count(state)} {state}" for state in dict.fromkeys(states)) or "none"
     parts = [
         f"# Search of {model}",
-        f"Made by `{command}`. Trials: {counts}. The objective is the accuracy on validation clips, pooled "
-        "over the folds of a trial; test clips are never used. The best value was selected, so it "
-        "overestimates the accuracy of that setting; measure it by `sound-training cv` with other seeds.",
+        f"Made by `{command}`. Trials: {counts}. The objective is the accuracy on validation clips of the "
+        "other folds; no clip of the test fold is used. The best value was selected, so it overestimates the "
+        "accuracy of that setting: `sound-training cv` on the test fold measures it.",
     ]
     if best:
         parts += [f"The best: `{changed(model, best[0].params)}`", _best(study).markdown()]
