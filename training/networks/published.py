@@ -65,8 +65,11 @@ def clstm(outputs: int = 10, frames: int = FRAMES, columns: int = COLUMNS) -> An
     return keras.Model(inputs, layers.Dropout(0.3)(_linear(x, outputs)))
 
 
-def cnn(outputs: int = 10, frames: int = MEL_FRAMES, columns: int = MEL_BANDS) -> Any:
-    """Three 3×3 convolutions, batch norm after each ReLU, and a dense layer with 98 % of the weights."""
+def cnn(outputs: int = 10, frames: int = MEL_FRAMES, columns: int = MEL_BANDS, momentum: float = 0.99) -> Any:
+    """Three 3×3 convolutions, batch norm after each ReLU, and a dense layer with 98 % of the weights.
+
+    ``momentum`` is that of the batch norm's running moments; the published one is Keras's.
+    """
     import keras
     from keras import layers
 
@@ -74,9 +77,7 @@ def cnn(outputs: int = 10, frames: int = MEL_FRAMES, columns: int = MEL_BANDS) -
     x = layers.Reshape((frames, columns, 1))(inputs)
     for channels, dropout in ((32, 0.25), (64, 0.4), (64, 0.4)):
         x = layers.Conv2D(channels, 3, activation="relu")(x)
-        # Published with Keras's .99, sufficient for nine folds; on two (17 batches per epoch) the
-        # running moments lag so far behind that early stopping would act on noise.
-        x = layers.MaxPooling2D(2)(layers.BatchNormalization(momentum=0.9)(x))
+        x = layers.MaxPooling2D(2)(layers.BatchNormalization(momentum=momentum)(x))
         x = layers.Dropout(dropout)(x)
     x = layers.Dense(256, activation="relu")(layers.Flatten()(x))
     return keras.Model(inputs, layers.Dense(outputs)(layers.Dropout(0.5)(x)))
