@@ -90,13 +90,14 @@ def robustness(
       sound-training robustness --models cnn,compact --folds 1,2 --parts features
       sound-training robustness --models '' --package models/urban-sounds-0.6.0.tflite --parts everyday
     """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     from training.base.report import write
+    from training.data.corpora import data_root, load
     from training.robustness.analyses import works
     from training.robustness.jobs import run
     from training.robustness.page.compose import compose
     from training.robustness.page.gather import gather
     from training.robustness.plan import AnalysisPlan
+    from training.study.folds import check_folds, labelled
     from training.study.task import Options
 
     out = out or (_QUICK_OUT if quick else _OUT)
@@ -106,6 +107,8 @@ def robustness(
     folds = folds or (_QUICK_FOLDS if quick else _FOLDS)
     count = clips if clips is not None else _QUICK_CLIPS if quick else _CLIPS
     plan = AnalysisPlan(options, models, folds, seeds, count, quick, packages, out, sounds)
+    if parts:
+        check_folds(folds, labelled(load(data_root(data)), options.corpus))
     failed = _train(plan) if parts and not quick else []
     began = time.perf_counter()
     refused = run(works(plan, parts), out / "records", jobs or (_QUICK_JOBS if quick else _JOBS))

@@ -13,6 +13,7 @@ from typing import Any
 
 from training.base.parallel import cores, in_processes
 from training.base.progress import Progress
+from training.base.quiet import import_tensorflow
 from training.errors import DataError
 from training.records.envelope import Key, RunTime
 from training.records.store import Store
@@ -78,6 +79,7 @@ def _done(work: Work, say: Progress) -> Done:
     began, before = time.perf_counter(), _cpu_s()
     found: Sequence[Any] = ()
     refused = ""
+    import_tensorflow()
     try:
         found = work.run(say)
     except DataError as error:

@@ -95,6 +95,20 @@ def labelled(corpora: Corpora, name: Corpus) -> Labelled:
     return found
 
 
+def check_folds(asked: Sequence[int], corpus: Labelled) -> None:
+    """Refuse folds that are not there, before any job of theirs or of others begins.
+
+    Raises
+    ------
+    DataError : names them and those that are there
+    """
+    if absent := [fold for fold in asked if fold not in corpus.folds]:
+        folds = ", ".join(map(str, absent))
+        raise DataError(
+            f"--folds {folds}: {corpus.name} has no clips of that here; there are {list(corpus.folds)}"
+        )
+
+
 def divide(corpus: Labelled, test_fold: int, validation: Validation = "recordings") -> Parts:
     """Return the split for one test fold, by the rules above.
 

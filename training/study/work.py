@@ -8,6 +8,7 @@ import sys
 from dataclasses import dataclass
 
 from monitor.errors import MonitorError
+from training.base.quiet import import_tensorflow
 from training.records.jobs import Job, JobRecord
 from training.study.task import Options
 
@@ -25,10 +26,10 @@ Result = JobRecord | Failure
 
 def work(job: Job, options: Options) -> Result:
     """Run one job; an error is returned as a result, so that the other jobs go on."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     if options.threads:
         # TensorFlow reads these when it starts; a process that has computed keeps its threads.
         os.environ["TF_NUM_INTRAOP_THREADS"] = os.environ["OMP_NUM_THREADS"] = str(options.threads)
+    import_tensorflow()
     from training.study.jobs import run_job
 
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +11,10 @@ import pytest
 
 from training.data.corpora import CLASSES, Clip, Corpora
 from training.errors import DataError
-from training.study.folds import Labelled, Parts, check, divide, labelled
+from training.records.jobs import Job
+from training.study.folds import Labelled, Parts, check, check_folds, divide, labelled
+from training.study.task import BATCH, Options, Task
+from training.study.trainers import augmented
 
 
 def corpus(folds: int, twice: Mapping[str, int] | None = None) -> Labelled:
@@ -123,3 +127,21 @@ def test_esc10_has_ten_labels_under_either_of_its_names() -> None:
         "crackling_fire",
         "crackling_fire",
     ]
+
+
+@pytest.mark.parametrize(("folds", "train_folds"), [(3, 2), (10, 8)])
+def test_an_epoch_of_windows_grows_with_the_corpus(folds: int, train_folds: int) -> None:
+    """Two windows for each training clip, whatever the number of folds."""
+    whole = corpus(folds)
+    parts = divide(whole, 1)
+    job = Job("honest", "compact", 1, 0)
+    task = Task(job, whole, parts, (), Options(None), Path("nowhere"), lambda text: None)
+    assert set(parts.train_folds) == {clip.fold for clip in (whole.clips[row] for row in parts.train)}
+    assert len(parts.train_folds) == train_folds
+    assert augmented._run(task).steps == math.ceil(2 * len(parts.train) / BATCH)
+
+
+def test_a_fold_that_is_not_there_is_named_with_those_that_are() -> None:
+    check_folds((1, 3), corpus(3))
+    with pytest.raises(DataError, match=r"--folds 4, 9: .* there are \[1, 2, 3\]"):
+        check_folds((1, 4, 9), corpus(3))

@@ -81,10 +81,11 @@ def ablation(
 def _jobs(group: Group, options: Options, folds: tuple[int, ...] | None, seed: int) -> list[Job]:
     from training.data.corpora import data_root, load
     from training.study.contenders import contender
-    from training.study.folds import labelled
+    from training.study.folds import check_folds, labelled
     from training.study.jobs import planned
 
     corpus = labelled(load(data_root(options.data)), options.corpus)
+    check_folds(folds or (), corpus)
     models = [contender(name).name for name in group.models()]
     return planned("honest", models, folds or corpus.folds, (seed,))
 

@@ -129,7 +129,7 @@ def _jobs(
     from training.base.variants import base_of
     from training.data.corpora import data_root, load
     from training.study.contenders import compared, contender, models_of
-    from training.study.folds import labelled
+    from training.study.folds import check_folds, labelled
     from training.study.jobs import planned
 
     names = models.split(",") if models else compared(protocol)
@@ -138,6 +138,7 @@ def _jobs(
         if base_of(name) not in models_of(protocol):
             raise UsageError(f"{name}: --protocol {protocol} is for {', '.join(models_of(protocol))}")
     corpus = labelled(load(data_root(options.data)), options.corpus)
+    check_folds(folds or (), corpus)
     return planned(protocol, names, folds or corpus.folds, seeds)
 
 
@@ -173,9 +174,13 @@ def run_jobs(
 
 
 def _with_bar(results: Iterable[Result], jobs: list[Job], options: Options) -> Iterator[Result]:
-    """Show progress in epochs, which dominate the time, to estimate the time remaining."""
+    """Show progress in epochs, which dominate the time, to estimate the time remaining.
+
+    Epochs that early stopping or a failure saves leave the total, so that the bar does not jump.
+    """
     from tqdm import tqdm
 
+    from training.records.jobs import JobRecord
     from training.study.contenders import contender
 
     def weight(job: Job) -> int:
@@ -184,8 +189,10 @@ def _with_bar(results: Iterable[Result], jobs: list[Job], options: Options) -> I
 
     with tqdm(total=sum(map(weight, jobs)), unit="epoch", file=sys.stderr, smoothing=0.1) as bar:
         for result in results:
+            ran = max(1, len(result.epochs)) if isinstance(result, JobRecord) else 0
+            bar.total -= weight(result.job) - ran
             bar.set_postfix_str(str(result.job))
-            bar.update(weight(result.job))
+            bar.update(ran)
             yield result
 
 

@@ -16,6 +16,7 @@ from training.base.arrays import Floats
 from training.base.maths import amplitude_of_db, db_of_power
 from training.data.audio import RATE, Waveform, read
 from training.data.corpora import Clip
+from training.robustness.attacks.device import device
 from training.robustness.targets.front_end import SECONDS
 
 Logits = Callable[[Any], Any]
@@ -66,7 +67,7 @@ def deepfool(logits: Logits, sounds: Floats, truth: Labels) -> Floats:
     import foolbox
     import tensorflow as tf
 
-    model = foolbox.TensorFlowModel(logits, bounds=(-1, 1), device="/CPU:0")
+    model = foolbox.TensorFlowModel(logits, bounds=(-1, 1), device=device())
     attack = foolbox.attacks.L2DeepFoolAttack(
         steps=_DEEPFOOL_STEPS, candidates=DEEPFOOL_CLASSES, loss="logits"
     )
@@ -140,7 +141,7 @@ def nearest_sounds(logits: Logits, sounds: Floats, truth: Labels, steps: int) ->
 
     norm = np.linalg.norm(sounds, axis=1, keepdims=True).astype(np.float32)
     model = foolbox.TensorFlowModel(
-        lambda changes: logits(sounds + norm * changes), bounds=(-1, 1), device="/CPU:0"
+        lambda changes: logits(sounds + norm * changes), bounds=(-1, 1), device=device()
     )
     attack = foolbox_fmn()(steps=steps, max_stepsize=_FMN_STEP)
     changes, _, _ = attack(model, tf.zeros_like(sounds), tf.constant(truth), epsilons=None)

@@ -7,6 +7,7 @@ from typing import Any, Literal
 import numpy as np
 
 from training.base.arrays import Floats
+from training.robustness.attacks.device import device
 from training.robustness.attacks.methods import (
     DEEPFOOL_CLASSES,
     OVERSHOOT,
@@ -108,6 +109,6 @@ def _attacked(
     import foolbox
     import tensorflow as tf
 
-    model = foolbox.TensorFlowModel(logits, bounds=bounds_db, device="/CPU:0")
+    model = foolbox.TensorFlowModel(logits, bounds=bounds_db, device=device())
     _, moved, _ = attack(model, tf.constant(decibels), tf.constant(truth), epsilons=epsilon)
     return finite(np.asarray(moved), decibels)
