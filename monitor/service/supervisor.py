@@ -27,6 +27,11 @@ _SLACK_S = 5.0
 """Seconds without activity, beyond the permitted stall, that a busy machine may cause."""
 _HANGS_S = 60.0
 """Seconds without activity, beyond the permitted stall, after which the audio path counts as hung."""
+_STOPPED_S = 30.0
+"""Seconds between two checks after which the whole process was stopped, not the audio path alone.
+
+A check itself may wait for a locked history, for a few seconds.
+"""
 
 
 class Worker(Protocol):
@@ -90,6 +95,7 @@ class Supervisor:
         self._told: _Condition | None = None
         self._told_at = self._watchdog_at = -float("inf")
         self._told_dropped_s = 0.0
+        self._checked_at = self._runs_since = -float("inf")
         self._ready = False
 
     def check(self) -> None:
@@ -106,8 +112,11 @@ class Supervisor:
             if not worker.alive:
                 raise MonitorError(f"the thread {name} ended unexpectedly; start sound-monitor again")
         vitals, now = self._watched.vitals, self._monotonic()
+        if now - self._checked_at > _STOPPED_S:
+            self._runs_since = now
+        self._checked_at = now
         limit_s = self._watched.stall_s + _HANGS_S
-        if vitals.idle_s > limit_s:
+        if min(vitals.idle_s, now - self._runs_since) > limit_s:
             raise AudioError(f"the audio path has hung for {limit_s:.0f} s; start sound-monitor again")
         condition = self._condition()
         if condition != self._told:

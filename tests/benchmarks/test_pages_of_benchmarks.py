@@ -10,7 +10,12 @@ import pytest
 from training.base.report import write
 
 ROOT = Path(__file__).resolve().parents[2]
-PROGRAMS = {"foundation": "report.py", "level": "level_page.py", "alarms": "alarms/page.py"}
+PROGRAMS = {
+    "foundation": "report.py",
+    "level": "level_page.py",
+    "alarms": "alarms/page.py",
+    "trust": "trust/page.py",
+}
 
 
 @pytest.mark.parametrize("folder", PROGRAMS)

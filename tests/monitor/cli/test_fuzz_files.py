@@ -143,3 +143,28 @@ def test_label_tracks(tmp_path: Path, scores: Path) -> None:
         commands.append(["tune", str(scores), "--label", "siren", "--events", str(file)])
     outcomes = run_all(commands, tmp_path)
     assert 2 in check(outcomes)
+
+
+def _histories(whole: Path, chance: random.Random) -> Iterator[bytes]:
+    data = whole.read_bytes()
+    page = 4096
+    while True:
+        broken = bytearray(data)
+        for _ in range(chance.choice((1, 1, 3, 20))):
+            at = chance.randrange(len(data)) if chance.random() < 0.6 else chance.randrange(200)
+            size = chance.choice((1, 1, 8, page))
+            broken[at : at + size] = chance.randbytes(len(broken[at : at + size]))
+        yield bytes(broken) if chance.random() < 0.8 else bytes(broken[: chance.randrange(len(broken))])
+
+
+def test_histories(tmp_path: Path) -> None:
+    whole = tmp_path / "whole.db"
+    (made,) = run_all([["replay", str(STREET), "--history", str(whole)]], tmp_path)
+    assert made.code == 0
+    commands = []
+    for number, data in enumerate(islice(_histories(whole, random.Random(8)), 60)):
+        file = tmp_path / f"{number}.db"
+        file.write_bytes(data)
+        command = ["report"] if number % 3 == 0 else ["events", "--limit", "0"]
+        commands.append([*command, "--set", f"history.path={file}"])
+    assert check(run_all(commands, tmp_path)) == {0, 4}

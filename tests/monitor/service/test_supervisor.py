@@ -82,11 +82,12 @@ class Case:
         )
         self.supervisor = Supervisor(watched, self.systemd, self.words.append, self.clock)  # type: ignore[arg-type]
 
-    def check_for(self, seconds: float) -> int:
+    def check_for(self, seconds: float, *, beats: bool = True) -> int:
         """Check four times a second; returns how often health was told."""
         before = len(self.publisher.told)
         for _ in range(round(4 * seconds)):
-            self.vitals.beat()
+            if beats:
+                self.vitals.beat()
             self.supervisor.check()
             self.clock.now += 0.25
         return len(self.publisher.told) - before
@@ -155,11 +156,19 @@ def test_a_history_that_cannot_be_read_does_not_stop_the_health(case: Case) -> N
 
 def test_an_audio_path_without_a_sign_of_life_ends_the_monitor(case: Case) -> None:
     case.vitals.beat()
-    case.clock.now += 62.9
-    case.supervisor.check()
+    case.check_for(63, beats=False)
     case.clock.now += 0.2
     with pytest.raises(AudioError, match="has hung for 63 s"):
         case.supervisor.check()
+
+
+def test_a_process_that_was_stopped_as_a_whole_has_not_hung(case: Case) -> None:
+    case.check_for(1)
+    for _ in range(2):
+        case.clock.now += 3600  # SIGSTOP, a frozen container, a suspended virtual machine
+        case.check_for(60, beats=False)
+    with pytest.raises(AudioError, match="has hung for 63 s"):
+        case.check_for(10, beats=False)
 
 
 def test_a_thread_that_ended_ends_the_monitor(case: Case) -> None:
