@@ -20,6 +20,9 @@ log = logging.getLogger(__name__)
 REFIT_S = 60.0
 """Seconds between two fits of the mapping from position to monotonic time."""
 
+LATE_S, LOST_S = 5.0, 1.0
+"""If all blocks of LATE_S are later than LOST_S, they are not late: the driver lost audio before them."""
+
 STEP_S = 0.5
 """A jump of UTC against the monotonic clock larger than this is a step, not drift."""
 
@@ -70,14 +73,15 @@ class LiveClock:
         self._utc = utc
         self._utc_offset = utc() - monotonic()
         self._stream_offset: float | None = None
-        self._fit_offset = float("inf")
-        self._fit_until = 0.0
+        self._fit_offset = self._late_offset = float("inf")
+        self._fit_until = self._late_until = 0.0
 
     def observe(self, block: AudioBlock) -> None:
         """Update the mapping from a block's arrival time.
 
         A block can only arrive late, so the earliest arrival of each minute is the best estimate;
-        the current minute may only improve on it.
+        the current minute may only improve on it. A driver that loses audio without a word, as when the
+        process was stopped, makes all that follow late.
         """
         if block.arrived is None:
             return
@@ -85,13 +89,23 @@ class LiveClock:
         offset = block.arrived - end_s
         if self._stream_offset is None:
             self._stream_offset = offset
-            self._fit_until = block.arrived + REFIT_S
+            self._start_fit(block.arrived)
         self._fit_offset = min(self._fit_offset, offset)
         self._stream_offset = min(self._stream_offset, offset)
         if block.arrived >= self._fit_until:
-            self._stream_offset, self._fit_offset = self._fit_offset, float("inf")
-            self._fit_until = block.arrived + REFIT_S
+            self._stream_offset = self._fit_offset
+            self._start_fit(block.arrived)
+        if block.arrived >= self._late_until:
+            if LOST_S < self._late_offset - self._stream_offset < float("inf"):
+                self._stream_offset = self._late_offset
+                self._start_fit(block.arrived)
+            self._late_offset, self._late_until = float("inf"), block.arrived + LATE_S
+        self._late_offset = min(self._late_offset, offset)
         self._follow_utc()
+
+    def _start_fit(self, arrived: float) -> None:
+        self._fit_offset = float("inf")
+        self._fit_until = arrived + REFIT_S
 
     def utc_at(self, seconds: float) -> float:
         stream_offset = self._stream_offset

@@ -56,9 +56,11 @@ def compose(folder: Path) -> Report:
     for name, text in (("campaign", _campaign), ("soak", _soak)):
         path = folder / f"{name}.json"
         if path.exists():
-            parts.append(text(json.loads(path.read_text(encoding="utf-8"))))
-    if (folder / "soak.csv").exists():
-        pictures["soak.png"] = _draw(folder / "soak.csv")
+            record = json.loads(path.read_text(encoding="utf-8"))
+            parts.append(text(record))
+            pictures[f"{name}.png"] = (
+                _draw_recoveries(record) if name == "campaign" else _draw(folder / "soak.csv")
+            )
     return Report("\n\n".join(parts) + "\n", pictures, {})
 
 
@@ -88,6 +90,7 @@ def _campaign(record: Record) -> str:
              "log lines a minute"),
             (_kind_row(kind, episodes) for kind in sorted({k for e in episodes for k in e["faults"]})),
         ),
+        "![recovery by kind of fault](campaign.png)",
     ]  # fmt: skip
     return "\n\n".join(lines)
 
@@ -137,6 +140,21 @@ def _soak(record: Record) -> str:
         "![what grows](soak.png)",
     ]  # fmt: skip
     return "\n\n".join(lines)
+
+
+def _draw_recoveries(record: Record) -> Figure:
+    """Draw the recovery times of faults without another, by kind."""
+    from matplotlib.figure import Figure
+
+    alone = [e for e in record["episodes"] if len(e["faults"]) == 1 and e["recovery_s"] is not None]
+    kinds = sorted({e["faults"][0] for e in alone}, reverse=True)
+    figure = Figure(figsize=(7, 4), layout="constrained")
+    axes = figure.subplots()
+    axes.plot([e["recovery_s"] for e in alone], [kinds.index(e["faults"][0]) for e in alone], "o", alpha=0.4)
+    axes.set(xlabel="seconds from the end of the fault until all is well", xlim=(0, None))
+    axes.set_yticks(range(len(kinds)), kinds)
+    axes.grid(alpha=0.3, axis="x")
+    return figure
 
 
 def _draw(table: Path) -> Figure:

@@ -94,7 +94,7 @@ class Rig:
             process.kill()
             process.wait()
         self.player.close()
-        self.subscriber.close()
+        self.subscriber.close(self.folder / "messages.txt")
         self.proxy.close()
         self.broker.send_signal(signal.SIGCONT)
         self.broker.stop()

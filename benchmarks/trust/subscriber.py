@@ -6,6 +6,7 @@ import json
 import subprocess
 import threading
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from mosquitto import find
@@ -58,9 +59,13 @@ class Subscriber:
         lines = (line.split(" ", 2) for line in done.stdout.splitlines())
         return {topic: payload for retained, topic, payload in lines if retained == "1"}
 
-    def close(self) -> None:
+    def close(self, log: Path | None = None) -> None:
+        """End it, and write all messages into a file."""
         self._process.terminate()
         self._process.wait(_PATIENCE_S)
+        if log is not None:
+            lines = (f"{m.received} {m.topic} {m.payload}\n" for m in self.messages())
+            log.write_text("".join(lines), encoding="utf-8")
 
     def _read(self) -> None:
         assert self._process.stdout is not None

@@ -38,6 +38,11 @@ class World:
             self.clock.observe(AudioBlock(np.zeros(BLOCK, np.float32), self._position, self.now))
             self._position = end
 
+    def lose(self, seconds: float) -> None:
+        """Let the driver lose audio without saying so, while the process is stopped."""
+        self._began += seconds
+        self.now += seconds
+
     @property
     def error_s(self) -> float:
         """How far the clock is from when the newest sample was heard."""
@@ -122,6 +127,26 @@ def test_lost_audio_does_not_shift_the_times_of_what_follows() -> None:
     world._position = end
     world.hear(5)
     assert world.error_s == pytest.approx(0.0, abs=1e-6)
+
+
+@pytest.mark.parametrize("before_s", [0.3, 30.0, 59.0, 130.0])
+@pytest.mark.parametrize("lost_s", [1.5, 40.0, 4000.0])
+def test_audio_that_the_driver_lost_in_silence_shifts_the_times_for_seconds_only(
+    before_s: float, lost_s: float
+) -> None:
+    world = World()
+    world.hear(before_s, 0.05)
+    world.lose(lost_s)
+    world.hear(10, 0.05)
+    assert abs(world.error_s) < 0.1
+
+
+def test_audio_that_is_late_for_seconds_and_then_caught_up_with_was_not_lost() -> None:
+    world = World()
+    world.hear(30)
+    world.hear(8, 20 - np.arange(80) / 10)  # a stall, then the backlog
+    world.hear(20)
+    assert abs(world.error_s) < 0.01
 
 
 def test_blocks_without_an_arrival_teach_nothing() -> None:
