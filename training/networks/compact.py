@@ -53,7 +53,9 @@ def graph(spec: NetworkSpec, window: Any, outputs: int) -> tuple[Any, Any]:
     x = layers.AveragePooling2D((1, bands))(x)
     x = layers.Reshape((frames, spec.top))(x)
     pooled = layers.Concatenate()([layers.GlobalAveragePooling1D()(x), layers.GlobalMaxPooling1D()(x)])
-    return layers.Dense(outputs)(layers.Dropout(spec.dropout)(pooled)), pooled
+    # In this order: each layer draws its seed when it is made, and the records' weights depend on it.
+    dropped = layers.Dropout(spec.dropout)(pooled)
+    return layers.Dense(outputs)(dropped), pooled
 
 
 def _convolve(x: Any, channels: int, size: int, stride: int, *, activation: bool = True) -> Any:

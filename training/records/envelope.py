@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, is_dataclass
+from dataclasses import asdict, dataclass, field, is_dataclass
 from pathlib import Path
 from typing import Any
+
+from training.base.code import code_digest, commit
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,27 @@ class RunTime:
 
 
 @dataclass(frozen=True)
+class CodeVersion:
+    """The code that computed a record; both are empty in records from before they were kept.
+
+    Parameters
+    ----------
+    commit
+        Commit, followed by ``+`` if tracked files differed from it.
+    digest
+        Digest of the modules that can have affected the content.
+    """
+
+    commit: str = ""
+    digest: str = ""
+
+    @staticmethod
+    def of(module: str) -> CodeVersion:
+        """Return the version of the running code, as far as ``module`` depends on it."""
+        return CodeVersion(commit(), code_digest(module))
+
+
+@dataclass(frozen=True)
 class Origin:
     """Provenance of a record; it does not affect the content."""
 
@@ -45,6 +68,7 @@ class Origin:
     versions: Mapping[str, str]
     command: str
     time: RunTime | None
+    code: CodeVersion = field(default_factory=CodeVersion)
 
 
 @dataclass(frozen=True)
@@ -66,6 +90,7 @@ class Envelope:
             "versions": dict(self.origin.versions),
             "command": self.origin.command,
             **{name: value for name, value in time.items() if value is not None},
+            **({"code": asdict(self.origin.code)} if self.origin.code.digest else {}),
             "content": self.content,
         }
         return json.dumps(parts, indent=1) + "\n"
@@ -83,7 +108,13 @@ class Envelope:
         return Envelope(
             parts["kind"],
             Key(parts["schema"], parts["settings"], parts["data"]),
-            Origin(parts["machine"], parts["versions"], parts["command"], time),
+            Origin(
+                parts["machine"],
+                parts["versions"],
+                parts["command"],
+                time,
+                CodeVersion(**parts.get("code", {})),
+            ),
             parts["content"],
         )
 

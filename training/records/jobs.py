@@ -11,7 +11,7 @@ import base64
 import hashlib
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -19,11 +19,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.networks.compact import Cost
-from training.records.envelope import Envelope, Key, Origin, RunTime, plain
+from training.records.envelope import CodeVersion, Envelope, Key, Origin, RunTime, plain
 from training.records.store import Store, envelope_of
 
 SCHEMA = 1
 Protocol = Literal["seed", "honest"]
+FIRST_BACKGROUNDS = "35e1808547eaf034"
+"""Backgrounds of the records from before they were kept."""
 _STEPS = 250
 """Probabilities are quantised in steps of 0.004, one byte each."""
 
@@ -47,13 +49,17 @@ class Job:
 
 @dataclass(frozen=True)
 class DataUse:
-    """Training and validation clips of the job; ``labels`` are those of truth and prediction."""
+    """Training and validation clips of the job; ``labels`` are those of truth and prediction.
+
+    ``backgrounds`` is a digest of the backgrounds that training may mix in.
+    """
 
     train_folds: tuple[int, ...]
     validation: str
     train_clips: int
     validation_clips: int
     labels: tuple[str, ...]
+    backgrounds: str = FIRST_BACKGROUNDS
 
 
 @dataclass(frozen=True)
@@ -65,6 +71,7 @@ class Provenance:
     machine: str
     command: str
     seconds: float
+    code: CodeVersion = field(default_factory=CodeVersion)
 
 
 @dataclass(frozen=True)
@@ -160,7 +167,7 @@ class JobCodec:
 
     def pack(self, record: JobRecord) -> Envelope:
         """See :class:`~training.records.store.Codec`."""
-        provenance = record.provenance
+        made = record.provenance
         content = {
             **asdict(record.job),
             "epochs": [_without_none(asdict(epoch)) for epoch in record.epochs],
@@ -172,8 +179,8 @@ class JobCodec:
         }
         return Envelope(
             self.kind,
-            job_key(provenance.settings, record.data, record.clips.clip),
-            Origin(provenance.machine, provenance.versions, provenance.command, RunTime(provenance.seconds)),
+            job_key(made.settings, record.data, record.clips.clip),
+            Origin(made.machine, made.versions, made.command, RunTime(made.seconds), made.code),
             content,
         )
 
@@ -185,12 +192,11 @@ class JobCodec:
         if origin.time is None:
             raise ValueError("no seconds")
         lists = {name: tuple(data[name]) for name in ("train_folds", "labels")}
+        made = origin.versions, origin.machine, origin.command, origin.time.seconds, origin.code
         return JobRecord(
             job=_take(Job, parts),
-            data=_take(DataUse, {**data, **lists}),
-            provenance=Provenance(
-                envelope.key.settings, origin.versions, origin.machine, origin.command, origin.time.seconds
-            ),
+            data=_take(DataUse, {"backgrounds": FIRST_BACKGROUNDS, **data, **lists}),
+            provenance=Provenance(envelope.key.settings, *made),
             epochs=tuple(Epoch(**epoch) for epoch in parts["epochs"]),
             best_epoch=parts["best_epoch"],
             cost=_take(Cost, parts),
@@ -201,7 +207,8 @@ class JobCodec:
         """See :class:`~training.records.store.Codec`; the old layout was flat."""
         clips = tuple(_column(parts["clips"]["clip"]).decode().split("\n"))
         labels, folds = tuple(parts["labels"]), tuple(parts["train_folds"])
-        data = _take(DataUse, {**parts, "labels": labels, "train_folds": folds})
+        of_then = {"backgrounds": FIRST_BACKGROUNDS, "labels": labels, "train_folds": folds}
+        data = _take(DataUse, {**parts, **of_then})
         key = job_key(parts["settings"], data, clips)
         origin = Origin(parts["machine"], parts["versions"], parts["command"], RunTime(parts["seconds"]))
         return Envelope(self.kind, Key(parts["schema"], key.settings, key.data), origin, parts)
@@ -215,16 +222,19 @@ class JobCodec:
         for name, later in _CAME_LATER.items():
             if isinstance(later, Mapping) and isinstance(settings.get(name), Mapping):
                 settings[name] = {**later, **settings[name]}
-        whole_clips = {"last": False} if "shuffled" in settings else {}
+        whole_clips: dict[str, Any] = {"last": False} if "shuffled" in settings else {}
+        if settings.get("network") == "cnn":
+            whole_clips["momentum"] = 0.9
         windows = {"hardening": _CAME_LATER["hardening"]} if "recipe" in settings else {}
-        return Key(key.schema, {**whole_clips, **windows, **settings}, key.data)
+        data = {"backgrounds": FIRST_BACKGROUNDS, **key.data}
+        return Key(key.schema, {**whole_clips, **windows, **settings}, data)
 
 
 JOBS = JobCodec()
 
 _MEASURED = ("deviation_db",)
 _CAME_LATER: dict[str, Mapping[str, Any]] = {
-    "recipe": {"room": 0.0, "room_frames": [10.0, 75.0], "room_db": [-5.0, 10.0]},
+    "recipe": {"room": 0.0, "room_frames": [10.0, 75.0], "room_db": [-5.0, 10.0], "heard_frames": 20},
     "lessons": {"room": 0.0, "room_s": [0.2, 1.5], "room_db": [-5.0, 10.0]},
     "hardening": {"beta": 0.0, "epsilon_db": 1.0, "steps": 2},
 }
@@ -248,7 +258,7 @@ def read_all(folder: Path) -> tuple[JobRecord, ...]:
 
 
 def _take(kind: type[Any], parts: Mapping[str, Any]) -> Any:
-    return kind(**{field.name: parts[field.name] for field in fields(kind)})
+    return kind(**{one.name: parts[one.name] for one in fields(kind)})
 
 
 def _without_none(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import Any
 
 from training.base.provenance import machine, versions
 from training.records.archive import texts
-from training.records.envelope import Envelope, Key, Origin, RunTime, is_envelope, plain
+from training.records.envelope import CodeVersion, Envelope, Key, Origin, RunTime, is_envelope, plain
 from training.records.store import Store
 
 PARTS = ("features", "sound", "transfer", "alerts", "universal", "examples", "everyday")
@@ -40,7 +40,8 @@ class FindingsCodec:
     def pack(self, record: FindingsRecord) -> Envelope:
         """See :class:`~training.records.store.Codec`."""
         key = Key(SCHEMA, plain(record.settings, _DIGITS))
-        origin = Origin(machine(), versions(), "sound-training robustness", record.time)
+        code = CodeVersion.of("training.robustness.analyses")
+        origin = Origin(machine(), versions(), "sound-training robustness", record.time, code)
         return Envelope(self.kind, key, origin, {"findings": plain(record.rows, _DIGITS)})
 
     def unpack(self, envelope: Envelope) -> FindingsRecord:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
@@ -13,9 +14,10 @@ import numpy as np
 from training.base.maths import fit_temperature, softmax
 from training.base.progress import Progress
 from training.base.provenance import machine, versions
-from training.data.corpora import Corpora, data_root, load
+from training.data.corpora import MORE, Corpora, data_root, load
 from training.data.splits import deal_backgrounds
 from training.fit.loop import Row, prepare_keras
+from training.records.envelope import CodeVersion
 from training.records.jobs import JOBS, ClipOutcomes, DataUse, Epoch, Job, JobRecord, Provenance, job_key
 from training.records.store import Store
 from training.study.contenders import contender, validation_of
@@ -45,7 +47,14 @@ def run_job(job: Job, options: Options, report: Progress) -> JobRecord:
     return JobRecord(
         job,
         _data_use(task),
-        Provenance(settings, versions(), machine(), command(job, options), round(seconds, 1)),
+        Provenance(
+            settings,
+            versions(),
+            machine(),
+            command(job, options),
+            round(seconds, 1),
+            CodeVersion.of(__name__),
+        ),
         tuple(_epoch(number, row) for number, row in enumerate(fitted.history, start=1)),
         fitted.best_epoch,
         fitted.cost,
@@ -69,7 +78,16 @@ def found(job: Job, options: Options, records: Path) -> JobRecord | None:
 
 def _data_use(task: Task) -> DataUse:
     parts = task.parts
-    return DataUse(parts.train_folds, parts.rule, len(parts.train), len(parts.validation), task.corpus.labels)
+    named = sorted(f"{clip.path.stem} {clip.label}" for clip in task.backgrounds)
+    backgrounds = hashlib.sha256("\n".join(named).encode()).hexdigest()[:16]
+    return DataUse(
+        parts.train_folds,
+        parts.rule,
+        len(parts.train),
+        len(parts.validation),
+        task.corpus.labels,
+        backgrounds,
+    )
 
 
 def _precision(job: Job, options: Options) -> Precision:
@@ -110,9 +128,13 @@ def command(job: Job, options: Options) -> str:
 
 @lru_cache(maxsize=2)
 def _corpus(root: Path, name: Corpus) -> tuple[Labelled, tuple[Any, ...]]:
-    """Return the corpus and the backgrounds for training; the others test the default model."""
+    """Return the corpus and the backgrounds for training; the others test the default model.
+
+    The study keeps to ``background/``: with more of them every batch, and so every record, would differ.
+    """
     corpora: Corpora = load(root)
-    return labelled(corpora, name), deal_backgrounds(corpora.backgrounds)[0]
+    screened = [clip for clip in corpora.backgrounds if clip.path.parent.name != MORE]
+    return labelled(corpora, name), deal_backgrounds(screened)[0]
 
 
 def _variant(options: Options) -> str:

@@ -23,7 +23,7 @@ _PROBABILITY = 0.005
 def verdict(one: JobRecord, other: JobRecord) -> str:
     """Return "yes", "but for rounding" or "no"; times are ignored.
 
-    Settings, versions, splits and predictions must be equal. The last digits of losses and
+    Settings, package versions, splits and predictions must be equal. The last digits of losses and
     probabilities may differ.
     """
     if _fixed(one) != _fixed(other) or len(one.epochs) != len(other.epochs):
@@ -53,6 +53,7 @@ def _row(job: Job, one: JobRecord | None, other: JobRecord | None) -> tuple[Cell
 
 def _fixed(record: JobRecord) -> dict[str, Any]:
     parts: dict[str, Any] = json.loads(record.to_json())
+    parts.pop("code", None)
     del parts["seconds"], parts["content"]["epochs"], parts["content"]["clips"]["probability_250ths"]
     return parts
 

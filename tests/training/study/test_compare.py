@@ -15,6 +15,7 @@ from training.base.report import write
 from training.cli.study.compare import compare
 from training.errors import DataError
 from training.networks.compact import Cost
+from training.records.envelope import CodeVersion
 from training.records.jobs import Job, JobRecord, read_all
 from training.study.compare.gather import curve_on_test, gather
 from training.study.compare.page import compose
@@ -100,7 +101,8 @@ def test_what_was_not_run_is_said() -> None:
 
 def test_a_seed_that_one_fold_lacks_is_named() -> None:
     records = [random_record("net", 0.5, fold, seed) for fold in (1, 2) for seed in (0, 1)]
-    assert gather(records[:-1]).not_run == ("honest/net: fold 2, seed 1",)
+    left_out = "honest/net: fold 2, seed 1; its other folds of these seeds are left out"
+    assert gather(records[:-1]).not_run == (left_out,)
 
 
 def test_one_record_is_enough_for_a_page(tmp_path: Path) -> None:
@@ -171,3 +173,32 @@ def test_commands_of_a_model_are_one_line_for_its_folds_and_seeds() -> None:
     page = compose(gather(grid), "honest/net").markdown
     assert "- commands: `sound-training cv --models net --folds 1,2 --seeds 0,1`; " in page
     assert "`sound-training cv --models net --folds 2 --seeds 2`\n" in page
+
+
+def _by(record: JobRecord, digest: str) -> JobRecord:
+    return replace(record, provenance=replace(record.provenance, code=CodeVersion("c0ffee", digest)))
+
+
+def test_records_of_one_generation_name_it_and_mixed_ones_are_marked() -> None:
+    one = [_by(record, "aaaa") for record in _records()]
+    page = compose(gather(one), "seed/cnn").markdown
+    assert "- code: aaaa (commit c0ffee)" in page
+    assert "generations" not in page
+    mixed = [_by(r, "bbbb") if r.job.test_fold == 1 and r.job.model == "compact" else r for r in one]
+    page = compose(gather(mixed), "seed/cnn").markdown
+    assert "The records are of several generations of the code" in page
+    assert "**honest/compact is mixed**" in page
+    assert "- code bbbb, commit c0ffee: honest/compact" in page
+    assert "from before the code" in compose(gather(_records()), "seed/cnn").markdown
+
+
+def test_a_seed_that_lacks_a_fold_is_in_no_figure_and_the_range_of_seeds_stands_beside_the_interval() -> None:
+    records = [random_record("net", 0.5, fold, seed) for fold in (1, 2) for seed in (0, 1, 2)]
+    lacking = [r for r in records if (r.job.test_fold, r.job.seed) != (2, 2)]
+    whole = [r for r in records if r.job.seed != 2]
+    entry = gather(lacking).entries[0]
+    assert entry.seeds == (0, 1)
+    assert entry.figures == gather(whole).entries[0].figures
+    by_seed = [sum(r.clips.accuracy for r in whole if r.job.seed == seed) / 2 for seed in (0, 1)]
+    assert entry.seed_accuracy == pytest.approx((min(by_seed), max(by_seed)))
+    assert "lowest … highest seed" in compose(gather(whole), "honest/net").markdown

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import combinations
 
@@ -51,6 +51,18 @@ class Entry:
     @property
     def seeds(self) -> tuple[int, ...]:
         return tuple(sorted({record.job.seed for record in self.records}))
+
+    @property
+    def seed_accuracy(self) -> tuple[float, float]:
+        """Pooled accuracy of the worst and of the best seed."""
+        by_seed = [stats.rows([r for r in self.records if r.job.seed == seed]) for seed in self.seeds]
+        accuracy = [float((rows.prediction == rows.truth).mean()) for rows in by_seed]
+        return min(accuracy), max(accuracy)
+
+    @property
+    def generations(self) -> frozenset[str]:
+        """Digests of the code that made the records; "" for records from before it was kept."""
+        return frozenset(record.provenance.code.digest for record in self.records)
 
     @property
     def epochs(self) -> tuple[int, int]:
@@ -126,6 +138,11 @@ class Comparison:
     labels: tuple[str, ...]
     not_run: tuple[str, ...]
 
+    @property
+    def generations(self) -> frozenset[str]:
+        """Digests of the code that made any of the records."""
+        return frozenset().union(*(entry.generations for entry in self.entries))
+
     def of(self, protocol: str) -> tuple[Entry, ...]:
         return tuple(entry for entry in self.entries if entry.protocol == protocol)
 
@@ -157,15 +174,28 @@ def gather(records: Sequence[JobRecord]) -> Comparison:
     if len(labels) > 1:
         raise DataError("these records have different labels; compare one corpus at a time: --records FOLDER")
     named = sorted({(record.job.protocol, record.job.model) for record in records})
-    entries = [
+    found = [
         Entry(
             protocol, model, tuple(r for r in records if (r.job.protocol, r.job.model) == (protocol, model))
         )
         for protocol, model in named
     ]
+    missing = tuple(_missing(found))
+    entries = [_with_whole_seeds(entry) for entry in found]
     entries.sort(key=lambda entry: (entry.protocol, -entry.figures.accuracy, entry.model))
     pairs = tuple(_pair(a, b) for a, b in combinations(entries, 2) if set(a.folds) & set(b.folds))
-    return Comparison(tuple(entries), pairs, labels.pop(), tuple(_missing(entries)))
+    return Comparison(tuple(entries), pairs, labels.pop(), missing)
+
+
+def _with_whole_seeds(entry: Entry) -> Entry:
+    """Return the entry without seeds that lack a fold: a figure is of all seeds on every fold, or of none.
+
+    Where no seed has every fold, all records are kept.
+    """
+    have = {(record.job.test_fold, record.job.seed) for record in entry.records}
+    whole = {seed for seed in entry.seeds if all((fold, seed) in have for fold in entry.folds)}
+    kept = tuple(record for record in entry.records if record.job.seed in whole)
+    return replace(entry, records=kept or entry.records)
 
 
 def _pair(first: Entry, second: Entry) -> PairedDifference:
@@ -188,4 +218,7 @@ def _missing(entries: Sequence[Entry]) -> Iterable[str]:
         for fold in entry.folds:
             seeds = [seed for seed in entry.seeds if (fold, seed) not in have]
             if seeds:
-                yield f"{entry.name}: fold {fold}, seed {', '.join(map(str, seeds))}"
+                left = (
+                    "; its other folds of these seeds are left out" if len(seeds) < len(entry.seeds) else ""
+                )
+                yield f"{entry.name}: fold {fold}, seed {', '.join(map(str, seeds))}{left}"

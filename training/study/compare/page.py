@@ -17,6 +17,11 @@ if TYPE_CHECKING:
 
 SMALL = 300_000
 """Most parameters of a network for the smallest devices."""
+_UNKNOWN = "These records are from before the code that makes a record was kept in it."
+_MIXED = (
+    "**The records are of several generations of the code**: a difference between models of two generations "
+    "may be due to the code."
+)
 _EPOCHS = re.compile(r"--epochs (\d+)")
 
 _WORDS = {"seed": "The published study's protocol", "honest": "The honest protocol"}
@@ -217,7 +222,29 @@ def _provenance(comparison: Comparison) -> str:
         *_list("commands", (f"`{text}`" for text in _commands(records))),
         *_list("versions", versions),
         *_list("validation", {f"{r.job.protocol}: {r.data.validation}" for r in records}),
+        *_generations(comparison),
     ])  # fmt: skip
+
+
+def _generations(comparison: Comparison) -> Iterable[str]:
+    """Say which code made which models where it was not the same for all."""
+    if len(comparison.generations) == 1 and "" not in comparison.generations:
+        commits = {record.provenance.code.commit for record in _records(comparison)}
+        yield from _list(
+            "code", {f"{next(iter(comparison.generations))} (commit {', '.join(sorted(commits))})"}
+        )
+        return
+    yield ""
+    yield _MIXED if len(comparison.generations) > 1 else _UNKNOWN
+    yield ""
+    for digest in sorted(comparison.generations):
+        made = [r for r in _records(comparison) if r.provenance.code.digest == digest]
+        listed = ", ".join(sorted({r.provenance.code.commit for r in made} - {""}))
+        models = ", ".join(sorted({f"{r.job.protocol}/{r.job.model}" for r in made}))
+        yield f"- {f'code {digest}, commit {listed}' if digest else 'code not kept'}: {models}"
+    for entry in comparison.entries:
+        if len(entry.generations) > 1:
+            yield f"- **{entry.name} is mixed**: its folds or seeds were not all made by the same code."
 
 
 def _records(comparison: Comparison) -> list[JobRecord]:

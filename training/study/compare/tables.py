@@ -34,6 +34,13 @@ def _epochs(entry: Entry) -> str | None:
     return str(longest) if shortest == longest else f"{shortest} … {longest}"
 
 
+def _seeds(entry: Entry) -> str | None:
+    """Pooled accuracy of the worst and the best seed; None for a single one."""
+    if len(entry.seeds) == 1:
+        return None
+    return "{:.3f} … {:.3f}".format(*entry.seed_accuracy)
+
+
 def _numbers(values: Sequence[int]) -> str:
     return ", ".join(map(str, values))
 
@@ -67,9 +74,9 @@ def _beside(comparison: Comparison, model: str, published: PublishedFigure) -> t
 def figures(entries: Sequence[Entry]) -> Table:
     """Return a row per model: figures over all its clips, over folds, and its cost."""
     columns = (
-        "model", "accuracy (95 %)", "macro F1", "macro recall", "weighted F1", "accuracy over folds",
-        "macro F1 over folds", "foreground", "background", "NLL", "ECE", "parameters", "multiply-adds",
-        "epochs", "folds", "seeds", "clips", "recordings", "minutes per job",
+        "model", "accuracy (95 %)", "lowest … highest seed", "macro F1", "macro recall", "weighted F1",
+        "accuracy over folds", "macro F1 over folds", "foreground", "background", "NLL", "ECE",
+        "parameters", "multiply-adds", "epochs", "folds", "seeds", "clips", "recordings", "minutes per job",
     )  # fmt: skip
     return Table(columns, tuple(_figures(entry) for entry in entries))
 
@@ -77,7 +84,7 @@ def figures(entries: Sequence[Entry]) -> Table:
 def _figures(entry: Entry) -> tuple[Cell, ...]:
     got = entry.figures
     return (
-        entry.model, _between(entry.accuracy), got.macro_f1, got.macro_recall, got.weighted_f1,
+        entry.model, _between(entry.accuracy), _seeds(entry), got.macro_f1, got.macro_recall, got.weighted_f1,
         _spread(entry.fold_accuracy()), _spread(entry.fold_f1()), got.foreground, got.background, got.nll,
         got.ece, entry.cost.parameters, entry.cost.multiply_adds, _epochs(entry), _numbers(entry.folds),
         len(entry.seeds), got.clips, got.recordings, f"{entry.seconds / 60:.1f}",
@@ -108,17 +115,19 @@ def classes(entry: Entry, labels: Sequence[str]) -> Table:
 def all_figures(comparison: Comparison) -> Table:
     """Return every pooled figure as a number, for programs."""
     columns = (
-        "protocol", "model", "accuracy", "low", "high", "macro_f1", "macro_recall", "weighted_f1",
-        "fold_accuracy_mean", "fold_accuracy_std", "foreground", "background", "nll", "ece", "parameters",
+        "protocol", "model", "accuracy", "low", "high", "seed_low", "seed_high", "macro_f1",
+        "macro_recall", "weighted_f1", "fold_accuracy_mean", "fold_accuracy_std", "foreground", "background",
+        "nll", "ece", "parameters",
         "multiply_adds", "folds", "seeds", "clips", "recordings", "seconds_a_job",
     )  # fmt: skip
     rows = []
     for entry in comparison.entries:
         got, spread = entry.figures, entry.fold_accuracy()
         rows.append((
-            entry.protocol, entry.model, got.accuracy, entry.accuracy.low, entry.accuracy.high, got.macro_f1,
-            got.macro_recall, got.weighted_f1, spread.mean, spread.deviation, got.foreground, got.background,
-            got.nll, got.ece, entry.cost.parameters, entry.cost.multiply_adds,
+            entry.protocol, entry.model, got.accuracy, entry.accuracy.low, entry.accuracy.high,
+            *entry.seed_accuracy, got.macro_f1, got.macro_recall, got.weighted_f1, spread.mean,
+            spread.deviation, got.foreground, got.background, got.nll, got.ece,
+            entry.cost.parameters, entry.cost.multiply_adds,
             " ".join(map(str, entry.folds)), " ".join(map(str, entry.seeds)), got.clips, got.recordings,
             entry.seconds,
         ))  # fmt: skip
@@ -127,10 +136,14 @@ def all_figures(comparison: Comparison) -> Table:
 
 def all_jobs(comparison: Comparison) -> Table:
     """Return a row per job."""
-    columns = ("protocol", "model", "fold", "seed", "accuracy", "epochs", "best_epoch", "clips", "seconds")
+    columns = (
+        "protocol", "model", "fold", "seed", "accuracy", "epochs", "best_epoch", "clips", "seconds", "commit",
+        "code",
+    )  # fmt: skip
     rows = (
         (entry.protocol, entry.model, record.job.test_fold, record.job.seed, record.clips.accuracy,
-         len(record.epochs), record.best_epoch, len(record.clips.clip), record.provenance.seconds)
+         len(record.epochs), record.best_epoch, len(record.clips.clip), record.provenance.seconds,
+         record.provenance.code.commit, record.provenance.code.digest)
         for entry in comparison.entries
         for record in entry.records
     )  # fmt: skip
