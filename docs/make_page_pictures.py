@@ -54,6 +54,8 @@ DESKTOP, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
 SETTLED_MS = 1500
 """For answers to be drawn."""
 
+PATIENCE_MS = 120_000
+
 LIVE_S = 32.0
 """Seconds of the street that have been heard when pictures are taken: a jackhammer is on."""
 
@@ -194,7 +196,8 @@ def feed(pipe: IO[bytes], stop: threading.Event) -> None:
 
 def open_page(browser: Browser, url: str, theme: str, size: dict[str, int]) -> Page:
     page = browser.new_page(viewport=size, color_scheme=theme, device_scale_factor=1)
-    deadline = time.monotonic() + 30
+    page.set_default_timeout(PATIENCE_MS)
+    deadline = time.monotonic() + PATIENCE_MS / 1000
     while True:
         try:
             page.goto(url)

@@ -70,7 +70,8 @@ function drawScene(context, width, height, scroll, live, labels) {
     if (to < 0 || from > width || alert.start_s > live.hop.time_s) continue;
     context.fillStyle = hue(labels, alert.label);
     context.fillRect(Math.max(0, from), STRIP - 4, Math.max(2, to - Math.max(0, from)), 4);
-    context.fillText(words(alert.label), Math.max(2, from), STRIP - 7);
+    const name = words(alert.label);
+    context.fillText(name, Math.max(2, Math.min(from, width - context.measureText(name).width)), STRIP - 7);
   }
   if (live.marked) {
     const [from, to] = [at(live.marked.from_s), at(live.marked.to_s)];
@@ -285,7 +286,7 @@ function WhyNot({ live, write }) {
   const off = live.status?.microphone === "off";
   return html`<section class="card why" aria-labelledby="why">
     <h2 id="why">Not reported, and why</h2>
-    ${off && html`<p class="off"><b>Nothing is reported</b>: ${heard("off", live.status.reason)}.</p>`}
+    ${off && html`<p class="deaf"><b>Nothing is reported</b>: ${heard("off", live.status.reason)}.</p>`}
     ${live.near.length === 0 && html`<${Notice} title="Nothing came near">Classes that reach half of their threshold appear here.</${Notice}>`}
     <ol class="list">${live.near.slice(0, 8).map((one) => html`<li key=${one.key}>
       <time datetime=${new Date(1000 * one.since).toISOString()}>${timeOf(new Date(1000 * one.since))}</time>
