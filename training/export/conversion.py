@@ -10,8 +10,9 @@ from typing import Any, Literal
 import numpy as np
 
 from training.base.arrays import Floats
-from training.base.child import ChildError, run_child
+from training.base.child import ChildError, run_forked
 from training.errors import ExportError
+from training.export.convert import convert
 
 Weights = Literal["float32", "float16", "dynamic", "int8"]
 """``dynamic``: int8 weights, float activations; ``int8``: full int8 except inputs and outputs."""
@@ -39,7 +40,7 @@ def to_tflite(model: Any, weights: Weights = "float32", examples: Sequence[Float
             inputs: dict[str, Any] = {f"input{i}": array for i, array in enumerate(examples)}
             np.savez(arguments[-1], **inputs)
         try:
-            run_child("training.export.convert", *arguments)
+            run_forked(convert, *arguments, preload=("training.export.preload",))
         except ChildError as error:
             raise ExportError(f"TFLite conversion {error}") from error
         return target.read_bytes()

@@ -1,13 +1,11 @@
-"""Converts a Keras file to a TFLite file as a separate program.
+"""Conversion of a Keras file to a TFLite file.
 
 The converter can end the process without a Python exception (it does on int8 loops), so
-:mod:`training.export.conversion` runs it in a child:
-``python -m training.export.convert IN.keras OUT.tflite KIND [EXAMPLES.npz]``.
+:mod:`training.export.conversion` runs it in a child process.
 """
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -53,7 +51,3 @@ def _each(examples: Path, model: Any) -> Iterator[dict[str, Any]]:
         columns = [stored[f"input{i}"].astype(np.float32) for i in range(len(model.inputs))]
     for values in zip(*columns, strict=True):
         yield {t.name: value[None] for t, value in zip(model.inputs, values, strict=True)}
-
-
-if __name__ == "__main__":
-    convert(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3], *map(Path, sys.argv[4:]))

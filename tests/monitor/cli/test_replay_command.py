@@ -260,8 +260,9 @@ def test_a_history_is_kept_and_continued(call: Call, tmp_path):
     first = call("replay", STREET, "--json", "--history", "kept/h.db").json
     second = call("replay", STREET, "--json", "--history", "kept/h.db").json
     assert [record["seq"] for record in first + second] == list(range(1, 2 * len(first) + 1))
+    # Events are listed by their start, and the second replay begins before the street of the first is over.
     stored = call("events", "--json", "--limit", 0, "--history", "kept/h.db").json
-    assert [record["seq"] for record in stored] == list(range(1, 2 * len(first) + 1))
+    assert sorted(record["seq"] for record in stored) == list(range(1, 2 * len(first) + 1))
     again = call("replay", STREET, "--history", "kept/h.db", "--deterministic")
     assert (again.code, len(again.complaints)) == (2, 1)
     assert "holds events already" in again.err

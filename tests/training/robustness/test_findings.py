@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from training.records.envelope import RunTime
 from training.records.jobs import ClipOutcomes, DataUse, Job, JobRecord, Provenance
 from training.records.store import Store
 from training.robustness import records
-from training.robustness.attacks import universal
+from training.robustness.attacks import in_sound, universal
 from training.robustness.attacks.in_features import (
     EPSILONS_DB,
     LARGE_DB,
@@ -51,13 +52,18 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:Please import `gaussian_filter`:DeprecationWarning"),
     pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),
 ]
-EFFORT = FeatureEffort(steps=5, restarts=0, second="FMN", second_steps=40)
+EFFORT = FeatureEffort(steps=5, restarts=0, deepfool_steps=5, second="FMN", second_steps=40)
 PLAIN, HARD = "compact~epochs=30", "compact~epochs=30~hardening.beta=1"
 CLIPS = ("a", "b", "c", "d")
 
 
 def pushed(model: str, margin_db: float) -> Pushed:
-    return replace(attack_features(planted("toy", margin_db), EFFORT, lambda text: None), model=model)
+    return replace(_attacked(margin_db), model=model)
+
+
+@cache
+def _attacked(margin_db: float) -> Pushed:
+    return attack_features(planted("toy", margin_db), EFFORT, lambda text: None)
 
 
 def side(model: str, snrs: tuple[float | None, ...], right: tuple[bool, ...] = (True,) * 4) -> Side:
@@ -203,18 +209,23 @@ def test_the_page_shows_every_network_and_calls_a_failed_check_by_its_name(tmp_p
 def test_the_command_attacks_makes_a_page_and_goes_on_where_it_stopped(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # The light runtime's form of a network is made by a process of its own, and has tests of its own.
+    # Conversions run in child processes and have their own tests.
     monkeypatch.setattr("training.robustness.played.analyses.conversions", lambda source, say: [])
     monkeypatch.setattr(
         "training.robustness.played.analyses._QUICK_EFFORT", universal.UniversalEffort(steps=1)
     )
-    monkeypatch.setattr("training.robustness.plan.QUICK", replace(QUICK, deepfool_steps=10, second_steps=5))
+    monkeypatch.setattr("training.robustness.played.analyses._QUICK_SIRENS", 1)
+    monkeypatch.setattr("training.robustness.played.analyses._LEARNING", 2)
+    monkeypatch.setattr(in_sound, "QUICK", replace(in_sound.QUICK, steps=2))
+    monkeypatch.setattr(
+        "training.robustness.plan.QUICK", replace(QUICK, steps=2, deepfool_steps=10, second_steps=2)
+    )
     write_corpora(tmp_path / "data", folds=(1, 2, 3))
     write_backgrounds(tmp_path / "data", kinds=("street", "speech"))
     out = tmp_path / "out"
     common = ["--data", str(tmp_path / "data"), "--out", str(out), "--runs", str(tmp_path / "runs")]
-    common += ["--cache", str(tmp_path / "cache"), "--folds", "1", "--clips", "4"]
-    # In this process, or what is patched above would not be.
+    common += ["--cache", str(tmp_path / "cache"), "--folds", "1", "--clips", "2"]
+    # One job at a time runs in this process, where the patches above apply.
     common += [
         "--sounds",
         str(tmp_path / "sounds"),
@@ -227,7 +238,7 @@ def test_the_command_attacks_makes_a_page_and_goes_on_where_it_stopped(
     untrained = runner.invoke(robustness, [*common, "--quick", "--parts", "features"])
     assert untrained.exit_code == 1
     assert "train it first" in untrained.stderr
-    trains = runner.invoke(robustness, [*common, "--parts", "transfer"], catch_exceptions=False)
+    trains = runner.invoke(robustness, [*common, "--parts", "examples"], catch_exceptions=False)
     assert trains.exit_code == 0, trains.stderr
     ran = runner.invoke(robustness, [*common, "--quick"], catch_exceptions=False)
     assert ran.exit_code == 0, ran.stderr
@@ -238,24 +249,29 @@ def test_the_command_attacks_makes_a_page_and_goes_on_where_it_stopped(
         f"alerts/{shipped} from {attacked}", "everyday/compact~epochs=1", f"examples/{attacked}",
         "features/cnn~epochs=1-fold1-seed0", f"features/{attacked}", "features/planted robust",
         "features/planted weak", "honest/cnn~epochs=1-fold1-seed0", f"honest/{attacked}",
-        f"sound/{attacked}", f"transfer/cnn~epochs=1-fold1-seed0 to {shipped}",
-        f"transfer/{attacked} to {shipped}", f"universal/{attacked} to {shipped}",
+        f"sound/{attacked}", f"transfer/{attacked} to {shipped}", f"universal/{attacked} to {shipped}",
     ]  # fmt: skip
     page = (out / "README.md").read_text()
-    assert "| compact~epochs=1 | 1 | 1 | 4 |" in page
+    assert "| compact~epochs=1 | 1 | 1 | 2 |" in page
     assert "| clean | as recorded |" in page
-    assert "| compact~epochs=1 | cnn~epochs=1 | 4 |" in page
+    assert "| compact~epochs=1 | cnn~epochs=1 | 2 |" in page
     # Of fold 1 the shipped package has heard recordings, and a mark says so.
-    assert f"| compact~epochs=1 | {shipped}† | 4 |" in page
+    assert f"| compact~epochs=1 | {shipped}† | 2 |" in page
     assert f"| {shipped}† | quiet | compact~epochs=1 |" in page
     assert "| compact~epochs=1 | 1 | hide sirens |" in page
     assert (out / "universal.png").stat().st_size > 1000
     assert [line.split("|")[1:3] for line in page.splitlines() if line.startswith("| all |")] == [
-        [" all ", " 11 "]
+        [" all ", " 10 "]
     ]
     again = runner.invoke(robustness, [*common, "--quick"], catch_exceptions=False)
     assert again.exit_code == 0
     assert kept == {path: path.stat().st_mtime_ns for path in (out / "records").rglob("*.json")}
+
+
+def test_every_network_is_a_source_of_transferred_attacks_unless_quick(tmp_path: Path) -> None:
+    plan = AnalysisPlan(Options(tmp_path), ("cnn", "compact"), (1,), (0,), 4, quick=False)
+    assert plan.sources == ("cnn", "compact")
+    assert replace(plan, quick=True).sources == ("compact",)
 
 
 def test_what_the_same_networks_did_with_other_packages_is_one_row_and_earlier_records_are_left(
