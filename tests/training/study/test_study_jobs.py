@@ -59,8 +59,8 @@ def timeless(record: JobRecord) -> dict[str, Any]:
 
 def test_a_dask_cluster_makes_the_same_records_as_this_process(data: Path, tmp_path: Path) -> None:
     distributed = pytest.importorskip("distributed")
-    # Two processes on loopback, as two machines would be: nothing is shared but the folders.
-    jobs = planned("honest", ["clstm"], [1, 2], [0])
+    # Processes on loopback, as two machines would be: nothing is shared but the folders.
+    jobs = planned("honest", ["clstm"], [1], [0])
     here = {result.job: result for result in in_joblib(jobs, options(data, tmp_path / "here"), 1)}
     cluster = distributed.LocalCluster(
         n_workers=2, threads_per_worker=1, host="127.0.0.1", dashboard_address=None
