@@ -135,8 +135,6 @@ _EXIT_SHARE = 0.15
 """Relative to ``enter``: a continuous sound must not be reported again after every weak hop."""
 RISE_S = 2.4
 """Longest rise of the score before an event's first row: five hops of 0.48 s."""
-RULE = (BUDGETS, TEMPERS, ENTERS.tolist(), _EXIT_SHARE, RISE_S, "what repeats counts once")
-"""Version of the selection rule; another rule selects other settings."""
 OTHER_S = 5.0
 """Length of a short sound in the streams of out-of-class sounds: ESC's clips."""
 COLLAR_S = 0.5
