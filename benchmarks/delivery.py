@@ -29,7 +29,7 @@ import soundfile
 from campaign import MONITOR, ROOT, STREET, circumstances, say, write_record
 from mosquitto import Listener, Mosquitto
 
-from monitor.delivery.outbox import Outbox
+from monitor.delivery.store.outbox import Outbox
 
 NODE = "campaign"
 TOPIC = f"sound-monitor/{NODE}/event"

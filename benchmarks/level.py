@@ -26,7 +26,7 @@ sys.path.insert(0, str(ROOT / "tests" / "monitor" / "level"))
 from iec61672 import BURSTS_FAST, BURSTS_SLOW, RATES, WEIGHTINGS, exact_hz
 
 from monitor.clock import FileClock
-from monitor.delivery.outbox import Outbox
+from monitor.delivery.store.outbox import Outbox
 from monitor.features.resample import mono
 from monitor.history.levels import insertion
 from monitor.level.blocks import GROUP, ChunkFilter

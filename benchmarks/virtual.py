@@ -23,7 +23,7 @@ from mosquitto import find
 from pulse import PulseServer
 
 from monitor.clock import parse_utc
-from monitor.delivery.outbox import Outbox
+from monitor.delivery.store.outbox import Outbox
 
 _RATE = 48000
 _FORMAT = (f"--rate={_RATE}", "--channels=1", "--format=s16le")

@@ -27,7 +27,7 @@ import soundfile
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from monitor.clock import iso_utc
-from monitor.delivery.outbox import Outbox
+from monitor.delivery.store.outbox import Outbox
 from monitor.history.background import BackgroundSample, background_path
 from monitor.history.notebook import Judgement, Moment, Notebook, Peak
 from monitor.model.card import MultiHeadCard

@@ -13,8 +13,8 @@ from pathlib import Path
 
 from rich.console import Console
 
-from monitor.cli.deliver import connection_status, finish, replay_delivery
-from monitor.cli.view import LiveView, ViewFacts
+from monitor.cli.replay.deliver import connection_status, finish, replay_delivery
+from monitor.cli.show.view import LiveView, ViewFacts
 from monitor.config.load import load_config
 from monitor.listeners import Listener
 from monitor.records import EventRecord, HopResult

@@ -31,7 +31,7 @@ from monitor.config.notices import configure_notices, local_time, make_notices
 from monitor.config.sections import Audio
 from monitor.control.control import Control
 from monitor.control.store import SettingsStore, settings_path
-from monitor.delivery.outbox import Outbox
+from monitor.delivery.store.outbox import Outbox
 from monitor.errors import AudioError, ConfigError, OutboxError
 from monitor.events.notices import Notices
 from monitor.health.systemd import Systemd

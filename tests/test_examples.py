@@ -10,8 +10,8 @@ from typing import Any
 
 import yaml
 
-from monitor.delivery.announcement import Announcement
-from monitor.delivery.homeassistant import discovery
+from monitor.delivery.homeassistant.discovery import discovery
+from monitor.delivery.mqtt.announcement import Announcement
 from monitor.delivery.topics import Topics
 from monitor.records import EventRecord
 

@@ -11,7 +11,7 @@ import pytest
 import soundfile as sf
 from click.testing import CliRunner
 
-from monitor.cli.replay import replay
+from monitor.cli.replay.command import replay
 
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
 BETWEEN_EVENTS_S = 2.5

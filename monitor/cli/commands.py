@@ -8,11 +8,11 @@ from monitor.cli.late import LateGroup
 
 _COMMANDS = {
     "run": ("monitor.cli.run", "run", "Listen to the microphone and publish events."),
-    "replay": ("monitor.cli.replay", "replay", "Replay recordings through the live path."),
+    "replay": ("monitor.cli.replay.command", "replay", "Replay recordings through the live path."),
     "devices": ("monitor.cli.devices", "devices", "List the microphones."),
     "events": ("monitor.cli.events", "events", "Show the history of events."),
     "report": ("monitor.cli.report", "report", "Add up events by day and hour, as a page or a table."),
-    "teach": ("monitor.cli.teach", "teach_command", "Teach a new sound from a few recordings of it."),
+    "teach": ("monitor.cli.teach.command", "teach_command", "Teach a new sound from a few recordings of it."),
     "tune": ("monitor.cli.tune", "tune", "Choose thresholds from scores of your recordings."),
     "config": ("monitor.cli.config", "config", "Show the settings in force."),
     "forget": ("monitor.cli.forget", "forget", "Clear what the broker keeps of a node that is gone."),

@@ -15,8 +15,8 @@ from pathlib import Path
 import click
 
 from monitor.cli.common import common_options, read_config
-from monitor.cli.text import date_text
-from monitor.delivery.stored import StoredEvent
+from monitor.cli.show.text import date_text
+from monitor.delivery.store.stored import StoredEvent
 from monitor.errors import UsageError
 from monitor.history.listing import Event, EventList
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from monitor.cli.common import common_options, read_config
-from monitor.cli.text import count_text
+from monitor.cli.show.text import count_text
 
 
 @click.command(epilog="Example: sound-monitor forget balcony --set mqtt.host=broker.lan")
@@ -22,7 +22,7 @@ def forget(node: str, config_file: Path | None, overrides: tuple[str, ...], debu
     For a node that was renamed or given away. Its history on disk stays.
     """
     from monitor.delivery.forget import forget as clear
-    from monitor.delivery.link import connector
+    from monitor.delivery.mqtt.link import connector
     from monitor.service.publishing import broker_settings, topics
 
     config = read_config(config_file, overrides, debug)

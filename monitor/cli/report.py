@@ -11,7 +11,7 @@ import click
 
 from monitor.cli.common import common_options, read_config
 from monitor.cli.events import moment_of
-from monitor.cli.text import count_text
+from monitor.cli.show.text import count_text
 from monitor.errors import UsageError
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def report(
 def _records(
     path: Path, labels: tuple[str, ...], span: tuple[float | None, float | None]
 ) -> list[EventRecord]:
-    from monitor.delivery.outbox import Outbox
+    from monitor.delivery.store.outbox import Outbox
 
     with closing(Outbox(path, readonly=True)) as outbox:
         return [

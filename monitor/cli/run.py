@@ -36,8 +36,8 @@ def run(
 
     Runs until Ctrl-C or SIGTERM, even if the microphone, the broker or the disk fails meanwhile.
     """
-    from monitor.cli.outputs import JsonLines
     from monitor.cli.quiet import keep_native_noise_out
+    from monitor.cli.show.outputs import JsonLines
     from monitor.daemon import run as run_daemon
     from monitor.listeners import Listener
 
@@ -50,7 +50,7 @@ def run(
     status_sinks: list[Callable[[str], None]] = []
     with ExitStack() as stack:
         if view:
-            from monitor.cli.view import ViewFacts, open_view
+            from monitor.cli.show.view import ViewFacts, open_view
             from monitor.service.page import address
             from monitor.service.publishing import subscribe_command, topics
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 
 from monitor.cli.common import common_options, read_config
-from monitor.cli.text import count_text
+from monitor.cli.show.text import count_text
 from monitor.errors import UsageError
 from monitor.events.feasible import check_feasible
 from monitor.settings import ClassSettings

@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from monitor.delivery.board import Message
-from monitor.delivery.connection import Connection
-from monitor.delivery.homeassistant import discovery_topic
+from monitor.delivery.homeassistant.discovery import discovery_topic
+from monitor.delivery.mqtt.board import Message
+from monitor.delivery.mqtt.connection import Connection
 from monitor.delivery.topics import Topics
 from monitor.errors import PublishError, UsageError
 

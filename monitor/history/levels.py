@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from monitor.delivery.outbox import Outbox
+from monitor.delivery.store.outbox import Outbox
 from monitor.level.minutes import MINUTE_S, Minute
 from monitor.level.summary import joined
 

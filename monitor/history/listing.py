@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from monitor.clock import iso_utc
-from monitor.delivery.database import Database, open_readonly
-from monitor.delivery.stored import RecordReader, StoredEvent
+from monitor.delivery.store.database import Database, open_readonly
+from monitor.delivery.store.stored import RecordReader, StoredEvent
 
 Event = list[StoredEvent]
 """The records of an event: a start and, if it is over, an end."""

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from monitor.clock import iso_utc
-from monitor.delivery.outbox import Outbox
+from monitor.delivery.store.outbox import Outbox
 
 Verdict = Literal["right", "false_alarm", "missed"]
 VERDICTS: tuple[Verdict, ...] = ("right", "false_alarm", "missed")

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from monitor.clock import iso_utc
-from monitor.delivery.database import open_readonly, sqlite_errors
+from monitor.delivery.store.database import open_readonly, sqlite_errors
 from monitor.history.notebook import unpack, unpack_rows
 
 By = Literal["hour", "day", "week"]

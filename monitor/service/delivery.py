@@ -20,14 +20,14 @@ from pathlib import Path
 from monitor.config.load import Config
 from monitor.control.commands import Commands
 from monitor.control.control import Control
-from monitor.delivery.announcer import Announcer
-from monitor.delivery.link import connector
-from monitor.delivery.lock import ProcessLock
-from monitor.delivery.mqtt import MqttPublisher, Retained
-from monitor.delivery.outbox import Outbox
-from monitor.delivery.recovery import LastingDatabase
-from monitor.delivery.retention import Limits, Retention
-from monitor.delivery.writer import EventWriter
+from monitor.delivery.mqtt.announcer import Announcer
+from monitor.delivery.mqtt.link import connector
+from monitor.delivery.mqtt.publisher import MqttPublisher, Retained
+from monitor.delivery.store.lock import ProcessLock
+from monitor.delivery.store.outbox import Outbox
+from monitor.delivery.store.recovery import LastingDatabase
+from monitor.delivery.store.retention import Limits, Retention
+from monitor.delivery.store.writer import EventWriter
 from monitor.errors import OutboxError
 from monitor.history.levels import LevelHistory
 from monitor.level.minutes import Minute

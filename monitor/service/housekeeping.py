@@ -6,7 +6,7 @@ import logging
 import threading
 
 from monitor.delivery.repeats import Repeats
-from monitor.delivery.retention import Retention
+from monitor.delivery.store.retention import Retention
 from monitor.errors import OutboxError
 
 log = logging.getLogger(__name__)

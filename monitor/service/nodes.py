@@ -7,7 +7,7 @@ import threading
 from collections.abc import Sequence
 from urllib.parse import urlsplit
 
-from monitor.delivery.connection import Incoming
+from monitor.delivery.mqtt.connection import Incoming
 from monitor.delivery.topics import slug
 from monitor.web.facts import Node
 

@@ -14,7 +14,7 @@ from monitor.config.load import Config, read_secret
 from monitor.config.sections import Web
 from monitor.control.control import Control
 from monitor.control.state import ControlState
-from monitor.delivery.outbox import Outbox
+from monitor.delivery.store.outbox import Outbox
 from monitor.errors import ConfigError
 from monitor.features.logmel import pitch_share
 from monitor.features.spec import MelSpec

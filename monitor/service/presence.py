@@ -11,12 +11,12 @@ from monitor import __version__
 from monitor.config.load import Config
 from monitor.control.commands import Commands
 from monitor.control.state import ControlState
-from monitor.delivery.announcement import Announcement
-from monitor.delivery.board import Message
-from monitor.delivery.connection import Inbox, Incoming
-from monitor.delivery.homeassistant import discovery, discovery_topic
-from monitor.delivery.leftovers import Leftovers
-from monitor.delivery.mqtt import MqttPublisher
+from monitor.delivery.homeassistant.discovery import discovery, discovery_topic
+from monitor.delivery.mqtt.announcement import Announcement
+from monitor.delivery.mqtt.board import Message
+from monitor.delivery.mqtt.connection import Inbox, Incoming
+from monitor.delivery.mqtt.leftovers import Leftovers
+from monitor.delivery.mqtt.publisher import MqttPublisher
 from monitor.delivery.topics import Topics
 from monitor.model.card import ProfileName
 from monitor.service.nodes import Nodes

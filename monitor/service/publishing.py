@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 from monitor.config.load import Config, read_secret
-from monitor.delivery.connection import BrokerSettings
-from monitor.delivery.homeassistant import discovery_topic
+from monitor.delivery.homeassistant.discovery import discovery_topic
+from monitor.delivery.mqtt.connection import BrokerSettings
 from monitor.delivery.topics import Topics, slug
 from monitor.errors import ConfigError
 from monitor.stream.assembly import node_name
@@ -79,7 +79,7 @@ def broker(config: Config, client: str, names: Topics) -> Iterator[BrokerSetting
             f"{config.where(*key)}: the embedded broker speaks MQTT 3.1.1 without TLS;"
             " take it back, or set mqtt.broker: external"
         )
-    from monitor.delivery.embedded import EmbeddedBroker
+    from monitor.delivery.broker.embedded import EmbeddedBroker
 
     embedded = EmbeddedBroker(
         mqtt.port,

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from monitor import __version__
-from monitor.delivery.mqtt import MqttPublisher
-from monitor.delivery.outbox import Outbox
+from monitor.delivery.mqtt.publisher import MqttPublisher
 from monitor.delivery.payloads import Health
-from monitor.delivery.writer import EventWriter
+from monitor.delivery.store.outbox import Outbox
+from monitor.delivery.store.writer import EventWriter
 from monitor.errors import AudioError, MonitorError, OutboxError
 from monitor.health.systemd import Systemd
 from monitor.health.vitals import SourceState, Vitals

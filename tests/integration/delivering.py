@@ -10,13 +10,13 @@ from pathlib import Path
 from mosquitto import PATIENCE_S
 from samples import record
 
-from monitor.delivery.connection import BrokerSettings
-from monitor.delivery.link import connector
-from monitor.delivery.mqtt import MqttPublisher, Retained
-from monitor.delivery.outbox import Outbox
+from monitor.delivery.mqtt.connection import BrokerSettings
+from monitor.delivery.mqtt.link import connector
+from monitor.delivery.mqtt.publisher import MqttPublisher, Retained
 from monitor.delivery.payloads import Health
+from monitor.delivery.store.outbox import Outbox
+from monitor.delivery.store.writer import EventWriter
 from monitor.delivery.topics import Topics
-from monitor.delivery.writer import EventWriter
 
 TOPICS = Topics("sound-monitor", "balcony", ("siren", "dog_bark"))
 

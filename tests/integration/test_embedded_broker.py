@@ -13,10 +13,10 @@ from delivering import TOPICS, broker
 from mosquitto import PATIENCE_S, Listener, find, free_port
 from paho.mqtt.enums import CallbackAPIVersion
 
-from monitor.delivery.board import Message
-from monitor.delivery.embedded import EmbeddedBroker
-from monitor.delivery.embedded_rules import MOST_BYTES, MOST_RETAINED
-from monitor.delivery.link import connector
+from monitor.delivery.broker.embedded import EmbeddedBroker
+from monitor.delivery.broker.embedded_rules import MOST_BYTES, MOST_RETAINED
+from monitor.delivery.mqtt.board import Message
+from monitor.delivery.mqtt.link import connector
 
 DISCOVERY = "homeassistant/device/sound-monitor-balcony/config"
 LAST = "other/last"

@@ -14,11 +14,11 @@ from delivering import TOPICS, broker, delivery
 from mosquitto import PATIENCE_S, Certificates, Listener, Mosquitto, find, free_port
 from samples import record
 
-from monitor.delivery.board import Message
-from monitor.delivery.connection import BrokerSettings
-from monitor.delivery.embedded import EmbeddedBroker
-from monitor.delivery.link import connector
-from monitor.delivery.mqtt import Retained
+from monitor.delivery.broker.embedded import EmbeddedBroker
+from monitor.delivery.mqtt.board import Message
+from monitor.delivery.mqtt.connection import BrokerSettings
+from monitor.delivery.mqtt.link import connector
+from monitor.delivery.mqtt.publisher import Retained
 from monitor.errors import ConfigError, PublishError
 
 EVENTS = TOPICS.event
@@ -144,8 +144,8 @@ def test_a_topic_that_may_not_be_written_is_named_and_nothing_is_lost(tmp_path):
 
 
 def test_a_failure_is_logged_once_and_shown_until_it_is_over(tmp_path, caplog, monkeypatch):
-    monkeypatch.setattr("monitor.delivery.mqtt._RETRY_FIRST_S", 0.01)
-    monkeypatch.setattr("monitor.delivery.mqtt._RETRY_CAP_S", 0.01)
+    monkeypatch.setattr("monitor.delivery.mqtt.publisher._RETRY_FIRST_S", 0.01)
+    monkeypatch.setattr("monitor.delivery.mqtt.publisher._RETRY_CAP_S", 0.01)
     late = Mosquitto(tmp_path)
     caplog.set_level(logging.INFO)
     attempts = threading.Semaphore(0)

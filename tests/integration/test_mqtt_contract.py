@@ -12,10 +12,10 @@ from delivering import HEALTH, TOPICS, broker, delivery
 from mosquitto import Heard
 from samples import record
 
-from monitor.delivery.announcement import Announcement
-from monitor.delivery.board import Message
-from monitor.delivery.homeassistant import discovery
-from monitor.delivery.mqtt import Retained
+from monitor.delivery.homeassistant.discovery import discovery
+from monitor.delivery.mqtt.announcement import Announcement
+from monitor.delivery.mqtt.board import Message
+from monitor.delivery.mqtt.publisher import Retained
 from monitor.delivery.payloads import Health, noise_payload
 from monitor.delivery.topics import slug
 from monitor.level.minutes import Minute

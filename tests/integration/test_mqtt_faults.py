@@ -18,7 +18,7 @@ from delivering import HEALTH, TOPICS, broker, delivery
 from mosquitto import PATIENCE_S, Listener, Mosquitto
 from samples import record
 
-from monitor.delivery.outbox import Outbox
+from monitor.delivery.store.outbox import Outbox
 
 EVENTS = TOPICS.event
 ROOT = Path(__file__).parents[2]
@@ -27,8 +27,8 @@ ROOT = Path(__file__).parents[2]
 @pytest.fixture
 def hasty(monkeypatch):
     """Reconnects quickly, so that the tests are short."""
-    monkeypatch.setattr("monitor.delivery.mqtt._RETRY_FIRST_S", 0.05)
-    monkeypatch.setattr("monitor.delivery.mqtt._RETRY_CAP_S", 0.2)
+    monkeypatch.setattr("monitor.delivery.mqtt.publisher._RETRY_FIRST_S", 0.05)
+    monkeypatch.setattr("monitor.delivery.mqtt.publisher._RETRY_CAP_S", 0.2)
 
 
 def persistent(folder: Path) -> Mosquitto:
@@ -60,7 +60,7 @@ def first_deliveries(received: list[int]) -> list[int]:
 
 
 def test_a_broker_that_is_absent_at_the_start_gets_everything_late_and_in_order(tmp_path, hasty, monkeypatch):
-    monkeypatch.setattr("monitor.delivery.feed.LATE_S", 0.0)
+    monkeypatch.setattr("monitor.delivery.mqtt.feed.LATE_S", 0.0)
     absent = persistent(tmp_path)
     # The listener has a session before the monitor begins, so it misses nothing of the start.
     absent.start()

@@ -14,10 +14,10 @@ import pytest
 from delivering import TOPICS, broker, delivery
 from mosquitto import PATIENCE_S, Listener, Mosquitto
 
-from monitor.delivery import mqtt
-from monitor.delivery.link import connector
-from monitor.delivery.mqtt import MqttPublisher, Retained
-from monitor.delivery.outbox import Outbox
+from monitor.delivery.mqtt.link import connector
+from monitor.delivery.mqtt.publisher import MqttPublisher, Retained
+from monitor.delivery.mqtt.publisher import publisher as mqtt
+from monitor.delivery.store.outbox import Outbox
 
 CONNECTIONS = 60
 ANSWERS = {"3.1.1": b"\x20\x02\x00\x00", "5": b"\x20\x03\x00\x00\x00"}

@@ -14,9 +14,9 @@ from delivering import TOPICS, broker, delivery
 from mosquitto import PATIENCE_S, Heard, Listener, Mosquitto, find
 from running import NODE, ROOT, Monitor
 
-from monitor.delivery.announcement import Announcement
-from monitor.delivery.board import Message
-from monitor.delivery.homeassistant import discovery
+from monitor.delivery.homeassistant.discovery import discovery
+from monitor.delivery.mqtt.announcement import Announcement
+from monitor.delivery.mqtt.board import Message
 
 
 @pytest.mark.parametrize("version", ["3.1.1", "5"])
@@ -26,7 +26,7 @@ def test_two_clients_of_one_id_are_told_to_set_the_node(
     version: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("monitor.delivery.mqtt._RETRY_FIRST_S", 0.2)
+    monkeypatch.setattr("monitor.delivery.mqtt.publisher._RETRY_FIRST_S", 0.2)
     said = threading.Event()
 
     class Watch(logging.Handler):
@@ -34,7 +34,7 @@ def test_two_clients_of_one_id_are_told_to_set_the_node(
             if "another client is called" in record.getMessage():
                 said.set()
 
-    watch, log = Watch(), logging.getLogger("monitor.delivery.mqtt")
+    watch, log = Watch(), logging.getLogger("monitor.delivery.mqtt.publisher")
     log.addHandler(watch)
     settings = broker(mosquitto.port, version=version)
     try:

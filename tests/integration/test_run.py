@@ -17,7 +17,7 @@ from mosquitto import Heard, Listener, Mosquitto, free_port
 from pulse import PATIENCE_S, PulseServer
 from running import NODE, Monitor, piece_of_street
 
-from monitor.delivery.outbox import Outbox
+from monitor.delivery.store.outbox import Outbox
 
 EVENT, STATUS, HEALTH, LEVEL = (f"{NODE}/{name}" for name in ("event", "status", "health", "level"))
 SIREN_STATE = f"{NODE}/sound/siren/state"

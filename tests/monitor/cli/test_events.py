@@ -13,7 +13,7 @@ from calling import Call
 from samples import ended, record
 
 from monitor.clock import iso_utc, parse_utc
-from monitor.delivery.outbox import Outbox
+from monitor.delivery.store.outbox import Outbox
 from monitor.records import EventRecord
 
 BEGAN = parse_utc("2026-05-01T22:00:00Z")

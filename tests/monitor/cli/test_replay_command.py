@@ -19,7 +19,7 @@ import soundfile
 import soxr
 from calling import ROOT, STREET, Call
 
-from monitor.delivery.lock import ProcessLock
+from monitor.delivery.store.lock import ProcessLock
 from monitor.sources.files import FileSource
 
 
@@ -355,7 +355,7 @@ def test_a_bug_is_one_line_too_and_debug_shows_where(call: Call, monkeypatch):
     def fail(*_: object) -> None:
         raise ZeroDivisionError("a bug\nof two lines")
 
-    monkeypatch.setattr("monitor.cli.replay.assemble", fail)
+    monkeypatch.setattr("monitor.cli.replay.command.assemble", fail)
     result = call("replay", STREET)
     assert result.code == 1
     assert result.complaints == [

@@ -13,7 +13,7 @@ from rich.console import Console
 from test_events import event
 
 from monitor.cli.common import read_config
-from monitor.cli.view import LiveView, PlainView, ViewFacts, open_view
+from monitor.cli.show.view import LiveView, PlainView, ViewFacts, open_view
 from monitor.records import HopResult, Level
 from monitor.sources.devices import no_device_advice
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from samples import record
 
-from monitor.delivery.announcer import Announcer
-from monitor.delivery.feed import LATE_S
+from monitor.delivery.mqtt.announcer import Announcer
+from monitor.delivery.mqtt.feed import LATE_S
 from monitor.records import EventRecord, HopResult, Level, Near
 
 

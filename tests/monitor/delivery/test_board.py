@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from samples import record
 
-from monitor.delivery.board import Board, Message
+from monitor.delivery.mqtt.board import Board, Message
 from monitor.delivery.topics import Topics
 from monitor.records import EventRecord
 

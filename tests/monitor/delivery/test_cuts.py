@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from monitor.delivery.connection import CutError
-from monitor.delivery.cuts import STABLE_S, ShortConnections
+from monitor.delivery.mqtt.connection import CutError
+from monitor.delivery.mqtt.cuts import STABLE_S, ShortConnections
 from monitor.errors import PublishError
 
 CUT = CutError("closed by the broker", client_id="monitor", taken_over=False)

@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from monitor.delivery.embedded import EmbeddedBroker
+from monitor.delivery.broker.embedded import EmbeddedBroker
 from monitor.errors import ConfigError
 
 

@@ -8,7 +8,7 @@ import ssl
 
 import pytest
 
-from monitor.delivery.failures import connect_failure, no_answer, refused
+from monitor.delivery.mqtt.failures import connect_failure, no_answer, refused
 
 _EXCEPTIONS = [
     (socket.gaierror(-2, "Name or service not known"), "unknown host"),

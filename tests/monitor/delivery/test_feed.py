@@ -6,8 +6,8 @@ from contextlib import closing
 import pytest
 from samples import record
 
-from monitor.delivery.feed import LATE_S, Feed
-from monitor.delivery.outbox import Outbox
+from monitor.delivery.mqtt.feed import LATE_S, Feed
+from monitor.delivery.store.outbox import Outbox
 from monitor.errors import OutboxError
 
 

@@ -22,8 +22,8 @@ from homeassistant_facts import (
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.delivery.announcement import Announcement
-from monitor.delivery.homeassistant import discovery
+from monitor.delivery.homeassistant.discovery import discovery
+from monitor.delivery.mqtt.announcement import Announcement
 from monitor.delivery.topics import Topics
 
 LABELS = ("dog_bark", "siren")

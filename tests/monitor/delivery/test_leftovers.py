@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from monitor.delivery.leftovers import Leftovers
+from monitor.delivery.mqtt.leftovers import Leftovers
 from monitor.delivery.topics import Topics
 
 TOPICS = Topics("home/sound", "group", ("siren", "Dog bark"))

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.delivery.levels import LevelSpan
+from monitor.delivery.mqtt.levels import LevelSpan
 from monitor.records import Level
 
 levels = st.builds(

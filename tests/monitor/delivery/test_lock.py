@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from monitor.delivery.lock import ProcessLock
+from monitor.delivery.store.lock import ProcessLock
 from monitor.errors import OutboxError
 
 

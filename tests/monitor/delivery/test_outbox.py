@@ -20,8 +20,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from samples import record
 
-from monitor.delivery.lock import ProcessLock
-from monitor.delivery.outbox import Outbox
+from monitor.delivery.store.lock import ProcessLock
+from monitor.delivery.store.outbox import Outbox
 from monitor.errors import OutboxError, UsageError
 from monitor.records import EventRecord
 
@@ -170,7 +170,7 @@ def test_a_history_that_cannot_be_used_is_named_in_one_line(tmp_path, what):
 
 
 def test_a_locked_database_is_an_error_that_passes(tmp_path, monkeypatch):
-    monkeypatch.setattr("monitor.delivery.database._BUSY_TIMEOUT_S", 0.01)
+    monkeypatch.setattr("monitor.delivery.store.database._BUSY_TIMEOUT_S", 0.01)
     path = tmp_path / "history.db"
     with (
         closing(Outbox(path)) as outbox,
@@ -202,7 +202,7 @@ _KILLED = """
 import sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[2])
-from monitor.delivery.outbox import Outbox
+from monitor.delivery.store.outbox import Outbox
 from samples import record
 outbox = Outbox(Path(sys.argv[1]))
 for seq in range(1, 1_000_000):

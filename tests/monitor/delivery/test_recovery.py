@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 from samples import record
 
-from monitor.delivery import recovery
-from monitor.delivery.lock import ProcessLock
-from monitor.delivery.outbox import Outbox
-from monitor.delivery.recovery import LastingDatabase
+from monitor.delivery.store import recovery
+from monitor.delivery.store.lock import ProcessLock
+from monitor.delivery.store.outbox import Outbox
+from monitor.delivery.store.recovery import LastingDatabase
 from monitor.errors import OutboxError, UsageError
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from samples import ended, record
 
-from monitor.delivery.outbox import Outbox
-from monitor.delivery.retention import Limits, Retention
+from monitor.delivery.store.outbox import Outbox
+from monitor.delivery.store.retention import Limits, Retention
 
 DAY = 86400.0
 NOW = 1_780_000_000.0

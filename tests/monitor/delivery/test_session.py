@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from samples import record
 
-from monitor.delivery.board import Board, Message
-from monitor.delivery.feed import Feed
-from monitor.delivery.outbox import Outbox
-from monitor.delivery.session import STEP_S, UNACKNOWLEDGED_S, Session, Unacknowledged
+from monitor.delivery.mqtt.board import Board, Message
+from monitor.delivery.mqtt.feed import Feed
+from monitor.delivery.mqtt.session import STEP_S, UNACKNOWLEDGED_S, Session, Unacknowledged
+from monitor.delivery.store.outbox import Outbox
 from monitor.delivery.topics import Topics
 
 

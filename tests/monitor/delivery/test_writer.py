@@ -6,8 +6,8 @@ from contextlib import closing
 import pytest
 from samples import record
 
-from monitor.delivery.outbox import Outbox
-from monitor.delivery.writer import EventWriter
+from monitor.delivery.store.outbox import Outbox
+from monitor.delivery.store.writer import EventWriter
 from monitor.errors import OutboxError
 
 PATIENCE_S = 20.0
@@ -77,7 +77,7 @@ def test_in_a_replay_the_reader_waits_for_the_disk(outbox):
 
 
 def test_live_a_disk_error_is_shown_and_retried_until_it_is_over(outbox, monkeypatch):
-    monkeypatch.setattr("monitor.delivery.writer._RETRY_FIRST_S", 0.001)
+    monkeypatch.setattr("monitor.delivery.store.writer._RETRY_FIRST_S", 0.001)
     outbox.broken = True
     writer = EventWriter(outbox)
     writer.put(record(1))

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from samples import ended, record
 
 from monitor.clock import iso_utc, parse_utc
-from monitor.delivery.outbox import Outbox
+from monitor.delivery.store.outbox import Outbox
 from monitor.errors import OutboxError
 from monitor.history.notebook import Judgement, Moment, Notebook, Peak
 from monitor.history.reader import HistoryReader

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from samples import ended, record
 
-from monitor.delivery.outbox import Outbox
+from monitor.delivery.store.outbox import Outbox
 from monitor.history.background import BackgroundSample
 from monitor.history.keeper import BEFORE_S, LONGEST_S, MOST_ROWS, MomentKeeper, to_bytes
 from monitor.history.notebook import Notebook

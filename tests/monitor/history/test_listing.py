@@ -10,7 +10,7 @@ import pytest
 from samples import ended, record
 
 from monitor.clock import iso_utc, parse_utc
-from monitor.delivery.outbox import Outbox
+from monitor.delivery.store.outbox import Outbox
 from monitor.history import listing
 from monitor.history.listing import EventList
 

@@ -10,8 +10,8 @@ import pytest
 from alarms import alarm, noise
 
 from monitor.config.load import SHIPPED_CONFIG, load_config
-from monitor.delivery.announcement import Announcement
-from monitor.delivery.homeassistant import discovery
+from monitor.delivery.homeassistant.discovery import discovery
+from monitor.delivery.mqtt.announcement import Announcement
 from monitor.delivery.topics import Topics
 from monitor.errors import ConfigError
 from monitor.patterns.spec import CO_ALARM, SMOKE_ALARM

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from monitor.delivery.connection import Incoming
+from monitor.delivery.mqtt.connection import Incoming
 from monitor.service.nodes import Nodes
 from monitor.web.facts import Node
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from monitor.delivery.outbox import Outbox
+from monitor.delivery.store.outbox import Outbox
 from monitor.errors import OutboxError
 from monitor.history.levels import LevelHistory
 from monitor.level.minutes import Minute, distribution

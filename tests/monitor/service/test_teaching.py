@@ -15,7 +15,7 @@ from tiny import HEADS, LABELS, RATE, SOUNDS, WINDOW, multi_head_card, multi_hea
 from monitor.config.load import load_config
 from monitor.control.control import Control
 from monitor.control.store import SettingsStore, settings_path
-from monitor.delivery.outbox import Outbox
+from monitor.delivery.store.outbox import Outbox
 from monitor.errors import ControlError
 from monitor.history.background import BackgroundSample
 from monitor.history.notebook import Judgement, Moment, Notebook

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 from websockets.sync.client import ClientConnection, connect
 
-from monitor.delivery.outbox import Outbox
 from monitor.delivery.payloads import Health
+from monitor.delivery.store.outbox import Outbox
 from monitor.errors import ControlError
 from monitor.history.background import BackgroundSample
 from monitor.history.keeper import MomentKeeper

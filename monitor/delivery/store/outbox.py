@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from monitor.clock import iso_utc
-from monitor.delivery.database import Database, open_readonly, open_writable
-from monitor.delivery.stored import RecordReader, StoredEvent
+from monitor.delivery.store.database import Database, open_readonly, open_writable
+from monitor.delivery.store.stored import RecordReader, StoredEvent
 from monitor.errors import OutboxError
 from monitor.records import EventRecord
 

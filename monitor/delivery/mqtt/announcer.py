@@ -8,8 +8,8 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Protocol
 
-from monitor.delivery.feed import LATE_S
-from monitor.delivery.levels import LevelSpan
+from monitor.delivery.mqtt.feed import LATE_S
+from monitor.delivery.mqtt.levels import LevelSpan
 from monitor.listeners import Listener
 from monitor.records import EventRecord, HopResult, Level, Near, held_back
 
@@ -18,7 +18,7 @@ _NEAR_S = 5.0
 
 
 class Board(Protocol):
-    """The receiver of the announcements; see :class:`monitor.delivery.mqtt.MqttPublisher`."""
+    """The receiver of the announcements; see :class:`monitor.delivery.mqtt.publisher.MqttPublisher`."""
 
     def set_state(self, label: str, on: bool, record: EventRecord | None = None) -> None: ...
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from monitor.clock import iso_utc
-from monitor.delivery.outbox import Outbox
+from monitor.delivery.store.outbox import Outbox
 
 _DAY_S = 86400.0
 _CHUNK = 500

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 import click
 
 from monitor.cli.common import common_options, read_config, stop_on_signals
-from monitor.cli.outputs import JsonLines, LastWord, RecordList, Talk, WhyLines
-from monitor.cli.scores import scores_writer
-from monitor.cli.text import count_text
+from monitor.cli.show.outputs import JsonLines, LastWord, RecordList, Talk, WhyLines
+from monitor.cli.show.scores import scores_writer
+from monitor.cli.show.text import count_text
 from monitor.clock import parse_utc
 from monitor.config.load import Config
 from monitor.errors import EXIT_FAILED, EXIT_INPUT, EXIT_INTERRUPTED, AudioError, UsageError
@@ -29,7 +29,7 @@ from monitor.stream.expect import Tolerance, differences, read_expected
 from monitor.stream.replay import Replay, ReplayOptions
 
 if TYPE_CHECKING:
-    from monitor.cli.view import View
+    from monitor.cli.show.view import View
     from monitor.service.delivery import Delivery
 
 _EXAMPLES = """\b
@@ -168,7 +168,7 @@ class _Session:
             elif expected is not None and not self._compare(expected, records.records):
                 code = code or EXIT_FAILED
             if delivery:
-                from monitor.cli.deliver import finish
+                from monitor.cli.replay.deliver import finish
 
                 # From here on Ctrl-C only ends the waiting.
                 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -179,7 +179,7 @@ class _Session:
         wanted = self.wanted
         if not (wanted.mqtt or wanted.history or wanted.page):
             return None
-        from monitor.cli.deliver import replay_delivery
+        from monitor.cli.replay.deliver import replay_delivery
 
         delivery = stack.enter_context(
             replay_delivery(
@@ -198,14 +198,14 @@ class _Session:
     def _page(self, stack: ExitStack, delivery: Delivery | None) -> Sequence[Listener]:
         if delivery is None or not self.wanted.page:
             return ()
-        from monitor.cli.page import replay_page
+        from monitor.cli.replay.page import replay_page
 
         page = replay_page(self.config, self.assembly, delivery, self.options.node)
         return stack.enter_context(page)
 
     def _stay(self) -> None:
         """Keep the page open until Ctrl-C, which is a normal end here."""
-        from monitor.cli.page import stay
+        from monitor.cli.replay.page import stay
 
         stay(self.config, self.stop)
         self.stop.clear()
@@ -222,7 +222,7 @@ class _Session:
         if wanted.view:
             listeners += self._view(stack, delivery)
         elif sys.stderr.isatty() and not (wanted.json and sys.stdout.isatty()):
-            from monitor.cli.progress import ProgressBar
+            from monitor.cli.show.progress import ProgressBar
 
             listeners.append(stack.enter_context(ProgressBar(files)))
         if wanted.why:
@@ -234,7 +234,7 @@ class _Session:
         return listeners
 
     def _view(self, stack: ExitStack, delivery: Delivery | None) -> list[Listener]:
-        from monitor.cli.view import ViewFacts, open_view
+        from monitor.cli.show.view import ViewFacts, open_view
 
         command = None
         if self.wanted.mqtt:
@@ -251,7 +251,7 @@ class _Session:
         if delivery is None:
             view.on_status("replay, not published")
             return [view]
-        from monitor.cli.deliver import connection_status
+        from monitor.cli.replay.deliver import connection_status
 
         return [view, _Status(partial(connection_status, self.config, delivery), view)]
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from secrets import token_hex
 
 from monitor import __version__
-from monitor.cli.text import count_text
+from monitor.cli.show.text import count_text
 from monitor.config.load import Config
 from monitor.delivery.payloads import Health
 from monitor.errors import OutboxError, PublishError

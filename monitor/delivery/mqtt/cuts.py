@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from monitor.delivery.connection import CutError
+from monitor.delivery.mqtt.connection import CutError
 
 STABLE_S = 90.0
 """Seconds after which a connection counts as stable; more than two clients take to cut each other in turn."""

@@ -23,8 +23,8 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
-from monitor.delivery.board import Message
-from monitor.delivery.connection import (
+from monitor.delivery.mqtt.board import Message
+from monitor.delivery.mqtt.connection import (
     MOST_BYTES,
     BrokerSettings,
     Connect,
@@ -32,8 +32,8 @@ from monitor.delivery.connection import (
     Incoming,
     OversizedError,
 )
-from monitor.delivery.failures import connect_failure, no_answer, refused
-from monitor.delivery.tls import tls_context
+from monitor.delivery.mqtt.failures import connect_failure, no_answer, refused
+from monitor.delivery.mqtt.tls import tls_context
 from monitor.errors import PublishError
 
 log = logging.getLogger(__name__)

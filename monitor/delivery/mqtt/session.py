@@ -7,9 +7,9 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from monitor.delivery.board import Board, Message
-from monitor.delivery.connection import Connection, Incoming
-from monitor.delivery.feed import Feed
+from monitor.delivery.mqtt.board import Board, Message
+from monitor.delivery.mqtt.connection import Connection, Incoming
+from monitor.delivery.mqtt.feed import Feed
 from monitor.delivery.repeats import Repeats
 from monitor.errors import OutboxError, PublishError
 

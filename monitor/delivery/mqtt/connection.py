@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from monitor.delivery.board import Message
+from monitor.delivery.mqtt.board import Message
 from monitor.errors import PublishError
 from monitor.settings import MqttVersion
 

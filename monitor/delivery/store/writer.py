@@ -7,8 +7,8 @@ import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 
-from monitor.delivery.outbox import Outbox
 from monitor.delivery.repeats import Repeats
+from monitor.delivery.store.outbox import Outbox
 from monitor.errors import OutboxError
 from monitor.health.liveness import Backoff
 from monitor.records import EventRecord

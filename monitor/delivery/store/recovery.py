@@ -11,9 +11,9 @@ from contextlib import contextmanager, suppress
 from datetime import datetime, timezone
 from pathlib import Path
 
-from monitor.delivery.database import Database, companions, open_writable, sqlite_errors
-from monitor.delivery.lock import ProcessLock
-from monitor.delivery.schema import DamagedError
+from monitor.delivery.store.database import Database, companions, open_writable, sqlite_errors
+from monitor.delivery.store.lock import ProcessLock
+from monitor.delivery.store.schema import DamagedError
 from monitor.errors import OutboxError, UsageError
 
 log = logging.getLogger(__name__)

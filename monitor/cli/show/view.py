@@ -19,7 +19,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from monitor.cli.text import clock_text, describe, moment
+from monitor.cli.show.text import clock_text, describe, moment
 from monitor.events.why import reason_text
 from monitor.listeners import Listener
 from monitor.records import SILENCE_DBFS, EventRecord, HopResult, Level, Near

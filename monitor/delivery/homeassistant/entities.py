@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from monitor.delivery.announcement import Announcement
-from monitor.delivery.icons import icon
+from monitor.delivery.homeassistant.icons import icon
+from monitor.delivery.mqtt.announcement import Announcement
 from monitor.delivery.topics import Topics, slug
 
 Component = dict[str, object]

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from monitor.delivery.schema import MIGRATIONS, migrate, schema_version
+from monitor.delivery.store.schema import MIGRATIONS, migrate, schema_version
 from monitor.errors import OutboxError
 
 _BUSY_TIMEOUT_S = 5.0

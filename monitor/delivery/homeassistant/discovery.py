@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import json
 
-from monitor.delivery.announcement import Announcement
-from monitor.delivery.board import Message
-from monitor.delivery.entities import Component, Entities, device_id, listening, removed, status
+from monitor.delivery.homeassistant.entities import Component, Entities, device_id, listening, removed, status
+from monitor.delivery.mqtt.announcement import Announcement
+from monitor.delivery.mqtt.board import Message
 from monitor.delivery.topics import Topics
 
 

@@ -11,14 +11,14 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 
-from monitor.delivery.board import Board, Message
-from monitor.delivery.connection import Connect, Connection, CutError, Inbox, OversizedError
-from monitor.delivery.cuts import STABLE_S, ShortConnections
-from monitor.delivery.feed import Feed
-from monitor.delivery.outbox import Outbox
+from monitor.delivery.mqtt.board import Board, Message
+from monitor.delivery.mqtt.connection import Connect, Connection, CutError, Inbox, OversizedError
+from monitor.delivery.mqtt.cuts import STABLE_S, ShortConnections
+from monitor.delivery.mqtt.feed import Feed
+from monitor.delivery.mqtt.session import STEP_S, Leave, Session, Unacknowledged
 from monitor.delivery.payloads import Health, level_payload, near_payload
 from monitor.delivery.repeats import Repeats
-from monitor.delivery.session import STEP_S, Leave, Session, Unacknowledged
+from monitor.delivery.store.outbox import Outbox
 from monitor.delivery.topics import Topics
 from monitor.errors import OutboxError, PublishError
 from monitor.health.liveness import Backoff
@@ -55,7 +55,7 @@ class MqttPublisher:
     Parameters
     ----------
     connect : Connect
-        Creates connections; see :func:`monitor.delivery.link.connector`.
+        Creates connections; see :func:`monitor.delivery.mqtt.link.connector`.
     topics : Topics
         Topics of the node, with the labels that have a state.
     outbox : Outbox

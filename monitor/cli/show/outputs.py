@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 import time
 
-from monitor.cli.text import clock_text, count_text, describe
+from monitor.cli.show.text import clock_text, count_text, describe
 from monitor.events.why import near_text
 from monitor.listeners import Listener
 from monitor.records import EventRecord, HopResult, Near, held_back

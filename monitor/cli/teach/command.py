@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from monitor.cli.common import common_options, read_config
-from monitor.cli.teach_pattern import pattern_command
+from monitor.cli.teach.pattern import pattern_command
 from monitor.config.load import Config
 from monitor.errors import UsageError
 from monitor.model.taught import heads_folder, keep, remove, versions

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ssl
 
-from monitor.delivery.connection import BrokerSettings
+from monitor.delivery.mqtt.connection import BrokerSettings
 from monitor.errors import ConfigError
 
 

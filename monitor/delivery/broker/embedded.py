@@ -25,7 +25,7 @@ _SHUTDOWN_S = 1.0
 
 
 _MOST_CLIENTS = 100
-_RULES = "monitor.delivery.embedded_rules"
+_RULES = "monitor.delivery.broker.embedded_rules"
 
 
 @dataclass(frozen=True)
@@ -123,7 +123,7 @@ class EmbeddedBroker:
     async def _serve(self) -> None:
         from amqtt.errors import BrokerError
 
-        from monitor.delivery.embedded_rules import BoundedBroker
+        from monitor.delivery.broker.embedded_rules import BoundedBroker
 
         self._loop = asyncio.get_running_loop()
         # In amqtt, a client that does not speak MQTT 3.1.1 causes a traceback.
