@@ -59,6 +59,8 @@ class LogMel:
         self._tapered = self._padded[:, :frame]
         self._pre_emphasis = np.float32(spec.pre_emphasis if isinstance(spec, KaldiLogMelSpec) else 0.0)
         self._last = np.float32(0.0)
+        # A windowed constant of mean one.
+        self._constant = self._taper / self._taper.mean() if isinstance(spec, KaldiLogMelSpec) else None
 
     def push(self, samples: Samples) -> Frames:
         """Return the frames, shape (frames_per_call, n_mels), of the next ``hop_samples`` samples."""
@@ -72,6 +74,8 @@ class LogMel:
             buffer[self._past + 1 :] -= self._pre_emphasis * samples[:-1]
             self._last = samples[-1]
         np.multiply(self._framed, self._taper, out=self._tapered)
+        if self._constant is not None:
+            self._tapered -= self._tapered.mean(axis=1, keepdims=True) * self._constant
         # A transform that is not scaled numpy computes in float64, at twice the time.
         spectrum = np.fft.rfft(self._padded, axis=1, norm="forward")
         power = (spectrum.real**2 + spectrum.imag**2).astype(np.float32, copy=False)

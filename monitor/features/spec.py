@@ -82,6 +82,9 @@ class KaldiLogMelSpec(MelSpec):
     The signal is pre-emphasised, ``y[n] = x[n] − pre_emphasis·x[n − 1]``. A frame is
     ``win_length`` samples, zeros fill it to ``n_fft``; the window is symmetric. The mel
     triangles are linear in mel, not in Hz, and of height one.
+
+    Unlike EfficientAT, each frame's constant offset is removed, as Kaldi does: a microphone's offset
+    would otherwise leak into the lowest bands, and the weighted mean of a windowed frame is zero.
     """
 
     kind: Literal["kaldi-log-mel"] = "kaldi-log-mel"

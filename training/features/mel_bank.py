@@ -20,7 +20,7 @@ from training.data.corpora import Clip
 
 Power = NDArray[np.float32]
 
-_CACHE_VERSION = 1
+_CACHE_VERSION = 2
 _FRAMES_PER_CALL = 25
 _LEAST = 1e-9
 """Offset of stored natural logarithms, far below the noise floor of a 16-bit recording."""

@@ -13,7 +13,7 @@ from training.data.corpora import CLASSES
 from training.mixing.streams import Scored
 from training.networks import mn04
 from training.recipes.transfer.mixtures import MixturePlan, _low_pass
-from training.recipes.transfer.scores import AUDIOSET_LABELS, Raw, fit_supports, supported
+from training.recipes.transfer.scores import AUDIOSET_LABELS, AUDIOSET_WEIGHT, Raw, fit_supports, supported
 from training.recipes.transfer.trunk import (
     MAP,
     Outputs,
@@ -69,14 +69,15 @@ def test_support_sums_head_and_audioset_to_a_calibrated_logit() -> None:
     bare = Scored("", "", 0, 0, times, np.zeros((400, 0), np.float32), (), spans)
     raw = Raw(bare, head, audioset)
     supports = fit_supports([{"scapes": (raw,), "beds": (), "others": ()}])
-    assert supports["siren"].weight == pytest.approx(supports["siren"].head, abs=1e-3)
-    assert supports["gun_shot"].weight == pytest.approx(supports["gun_shot"].head / 4, abs=1e-3)
+    for label in ("siren", "gun_shot"):
+        wanted = AUDIOSET_WEIGHT[label] * supports[label].head
+        assert supports[label].weight == pytest.approx(wanted, abs=1e-3)
     scores = supported(raw, supports).scores[:, CLASSES.index("siren")]
     assert scores[times > 101].mean() > 0.9 > 0.1 > scores[times < 100].mean()
 
 
-def test_every_class_has_labels_of_audioset() -> None:
-    assert set(AUDIOSET_LABELS) == set(CLASSES)
+def test_every_class_has_labels_of_audioset_and_their_weight() -> None:
+    assert set(AUDIOSET_LABELS) == set(AUDIOSET_WEIGHT) == set(CLASSES)
 
 
 def test_labels_are_read_by_their_display_names(tmp_path: Path) -> None:

@@ -39,12 +39,14 @@ AUDIOSET_LABELS: Mapping[str, tuple[str, ...]] = {
 }  # fmt: skip
 """AudioSet labels of each class; their maximum is used."""
 
-AUDIOSET_WEIGHT: Mapping[str, float] = dict.fromkeys(CLASSES, 1.0) | {"car_horn": 0.25, "gun_shot": 0.25}
+AUDIOSET_WEIGHT: Mapping[str, float] = dict.fromkeys(CLASSES, 1.0) | {
+    "siren": 2.0, "car_horn": 0.25, "gun_shot": 0.25, "jackhammer": 0.25,
+}  # fmt: skip
 """Weight of a class's AudioSet logit beside the head's, which counts 1.
 
 Fitted weights follow the folds, whose recordings are few and alike, and give the head twice as much. AudioSet
-holds thousands of recordings of most classes. Its labels are of clips of ten seconds, though, of which a
-shot or a honk is a small part.
+holds thousands of recordings of most classes, and of sirens far more than the folds do. Its labels are of
+clips of ten seconds, though, of which a shot, a honk or a blow is a small part.
 """
 _RIDGE, _NEWTON_STEPS, _LEAST_SCALE = 1e-3, 25, 0.05
 
