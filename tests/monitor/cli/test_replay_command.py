@@ -272,6 +272,7 @@ def test_a_replay_that_was_killed_is_closed_by_the_next_one(call: Call, tmp_path
     call("replay", STREET, "--history", "h.db")
     with sqlite3.connect(tmp_path / "h.db") as history:
         history.execute("DELETE FROM events WHERE seq > 1")
+        history.execute("INSERT INTO open_starts SELECT seq, event_id FROM events")
     history.close()
     call("replay", STREET, "--history", "h.db")
     start, *later = call("events", "--json", "--limit", 0, "--history", "h.db").json
