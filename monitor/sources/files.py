@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from monitor.errors import AudioError
 from monitor.records import AudioBlock
-from monitor.sources.oggflac import open_ogg_flac
-from monitor.sources.wav import open_unfinished, read_layout
-from monitor.sources.wholeness import unread
+from monitor.sources.formats.oggflac import open_ogg_flac
+from monitor.sources.formats.wav import open_unfinished, read_layout
+from monitor.sources.formats.wholeness import unread
 
 if TYPE_CHECKING:
     import soundfile

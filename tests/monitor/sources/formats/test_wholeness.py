@@ -12,7 +12,7 @@ import soundfile
 
 from monitor.errors import AudioError
 from monitor.sources.files import FileSource
-from monitor.sources.wholeness import unread
+from monitor.sources.formats.wholeness import unread
 
 RATE = 8000
 PCM = (np.random.default_rng(3).uniform(-0.5, 0.5, 4 * RATE) * 32767).astype("<i2").tobytes()

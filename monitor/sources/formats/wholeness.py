@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from monitor.sources.mp3 import count_samples
-from monitor.sources.wav import TRAILER, read_layout
+from monitor.sources.formats.mp3 import count_samples
+from monitor.sources.formats.wav import TRAILER, read_layout
 
 _FLAC_START = b"fLaC"
 _FLAC_STREAMINFO = (b"\x00\x00\x00\x22", b"\x80\x00\x00\x22")
