@@ -6,6 +6,7 @@ Threads and the buffers between them (every loss is counted):
 - *audio*: ring buffer → events, see :mod:`monitor.stream.listening`; never waits for the threads below
 - *event-writer*: queue of 1000 records → SQLite; when full, rejects the newest
 - *noise*: queue of 60 minutes of levels → SQLite, then the noise topic; when full, drops the newest
+- *clips*: queue of 20 complete recordings → files; when full, drops the newest
 - *housekeeping*: deletes what is beyond the bounds of the history
 - *mqtt*: outbox rows and retained topics → broker, with up to 20 messages in flight
 - *audience*: queue of 1000 → terminal or pipe, and for the page → disk, viewers' queues; when full, skips
@@ -39,9 +40,11 @@ from monitor.health.vitals import Vitals
 from monitor.listeners import Listener
 from monitor.pipeline import Pipeline
 from monitor.service.audience import Audience
+from monitor.service.clips import Clips, open_clips
 from monitor.service.delivery import Delivery, DeliveryOptions, open_delivery
 from monitor.service.presence import page_address
 from monitor.service.publishing import client_id
+from monitor.service.push import open_push
 from monitor.service.supervisor import Supervisor, Watched
 from monitor.sources.base import LiveSource
 from monitor.stream.assembly import Assembly, node_name
@@ -91,12 +94,13 @@ def run(
         notices = _notices(assembly, delivery.outbox)
         control.follow(lambda state: configure_notices(notices, state.assembly.notices))
         audience = stack.enter_context(closing(Audience(listeners, status_sinks)))
-        supervisor = _supervisor(config, assembly, delivery, vitals, audience)
-        page = stack.enter_context(_page(config, control, assembly, delivery, supervisor))
+        clips = stack.enter_context(open_clips(config, assembly))
+        supervisor = _supervisor(config, assembly, delivery, vitals, audience, clips)
+        page = stack.enter_context(_page(config, control, assembly, delivery, supervisor, clips))
         listening = Listening(
             open_source,
-            _Streams(node_name(config), delivery.next_seq, vitals, notices),
-            (delivery, audience, *page, *stack.enter_context(_push(config))),
+            _Streams(node_name(config), delivery.next_seq, vitals, notices, clips),
+            (delivery, audience, *page, *stack.enter_context(open_push(config))),
             vitals,
             stop,
             waits=audio.wait and audio.source == "microphone",
@@ -132,22 +136,13 @@ def _notices(assembly: Assembly, outbox: Outbox) -> Notices:
 
 
 @contextmanager
-def _push(config: Config) -> Iterator[tuple[Listener, ...]]:
-    """Push notices if the configuration lists any push URLs."""
-    push = config.settings.notices.push
-    if not push.urls:
-        yield ()
-        return
-    from monitor.service.push import Push, apprise_sender
-
-    send = apprise_sender(push.urls, config.where("notices", "push", "urls"))
-    with closing(Push(send, push.title, push.body)) as pushing:
-        yield (pushing,)
-
-
-@contextmanager
 def _page(
-    config: Config, control: Control, assembly: Assembly, delivery: Delivery, supervisor: Supervisor
+    config: Config,
+    control: Control,
+    assembly: Assembly,
+    delivery: Delivery,
+    supervisor: Supervisor,
+    clips: Clips | None,
 ) -> Iterator[tuple[Audience, ...]]:
     """Serve the page if it is enabled; its stream listeners get a queue of their own."""
     if not config.settings.web.enabled:
@@ -160,7 +155,7 @@ def _page(
         return Status(supervisor.health, delivery.connected, supervisor.trouble)
 
     with (
-        open_page(config, assembly, delivery, status, node_name(config), control) as followers,
+        open_page(config, assembly, delivery, status, node_name(config), control, clips) as followers,
         closing(Audience(followers)) as audience,
     ):
         yield (audience,)
@@ -222,7 +217,12 @@ def _delivery_options(config: Config) -> DeliveryOptions:
 
 
 def _supervisor(
-    config: Config, assembly: Assembly, delivery: Delivery, vitals: Vitals, audience: Audience
+    config: Config,
+    assembly: Assembly,
+    delivery: Delivery,
+    vitals: Vitals,
+    audience: Audience,
+    clips: Clips | None,
 ) -> Supervisor:
     watched = Watched(
         model=assembly.model.card.name,
@@ -234,6 +234,7 @@ def _supervisor(
         stall_s=config.settings.audio.stall_s,
         page=page_address(config),
         workers=delivery.workers,
+        clips=None if clips is None else clips.writer,
     )
     return Supervisor(watched, Systemd(), audience.on_status)
 
@@ -241,7 +242,10 @@ def _supervisor(
 class _Streams:
     """Creates the pipeline and recorder of each stream, numbering records from ``first_seq`` onwards."""
 
-    def __init__(self, node: str, first_seq: int, vitals: Vitals, notices: Notices) -> None:
+    def __init__(
+        self, node: str, first_seq: int, vitals: Vitals, notices: Notices, clips: Clips | None
+    ) -> None:
+        self._clips = clips
         self._notices = notices
         self._node = node
         self._numbers = count(first_seq)
@@ -251,13 +255,14 @@ class _Streams:
     def pipeline(self, source_rate: int, clock: LiveClock, assembly: Assembly) -> Pipeline:
         return assembly.new_pipeline(source_rate, clock, self._vitals.on_inference)
 
-    def recorder(self, clock: LiveClock, assembly: Assembly) -> Recorder:
+    def recorder(self, source_rate: int, clock: LiveClock, assembly: Assembly) -> Recorder:
         return assembly.recorder(
             node=self._node,
             clock=clock,
             numbers=self._numbers,
             new_id=self._new_id,
             notices=self._notices,
+            clips=None if self._clips is None else self._clips.of_stream(source_rate),
         )
 
 

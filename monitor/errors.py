@@ -7,7 +7,8 @@
     ├── AudioError      exit 3   a file, a device or a stream that gives no audio
     ├── PackageError    exit 3   a model that cannot be read or contradicts its card
     ├── OutboxError     exit 4   the history database cannot be opened or written
-    └── PublishError    exit 4   the broker refused, or did not acknowledge in time
+    ├── PublishError    exit 4   the broker refused, or did not acknowledge in time
+    └── ClipError       exit 4   the folder of the clips cannot be written
 
 Exit code 1 is not an error of this tree: the command ran and its answer is "no" (``--expect``
 found differences), or a bug stopped it. 130: interrupted by Ctrl-C.
@@ -53,4 +54,8 @@ class OutboxError(MonitorError):
 
 
 class PublishError(MonitorError):
+    exit_code = EXIT_DELIVERY
+
+
+class ClipError(MonitorError):
     exit_code = EXIT_DELIVERY

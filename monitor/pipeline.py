@@ -182,6 +182,7 @@ class Pipeline:
             near=parts.tracker.near(np.concatenate([found.scores, alarms]), level, accepted=judged),
             features=found.features,
             embedding=found.embedding,
+            sounds=found.sounds,
             labels=parts.classifier.labels,
             readings=weighted.readings,
         )

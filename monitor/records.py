@@ -204,6 +204,8 @@ class HopResult:
         Log-mel rows of the hop, shape (frames, bands); None for models that take a waveform.
     embedding : NDArray[np.float32] or None
         Embedding of the window that ends with the hop, shape (n,); None if the model has none.
+    sounds : NDArray[np.float32] or None
+        Logits of the model's ``sounds`` output, shape (sounds,); None if it has none.
     readings : tuple[Reading, ...]
         Readings of the sound level meter that ended in the hop.
     labels : tuple[str, ...]
@@ -218,6 +220,7 @@ class HopResult:
     near: tuple[Near, ...] = ()
     features: NDArray[np.float32] | None = None
     embedding: NDArray[np.float32] | None = None
+    sounds: NDArray[np.float32] | None = None
     readings: tuple[Reading, ...] = ()
     labels: tuple[str, ...] = ()
 

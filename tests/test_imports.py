@@ -38,17 +38,19 @@ BELOW: dict[str, set[str]] = {
     "tuning": {"errors", "events", "records", "settings"},
     "sources": {"errors", "health", "records"},
     "delivery": {"clock", "errors", "health", "level", "listeners", "records", "settings"},
+    "clips": {"clock", "delivery", "errors", "features", "records"},
     "stream": {
-        "clock", "config", "delivery", "errors", "events", "health", "level", "listeners", "model",
+        "clips", "clock", "config", "delivery", "errors", "events", "health", "level", "listeners", "model",
         "patterns", "pipeline", "records", "settings", "sources",
     },
     "history": {"clock", "delivery", "errors", "level", "listeners", "records", "settings", "tuning"},
-    "web": {"clock", "delivery", "errors", "events", "history", "listeners", "records", "settings"},
+    "web": {"clips", "clock", "delivery", "errors", "events", "history", "listeners", "records", "settings"},
     "teaching": {"clock", "model", "settings", "tuning"},
     "control": {"clock", "config", "delivery", "errors", "events", "model", "stream"},
     "service": {
-        "clock", "config", "control", "delivery", "errors", "events", "features", "health", "history",
-        "level", "listeners", "model", "patterns", "records", "settings", "stream", "teaching", "web",
+        "clips", "clock", "config", "control", "delivery", "errors", "events", "features", "health",
+        "history", "level", "listeners", "model", "patterns", "records", "settings", "stream",
+        "teaching", "web",
     },
 }  # fmt: skip
 """What each part may import of the others; parts that are not named here wire these together."""

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from monitor.config.base import Section, without_tilde
+from monitor.config.clips import Clips
 from monitor.config.notice_sections import Notices
 from monitor.events.loud import LoudSettings
 from monitor.settings import LevelDbfs, MqttVersion, RiseSeconds, Score, Seconds, ShiftSeconds
@@ -49,8 +50,6 @@ _URL = re.compile(
 
 Topic = Annotated[str, AfterValidator(_topic)]
 Port = Annotated[int, Field(ge=1, le=65535)]
-
-
 PatternSeconds = Annotated[float, Field(ge=0.06, le=30)]
 
 
@@ -286,6 +285,7 @@ class Settings(Section):
     web: Web = Web()
     notices: Notices = Notices()
     history: History = History()
+    clips: Clips = Clips()
 
     @property
     def history_path(self) -> Path:

@@ -42,6 +42,8 @@ class Health:
         Events not yet acknowledged by the broker.
     dropped_events : int
         Events rejected because the disk was too slow.
+    dropped_clips : int
+        Recordings not kept because the disk was too slow or refused them.
     expired : int
         Events given up undelivered.
     history, broker : str or None
@@ -62,6 +64,7 @@ class Health:
     delay_s: float | None = None
     queue: int = 0
     dropped_events: int = 0
+    dropped_clips: int = 0
     expired: int = 0
     history: str | None = None
     broker: str | None = None

@@ -20,6 +20,7 @@ from monitor.features.logmel import pitch_share
 from monitor.features.spec import MelSpec
 from monitor.listeners import Listener
 from monitor.model.card import Card
+from monitor.service.clips import Clips
 from monitor.service.delivery import Delivery
 from monitor.service.publishing import subscribe_command, topics
 from monitor.stream.assembly import Assembly
@@ -46,6 +47,7 @@ def open_page(
     status: StatusNow,
     node: str,
     control: Control | None = None,
+    clips: Clips | None = None,
 ) -> Iterator[Sequence[Listener]]:
     """Serve the page for the duration of the context; yield the listeners that must receive the stream.
 
@@ -63,6 +65,8 @@ def open_page(
         Node name.
     control : Control or None
         Applies changes of settings; None in a replay.
+    clips : Clips or None
+        The recordings of events; None if none are kept.
 
     Raises
     ------
@@ -91,6 +95,7 @@ def open_page(
             keeper=keeper,
             hub=hub,
             rules=rules,
+            clips=None if clips is None else clips.folder,
             write=web.write,
             apply=None if control is None else partial(control.apply, by="page"),
             teaching=None if control is None else Teacher(control, reader, keeper.background),

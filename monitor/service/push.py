@@ -8,9 +8,11 @@ from __future__ import annotations
 import logging
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from string import Template
 
+from monitor.config.load import Config
 from monitor.errors import ConfigError
 from monitor.listeners import Listener
 from monitor.records import EventRecord
@@ -26,6 +28,18 @@ _FIRST_PAUSE_S = 5.0
 _CLOSE_S = 5.0
 FIELDS = ("label", "node", "start", "level_dbfs", "over_background_db", "duration_s", "score")
 """Fields available in templates, for example ``$label``."""
+
+
+@contextmanager
+def open_push(config: Config) -> Iterator[tuple[Listener, ...]]:
+    """Push notices if the configuration lists any push URLs; yield what must follow the stream."""
+    push = config.settings.notices.push
+    if not push.urls:
+        yield ()
+        return
+    send = apprise_sender(push.urls, config.where("notices", "push", "urls"))
+    with closing(Push(send, push.title, push.body)) as pushing:
+        yield (pushing,)
 
 
 def apprise_sender(urls: Sequence[str], where: str) -> Send:

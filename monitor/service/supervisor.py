@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from monitor import __version__
+from monitor.clips.writer import ClipWriter
 from monitor.delivery.mqtt.publisher import MqttPublisher
 from monitor.delivery.payloads import Health
 from monitor.delivery.store.outbox import Outbox
@@ -43,7 +44,7 @@ class Worker(Protocol):
 
 @dataclass(frozen=True)
 class Watched:
-    """The supervised components; ``publisher`` is None if nothing is published, ``page`` if there is none."""
+    """The supervised components; None stands for what there is not."""
 
     model: str
     model_version: str
@@ -52,6 +53,7 @@ class Watched:
     writer: EventWriter
     publisher: MqttPublisher | None
     stall_s: float
+    clips: ClipWriter | None = None
     workers: Mapping[str, Worker] = field(default_factory=dict)
     page: str | None = None
 
@@ -108,7 +110,8 @@ class Supervisor:
         MonitorError
             A thread ended.
         """
-        for name, worker in self._watched.workers.items():
+        clips: dict[str, Worker] = {} if self._watched.clips is None else {"clips": self._watched.clips}
+        for name, worker in {**self._watched.workers, **clips}.items():
             if not worker.alive:
                 raise MonitorError(f"the thread {name} ended unexpectedly; start sound-monitor again")
         vitals, now = self._watched.vitals, self._monotonic()
@@ -197,6 +200,7 @@ class Supervisor:
             delay_s=vitals.delay_s,
             queue=_count(watched.outbox.pending_count),
             dropped_events=watched.writer.dropped,
+            dropped_clips=0 if watched.clips is None else watched.clips.dropped,
             expired=_count(watched.outbox.expired_count),
             history=condition.history,
             broker=condition.broker,

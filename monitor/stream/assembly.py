@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from monitor.clips.stream import StreamClips
 from monitor.clock import Clock
 from monitor.config.base import without_tilde
 from monitor.config.classes import card_settings, class_cards, resolve_classes
@@ -154,6 +155,7 @@ class Assembly:
         new_id: Callable[[], str],
         notices: Notices,
         file: str | None = None,
+        clips: StreamClips | None = None,
     ) -> Recorder:
         card = self.model.card
         origin = Origin(
@@ -164,7 +166,7 @@ class Assembly:
             file=file,
             offset_db=self.offset_db,
         )
-        return Recorder(origin, clock=clock, numbers=numbers, new_id=new_id, notices=notices)
+        return Recorder(origin, clock=clock, numbers=numbers, new_id=new_id, notices=notices, clips=clips)
 
 
 def assemble(config: Config, model: LoadedModel | None = None) -> Assembly:

@@ -52,7 +52,7 @@ class Streams(Protocol):
 
     def pipeline(self, source_rate: int, clock: LiveClock, assembly: Assembly) -> Pipeline: ...
 
-    def recorder(self, clock: LiveClock, assembly: Assembly) -> Recorder: ...
+    def recorder(self, source_rate: int, clock: LiveClock, assembly: Assembly) -> Recorder: ...
 
 
 class Listening:
@@ -165,6 +165,7 @@ class Listening:
                 self._tell(stream.follow(orders), stream.recorder)
                 if orders.off is not None:
                     self._switch_off(orders.off)
+                    stream.recorder.close()
                     if self._closes:
                         return False
                     self._vitals.beat()
@@ -183,6 +184,7 @@ class Listening:
             self._tell(stream.pipeline.close("source_lost"), stream.recorder)
             raise
         finally:
+            stream.recorder.close()
             self._tell_minutes(stream.minutes.close(stream.pipeline.last_readings()))
             self._closed_at = time.monotonic()
             source.close()
@@ -196,6 +198,7 @@ class Listening:
             self._vitals.source = SourceState("listening")
 
     def _tell_hop(self, name: str, hop: HopResult, stream: _Stream) -> None:
+        stream.recorder.on_hop(hop)
         self._listeners.on_hop(name, hop)
         self._tell(hop.decisions, stream.recorder)
         self._tell_minutes(stream.minutes.push(hop.readings))
@@ -230,7 +233,7 @@ class _Stream:
         self._clock = LiveClock(source.rate)
         self.pipeline = streams.pipeline(source.rate, self._clock, orders.assembly)
         self._orders, self._assembly = orders, orders.assembly
-        self.recorder = streams.recorder(self._clock, orders.assembly)
+        self.recorder = streams.recorder(source.rate, self._clock, orders.assembly)
         self.minutes = MinuteRecorder(source.rate, self._clock, orders.assembly.offset_db)
         self._source = source
         self._vitals = vitals
@@ -265,6 +268,7 @@ class _Stream:
         self._judge_channels(block)
         end_s = (block.position + len(block.samples)) / source.rate
         origin = (time.monotonic() if block.arrived is None else block.arrived) - end_s
+        self.recorder.push(block)
         for hop in self.pipeline.push(block):
             vitals.on_hop(time.monotonic() - origin - hop.time_s)
             yield hop

@@ -8,9 +8,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from itertools import count
 
+from monitor.clips.stream import StreamClips
 from monitor.clock import Clock, iso_utc, parse_utc
 from monitor.events.notices import Notices
-from monitor.records import Decision, EventRecord
+from monitor.records import AudioBlock, Decision, EventRecord, HopResult
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,8 @@ class Recorder:
         Returns a new event id.
     notices : Notices
         Says which events are worth a notice; shared by all streams of a process.
+    clips : StreamClips or None
+        Records the stream's events; None if nothing is recorded.
     """
 
     def __init__(
@@ -71,7 +74,9 @@ class Recorder:
         numbers: Iterator[int],
         new_id: Callable[[], str],
         notices: Notices,
+        clips: StreamClips | None = None,
     ) -> None:
+        self._clips = clips
         self._origin = origin
         self._notices = notices
         self._clock = clock
@@ -112,12 +117,35 @@ class Recorder:
             clock=self._clock.state,
             overlapping=decision.overlapping,
             file=origin.file,
+            clip=self._clip(decision, opened),
             reason=decision.reason,
             lafmax_dbfs=round(decision.lafmax_dbfs, 1),
             lafmax_db=None if offset_db is None else round(decision.lafmax_dbfs + offset_db, 1),
             over_l90_db=round(decision.over_l90_db, 1),
         )
         return self._notices.judge(record, opened.start_utc)
+
+    def push(self, block: AudioBlock) -> None:
+        """Take a block for the clips, before its hops."""
+        if self._clips is not None:
+            self._clips.push(block)
+
+    def on_hop(self, hop: HopResult) -> None:
+        """Let the clips follow a hop, before its decisions."""
+        if self._clips is not None:
+            self._clips.on_hop(hop)
+
+    def close(self) -> None:
+        """Complete the clips with the audio so far: the stream ends or pauses."""
+        if self._clips is not None:
+            self._clips.close()
+
+    def _clip(self, decision: Decision, opened: _Opened) -> str | None:
+        if self._clips is None:
+            return None
+        if decision.type == "end":
+            return self._clips.end(decision)
+        return self._clips.begin(decision, opened.event_id, opened.start_utc)
 
 
 def cut_off(start: EventRecord, seq: int) -> EventRecord:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 
+from monitor.clips.stream import StreamClips
 from monitor.clock import FileClock
 from monitor.config.notices import local_time, make_notices, utc_time
 from monitor.errors import AudioError
@@ -42,6 +43,8 @@ class ReplayOptions:
         Replay in real time.
     first_seq : int
         Sequence number of the first record.
+    clips : callable or None
+        Returns what records the events of a stream, given the rate of its source; None records nothing.
     """
 
     node: str
@@ -49,6 +52,7 @@ class ReplayOptions:
     deterministic: bool = False
     realtime: bool = False
     first_seq: int = 1
+    clips: Callable[[int], StreamClips] | None = None
 
 
 class Replay:
@@ -105,6 +109,7 @@ class Replay:
             new_id=self._new_id,
             notices=self._notices,
             file=name,
+            clips=self._options.clips and self._options.clips(source.rate),
         )
         minutes = MinuteRecorder(source.rate, clock, self._assembly.offset_db)
         self._listeners.on_file(name, source.duration_s)
@@ -117,6 +122,7 @@ class Replay:
             try:
                 for block in paced(blocks, source.rate, self._stop) if self._options.realtime else blocks:
                     channels.push(block.samples)
+                    recorder.push(block)
                     yield from pipeline.push(block)
                     if self._stop.is_set():
                         return
@@ -125,10 +131,12 @@ class Replay:
             yield from pipeline.flush()
 
         for hop in hops():
+            recorder.on_hop(hop)
             self._listeners.on_hop(name, hop)
             self._record(recorder, hop.decisions)
             self._tell_minutes(minutes.push(hop.readings))
         self._record(recorder, pipeline.close("stopped"))
+        recorder.close()
         self._tell_minutes(minutes.close(pipeline.last_readings()))
         for finding in channels.findings():
             log.warning("%s: %s", name, finding)

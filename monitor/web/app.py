@@ -26,6 +26,7 @@ from monitor import __version__
 from monitor.errors import MonitorError
 from monitor.web.acting import ACTING
 from monitor.web.backend import Backend, Endpoint, RequestError
+from monitor.web.clip import CLIP
 from monitor.web.guard import COOKIE, HEADERS, MOST_BYTES, Refusal, Request, Rules
 from monitor.web.hub import MOST_VIEWERS
 from monitor.web.metrics import Metrics
@@ -34,7 +35,7 @@ from monitor.web.reading import READING
 from monitor.web.teaching import TEACHING
 
 STATIC = Path(__file__).parent / "static"
-ENDPOINTS = (*READING, *ACTING, *TEACHING)
+ENDPOINTS = (*READING, *CLIP, *ACTING, *TEACHING)
 
 _WRONG_PASSWORD_S = 1.0
 """Delay of the answer to a wrong password; answers are serialised, which prevents guessing."""
@@ -59,7 +60,18 @@ def application(backend: Backend) -> ASGIApp:
         Mount("/static", StaticFiles(directory=STATIC)),
     ]
     app = Starlette(routes=routes, exception_handlers={404: _not_found, 405: _not_found})
-    return Guard(GZipMiddleware(app, minimum_size=_WORTH_PACKING), backend.rules)
+    return Guard(_packed(app), backend.rules)
+
+
+def _packed(app: ASGIApp) -> ASGIApp:
+    """Compress answers, but not recordings: ranges count bytes of the file."""
+    packing = GZipMiddleware(app, minimum_size=_WORTH_PACKING)
+
+    async def packed(scope: Scope, receive: Receive, send: Send) -> None:
+        recording = scope["path"].endswith("/clip")
+        await (app if recording else packing)(scope, receive, send)
+
+    return packed
 
 
 class Guard:

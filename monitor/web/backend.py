@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from pydantic import BaseModel
 
+from monitor.clips.folder import ClipFolder
 from monitor.history.keeper import MomentKeeper
 from monitor.history.notebook import Notebook
 from monitor.history.reader import HistoryReader
@@ -38,6 +39,8 @@ class Backend:
     ----------
     write
         Whether requests may change anything.
+    clips
+        The recordings of events; None if none are kept.
     apply
         Changes one setting of the running monitor, like :meth:`monitor.control.control.Control.apply`;
         None in a replay, where settings cannot be changed.
@@ -53,6 +56,7 @@ class Backend:
     hub: Hub
     rules: Rules
     write: bool
+    clips: ClipFolder | None = None
     apply: Callable[[str, object], object] | None = None
     teaching: Teaching | None = None
 

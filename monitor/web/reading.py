@@ -117,7 +117,14 @@ def _event(backend: Backend, query: OneEvent) -> Any:
         "event": event,
         "picture": picture,
         "embedding": moment is not None and moment.embedding is not None,
+        "clip": has_clip(backend, event),
     }
+
+
+def has_clip(backend: Backend, event: dict[str, Any]) -> bool:
+    """Return whether the recording of an event exists, still or already."""
+    name = event.get("clip")
+    return backend.clips is not None and name is not None and backend.clips.find(name) is not None
 
 
 def _counts(backend: Backend, query: Counts) -> Any:

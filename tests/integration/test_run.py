@@ -240,6 +240,25 @@ def test_standard_input_that_ends_is_delivered_whole(
         assert len(outbox.query()) == len(listener.on(EVENT)) >= 2
 
 
+def test_clips_of_a_live_source_are_kept_beside_the_history(siren: Path, tmp_path: Path) -> None:
+    samples, rate = soundfile.read(siren, dtype="int16")
+    raw = tmp_path / "siren.raw"
+    raw.write_bytes(samples.tobytes())
+    settings = ("mqtt.enabled=false", f"audio.raw_rate={rate}", f"audio.raw_channels={samples.ndim}")
+    clips = ("clips.enabled=true", "clips.skip_speech=false", "clips.pre_roll_s=1")
+    with (
+        raw.open("rb") as stdin,
+        Monitor(tmp_path, *settings, *clips, options=("--source", "-"), stdin=stdin) as monitor,
+    ):
+        assert monitor.wait_end() == 0
+    with closing(Outbox(tmp_path / "history.db", readonly=True)) as outbox:
+        names = {event.record.clip for event in outbox.query()}
+    assert names
+    for name in names:
+        kept, _ = soundfile.read(tmp_path / "clips" / str(name), dtype="int16")
+        assert kept.tobytes() in samples.tobytes()
+
+
 def test_the_service_manager_hears_when_the_monitor_is_ready_and_when_it_stops(
     start: Callable[..., Monitor], pulse: PulseServer, tmp_path: Path
 ) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from functools import partial
@@ -22,14 +22,14 @@ from monitor.clock import parse_utc
 from monitor.config.load import Config
 from monitor.errors import EXIT_FAILED, EXIT_INPUT, EXIT_INTERRUPTED, AudioError, UsageError
 from monitor.listeners import Listener
-from monitor.records import EventRecord, HopResult
+from monitor.records import EventRecord
 from monitor.sources.files import find_audio
 from monitor.stream.assembly import Assembly, assemble, node_name
 from monitor.stream.expect import Tolerance, differences, read_expected
 from monitor.stream.replay import Replay, ReplayOptions
 
 if TYPE_CHECKING:
-    from monitor.cli.show.view import View
+    from monitor.service.clips import Clips
     from monitor.service.delivery import Delivery
 
 _EXAMPLES = """\b
@@ -57,6 +57,7 @@ class _Outputs:
     view: bool
     why: bool
     page: bool
+    clips: Path | None
 
 
 @click.command(epilog=_EXAMPLES)
@@ -89,6 +90,11 @@ class _Outputs:
     "--history",
     type=click.Path(path_type=Path),
     help="Store the events in this database instead of a temporary one.",
+)
+@click.option(
+    "--clips",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Keep a recording of each event in this folder.",
 )
 @click.option("--node", help="Node name in records and topics; default <node>-replay.")
 @click.option("--realtime", is_flag=True, help="Replay in real time.")
@@ -155,9 +161,14 @@ class _Session:
                 # Delivery comes before everything that only shows results.
                 listeners: list[Listener] = [delivery] if delivery else []
                 listeners += [last_word] if expected is None else [last_word, records]
-                listeners += self._page(shown, delivery)
+                clips = self._clips(shown)
+                listeners += self._page(shown, delivery, clips)
                 listeners += self._listeners(shown, files, delivery)
-                options = replace(self.options, first_seq=delivery.next_seq if delivery else 1)
+                options = replace(
+                    self.options,
+                    first_seq=delivery.next_seq if delivery else 1,
+                    clips=None if clips is None else clips.of_stream,
+                )
                 bad = Replay(self.assembly, options, listeners, self.stop).run(files, _report)
                 if self.wanted.page and not self.stop.is_set():
                     self._stay()
@@ -195,12 +206,19 @@ class _Session:
             raise UsageError(f"--deterministic: {wanted.history} holds events already; give a new --history")
         return delivery
 
-    def _page(self, stack: ExitStack, delivery: Delivery | None) -> Sequence[Listener]:
+    def _clips(self, stack: ExitStack) -> Clips | None:
+        if self.wanted.clips is None:
+            return None
+        from monitor.service.clips import open_clips
+
+        return stack.enter_context(open_clips(self.config, self.assembly, self.wanted.clips))
+
+    def _page(self, stack: ExitStack, delivery: Delivery | None, clips: Clips | None) -> Sequence[Listener]:
         if delivery is None or not self.wanted.page:
             return ()
         from monitor.cli.replay.page import replay_page
 
-        page = replay_page(self.config, self.assembly, delivery, self.options.node)
+        page = replay_page(self.config, self.assembly, delivery, self.options.node, clips)
         return stack.enter_context(page)
 
     def _stay(self) -> None:
@@ -234,7 +252,7 @@ class _Session:
         return listeners
 
     def _view(self, stack: ExitStack, delivery: Delivery | None) -> list[Listener]:
-        from monitor.cli.show.view import ViewFacts, open_view
+        from monitor.cli.show.view import ConnectionStatus, ViewFacts, open_view
 
         command = None
         if self.wanted.mqtt:
@@ -253,7 +271,7 @@ class _Session:
             return [view]
         from monitor.cli.replay.deliver import connection_status
 
-        return [view, _Status(partial(connection_status, self.config, delivery), view)]
+        return [view, ConnectionStatus(partial(connection_status, self.config, delivery), view)]
 
     def _compare(self, expected: Sequence[EventRecord], found: Sequence[EventRecord]) -> bool:
         """Print the differences; return whether there are none."""
@@ -263,17 +281,6 @@ class _Session:
         for line in lines or [f"as expected: {count_text(len(expected), 'record')}"]:
             click.echo(line, err=wanted.json)
         return not lines
-
-
-class _Status(Listener):
-    """Shows the state of the connection."""
-
-    def __init__(self, status: Callable[[], str], view: View) -> None:
-        self._status = status
-        self._view = view
-
-    def on_hop(self, file: str, hop: HopResult) -> None:
-        self._view.on_status(self._status())
 
 
 def _report(error: AudioError) -> None:

@@ -14,6 +14,7 @@ from monitor import __version__
 from monitor.config.load import Config
 from monitor.delivery.payloads import Health
 from monitor.listeners import Listener
+from monitor.service.clips import Clips
 from monitor.service.delivery import Delivery
 from monitor.service.page import address, open_page
 from monitor.stream.assembly import Assembly
@@ -24,7 +25,7 @@ _CHECK_S = 0.25
 
 @contextmanager
 def replay_page(
-    config: Config, assembly: Assembly, delivery: Delivery, node: str
+    config: Config, assembly: Assembly, delivery: Delivery, node: str, clips: Clips | None
 ) -> Iterator[Sequence[Listener]]:
     """Serve the page of a replay and open it in a browser if there is a screen; yield what must follow it.
 
@@ -47,7 +48,7 @@ def replay_page(
         )
         return Status(health, delivery.connected)
 
-    with open_page(config, assembly, delivery, status, node) as followers:
+    with open_page(config, assembly, delivery, status, node, clips=clips) as followers:
         _open_browser(address(config.settings.web))
         yield followers
 

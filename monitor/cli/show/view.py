@@ -6,7 +6,7 @@ second. If the output is not a terminal, alerts are printed as plain lines inste
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -80,6 +80,17 @@ class View(Listener):
 
     def on_status(self, text: str) -> None:
         """Take the state of microphone and broker as one line."""
+
+
+class ConnectionStatus(Listener):
+    """Shows the state of a replay's connection."""
+
+    def __init__(self, status: Callable[[], str], view: View) -> None:
+        self._status = status
+        self._view = view
+
+    def on_hop(self, file: str, hop: HopResult) -> None:
+        self._view.on_status(self._status())
 
 
 @contextmanager

@@ -389,3 +389,44 @@ def test_a_recording_dated_before_1970_leaves_the_history_readable(call: Call, t
         listed = call("events", "--history", "h.db", *arguments)
         assert listed.code == 0
         assert "1969-12-31" in listed.out or "1970-01-01" in listed.out
+
+
+def test_clips_hold_the_recording_around_each_event(call: Call, street: np.ndarray, tmp_path: Path):
+    found = call(
+        "replay", STREET, "--json", "--deterministic", "--clips", "kept",
+        "--set", "clips.skip_speech=false", "--set", "clips.longest_s=12",
+    )  # fmt: skip
+    assert found.code == 0
+    files = sorted((tmp_path / "kept").rglob("*.flac"))
+    names = {str(file.relative_to(tmp_path / "kept")) for file in files}
+    assert {record["clip"] for record in found.json} == names
+    for file in files:
+        samples, rate = soundfile.read(file, dtype="int16")
+        with soundfile.SoundFile(file) as sound:
+            marks = json.loads(sound.comment)
+        for mark in marks:
+            record = next(one for one in found.json if one["event_id"] == mark["event_id"])
+            assert record["label"] == mark["label"]
+            first = round((record["start_s"] - mark["onset_s"]) * rate)
+            near = [i for i in range(max(0, first - 32), first + 33)
+                    if np.array_equal(street[i : i + len(samples)], samples)]  # fmt: skip
+            assert near, "the samples of the recording, to the bit"
+
+
+def test_a_replay_keeps_clips_only_if_asked(call: Call, tmp_path: Path):
+    found = call("replay", STREET, "--json", "--set", "clips.enabled=true", "--set", "clips.path=kept")
+    assert {record["clip"] for record in found.json} == {None}
+    assert not (tmp_path / "kept").exists()
+
+
+def test_clips_that_cannot_be_kept_are_refused_in_a_line(call: Call, tmp_path: Path):
+    (tmp_path / "file").write_text("")
+    for words, code, reason in (
+        (("--clips", "file/kept"), 4, "clips.path must be"),
+        (("--clips", "kept", "--set", "clips.labels=[dog_brk]"), 2, "did you mean dog_bark?"),
+        (("--clips", "kept", "--set", "clips.longest_s=10"), 2, "longest_s must be more than"),
+    ):
+        found = call("replay", STREET, *words)
+        assert found.code == code
+        assert len(found.complaints) == 1
+        assert reason in found.complaints[0]

@@ -60,6 +60,7 @@ class Systemd:
 @dataclass
 class Worker:
     alive: bool = True
+    dropped: int = 0
 
 
 class Case:
@@ -68,7 +69,7 @@ class Case:
         self.vitals = Vitals(self.clock)
         self.outbox, self.writer, self.publisher = Outbox(), Writer(), Publisher()
         self.systemd = Systemd(watchdog_s)
-        self.mqtt = Worker()
+        self.mqtt, self.clips = Worker(), Worker()
         self.words: list[str] = []
         watched = Watched(
             model="m",
@@ -78,6 +79,7 @@ class Case:
             writer=self.writer,  # type: ignore[arg-type]
             publisher=self.publisher if published else None,  # type: ignore[arg-type]
             stall_s=3.0,
+            clips=self.clips,  # type: ignore[arg-type]
             workers={"event-writer": Worker(), "mqtt": self.mqtt},
         )
         self.supervisor = Supervisor(watched, self.systemd, self.words.append, self.clock)  # type: ignore[arg-type]
@@ -125,10 +127,12 @@ def test_health_carries_the_figures(case: Case) -> None:
     case.vitals.on_hop(0.25)
     case.vitals.source = SourceState("listening")
     case.writer.dropped = 2
+    case.clips.dropped = 4
     case.check_for(0.25)
     health = case.publisher.told[-1]
     assert (health.inference_ms, health.delay_s, health.queue, health.dropped_events) == (1.5, 0.25, 7, 2)
     assert health.expired == 3
+    assert health.dropped_clips == 4
     assert health.uptime_s == 1.0
 
 

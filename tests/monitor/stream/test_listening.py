@@ -50,7 +50,7 @@ class Streams:
     def pipeline(self, source_rate: int, clock: LiveClock, assembly: Assembly) -> Pipeline:
         return pipeline(source_rate)
 
-    def recorder(self, clock: LiveClock, assembly: Assembly) -> Recorder:
+    def recorder(self, source_rate: int, clock: LiveClock, assembly: Assembly) -> Recorder:
         origin = Origin(node="n", model="m", model_version="1", rate=RATE)
         return Recorder(origin, clock=clock, numbers=self.numbers, new_id=self.ids, notices=self.notices)
 

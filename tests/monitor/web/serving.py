@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from websockets.sync.client import ClientConnection, connect
 
+from monitor.clips.folder import ClipFolder
 from monitor.delivery.payloads import Health
 from monitor.delivery.store.outbox import Outbox
 from monitor.errors import ControlError
@@ -149,7 +150,12 @@ class Served:
 
 @contextmanager
 def served(
-    folder: Path, *, write: bool = False, rules: Rules | None = None, port: int | None = None
+    folder: Path,
+    *,
+    write: bool = False,
+    rules: Rules | None = None,
+    port: int | None = None,
+    clips: ClipFolder | None = None,
 ) -> Iterator[Served]:
     settings = ClassSettings(enter=0.5, exit=0.3)
     classes = dict.fromkeys(LABELS, settings)
@@ -180,6 +186,7 @@ def served(
             hub=hub,
             rules=rules or Rules(),
             write=write,
+            clips=clips,
             apply=running.apply,
             teaching=taught,
         )

@@ -18,6 +18,10 @@ from playwright.sync_api import Browser, expect
 from samples import ended, record
 from serving import LABELS, Served, served
 
+from monitor.clips.folder import ClipFolder
+from monitor.clips.names import clip_name
+from monitor.clips.spans import Mark
+from monitor.clips.stream import Clip
 from monitor.clock import iso_utc
 from monitor.history.notebook import Moment, Peak
 from monitor.records import Near
@@ -38,7 +42,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[Served]:
-    with served(tmp_path, write=True) as server:
+    with served(tmp_path, write=True, clips=ClipFolder(tmp_path / "clips")) as server:
         fill(server)
         yield server
 
@@ -100,6 +104,30 @@ def test_now_shows_level_scores_alerts_and_why_not(server: Served, seen: Watched
         return new Set(Array.from({length: d.length / 4}, (_, i) => d[4 * i])).size }"""
     )
     assert colours > 20
+
+
+def test_an_event_with_a_recording_can_be_played(server: Served, seen: Watched, tmp_path: Path) -> None:
+    marks = [Mark(1, "dog_bark", "event-9", 8000)]
+    samples = np.random.default_rng(0).integers(-9000, 9000, 16000, np.int16)
+    name = clip_name(time.time(), "dog_bark", "event-9")
+    ClipFolder(tmp_path / "clips").write(Clip(name, 16000, 0, 16000, time.time(), marks, [(0, samples)]))
+    start = record(9, start=iso_utc(time.time() - 60), label="dog_bark", clip=name)
+    server.outbox.append_all([start, ended(10, start)])
+    page = seen.page
+    page.get_by_role("link", name="History").click()
+    page.locator(".events .link").first.click()
+    player = page.locator(".details audio")
+    expect(player).to_be_visible()
+    length_s = player.evaluate(
+        """(audio) => new Promise((done, failed) => {
+        audio.onloadedmetadata = () => done(audio.duration);
+        audio.onerror = () => failed(audio.error.message);
+        audio.load(); audio.preload = "metadata" })"""
+    )
+    assert length_s == pytest.approx(1.0, abs=0.05)
+    page.locator(".events .link").nth(1).click()
+    expect(page.locator(".details canvas")).to_be_visible()
+    expect(player).to_have_count(0)
 
 
 def test_history_shows_the_events_and_takes_a_verdict(server: Served, seen: Watched) -> None:
