@@ -70,6 +70,24 @@ def test_the_service_may_do_little_but_listen(tmp_path: Path, uid: int, exposure
         subprocess.run([*security, tmp_path / "clone/printed.service"], capture_output=True, check=True)
 
 
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="no systemd-analyze")
+@pytest.mark.parametrize("uid", [0, 1000])
+def test_systemd_finds_nothing_odd_in_the_unit(tmp_path: Path, uid: int) -> None:
+    folder = tmp_path / "my clone"
+    unit(folder, uid)
+    program = folder / ".venv/bin/sound-monitor"
+    program.parent.mkdir(parents=True)
+    program.touch(0o755)
+    verify = ["systemd-analyze", "verify", folder / "printed.service"]
+    verified = subprocess.run(verify, capture_output=True, text=True, check=True)
+    assert verified.stderr == ""
+
+
+def test_an_upgrade_of_a_large_history_is_not_killed(tmp_path: Path) -> None:
+    # A minute of CPU for a million rows on a PC; killed, it would begin anew at each start.
+    assert unit(tmp_path / "clone")["TimeoutStartSec"] == "30min"
+
+
 def test_the_makefile_hands_the_program_on_as_one_argument(tmp_path: Path) -> None:
     folder = tmp_path / "my projects"
     (folder / ".venv").mkdir(parents=True)

@@ -24,7 +24,8 @@ SOURCES = (
     "pyproject.toml",
     "README.md",
     "LICENSE",
-    "licenses",
+    "LICENSES",
+    "notices",
 )
 SHIPPED = {
     "monitor/shipped/config.yaml": ROOT / "config.yaml",

@@ -29,7 +29,7 @@ def card(model: LoadedModel) -> MultiHeadCard:
 def test_its_licence_and_all_it_was_made_of_allow_any_purpose(card: MultiHeadCard) -> None:
     assert card.licence.startswith("MIT")
     assert not [text for text in card.data_licences if "NC" in text or "non-commercial" in text.lower()]
-    notice = (ROOT / "licenses" / "urban-sounds-free.txt").read_text(encoding="utf-8")
+    notice = (ROOT / "notices" / "urban-sounds-free.txt").read_text(encoding="utf-8")
     assert "Florian Schmid" in notice
 
 
