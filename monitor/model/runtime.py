@@ -214,8 +214,8 @@ def _check_processor(cpuinfo: Path) -> None:
     flags = next((line.split(":", 1)[1].split() for line in lines if line.startswith("flags")), None)
     if platform.machine() == "x86_64" and flags is not None and "sse4_1" not in flags:
         raise PackageError(
-            "this processor lacks SSE4.1, which ai-edge-litert needs; in a virtual machine choose the CPU type "
-            "'host' or 'x86-64-v2', else take another machine"
+            "this processor lacks SSE4.1, which ai-edge-litert needs; in a virtual machine choose the CPU "
+            "type 'host' or 'x86-64-v2', else take another machine"
         )
 
 
