@@ -243,7 +243,7 @@ def compose(folder: Path) -> Report:
 def _text(record: dict[str, Any]) -> str:
     off = record["off"]["cpu"]
     rows = [_row("page switched off", record["off"], off)]
-    rows += [_row(f"{n} viewers", record[f"viewers_{n}"], off) for n in VIEWERS]
+    rows += [_row(f"{n} viewer{'s' * (n != 1)}", record[f"viewers_{n}"], off) for n in VIEWERS]
     rows.append(_row(f"1 viewer, {HANGING} that hang", record["hanging"], off))
     columns = ("", "share of a core", "against off", "resident, MB", "delay, median, s", "delay, p95, s")
     table = Table(columns, tuple(rows))
@@ -251,11 +251,13 @@ def _text(record: dict[str, Any]) -> str:
     added = record["viewers_1"]["cpu"] / off - 1.0
     later = record["hanging"]["delay_s"][1] - record["viewers_1"]["delay_s"][1]
     grown = record["hanging"]["rss_mb"] - record["viewers_10"]["rss_mb"]
-    machine = record["machine"]
+    machine = ", ".join(str(record["machine"][name]) for name in ("cpu", "cores", "system", "date"))
+    load = record["machine"]["load"][0]
     lines = [
         "# What the page costs",
         "",
-        f"`{record['command']}` at {record['commit']}; {record['span_s']:g} s a row. Machine: {machine}.",
+        f"`{record['command']}` at {record['commit']}; {record['span_s']:g} s a row. Machine: {machine};",
+        f"other programs ran on it (load {load:g}): compare rows, not absolute times.",
         "",
         "| | asked | found |",
         "|---|---|---|",
@@ -270,7 +272,6 @@ def _text(record: dict[str, Any]) -> str:
         "",
         "The delay is from the last sample of a hop, written to the daemon's pipe, to the message about it",
         "at a viewer.",
-        "Other programs ran on the machine: compare rows, not absolute times.",
     ]
     return "\n".join(lines) + "\n"
 
@@ -278,7 +279,7 @@ def _text(record: dict[str, Any]) -> str:
 def _row(name: str, found: dict[str, Any], off: float) -> tuple[str | float | None, ...]:
     median, p95 = found["delay_s"] or (None, None)
     share = f"{100 * found['cpu']:.1f} %"
-    return name, share, f"{100 * (found['cpu'] / off - 1):+.0f} %", round(found["rss_mb"], 1), median, p95
+    return name, share, f"{100 * (found['cpu'] / off - 1):+.0f} %", f"{found['rss_mb']:.1f}", median, p95
 
 
 if __name__ == "__main__":

@@ -174,12 +174,23 @@ def running(history: Path, port: int) -> Iterator[str]:
     feeding = threading.Thread(target=feed, args=(process.stdin, stop))
     feeding.start()
     try:
+        wait_for_page(port)
         yield f"http://127.0.0.1:{port}/"
     finally:
         stop.set()
         feeding.join()
         process.terminate()
         process.wait()
+
+
+def wait_for_page(port: int) -> None:
+    deadline = time.monotonic() + PATIENCE_MS / 1000
+    while True:
+        with suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+            return
+        if time.monotonic() > deadline:
+            raise TimeoutError("the monitor does not serve its page")
+        time.sleep(0.2)
 
 
 def feed(pipe: IO[bytes], stop: threading.Event) -> None:
@@ -197,15 +208,7 @@ def feed(pipe: IO[bytes], stop: threading.Event) -> None:
 def open_page(browser: Browser, url: str, theme: str, size: dict[str, int]) -> Page:
     page = browser.new_page(viewport=size, color_scheme=theme, device_scale_factor=1)
     page.set_default_timeout(PATIENCE_MS)
-    deadline = time.monotonic() + PATIENCE_MS / 1000
-    while True:
-        try:
-            page.goto(url)
-            break
-        except Exception:
-            if time.monotonic() > deadline:
-                raise
-            page.wait_for_timeout(100)
+    page.goto(url)
     page.wait_for_selector("main .card")
     return page
 
@@ -232,6 +235,7 @@ def take(browser: Browser, url: str, out: Path) -> None:
 def take_history(page: Page, url: str, out: Path, look: str) -> None:
     page.goto(f"{url}#history")
     page.get_by_role("button", name="7 days").first.click()
+    page.wait_for_selector('[aria-labelledby="when"][aria-busy="false"]')
     page.wait_for_timeout(SETTLED_MS)
     page.screenshot(path=out / f"page-history-{look}.png")
     page.get_by_role("button", name="24 hours").first.click()

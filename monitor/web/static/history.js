@@ -253,7 +253,8 @@ function Precision({ weeks, labels }) {
 /** Everything that is drawn of a span: single events while they are few, else counts. */
 async function load(span, labels, signal) {
   const [from, to] = span;
-  const values = { since: seconds(from), until: seconds(to), offset_min: offset() };
+  // Counts are by whole hours, that of the end among them.
+  const values = { since: seconds(from), until: seconds(Math.ceil(to / 3_600_000) * 3_600_000), offset_min: offset() };
   const bucket = to - from <= 31 * DAY ? 3_600_000 : DAY;
   const [{ counts }, week] = await Promise.all([
     api(`counts?${query({ ...values, by: bucket === DAY ? "day" : "hour" })}`, { signal }),
@@ -263,7 +264,7 @@ async function load(span, labels, signal) {
   const events = [];
   let after;
   do {
-    const page = await api(`events?${query({ since: values.since, until: values.until, limit: 500, ...(after ? { after } : {}) })}`, { signal });
+    const page = await api(`events?${query({ since: values.since, until: seconds(to), limit: 500, ...(after ? { after } : {}) })}`, { signal });
     events.push(...page.events);
     after = page.next;
   } while (after && events.length < MOST);
@@ -286,7 +287,7 @@ export function History({ live }) {
     live.addEventListener("alerts", ended);
     return () => live.removeEventListener("alerts", ended);
   }, []);
-  const { data, error, again } = useLoad((signal) => load(span, [], signal), [span[0], span[1], round]);
+  const { data, error, loading, again } = useLoad((signal) => load(span, [], signal), [span[0], span[1], round]);
   const precision = useLoad((signal) => api("precision?weeks=8", { signal }), [round]);
   const known = live.facts?.labels ?? [];
   const present = useMemo(() => [...new Set((data?.counts ?? []).map((one) => one[0]))].sort(), [data]);
@@ -297,7 +298,7 @@ export function History({ live }) {
   const wanted = query({ since: seconds(span[0]), until: seconds(span[1]), ...(hidden.length ? { label: rows } : {}) });
   const write = Boolean(live.facts?.write);
   return html`<div class=${chosen ? "history with-details" : "history"}>
-    <section class="card" aria-labelledby="when">
+    <section class="card" aria-labelledby="when" aria-busy=${Boolean(loading)}>
       <div class="head"><h2 id="when">${minuteOf(new Date(span[0]))} to ${minuteOf(new Date(span[1]))}</h2>
         <div class="ranges" role="group" aria-label="Time shown">${Object.entries(RANGES).map(([name, length]) =>
           html`<button class="quiet" aria-pressed=${Math.abs(span[1] - span[0] - length) < 1000} onClick=${() => jump(length)}>${name}</button>`)}</div></div>
