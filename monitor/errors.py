@@ -16,6 +16,8 @@ found differences), or a bug stopped it. 130: interrupted by Ctrl-C.
 
 from __future__ import annotations
 
+import re
+
 EXIT_FAILED = 1
 EXIT_USAGE = 2
 EXIT_INPUT = 3
@@ -59,3 +61,9 @@ class PublishError(MonitorError):
 
 class ClipError(MonitorError):
     exit_code = EXIT_DELIVERY
+
+
+def shortened(message: str) -> str:
+    """Cut overlong words and lines, such as an echo of thousands of characters, in the middle."""
+    words = re.sub(r"\S{300,}", lambda word: f"{word[0][:100]}…{word[0][-100:]}", message)
+    return re.sub(r".{1000,}", lambda line: f"{line[0][:400]}…{line[0][-400:]}", words)

@@ -73,6 +73,7 @@ def _campaign(record: Record) -> str:
     for result in results:
         malformed.update(result["malformed_events"])
     never = [(text, sum(result[key] for result in results)) for key, text in _JUDGED.items()]
+    problems.pop("ended by itself", None)  # counted above
     for name in ("wrong state", "false online", "no recovery"):
         never.append((name, problems.pop(name, 0)))
     never += sorted(problems.items()) + sorted(malformed.items())

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import re
 import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING
@@ -25,7 +24,7 @@ def main() -> None:
     import click
 
     from monitor.cli.commands import cli
-    from monitor.errors import EXIT_FAILED, EXIT_INTERRUPTED, MonitorError
+    from monitor.errors import EXIT_FAILED, EXIT_INTERRUPTED, MonitorError, shortened
 
     try:
         code = cli.main(standalone_mode=False) or 0
@@ -33,7 +32,7 @@ def main() -> None:
             sys.stdout.flush()  # here rather than at exit, where a full disk would give a traceback
         sys.exit(code)
     except click.UsageError as error:
-        click.echo(_usage(error), err=True)
+        click.echo(shortened(_usage(error)), err=True)
         sys.exit(error.exit_code)
     except (click.Abort, KeyboardInterrupt):
         sys.exit(EXIT_INTERRUPTED)
@@ -44,16 +43,11 @@ def main() -> None:
         if "--debug" in sys.argv:
             raise
         if isinstance(error, MonitorError):
-            click.echo(f"sound-monitor: {_shortened(str(error))}", err=True)
+            click.echo(f"sound-monitor: {shortened(str(error))}", err=True)
             sys.exit(error.exit_code)
         with suppress(OSError):  # standard error may be full, too
-            click.echo(f"sound-monitor: {_unexpected(error)}", err=True)
+            click.echo(f"sound-monitor: {shortened(_unexpected(error))}", err=True)
         sys.exit(EXIT_FAILED)
-
-
-def _shortened(message: str) -> str:
-    """Cut overlong words, such as a key of thousands of characters, in the middle."""
-    return re.sub(r"\S{300,}", lambda word: f"{word[0][:100]}…{word[0][-100:]}", message)
 
 
 def _unexpected(error: Exception) -> str:

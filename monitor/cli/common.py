@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import click
 
 from monitor.config.load import Config, load_config
+from monitor.errors import shortened
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -46,7 +47,7 @@ class _Stderr(logging.Handler):
         if sys.stderr is None:  # closed
             return
         try:
-            sys.stderr.write(f"{self.format(record)}\n")
+            sys.stderr.write(f"{shortened(self.format(record))}\n")
         except (OSError, ValueError):
             self.handleError(record)
 

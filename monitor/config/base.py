@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, model_validator
 
 from monitor.errors import ConfigError
 
@@ -24,6 +24,16 @@ def without_tilde(path: str, key: str) -> Path:
         raise ConfigError(
             f"{key}: the home directory in {path} is not known; set {key} to a whole path, or HOME"
         ) from None
+
+
+def _file_path(path: str) -> str:
+    if not Path(path).name:
+        raise ValueError("must name a file")
+    return path
+
+
+FilePath = Annotated[str, AfterValidator(_file_path)]
+"""A path that names a file, unlike an empty one, ``.`` and ``/``."""
 
 
 class Section(BaseModel):

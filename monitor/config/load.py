@@ -48,7 +48,7 @@ def find_config(explicit: Path | None) -> Path:
     with suppress(RuntimeError):
         user = Path(os.environ.get("XDG_CONFIG_HOME") or "~/.config").expanduser()
         places.insert(1, user / "sound-monitor/config.yaml")
-    return next((place for place in places if place.is_file()), SHIPPED_CONFIG)
+    return next((place for place in places if os.path.isfile(place)), SHIPPED_CONFIG)
 
 
 def load_config(explicit: Path | None = None, overrides: Sequence[str] = ()) -> Config:

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
-from monitor.config.base import Section, without_tilde
+from monitor.config.base import FilePath, Section, without_tilde
 from monitor.config.clips import Clips
 from monitor.config.notice_sections import Notices
 from monitor.events.loud import LoudSettings
@@ -254,7 +254,7 @@ class Web(Section):
 
 
 class History(Section):
-    path: str | None = Field(None, description="SQLite file; null = history.db in the state directory")
+    path: FilePath | None = Field(None, description="SQLite file; null = history.db in the state directory")
     days: Annotated[float, Field(ge=1, le=36500)] = Field(
         365, description="days that events and noise levels are kept"
     )

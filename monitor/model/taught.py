@@ -7,6 +7,7 @@ class has the class's name with ``not-`` before it.
 from __future__ import annotations
 
 import logging
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -51,7 +52,7 @@ def heads_folder(history: Path) -> Path:
 def versions(folder: Path) -> dict[str, list[Path]]:
     """Return the files of each label, oldest first, with labels in order."""
     found: dict[str, list[tuple[int, Path]]] = {}
-    for path in folder.glob("*.npz") if folder.is_dir() else ():
+    for path in folder.glob("*.npz") if os.path.isdir(folder) else ():
         match = _FILE.fullmatch(path.name)
         if match is not None:
             found.setdefault(match[1], []).append((int(match[2]), path))

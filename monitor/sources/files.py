@@ -122,7 +122,7 @@ def find_audio(paths: Sequence[Path]) -> list[Path]:
     """
     found: list[Path] = []
     for path in paths:
-        if not path.is_dir():
+        if not os.path.isdir(path):  # Path.is_dir raises for a name that is too long
             found.append(path)
             continue
         inside = sorted(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import math
+import os
 from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -44,7 +45,7 @@ def read_tracks(path: Path, recordings: Sequence[Recording], known: Collection[s
         If a track is unreadable, has an invalid line, an unknown class or an interval beyond the end of
         the recording, or if it matches no recording or several.
     """
-    if not path.is_dir():
+    if not os.path.isdir(path):
         if len(recordings) > 1:
             raise UsageError(
                 f"--events {path}: the scores hold {len(recordings)} recordings; give a folder with a track "

@@ -45,7 +45,7 @@ class Outcome:
             "traceback": "Traceback" in self.err,
             "unexpected error": "sound-monitor: unexpected " in self.err,
             "failed without saying why": self.code in (2, 3, 4) and not self.err.strip(),
-            "more than one line": len(self.complaints) > 1,
+            "more lines than files": len(self.complaints) > max(1, len(self.arguments) - 1),
             "a line that nobody reads": any(len(line) > _LONGEST_LINE for line in self.err.splitlines()),
         }
         return [law for law, broken in laws.items() if broken]

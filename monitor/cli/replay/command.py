@@ -20,7 +20,7 @@ from monitor.cli.show.scores import scores_writer
 from monitor.cli.show.text import count_text
 from monitor.clock import parse_utc
 from monitor.config.load import Config
-from monitor.errors import EXIT_FAILED, EXIT_INPUT, EXIT_INTERRUPTED, AudioError, UsageError
+from monitor.errors import EXIT_FAILED, EXIT_INPUT, EXIT_INTERRUPTED, AudioError, UsageError, shortened
 from monitor.listeners import Listener
 from monitor.records import EventRecord
 from monitor.sources.files import find_audio
@@ -284,7 +284,7 @@ class _Session:
 
 
 def _report(error: AudioError) -> None:
-    print(f"sound-monitor: {error}", file=sys.stderr)
+    print(f"sound-monitor: {shortened(str(error))}", file=sys.stderr)
 
 
 def _start_utc(text: str | None) -> float | None:

@@ -126,7 +126,7 @@ def open_readonly(path: Path) -> sqlite3.Connection:
     OutboxError
         The history does not exist, was written by another version, or cannot be read.
     """
-    if not path.is_file():
+    if not os.path.isfile(path):  # Path.is_file raises for a name that is too long
         raise OutboxError(f"history {path}: there is none yet; start sound-monitor run, or set history.path")
     connection = _connect(f"file:{quote(str(path))}?mode=ro", path)
     try:

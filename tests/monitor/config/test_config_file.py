@@ -69,6 +69,8 @@ def test_an_unknown_key_is_refused_with_the_nearest_one(file: Path, text: str, e
             "FILE:2: audio.device is [1]: must be a valid integer or must be text, "
             "in quotes if it looks like a number or a date",
         ),
+        ("history:\n  path: ''\n", "FILE:2: history.path is '': must name a file"),
+        ("history:\n  path: ./\n", "FILE:2: history.path is './': must name a file"),
         ("mqtt:\n  port: 70000\n", "FILE:2: mqtt.port is 70000: must be less than or equal to 65535"),
         (
             "mqtt:\n  base_topic: home/#\n",
