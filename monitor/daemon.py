@@ -86,7 +86,6 @@ def run(
         The source could never be opened, or can only be reopened by a new process.
     """
     audio = config.settings.audio
-    open_source = source_opener(audio, assembly.model.card.sample_rate, stop)
     vitals = Vitals()
     with ExitStack() as stack:
         control = Control(config, assembly, SettingsStore(settings_path(config.settings.history_path)))
@@ -98,7 +97,7 @@ def run(
         supervisor = _supervisor(config, assembly, delivery, vitals, audience, clips)
         page = stack.enter_context(_page(config, control, assembly, delivery, supervisor, clips))
         listening = Listening(
-            open_source,
+            source_opener(audio, assembly.model.card.sample_rate, stop),
             _Streams(node_name(config), delivery.next_seq, vitals, notices, clips),
             (delivery, audience, *page, *stack.enter_context(open_push(config))),
             vitals,

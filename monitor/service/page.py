@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from functools import partial
 from ipaddress import ip_address
+from socket import socket
 from typing import TYPE_CHECKING
 
 from monitor import __version__
@@ -78,14 +79,13 @@ def open_page(
     from monitor.service.teaching import Teacher
     from monitor.web.backend import Backend
     from monitor.web.hub import Hub
-    from monitor.web.server import PageServer, bind
+    from monitor.web.server import PageServer
 
     web, rules = config.settings.web, _rules(config)
-    keeper = _keeper(delivery.outbox, assembly, web)
     facts = partial(_facts_now, config, assembly, node, control)
     hub = Hub(facts, status, write=web.write, nodes=delivery.nodes.seen if delivery.nodes else tuple)
     with ExitStack() as stack:
-        stack.enter_context(closing(keeper))
+        keeper = stack.enter_context(closing(_keeper(delivery.outbox, assembly, web)))
         reader = stack.enter_context(closing(HistoryReader(delivery.outbox.path)))
         backend = Backend(
             facts=facts,
@@ -100,8 +100,7 @@ def open_page(
             apply=None if control is None else partial(control.apply, by="page"),
             teaching=None if control is None else Teacher(control, reader, keeper.background),
         )
-        server = PageServer(backend, bind(web.host, web.port, config.where("web", "port")))
-        stack.enter_context(closing(server))
+        stack.enter_context(closing(PageServer(backend, _listen(config))))
         if control is not None:
             control.follow(partial(_tell, hub, keeper, config, assembly, node))
         log.info("page at %s", address(web))
@@ -114,6 +113,13 @@ def _tell(
     """Pass on changed settings."""
     hub.on_facts(_facts(config, assembly, node, state))
     keeper.configure(state.assembly.classes)
+
+
+def _listen(config: Config) -> socket:
+    from monitor.web.server import bind
+
+    web = config.settings.web
+    return bind(web.host, web.port, config.where("web", "port"))
 
 
 def _require_server(config: Config) -> None:

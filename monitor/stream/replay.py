@@ -102,15 +102,7 @@ class Replay:
     def _replay_source(self, source: FileSource, name: str) -> None:
         clock = self._clock(source)
         pipeline = self._assembly.new_pipeline(source.rate, clock)
-        recorder = self._assembly.recorder(
-            node=self._options.node,
-            clock=clock,
-            numbers=self._numbers,
-            new_id=self._new_id,
-            notices=self._notices,
-            file=name,
-            clips=self._options.clips and self._options.clips(source.rate),
-        )
+        recorder = self._recorder(source.rate, clock, name)
         minutes = MinuteRecorder(source.rate, clock, self._assembly.offset_db)
         self._listeners.on_file(name, source.duration_s)
         damage: AudioError | None = None
@@ -142,6 +134,17 @@ class Replay:
             log.warning("%s: %s", name, finding)
         if damage is not None:
             raise damage
+
+    def _recorder(self, source_rate: int, clock: FileClock, name: str) -> Recorder:
+        return self._assembly.recorder(
+            node=self._options.node,
+            clock=clock,
+            numbers=self._numbers,
+            new_id=self._new_id,
+            notices=self._notices,
+            file=name,
+            clips=self._options.clips and self._options.clips(source_rate),
+        )
 
     def _clock(self, source: FileSource) -> FileClock:
         options = self._options

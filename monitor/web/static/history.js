@@ -194,7 +194,7 @@ function Details({ id, facts, close, changed }) {
   return html`<aside class="card details" aria-labelledby="details">
     <div class="head"><h2 id="details">${words(event.label)}</h2><button class="quiet" onClick=${close} aria-label="Close the details">✕</button></div>
     ${picture ? html`<${Picture} picture=${picture} event=${event} pitches=${pitches} />` : html`<p class="wait">No spectrogram was kept with this event.</p>`}
-    ${clip && html`<audio class="clip" controls preload="none" aria-label=${`Recording of this ${words(event.label)}`} src=${`api/events/${encodeURIComponent(id)}/clip`}></audio>`}
+    ${clip && html`<audio class="clip" controls preload="none" aria-label=${`Recording of this ${words(event.label)}`} key=${event.event_id} src=${`api/events/${encodeURIComponent(event.event_id)}/clip`}></audio>`}
     <dl class="facts">${Object.entries(figures).map(([name, value]) => html`<div><dt>${name}</dt><dd>${value}</dd></div>`)}
       ${event.overlapping.length > 0 && html`<div><dt>together with</dt><dd>${event.overlapping.map(words).join(", ")}</dd></div>`}</dl>
     ${write ? html`<div class="verdict wide" role="group" aria-label="Was it right?">
