@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 Record = Mapping[str, Any]
 
-_HEAD = """# Faults and a day without them
+_HEAD = """# The daemon under faults
 
 Written by `python benchmarks/trust/run.py` from the records beside this page. A checker that shares no code
 with the daemon judges it: `mosquitto_sub` at the broker, and SQLite's own reading of the history."""
