@@ -15,8 +15,8 @@ from delivering import TOPICS, broker, delivery
 from mosquitto import PATIENCE_S, Listener, Mosquitto
 
 from monitor.delivery.mqtt.link import connector
+from monitor.delivery.mqtt import publisher as mqtt
 from monitor.delivery.mqtt.publisher import MqttPublisher, Retained
-from monitor.delivery.mqtt.publisher import publisher as mqtt
 from monitor.delivery.store.outbox import Outbox
 
 CONNECTIONS = 60

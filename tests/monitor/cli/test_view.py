@@ -160,7 +160,7 @@ def test_a_low_terminal_says_how_many_classes_it_hides():
     labels = tuple(f"class{i}" for i in range(10))
     facts = ViewFacts("balcony", labels, dict.fromkeys(labels, 0.5), COMMAND)
     view = LiveView(facts, Console(file=io.StringIO(), width=80, height=24))
-    view.on_hop("", hop(tuple(np.linspace(1, 0, 10))))
+    view.on_hop("", replace(hop(()), scores=np.linspace(1, 0, 10, dtype=np.float32), labels=labels))
     lines = drawn(view)
     shown = sum(f"class{i} " in line for i in range(10) for line in lines)
     assert shown < 10

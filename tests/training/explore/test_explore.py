@@ -194,7 +194,7 @@ def test_every_picture_and_table_that_the_page_names_is_written(page: Path) -> N
 
 def test_the_page_says_that_the_data_is_partial_and_tests_the_whole_table(page: Path) -> None:
     text = (page / "README.md").read_text()
-    assert "80 of the table's 200 clips are here" in text
+    assert "80 of the table's 200 clips are present" in text
     assert "with 81 degrees of freedom" in text
     assert "no sign that the folds" in text
 

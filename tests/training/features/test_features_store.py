@@ -197,7 +197,7 @@ def test_a_second_process_says_that_it_waits_and_then_finds_the_rows(
         finally:
             logger.removeHandler(release)
     assert len(found.values) == len(clips)
-    assert "another process is filling this cache" in caplog.text
+    assert "waiting for another process that is filling this cache" in caplog.text
 
 
 def test_no_clips_give_no_rows(tmp_path: Path) -> None:
