@@ -14,8 +14,8 @@ import pytest
 from delivering import TOPICS, broker, delivery
 from mosquitto import PATIENCE_S, Listener, Mosquitto
 
-from monitor.delivery.mqtt.link import connector
 from monitor.delivery.mqtt import publisher as mqtt
+from monitor.delivery.mqtt.link import connector
 from monitor.delivery.mqtt.publisher import MqttPublisher, Retained
 from monitor.delivery.store.outbox import Outbox
 

@@ -68,41 +68,6 @@ def test_what_run_hears_is_on_its_page_and_a_threshold_set_there_is_kept(tmp_pat
         assert found["picture"] is not None
 
 
-def test_a_false_alarm_that_is_never_to_come_again_does_not_come_again(tmp_path: Path) -> None:
-    port = free_port()
-    url = f"http://127.0.0.1:{port}/api"
-    settings = (
-        "audio.source='-'",
-        "audio.buffer_s=60",
-        "events.classes.siren.enter=0.7",
-        "mqtt.enabled=false",
-        "web.enabled=true",
-        "web.write=true",
-        f"web.port={port}",
-    )
-    samples, _ = soundfile.read(STREET, dtype="int16")
-    siren, silence = samples[: 12 * 16000], bytes(2 * 16000 * 5)
-    with pipe() as (out, into), Monitor(tmp_path, *settings, stdin=out, options=("--json",)) as monitor:
-        monitor.wait_said("page at")
-        for part, heard_s in ((samples.tobytes(), 40), (5 * silence, 65)):
-            into.write(part)
-            into.flush()
-            wait(lambda heard_s=heard_s: ask(f"{url}/heads")["background_h"] * 3600 > heard_s)  # type: ignore[misc]
-        alarms = [one for one in ask(f"{url}/events")["events"] if one["label"] == "siren"]
-        assert alarms
-        for alarm in alarms:
-            assert ask(f"{url}/verdicts", {"verdict": "false_alarm", "event_id": alarm["event_id"]})[
-                "embedding"
-            ]
-        made = ask(f"{url}/heads", {"kind": "reject", "label": "siren"})
-        assert made["used"]
-        into.write(siren.tobytes() + silence)
-        into.close()
-        assert monitor.wait_end() == 0
-        after = [one for one in monitor.printed if '"type": "start"' in one and '"label": "siren"' in one]
-    assert len(after) == len(alarms)
-
-
 def test_an_open_page_without_a_password_is_refused_in_one_line(tmp_path: Path) -> None:
     with Monitor(tmp_path, "web.enabled=true", "web.host=0.0.0.0", "mqtt.enabled=false") as monitor:
         assert monitor.wait_end() == 2

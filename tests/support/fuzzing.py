@@ -139,7 +139,6 @@ def _child() -> None:
             sys.exit(f"{peak_mb:.0f} MB resident after {sys.argv[1:]}")
 
 
-
 def _peak_mb() -> float:
     """Highest resident memory; getrusage would count what the test process held when it forked."""
     status = Path("/proc/self/status").read_text(encoding="ascii")

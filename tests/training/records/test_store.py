@@ -72,12 +72,12 @@ def test_a_setting_that_came_later_has_the_value_that_changes_nothing() -> None:
         "hardening": {"beta": 0.0, "epsilon_db": 1.0, "steps": 2},
     }
     hardened = {**later, "hardening": {"beta": 1.0, "epsilon_db": 1.0, "steps": 2}}
-    keys = [JOBS.decisive(Key(1, settings)) for settings in (windows, later, hardened)]
+    keys = [JOBS.decisive(Key(1, settings, {})) for settings in (windows, later, hardened)]
     assert keys[0] == keys[1] != keys[2]
 
 
 def test_a_measured_value_decides_nothing() -> None:
-    keys = [JOBS.decisive(Key(1, {"epochs": 2, "deviation_db": value})) for value in (18.0, 18.1)]
+    keys = [JOBS.decisive(Key(1, {"epochs": 2, "deviation_db": value}, {})) for value in (18.0, 18.1)]
     assert keys[0] == keys[1]
 
 

@@ -178,8 +178,8 @@ def test_commands_of_a_model_are_one_line_for_its_folds_and_seeds() -> None:
 
     grid = [made(1, 0), made(2, 0), made(1, 1), made(2, 1), made(2, 2)]
     page = compose(gather(grid), "honest/net").markdown
-    assert "- commands: `sound-training cv --models net --folds 1,2 --seeds 0,1`; " in page
-    assert "`sound-training cv --models net --folds 2 --seeds 2`\n" in page
+    assert "- commands: `sound-training cv --models net --folds 1,2 --seeds 0,1`\n" in page
+    assert "--seeds 2" not in page  # a seed that lacks a fold is in no figure
 
 
 def _by(record: JobRecord, digest: str) -> JobRecord:

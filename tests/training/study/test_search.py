@@ -146,7 +146,7 @@ def test_a_study_without_trials_has_a_page_too(study: optuna.Study, tmp_path: Pa
 
 _WORKER = """
 import sys, time
-sys.path.insert(0, {here!r})
+sys.path[:0] = {folders!r}
 from sqlalchemy import text
 from test_search import PLAN, quality
 from training.study.search.run import open_storage, open_study, search
@@ -179,9 +179,9 @@ print(len(set(done)), flush=True)
 
 
 def _start(url: str, trials: int, stops_in: int = 0, together: int = 1) -> subprocess.Popen[str]:
-    script = _WORKER.format(
-        here=str(Path(__file__).parent), url=url, trials=trials, stops_in=stops_in, together=together
-    )
+    here = Path(__file__).parent
+    folders = [str(here), str(here.parents[1] / "support")]
+    script = _WORKER.format(folders=folders, url=url, trials=trials, stops_in=stops_in, together=together)
     return subprocess.Popen(
         [sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
