@@ -27,7 +27,8 @@ from monitor.model.package import CARD_FILE, LABELS_FILE, label_lines, labels_in
 _WEIGHTS, _BIAS = "weights.npy", "bias.npy"
 _MOST_BYTES = 16 << 20
 _CLOSE = 0.05
-"""Share of the largest recorded logit by which those of the probe may differ; runtimes differ by less."""
+"""Share of what the embedding adds to the recorded logits by which those of the probe may differ; runtimes
+differ by less."""
 
 
 class Expected(Frozen):
@@ -147,7 +148,7 @@ class LinearHead:
         probe = np.array(self.card.probe, np.float32)
         far = np.abs(self.logits(embedding) - probe).max()
         # Written so that NaN is refused too.
-        if not far <= _CLOSE * max(1.0, np.abs(probe).max()):
+        if not far <= _CLOSE * max(1.0, np.abs(probe - self.bias).max()):
             raise PackageError(
                 f"{self.path}: was fitted on {self.card.model}, not on model {model}: logits differ by "
                 f"{far:.3g}; teach it again"
