@@ -83,6 +83,13 @@ class BoundedBroker(Broker):  # type: ignore[misc]
             return
         await super().retain_message(source_session, topic_name, data, qos)
 
+    async def _publish_retained_messages_for_subscription(
+        self, subscription: tuple[str, int], session: Session
+    ) -> None:
+        # At each connection, amqtt goes through the subscriptions of all clients.
+        if any(one is session for one, _ in self._subscriptions.get(subscription[0], ())):
+            await super()._publish_retained_messages_for_subscription(subscription, session)
+
     async def _authenticate(self, session: Session, listener: Any) -> bool:
         accepted = bool(await super()._authenticate(session, listener))
         # amqtt publishes a will without asking who may.
