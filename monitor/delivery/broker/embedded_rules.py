@@ -87,7 +87,8 @@ class BoundedBroker(Broker):  # type: ignore[misc]
         self, subscription: tuple[str, int], session: Session
     ) -> None:
         # At each connection, amqtt goes through the subscriptions of all clients.
-        if any(one is session for one, _ in self._subscriptions.get(subscription[0], ())):
+        found = self._subscriptions.get(subscription[0], ())
+        if any(one.client_id == session.client_id for one, _ in found):
             await super()._publish_retained_messages_for_subscription(subscription, session)
 
     async def _authenticate(self, session: Session, listener: Any) -> bool:
