@@ -62,7 +62,9 @@ class Presence:
 
     def subscribe(self, commands: Commands | None, nodes: Nodes | None) -> None:
         """Receive our own retained topics, Home Assistant's birth message, commands and other nodes."""
-        filters, mqtt = [*self._topics.of_sounds], self._config.settings.mqtt
+        mqtt = self._config.settings.mqtt
+        # The embedded broker keeps nothing from an earlier run.
+        filters = [] if mqtt.broker == "embedded" else [*self._topics.of_sounds]
         if mqtt.discovery:
             filters.append(self._birth)
         if not mqtt.commands:
