@@ -34,7 +34,7 @@ _RETRY_CAP_S = 30.0
 
 
 _LINGER_S = 0.3
-"""Before a clean disconnect; the embedded broker drops what it has acknowledged when its client leaves at once."""
+"""Before a clean disconnect: amqtt drops what it has acknowledged when its client leaves at once."""
 
 
 @dataclass(frozen=True)
