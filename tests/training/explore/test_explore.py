@@ -196,7 +196,7 @@ def test_the_page_says_that_the_data_is_partial_and_tests_the_whole_table(page: 
     text = (page / "README.md").read_text()
     assert "80 of the table's 200 clips are present" in text
     assert "with 81 degrees of freedom" in text
-    assert "no sign that the folds" in text
+    assert "no evidence that the classes are spread unevenly over the folds" in text
 
 
 def test_a_class_of_which_no_clip_is_here_keeps_its_row(tmp_path: Path) -> None:
