@@ -192,8 +192,9 @@ def test_a_sound_is_taught_and_forgotten(server: Served, seen: Watched) -> None:
 def test_events_chosen_in_the_history_are_taught(server: Served, seen: Watched) -> None:
     page = seen.page
     page.get_by_role("link", name="History").click()
-    for box in page.get_by_role("checkbox").all()[:2]:
-        box.check()
+    boxes = page.get_by_role("checkbox")
+    for number in range(2):  # each is waited for; all() would not
+        boxes.nth(number).check()
     page.get_by_label("Name of 2 chosen events").fill("siren")
     page.get_by_role("button", name="Teach a sound").click()
     expect(page.get_by_text("the model has this label")).to_be_visible()
