@@ -88,7 +88,7 @@ export function FromEvents({ events, clear }) {
   const event_id = events.map((one) => one.event_id);
   const classes = [...new Set(events.map((one) => one.label))];
   return html`<form class="chosen-events" aria-label="Teach from the chosen events" onSubmit=${(event) => { event.preventDefault(); teach({ kind: "sound", label: label.trim(), event_id }); }}>
-    <div class="fields"><label>Name of ${count(events.length, "chosen event")}<input value=${label} onInput=${(e) => setLabel(e.target.value)} pattern="[A-Za-z0-9_-]+" title="letters, digits, _ and -" maxlength="60" placeholder="own_dog" required /></label>
+    <div class="fields"><label>Name of ${count(events.length, "chosen event")}<input value=${label} onInput=${(e) => setLabel(e.target.value)} pattern="[A-Za-z0-9_\\-]+" title="letters, digits, _ and -" maxlength="60" placeholder="own_dog" required /></label>
       <button disabled=${state.busy || events.length < 2}>Teach a sound</button>
       ${classes.length === 1 && html`<button type="button" class="quiet" disabled=${state.busy} onClick=${() => teach({ kind: "reject", label: classes[0], event_id })}>Never ${words(classes[0])} again of these</button>`}
       <button type="button" class="quiet" onClick=${clear}>Choose none</button></div>
