@@ -32,7 +32,6 @@ _COMMANDS = {
     ),
     "search": ("training.cli.study.search", "search", "Search hyperparameters, on one machine or several."),
     "compare": ("training.cli.study.compare", "compare", "Compare all models, from their records."),
-    "adapter": ("training.cli.adapter", "adapter", "Fit and calibrate a head on YAMNet's embedding."),
     "default": ("training.cli.default", "default", "Train, calibrate and package the shipped model."),
     "free": (
         "training.cli.free",
