@@ -42,6 +42,29 @@ URBAN_COLUMNS = {"slice_file_name", "fsID", "start", "end", "salience", "fold", 
 ESC_COLUMNS = {"filename", "fold", "category"}
 
 
+NEAR_DUPLICATES: Mapping[str, str] = {
+    "37236": "102305",
+    "162541": "162540",
+    "197320": "197318",
+    "159747": "159738",
+    "151085": "151080",
+    "speech/hedgewars_1": "speech/hedgewars_0",
+    "speech/hedgewars_2": "speech/hedgewars_0",
+    "hedgewars": "speech/hedgewars_0",
+    "faisal/faisal_freesound-community-birds-in-the-morning-24147": "outdoor/moodist_birds",
+    "mertnesvat/mertnesvat_345851-hargissssound-spring-birds-raw-new-jersey": "ambie/ambie_birds",
+    "mertnesvat/mertnesvat_spring-birds": "ambie/ambie_birds",
+    "noice/noice_distant-thunder": "rain/moodist_thunder",
+    "megaglest": "rain/moodist_thunder",
+    "wesnoth": "rain/moodist_thunder",
+}
+"""Recordings that hold the same take, or takes of one session, as another: the name of their group.
+
+Two seconds of one correlate with the other by 0.4 or more in the waveform, which
+``tests/training/data/test_near_duplicates.py`` computes.
+"""
+
+
 @dataclass(frozen=True)
 class Clip:
     """One labelled segment of one recording.
@@ -75,6 +98,11 @@ class Clip:
     start_s: float = 0.0
     end_s: float = 0.0
 
+    @property
+    def group(self) -> str:
+        """The recording, or the name that near-duplicates of it share: no group is in two parts."""
+        return NEAR_DUPLICATES.get(self.recording, self.recording)
+
 
 @dataclass(frozen=True)
 class Place:
@@ -100,6 +128,15 @@ class Corpora:
     missing: tuple[str, ...]
     urban_folds: Mapping[str, frozenset[int]]
     """UrbanSound8K's folds per Freesound id, from the whole table, including clips without a file."""
+
+    @property
+    def group_folds(self) -> Mapping[str, frozenset[int]]:
+        """UrbanSound8K's folds per group of near-duplicates."""
+        found: dict[str, frozenset[int]] = {}
+        for recording, folds in self.urban_folds.items():
+            group = NEAR_DUPLICATES.get(recording, recording)
+            found[group] = found.get(group, frozenset()) | folds
+        return found
 
 
 def data_root(option: Path | None) -> Path:

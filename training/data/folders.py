@@ -47,7 +47,7 @@ class Sounds:
         return replace(self, part=replace(self.part, backgrounds=(*self.part.backgrounds, *clips)))
 
     def recordings(self, label: str) -> set[str]:
-        return {clip.recording for clip, name in self.part.events if name == label}
+        return {clip.group for clip, name in self.part.events if name == label}
 
 
 def read_folder(folder: Path, backgrounds: Path | None) -> Sounds:

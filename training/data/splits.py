@@ -2,6 +2,7 @@
 
 Rules
 -----
+- Near-duplicates count as one recording (:attr:`training.data.corpora.Clip.group`).
 - The test set is whole folds of UrbanSound8K, plus backgrounds and sounds of no class that are not
   trained on: each fold has its own share of them.
 - A Freesound id that the official release has in two folds (five ids, 152 clips) is
@@ -50,14 +51,14 @@ class Part:
     backgrounds: tuple[Clip, ...]
 
     def recordings(self) -> set[str]:
-        events = {clip.recording for clip, _ in self.events}
-        return events | {clip.recording for clip in (*self.negatives, *self.backgrounds)}
+        events = {clip.group for clip, _ in self.events}
+        return events | {clip.group for clip in (*self.negatives, *self.backgrounds)}
 
     def restricted_to(self, recordings: set[str]) -> Part:
         return Part(
-            tuple((clip, label) for clip, label in self.events if clip.recording in recordings),
-            tuple(clip for clip in self.negatives if clip.recording in recordings),
-            tuple(clip for clip in self.backgrounds if clip.recording in recordings),
+            tuple((clip, label) for clip, label in self.events if clip.group in recordings),
+            tuple(clip for clip in self.negatives if clip.group in recordings),
+            tuple(clip for clip in self.backgrounds if clip.group in recordings),
         )
 
 
@@ -78,20 +79,21 @@ def split(corpora: Corpora, train_folds: Sequence[int], test_folds: Sequence[int
     usable, tested = frozenset(train_folds), frozenset(test_folds)
     if usable & tested:
         raise DataError(f"folds {sorted(usable & tested)} are in both training and test; choose others")
-    learn = [c for c in corpora.urban if c.fold in usable and not corpora.urban_folds[c.recording] & tested]
+    folds_of = corpora.group_folds
+    learn = [c for c in corpora.urban if c.fold in usable and not folds_of[c.group] & tested]
     test = tuple((c, c.label) for c in corpora.urban if c.fold in tested)
     if not learn or not test:
         raise DataError(
             f"the data folder has no UrbanSound8K clips of folds {sorted(usable)} or {sorted(tested)}"
         )
-    esc = [c for c in corpora.esc if corpora.urban_folds.get(c.recording, usable) <= usable]
+    esc = [c for c in corpora.esc if folds_of.get(c.group, usable) <= usable]
     events = [(c, c.label) for c in learn]
     events += [(c, ESC_LABELS[c.label]) for c in esc if c.label in ESC_LABELS]
     folds = sorted(usable | tested)
-    trained = {clip.recording for clip, _ in events}
+    trained = {clip.group for clip, _ in events}
     others = [c for c in esc if c.label not in ESC_LABELS and c.label not in ESC_UNCLEAR]
-    known = tuple(c for c in others if c.recording in trained)
-    negatives, surprises = _shared_out([c for c in others if c.recording not in trained], folds, tested)
+    known = tuple(c for c in others if c.group in trained)
+    negatives, surprises = _shared_out([c for c in others if c.group not in trained], folds, tested)
     ours, kept = _shared_out(corpora.backgrounds, folds, tested)
     return Split(Part(tuple(events), known + negatives, ours), Part(test, surprises, kept))
 
@@ -103,14 +105,15 @@ def _shared_out(
     by_kind: dict[str, dict[str, list[Clip]]] = defaultdict(lambda: defaultdict(list))
     for clip in clips:
         # One recording may occur under several of ESC's labels.
-        by_kind[clip.label if clip.corpus == "background" else clip.corpus][clip.recording].append(clip)
+        by_kind[clip.label if clip.corpus == "background" else clip.corpus][clip.group].append(clip)
     parts: tuple[list[Clip], list[Clip]] = ([], [])
+    fold_of: dict[str, int] = {}
     for kind in sorted(by_kind):
         # Kinds with few files must not all start at the same fold.
         first = int(rank(kind), 16)
-        for place, recording in enumerate(sorted(by_kind[kind], key=rank)):
-            fold = folds[(first + place) % len(folds)]
-            parts[fold in tested].extend(by_kind[kind][recording])
+        for place, group in enumerate(sorted(by_kind[kind], key=rank)):
+            fold = fold_of.setdefault(group, folds[(first + place) % len(folds)])
+            parts[fold in tested].extend(by_kind[kind][group])
     return tuple(parts[0]), tuple(parts[1])
 
 
@@ -160,7 +163,7 @@ def cross_fit(part: Part, count: int) -> list[tuple[Part, Part]]:
     by_label: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
     others = ((c, f"not {c.label}") for c in (*part.negatives, *part.backgrounds))
     for clip, label in (*part.events, *others):
-        by_label[label][clip.recording] += 1
+        by_label[label][clip.group] += 1
     groups: list[set[str]] = [set() for _ in range(count)]
     for sizes in by_label.values():
         loads = [sum(sizes[r] for r in group if r in sizes) for group in groups]

@@ -175,6 +175,8 @@ def workshop(
     """Return the resources of the steps, for the data folder ``root``."""
     pretrained = Pretrained.under(root)
     clips = (*corpora.urban, *corpora.esc, *corpora.backgrounds)
+    tested = {clip.group for clip in clips}
+    unlabelled = tuple(clip for clip in unlabelled if clip.group not in tested)
     sources = Sources(clips, unlabelled, audioset_front_end(cache, FRAMES))
     return Workshop(sources, pretrained, frozen_blocks(pretrained), runs, jobs, report)
 
