@@ -389,8 +389,8 @@ def test_ordinary_anchors_are_understood(tmp_path: Path) -> None:
     path = tmp_path / "config.yaml"
     path.write_text("audio: &a\n  wait: true\nmqtt: {host: &h broker, area: *h}\n")
     config = load_config(path)
-    assert config.audio.wait
-    assert (config.mqtt.host, config.mqtt.area) == ("broker", "broker")
+    assert config.settings.audio.wait
+    assert (config.settings.mqtt.host, config.settings.mqtt.area) == ("broker", "broker")
 
 
 @pytest.mark.parametrize(
