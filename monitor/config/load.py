@@ -17,6 +17,7 @@ from pydantic_core import ErrorDetails
 
 from monitor.config.base import without_tilde
 from monitor.config.bounded import MOST_BYTES, parse, short
+from monitor.config.listening import Source
 from monitor.config.sections import Settings
 from monitor.errors import ConfigError
 
@@ -88,7 +89,7 @@ def override(config: Config, values: Mapping[KeyPath, Any], where: str) -> Confi
     """
     if not values:
         return config
-    whole, lines = config.settings.model_dump(exclude_unset=True), dict(config.lines)
+    whole, lines = config.settings.model_dump(exclude_unset=True, by_alias=True), dict(config.lines)
     for key, value in values.items():
         _put(whole, lines, key, value, where)
     try:
@@ -149,6 +150,12 @@ def _read_yaml(path: Path, lines: dict[KeyPath, str]) -> dict[str, Any]:
 
 
 def _collect_lines(node: yaml.Node | None, key: KeyPath, lines: dict[KeyPath, str], path: Path) -> None:
+    if isinstance(node, yaml.SequenceNode):
+        # Of a list of sections, each has a line; a list of words is one value.
+        for number, item in enumerate(node.value):
+            if isinstance(item, yaml.MappingNode):
+                lines[(*key, str(number))] = f"{path}:{item.start_mark.line + 1}"
+                _collect_lines(item, (*key, str(number)), lines, path)
     if not isinstance(node, yaml.MappingNode):
         return
     for name, value in node.value:
@@ -241,7 +248,8 @@ def _explain(error: ValidationError, lines: dict[KeyPath, str], path: Path) -> s
     branches = [e for e in errors if _written(tuple(map(str, e["loc"])), lines) == key]
     message = " or ".join(dict.fromkeys(_message(branch) for branch in branches))
     hidden = isinstance(first["input"], dict | Settings) or "password" in key[-1] or "urls" in key
-    hidden |= key[-1] == "host" and "@" in str(first["input"])  # a URL with a password
+    # URLs with a password
+    hidden |= key == ("sources",) or (key[-1] == "host" and "@" in str(first["input"]))
     shown = "" if hidden else f" is {short(first['input'])}"
     return f"{_where(key, lines, path)}{shown}: {message}"
 
@@ -259,13 +267,14 @@ _WORDS = {
     "dict_type": "must be a mapping of keys to values",
     "list_type": "must be a list",
     "too_short": "must not be empty",
+    "missing": "needs the key {}",
 }
 """Messages that replace pydantic's, which use Python's terms."""
 
 
 def _message(details: ErrorDetails) -> str:
     if details["type"] in _WORDS:
-        return _WORDS[details["type"]]
+        return _WORDS[details["type"]].format(details["loc"][-1])
     message = details["msg"].removeprefix("Value error, ").replace("Input should", "must", 1)
     return message[0].lower() + message[1:]
 
@@ -283,7 +292,7 @@ def _siblings(key: KeyPath) -> list[str]:
     model: type[BaseModel] = Settings
     for part in key[:-1]:
         field = model.model_fields.get(part)
-        annotation = field.annotation if field else None
+        annotation = Source if part == "sources" else field.annotation if field else None
         if isinstance(annotation, type) and issubclass(annotation, BaseModel):
             model = annotation
         elif part == "classes":

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
+from monitor.config.listening import OwnPattern
 from monitor.config.load import Config
-from monitor.config.sections import OwnPattern
 from monitor.errors import ConfigError
 from monitor.events.loud import LOUD
 from monitor.model.card import ClassCard

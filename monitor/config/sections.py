@@ -7,13 +7,13 @@ import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
 
 from monitor.config.base import FilePath, Section, without_tilde
 from monitor.config.clips import Clips
+from monitor.config.listening import Audio, Events, Source, check_sources
 from monitor.config.notice_sections import Notices
-from monitor.events.loud import LoudSettings
-from monitor.settings import LevelDbfs, MqttVersion, RiseSeconds, Score, Seconds, ShiftSeconds
+from monitor.settings import MqttVersion
 
 
 def _topic(text: str) -> str:
@@ -50,34 +50,6 @@ _URL = re.compile(
 
 Topic = Annotated[str, AfterValidator(_topic)]
 Port = Annotated[int, Field(ge=1, le=65535)]
-PatternSeconds = Annotated[float, Field(ge=0.06, le=30)]
-
-
-class Audio(Section):
-    source: str = Field("microphone", description="microphone, - for raw PCM on stdin, or a URL for ffmpeg")
-    device: int | str | None = Field(
-        None, description="microphone by index or part of its name; null = default"
-    )
-    wait: bool = Field(
-        False, description="wait for ever for a device that is not there yet, instead of exit 3"
-    )
-    buffer_s: Annotated[float, Field(ge=0.5, le=60)] = Field(
-        5.0, description="seconds of audio kept when the machine is too slow; the oldest goes first"
-    )
-    stall_s: Annotated[float, Field(ge=0.5, le=600)] = Field(
-        3.0, description="seconds without audio after which the source counts as lost"
-    )
-    silence_s: Annotated[float, Field(ge=1, le=86400)] = Field(
-        10.0, description="seconds of digital silence (all zeros) after which it counts as lost"
-    )
-    raw_rate: Annotated[int, Field(ge=1000, le=384000)] = Field(
-        16000, description="stdin: samples a second, Hz"
-    )
-    raw_channels: Annotated[int, Field(ge=1, le=32)] = Field(1, description="stdin: interleaved channels")
-    raw_format: Literal["s16le", "s32le", "f32le"] = Field("s16le", description="stdin: sample format")
-    sensitivity_dbfs: Annotated[float, Field(ge=-120, le=20)] | None = Field(
-        None, description="what 94 dB give, dBFS of a full-scale sine; null = not calibrated, no level in dB"
-    )
 
 
 class Model(Section):
@@ -103,68 +75,6 @@ class Model(Section):
     select: dict[str, Annotated[list[str], Field(min_length=1)]] = Field(
         default_factory=dict, description="your label: [labels of the model]; empty = all as they are"
     )
-
-
-class ClassOverride(Section):
-    """Settings of a class that the configuration may override; null keeps the card's value."""
-
-    enter: Score | None = None
-    exit: Score | None = None
-    attack_s: Seconds | None = None
-    release_s: Seconds | None = None
-    smoothing_s: Seconds | None = None
-    min_duration_s: Seconds | None = None
-    cooldown_s: Seconds | None = None
-    min_level_dbfs: LevelDbfs | None = None
-    onset_shift_s: ShiftSeconds | None = None
-    rise_s: RiseSeconds | None = None
-    offset_shift_s: ShiftSeconds | None = None
-
-
-class Switch(Section):
-    enabled: bool = Field(False, description="an event for any sound far over the background")
-
-
-class Loud(LoudSettings, Switch):
-    """``enabled`` is listed first, since pydantic orders fields from the last base to the first."""
-
-
-class OwnPattern(Section):
-    """A user-defined pattern: ``count`` beeps of one tone, then a pause, repeated."""
-
-    hz: Annotated[float, Field(ge=200, le=20000)] = Field(description="frequency of the tone, Hz")
-    beep_s: PatternSeconds = Field(description="seconds of a beep")
-    gap_s: PatternSeconds = Field(description="seconds between two beeps of a group")
-    count: Annotated[int, Field(ge=1, le=20)] = Field(description="beeps in a group")
-    pause_s: PatternSeconds = Field(description="seconds between two groups")
-    tolerance: Annotated[float, Field(ge=0.02, le=0.25)] = Field(
-        0.1, description="relative deviation of the lengths"
-    )
-
-
-class Patterns(Section):
-    """Alarms and appliances that are recognised by the rhythm of their tone."""
-
-    smoke_alarm: bool = Field(False, description="temporal-three of ISO 8201, 2.5 to 4 kHz or 520 Hz")
-    co_alarm: bool = Field(False, description="temporal-four of UL 2034, 2.5 to 4 kHz or 520 Hz")
-    own: dict[str, OwnPattern] = Field(
-        default_factory=dict, description="label: {hz, beep_s, gap_s, count, pause_s, tolerance}"
-    )
-
-
-class Events(Section):
-    profile: Literal["quiet", "sensitive"] = Field(
-        "quiet", description="the card's operating point: few false alarms, or few misses"
-    )
-    enabled: Literal["all"] | list[str] = Field("all", description="classes of the model that make events")
-    sounds: list[str] = Field(
-        default_factory=list,
-        description="sounds beside the classes: names that `model show` lists, or labels of AudioSet",
-    )
-    defaults: ClassOverride = Field(ClassOverride(), description="overrides for every class")
-    classes: dict[str, ClassOverride] = Field(default_factory=dict, description="overrides by label")
-    loud: Loud = Loud()
-    patterns: Patterns = Patterns()
 
 
 class Tls(Section):
@@ -279,6 +189,9 @@ class Settings(Section):
         None, description="name of this listener in topics; null = host name"
     )
     audio: Audio = Audio()
+    sources: Annotated[list[Source], Field(min_length=1)] | None = Field(
+        None, description="several sources instead of one, each with `node` and the keys of `audio`"
+    )
     model: Model = Model()
     events: Events = Events()
     mqtt: Mqtt = Mqtt()
@@ -286,6 +199,22 @@ class Settings(Section):
     notices: Notices = Notices()
     history: History = History()
     clips: Clips = Clips()
+
+    @field_validator("sources")
+    @classmethod
+    def _instead_of_one(cls, sources: list[Source] | None, info: ValidationInfo) -> list[Source] | None:
+        if sources is None:
+            return None
+        check_sources(sources)
+        audio = info.data.get("audio")
+        given = {
+            "audio.source": audio is not None and audio.source != "microphone",
+            "audio.device": audio is not None and audio.device is not None,
+            "node": info.data.get("node") is not None,
+        }
+        for key in (key for key, is_given in given.items() if is_given):
+            raise ValueError(f"{key} is given too; each of the sources has its own, so delete it")
+        return sources
 
     @property
     def history_path(self) -> Path:

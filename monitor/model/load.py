@@ -70,10 +70,7 @@ class LoadedModel:
 
     @cached_property
     def probe(self) -> Values | None:
-        """The embedding of seeded noise, which identifies the model; None if it has no embedding.
-
-        Read first before a stream begins: an inference by another thread would disturb the stream's.
-        """
+        """The embedding of seeded noise, which identifies the model; None if it has no embedding."""
         return probe_embedding(self.card, self.classifier())
 
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib import metadata
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -42,7 +43,7 @@ def installed_runtime() -> str:
 
 
 class Runtime:
-    """One loaded model: array in, array out.
+    """One loaded model: array in, array out; streams of several threads may share it.
 
     Parameters
     ----------
@@ -78,6 +79,7 @@ class Runtime:
     ) -> None:
         self.name, self._interpreter = _interpreter(flatbuffer, path, threads, prefer, inputs)
         self._path = path
+        self._running = Lock()
         self._input = self._only_input(path)
         self._outputs = self._find_outputs(path, [outputs] if isinstance(outputs, int) else outputs)
         self.input_size = _size(self._input)
@@ -86,12 +88,11 @@ class Runtime:
     def run(self, window: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return the outputs for one window of ``input_size`` values, concatenated in the requested order."""
         value = window.reshape(self._input["shape"])
-        self._interpreter.set_tensor(self._input["index"], _quantise(value, self._input))
-        _invoke(self._interpreter, self._path)
-        values = [
-            _dequantise(self._interpreter.get_tensor(output["index"]), output).ravel()
-            for output in self._outputs
-        ]
+        with self._running:
+            self._interpreter.set_tensor(self._input["index"], _quantise(value, self._input))
+            _invoke(self._interpreter, self._path)
+            raw = [self._interpreter.get_tensor(output["index"]) for output in self._outputs]
+        values = [_dequantise(one, output).ravel() for one, output in zip(raw, self._outputs)]
         return values[0] if len(values) == 1 else np.concatenate(values)
 
     def _only_input(self, path: Path) -> dict[str, Any]:
@@ -147,6 +148,7 @@ class StreamingRuntime:
     ) -> None:
         self.name, self._interpreter = _interpreter(flatbuffer, path, threads, prefer)
         self._path = path
+        self._running = Lock()
         self._frames, self._state = _apart(path, "inputs", self._interpreter.get_input_details(), state)
         self._outputs, self._next = _apart(path, "outputs", self._interpreter.get_output_details(), state)
         self.input_size, output_size = _size(self._frames), _size(self._outputs)
@@ -158,10 +160,11 @@ class StreamingRuntime:
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Return the raw outputs, shape (outputs,), and the next state, shape (state,)."""
         run = self._interpreter
-        run.set_tensor(self._frames["index"], frames.reshape(self._frames["shape"]))
-        run.set_tensor(self._state["index"], state.reshape(self._state["shape"]))
-        _invoke(run, self._path)
-        return run.get_tensor(self._outputs["index"]).ravel(), run.get_tensor(self._next["index"]).ravel()
+        with self._running:
+            run.set_tensor(self._frames["index"], frames.reshape(self._frames["shape"]))
+            run.set_tensor(self._state["index"], state.reshape(self._state["shape"]))
+            _invoke(run, self._path)
+            return run.get_tensor(self._outputs["index"]).ravel(), run.get_tensor(self._next["index"]).ravel()
 
 
 def _apart(path: Path, what: str, details: list[dict[str, Any]], state: int) -> list[dict[str, Any]]:
@@ -287,13 +290,11 @@ def _quantise(value: NDArray[np.float32], detail: dict[str, Any]) -> NDArray[Any
         return value.astype(dtype, copy=False)
     scale, zero_point = detail["quantization"]
     limits = np.iinfo(dtype)
-    quantised: NDArray[Any] = np.clip(np.rint(value / scale) + zero_point, limits.min, limits.max)
-    return quantised.astype(dtype)
+    return np.clip(np.rint(value / scale) + zero_point, limits.min, limits.max).astype(dtype)
 
 
 def _dequantise(value: NDArray[Any], detail: dict[str, Any]) -> NDArray[np.float32]:
     if value.dtype.kind == "f":
         return np.asarray(value, np.float32)
     scale, zero_point = detail["quantization"]
-    result: NDArray[np.float32] = ((value.astype(np.float32) - zero_point) * scale).astype(np.float32)
-    return result
+    return np.asarray((value.astype(np.float32) - zero_point) * scale, np.float32)

@@ -72,6 +72,8 @@ class Listening:
         What to listen for, and whether to listen at all.
     closes
         Whether to close the source while listening is off; standard input cannot be reopened.
+    alone
+        Whether this is the only source; one of several never ends the monitor and is tried for ever.
     """
 
     def __init__(
@@ -85,7 +87,9 @@ class Listening:
         waits: bool,
         orders: AskOrders,
         closes: bool = True,
+        alone: bool = True,
     ) -> None:
+        self._alone = alone
         self._orders = orders
         self._closes = closes
         self._open_source = open_source
@@ -135,6 +139,8 @@ class Listening:
             self._sleep_until(began + backoff.next_s())
 
     def _gives_up(self, error: AudioError) -> bool:
+        if not self._alone:
+            return False
         if not self._opened:
             return not self._waits
         if isinstance(error, SourceUnusable):

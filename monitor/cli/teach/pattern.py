@@ -41,8 +41,8 @@ def pattern_lines(label: str, recording: Path) -> list[str]:
     """
     import numpy as np
 
+    from monitor.config.listening import OwnPattern
     from monitor.config.patterns import own_pattern
-    from monitor.config.sections import OwnPattern
     from monitor.errors import AudioError
     from monitor.features.resample import mono
     from monitor.patterns.read import read_pattern

@@ -10,8 +10,9 @@ import pytest
 import yaml
 from pydantic import BaseModel
 
+from monitor.config.listening import ClassOverride
 from monitor.config.load import SHIPPED_CONFIG, load_config
-from monitor.config.sections import ClassOverride, Settings
+from monitor.config.sections import Settings
 from monitor.settings import ClassSettings
 
 ROOT = Path(__file__).resolve().parents[3]

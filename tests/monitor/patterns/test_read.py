@@ -8,8 +8,8 @@ from alarms import alarm, noise
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from monitor.config.listening import OwnPattern
 from monitor.config.patterns import own_pattern
-from monitor.config.sections import OwnPattern
 from monitor.patterns.detector import PatternScores
 from monitor.patterns.read import read_pattern
 from monitor.patterns.spec import Pattern
