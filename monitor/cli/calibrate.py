@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from monitor.cli.common import common_options, read_config, stop_on_signals
+from monitor.cli.common import common_options, node_option, read_config, stop_on_signals
 
 if TYPE_CHECKING:
     from monitor.config.load import Config
@@ -35,11 +35,13 @@ Examples:
 @click.option(
     "--seconds", type=click.FloatRange(4, 120), default=10.0, show_default=True, help="How long to record."
 )
+@node_option
 @common_options
 def calibrate(
     recording: Path | None,
     at_db: float,
     seconds: float,
+    node: str | None,
     config_file: Path | None,
     overrides: tuple[str, ...],
     debug: bool,
@@ -49,10 +51,13 @@ def calibrate(
     Prints the line for config.yaml with which levels become sound pressure levels in dB. It holds for
     this microphone at this gain. Exits with 3 when there is no steady, pure tone.
     """
+    from monitor.config.nodes import one_node
     from monitor.errors import AudioError
     from monitor.level.calibration import find_tone, sensitivity_dbfs
 
     config = read_config(config_file, overrides, debug)
+    if recording is None:
+        config = one_node(config, node)
     source = _opened(config, recording, seconds, stop_on_signals())
     try:
         samples = _recorded(source, seconds if recording is None else None)
@@ -71,7 +76,7 @@ def _opened(config: Config, recording: Path | None, seconds: float, stop: thread
         from monitor.sources.files import FileSource
 
         return FileSource(recording)
-    from monitor.daemon import source_opener
+    from monitor.node.opening import source_opener
     from monitor.stream.assembly import load_configured_model
 
     opener = source_opener(config.settings.audio, load_configured_model(config).card.sample_rate, stop)

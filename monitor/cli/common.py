@@ -40,6 +40,11 @@ def common_options(command: Command) -> Command:
     return command
 
 
+def node_option(command: Command) -> Command:
+    """Add ``--node`` to a command about one node; see :func:`~monitor.config.nodes.one_node`."""
+    return click.option("--node", metavar="NODE", help="Which of several sources.")(command)
+
+
 class _Stderr(logging.Handler):
     """Writes to the current ``sys.stderr``, which the live view replaces."""
 

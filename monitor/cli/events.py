@@ -14,8 +14,9 @@ from pathlib import Path
 
 import click
 
-from monitor.cli.common import common_options, read_config
+from monitor.cli.common import common_options, node_option, read_config
 from monitor.cli.show.text import date_text
+from monitor.config.nodes import one_node
 from monitor.delivery.store.stored import StoredEvent
 from monitor.errors import UsageError
 from monitor.history.listing import Event, EventList
@@ -64,6 +65,7 @@ def events() -> None:
     "--history", type=click.Path(path_type=Path), help="Read this database instead of history.path."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print each record as a line of JSON.")
+@node_option
 @common_options
 def list_(
     labels: tuple[str, ...],
@@ -72,6 +74,7 @@ def list_(
     limit: int,
     history: Path | None,
     as_json: bool,
+    node: str | None,
     config_file: Path | None,
     overrides: tuple[str, ...],
     debug: bool,
@@ -82,7 +85,7 @@ def list_(
     """
     config = read_config(config_file, overrides, debug)
     found = EventList(
-        history or config.settings.history_path,
+        history or one_node(config, node).settings.history_path,
         since=moment_of("--since", since),
         until=moment_of("--until", until),
         labels=labels,

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from monitor.cli.common import common_options, read_config
+from monitor.cli.common import common_options, node_option, read_config
 from monitor.cli.events import moment_of
 from monitor.cli.show.text import count_text
+from monitor.config.nodes import one_node
 from monitor.errors import UsageError
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ Examples:
 @click.option("--to", "until", metavar="TIME", help="Began before: 30m, 2h, 7d ago, or ISO 8601.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Write a .html, .csv or .svg file.")
 @click.option("--history", type=click.Path(path_type=Path), help="Read this database.")
+@node_option
 @common_options
 def report(
     labels: tuple[str, ...],
@@ -40,6 +42,7 @@ def report(
     until: str | None,
     output: Path | None,
     history: Path | None,
+    node: str | None,
     config_file: Path | None,
     overrides: tuple[str, ...],
     debug: bool,
@@ -55,7 +58,7 @@ def report(
 
     config = read_config(config_file, overrides, debug)
     span = (moment_of("--from", since), moment_of("--to", until))
-    records = _records(history or config.settings.history_path, labels, span)
+    records = _records(history or one_node(config, node).settings.history_path, labels, span)
     made = make_report(occurrences(records), local_time)
     if output is None:
         for day in made.days:

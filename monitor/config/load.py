@@ -151,11 +151,11 @@ def _read_yaml(path: Path, lines: dict[KeyPath, str]) -> dict[str, Any]:
 
 def _collect_lines(node: yaml.Node | None, key: KeyPath, lines: dict[KeyPath, str], path: Path) -> None:
     if isinstance(node, yaml.SequenceNode):
-        # Of a list of sections, each has a line; a list of words is one value.
         for number, item in enumerate(node.value):
-            if isinstance(item, yaml.MappingNode):
-                lines[(*key, str(number))] = f"{path}:{item.start_mark.line + 1}"
-                _collect_lines(item, (*key, str(number)), lines, path)
+            if isinstance(item, yaml.MappingNode):  # of a list of words, no word has a line
+                child = (*key, str(number))
+                lines[child] = f"{path}:{item.start_mark.line + 1}"
+                _collect_lines(item, child, lines, path)
     if not isinstance(node, yaml.MappingNode):
         return
     for name, value in node.value:

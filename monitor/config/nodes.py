@@ -26,7 +26,7 @@ def node_configs(config: Config) -> tuple[Config, ...]:
         return (config,)
     if settings.mqtt.enabled and settings.mqtt.broker == "embedded":
         where = config.where("mqtt", "broker")
-        raise ConfigError(f"{where} is 'embedded', which serves one source; several need a broker of their own")
+        raise ConfigError(f"{where} is 'embedded', which serves one source; set mqtt.broker: external")
     return tuple(_node_config(config, number, source) for number, source in enumerate(settings.sources))
 
 
@@ -45,7 +45,7 @@ def one_node(config: Config, node: str | None) -> Config:
     """
     if config.settings.sources is None and node is None:
         return config
-    nodes = {source.node: one for source, one in zip(config.settings.sources or (), node_configs(config))}
+    nodes = {str(one.settings.node): one for one in node_configs(config)} if config.settings.sources else {}
     if node is None:
         raise UsageError(f"there are several sources; choose one with --node: {', '.join(nodes)}")
     if node not in nodes:

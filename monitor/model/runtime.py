@@ -92,7 +92,7 @@ class Runtime:
             self._interpreter.set_tensor(self._input["index"], _quantise(value, self._input))
             _invoke(self._interpreter, self._path)
             raw = [self._interpreter.get_tensor(output["index"]) for output in self._outputs]
-        values = [_dequantise(one, output).ravel() for one, output in zip(raw, self._outputs)]
+        values = [_dequantise(one, output).ravel() for one, output in zip(raw, self._outputs, strict=True)]
         return values[0] if len(values) == 1 else np.concatenate(values)
 
     def _only_input(self, path: Path) -> dict[str, Any]:
@@ -290,7 +290,7 @@ def _quantise(value: NDArray[np.float32], detail: dict[str, Any]) -> NDArray[Any
         return value.astype(dtype, copy=False)
     scale, zero_point = detail["quantization"]
     limits = np.iinfo(dtype)
-    return np.clip(np.rint(value / scale) + zero_point, limits.min, limits.max).astype(dtype)
+    return np.asarray(np.clip(np.rint(value / scale) + zero_point, limits.min, limits.max), dtype)
 
 
 def _dequantise(value: NDArray[Any], detail: dict[str, Any]) -> NDArray[np.float32]:

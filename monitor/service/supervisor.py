@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -69,36 +69,40 @@ class _Condition:
 
 
 class Supervisor:
-    """Supervises the monitor in :meth:`check`, which the main thread calls a few times a second.
+    """Supervises one node in :meth:`check`, which the main thread calls a few times a second.
 
     Parameters
     ----------
     watched : Watched
         The supervised components.
-    systemd : Systemd
-        The service manager to notify.
     on_status : callable
         Called with a human-readable line when the microphone, history or broker status changes.
     monotonic : callable
         Monotonic clock, seconds.
+    name : str or None
+        Name of the node, to tell it from the others of its process; None if it is the only one.
     """
 
     def __init__(
         self,
         watched: Watched,
-        systemd: Systemd,
         on_status: Callable[[str], None],
         monotonic: Callable[[], float] = time.monotonic,
+        *,
+        name: str | None = None,
     ) -> None:
         self._watched = watched
-        self._systemd = systemd
         self._on_status = on_status
         self._monotonic = monotonic
+        self._prefix = "" if name is None else f"{name}: "
         self._told: _Condition | None = None
-        self._told_at = self._watchdog_at = -float("inf")
+        self._told_at = -float("inf")
         self._told_dropped_s = 0.0
         self._checked_at = self._runs_since = -float("inf")
-        self._ready = False
+        self.status = f"{self._prefix}starting"
+        """The last status line."""
+        self.ready = False
+        """Whether the first attempt to open the source has succeeded or failed."""
 
     def check(self) -> None:
         """Report what has changed or is due.
@@ -113,14 +117,18 @@ class Supervisor:
         clips: dict[str, Worker] = {} if self._watched.clips is None else {"clips": self._watched.clips}
         for name, worker in {**self._watched.workers, **clips}.items():
             if not worker.alive:
-                raise MonitorError(f"the thread {name} ended unexpectedly; start sound-monitor again")
+                raise MonitorError(
+                    f"{self._prefix}the thread {name} ended unexpectedly; start sound-monitor again"
+                )
         vitals, now = self._watched.vitals, self._monotonic()
         if now - self._checked_at > _STOPPED_S:
             self._runs_since = now
         self._checked_at = now
         limit_s = self._watched.stall_s + _HANGS_S
         if min(vitals.idle_s, now - self._runs_since) > limit_s:
-            raise AudioError(f"the audio path has hung for {limit_s:.0f} s; start sound-monitor again")
+            raise AudioError(
+                f"{self._prefix}the audio path has hung for {limit_s:.0f} s; start sound-monitor again"
+            )
         condition = self._condition()
         if condition != self._told:
             self._tell(condition)
@@ -128,9 +136,6 @@ class Supervisor:
         if condition != self._told or now - self._told_at >= (_DROPPED_S if dropping else _HEALTH_S):
             self._publish(condition, now)
         self._told = condition
-        if self._systemd.watchdog_s is not None and now - self._watchdog_at >= self._systemd.watchdog_s / 3:
-            self._watchdog_at = now
-            self._systemd.tell("WATCHDOG=1")
 
     @property
     def health(self) -> Health:
@@ -153,9 +158,6 @@ class Supervisor:
             return "the model has not run yet"
         return None
 
-    def stopping(self) -> None:
-        self._systemd.tell("STOPPING=1")
-
     def _condition(self) -> _Condition:
         watched = self._watched
         publisher = watched.publisher
@@ -167,20 +169,15 @@ class Supervisor:
         )
 
     def _tell(self, condition: _Condition) -> None:
-        """Report the condition to people and to the service manager."""
-        text = _in_words(condition, published=self._watched.publisher is not None)
-        self._on_status(text)
-        lines = [f"STATUS={text}"]
-        # Ready once the first attempt to open the source has succeeded or failed.
-        if not self._ready and condition.source.state != "starting":
-            self._ready = True
-            lines.append("READY=1")
-        self._systemd.tell(*lines)
+        self.status = f"{self._prefix}{_in_words(condition, published=self._watched.publisher is not None)}"
+        self.ready |= condition.source.state != "starting"
+        self._on_status(self.status)
 
     def _publish(self, condition: _Condition, now: float) -> None:
         watched, vitals = self._watched, self._watched.vitals
         if vitals.dropped_s > self._told_dropped_s:
-            log.warning("this machine is too slow: %.1f s of audio lost so far", vitals.dropped_s)
+            lost_s = vitals.dropped_s
+            log.warning("%sthis machine is too slow: %.1f s of audio lost so far", self._prefix, lost_s)
         self._told_at, self._told_dropped_s = now, vitals.dropped_s
         if watched.publisher is not None:
             watched.publisher.publish_health(self._health(condition))
@@ -206,6 +203,50 @@ class Supervisor:
             broker=condition.broker,
             page=watched.page,
         )
+
+
+class ServiceReport:
+    """Reports all nodes to the service manager as one service; call :meth:`check` after theirs.
+
+    A node that hangs raises in its own check, so that the watchdog is told of all or none.
+
+    Parameters
+    ----------
+    supervisors : sequence of Supervisor
+        Those of the nodes.
+    systemd : Systemd
+        The service manager to notify.
+    monotonic : callable
+        Monotonic clock, seconds.
+    """
+
+    def __init__(
+        self,
+        supervisors: Sequence[Supervisor],
+        systemd: Systemd,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._supervisors = tuple(supervisors)
+        self._systemd = systemd
+        self._monotonic = monotonic
+        self._status = ""
+        self._ready = False
+        self._watchdog_at = -float("inf")
+
+    def check(self) -> None:
+        """Report what has changed or is due."""
+        status = " | ".join(one.status for one in self._supervisors)
+        ready = all(one.ready for one in self._supervisors)
+        if (status, ready) != (self._status, self._ready):
+            self._systemd.tell(f"STATUS={status}", *(["READY=1"] if ready and not self._ready else []))
+            self._status, self._ready = status, ready
+        now = self._monotonic()
+        if self._systemd.watchdog_s is not None and now - self._watchdog_at >= self._systemd.watchdog_s / 3:
+            self._watchdog_at = now
+            self._systemd.tell("WATCHDOG=1")
+
+    def stopping(self) -> None:
+        self._systemd.tell("STOPPING=1")
 
 
 def _count(rows: Callable[[], int]) -> int:

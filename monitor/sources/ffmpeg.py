@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import subprocess
 import threading
 from collections.abc import Iterator
-from typing import IO
 
 from monitor.errors import AudioError
 from monitor.records import AudioBlock
 from monitor.sources.base import SourceLost, SourceUnusable
+from monitor.sources.child import PcmProcess
 from monitor.sources.live import Patience, live_blocks
-from monitor.sources.pcm import PcmFormat, PcmReader
+from monitor.sources.pcm import PcmFormat
 from monitor.sources.url import masked, without_secrets
 
 _START_S = 20.0
@@ -85,28 +84,17 @@ class FfmpegSource:
         if "\0" in url:
             raise SourceUnusable(f"audio.source {self.name!r}: a URL holds no NUL character; correct it")
         try:
-            # A session of its own, so that Ctrl-C reaches only the monitor, which ends open events first.
-            self._process = subprocess.Popen(
-                ffmpeg_command(url, rate),
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                start_new_session=True,
-            )
+            self._process = PcmProcess(ffmpeg_command(url, rate), self._on_line)
         except FileNotFoundError as error:
             raise AudioError(
                 f"{self.name}: needs ffmpeg, which is missing; install it with: sudo apt install ffmpeg"
             ) from error
-        self._audio, errors = _pipes(self._process)
-        self._reader = PcmReader(self._audio.fileno(), PcmFormat(rate, 1, "s16le"), buffer_s)
-        # Read continuously: ffmpeg would block on a full pipe.
-        self._listener = threading.Thread(target=self._read_errors, args=(errors,), daemon=True)
-        self._listener.start()
+        self._ring = self._process.start_reading(PcmFormat(rate, 1, "s16le"), buffer_s)
 
     @property
     def dropped(self) -> int:
         """Number of samples dropped because the reader was too slow."""
-        return self._reader.ring.dropped
+        return self._ring.dropped
 
     def blocks(self) -> Iterator[AudioBlock]:
         """Yield audio as it arrives, until ``stop`` is set.
@@ -119,10 +107,10 @@ class FfmpegSource:
             If this ffmpeg does not know the protocol of the URL.
         """
         try:
-            yield from live_blocks(self._reader.ring, self.rate, self._patience, self._stop)
+            yield from live_blocks(self._ring, self.rate, self._patience, self._stop)
         except SourceLost as lost:
-            if self._reader.ring.ended is not None:
-                self._listener.join(_END_S)
+            if self._ring.ended is not None:
+                self._process.wait_for_words(_END_S)
             if self._no_protocol:
                 raise SourceUnusable(
                     f"audio.source {self.name}: ffmpeg does not know the protocol {_scheme(self.name)!r}; "
@@ -133,25 +121,13 @@ class FfmpegSource:
 
     def close(self) -> None:
         """Kill ffmpeg and wait for it to exit."""
-        self._process.kill()
-        self._process.wait()
-        self._reader.close()
-        self._listener.join()
-        self._audio.close()
+        self._process.close()
 
-    def _read_errors(self, errors: IO[bytes]) -> None:
-        with errors:
-            for line in errors:
-                words = without_secrets(line.decode(errors="replace").strip(), self._url)
-                self._no_protocol |= words.endswith(_NO_PROTOCOL)
-                self._last_words = words or self._last_words
+    def _on_line(self, line: str) -> None:
+        words = without_secrets(line, self._url)
+        self._no_protocol |= words.endswith(_NO_PROTOCOL)
+        self._last_words = words or self._last_words
 
 
 def _scheme(url: str) -> str:
     return url.partition(":")[0].lower()
-
-
-def _pipes(process: subprocess.Popen[bytes]) -> tuple[IO[bytes], IO[bytes]]:
-    assert process.stdout is not None
-    assert process.stderr is not None
-    return process.stdout, process.stderr

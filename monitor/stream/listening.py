@@ -10,7 +10,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Protocol
+from typing import Literal, Protocol
 
 from monitor.clock import LiveClock
 from monitor.delivery.repeats import Repeats
@@ -29,6 +29,8 @@ from monitor.stream.orders import AskOrders, Orders
 from monitor.stream.recorder import Recorder
 
 log = logging.getLogger(__name__)
+
+Waits = Literal["no", "at first", "always"]
 
 _RETRY_FIRST_S = 1.0
 _RETRY_CAP_S = 10.0
@@ -67,13 +69,12 @@ class Listening:
     vitals
         Figures of the audio path; written only here.
     waits
-        Whether to wait for a source that has not been opened successfully yet.
+        Which sources to wait for: ``"no"``: none that cannot be opened at the start; ``"at first"``: those
+        too; ``"always"``: also those that cannot deliver audio, since one of several ends nothing.
     orders
         What to listen for, and whether to listen at all.
     closes
         Whether to close the source while listening is off; standard input cannot be reopened.
-    alone
-        Whether this is the only source; one of several never ends the monitor and is tried for ever.
     """
 
     def __init__(
@@ -84,12 +85,10 @@ class Listening:
         vitals: Vitals,
         stop: threading.Event,
         *,
-        waits: bool,
+        waits: Waits,
         orders: AskOrders,
         closes: bool = True,
-        alone: bool = True,
     ) -> None:
-        self._alone = alone
         self._orders = orders
         self._closes = closes
         self._open_source = open_source
@@ -139,10 +138,10 @@ class Listening:
             self._sleep_until(began + backoff.next_s())
 
     def _gives_up(self, error: AudioError) -> bool:
-        if not self._alone:
+        if self._waits == "always":
             return False
         if not self._opened:
-            return not self._waits
+            return self._waits == "no"
         if isinstance(error, SourceUnusable):
             return not self._heard
         return isinstance(error, DriverStuck) and time.monotonic() - self._closed_at > _STUCK_S

@@ -40,8 +40,10 @@ class Monitor:
         options: tuple[str, ...] = (),
         environment: Mapping[str, str] = os.environ,
         stdin: int | IO[Any] = subprocess.DEVNULL,
+        fixed: tuple[str, ...] | None = None,
     ) -> None:
-        fixed = ("node=balcony", f"history.path={folder / 'history.db'}", "mqtt.discovery=false")
+        if fixed is None:
+            fixed = ("node=balcony", f"history.path={folder / 'history.db'}", "mqtt.discovery=false")
         eager = (f"events.defaults.{setting}" for setting in EAGER)
         sets = [word for setting in (*fixed, *eager, *settings) for word in ("--set", setting)]
         # A folder without a config.yaml: the shipped one holds.

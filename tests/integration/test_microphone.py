@@ -14,6 +14,7 @@ from pulse import PATIENCE_S, PulseServer, write_tone
 from monitor.errors import AudioError
 from monitor.records import AudioBlock
 from monitor.sources.base import DriverStuck, SourceLost
+from monitor.sources.capture import CapturedMicrophone
 from monitor.sources.devices import DeviceNotFound
 from monitor.sources.microphone import Microphone, list_devices
 
@@ -45,7 +46,7 @@ def microphone(pulse: PulseServer) -> Iterator[Microphone]:
     opened.close()
 
 
-def listen(microphone: Microphone, seconds: float) -> np.ndarray:
+def listen(microphone: Microphone | CapturedMicrophone, seconds: float) -> np.ndarray:
     """The first channel of what comes, checked to be without gaps."""
     heard: list[np.ndarray] = []
     expected = 0
@@ -59,7 +60,9 @@ def listen(microphone: Microphone, seconds: float) -> np.ndarray:
     return np.concatenate(heard)
 
 
-def wait_until_lost(microphone: Microphone, trouble: Callable[[], None] | None = None) -> tuple[str, float]:
+def wait_until_lost(
+    microphone: Microphone | CapturedMicrophone, trouble: Callable[[], None] | None = None
+) -> tuple[str, float]:
     """Why it was lost, and seconds since ``trouble``, which is made at the first block."""
     began = time.monotonic()
     try:
@@ -73,7 +76,7 @@ def wait_until_lost(microphone: Microphone, trouble: Callable[[], None] | None =
     pytest.fail("blocks() ended without a word")
 
 
-def close_at_once(microphone: Microphone) -> None:
+def close_at_once(microphone: Microphone | CapturedMicrophone) -> None:
     began = time.monotonic()
     microphone.close()
     assert time.monotonic() - began < 3.0
@@ -281,3 +284,43 @@ def test_without_any_device_the_message_says_what_to_do(pulse: PulseServer) -> N
     pulse.kill()
     with pytest.raises(DeviceNotFound, match="arecord -l"):
         open_microphone()
+
+
+def open_captured(device: str | None = None) -> CapturedMicrophone:
+    return CapturedMicrophone(
+        device, model_rate=32000, buffer_s=5.0, stall_s=STALL_S, silence_s=60.0, stop=threading.Event()
+    )
+
+
+def test_a_microphone_in_a_process_of_its_own_hears_the_same(pulse: PulseServer, tmp_path: Path) -> None:
+    captured = open_captured()
+    player = pulse.player(write_tone(tmp_path / "tone.wav", hz=440.0, duration_s=3.0))
+    heard = listen(captured, 2.5)
+    player.kill()
+    player.wait(PATIENCE_S)
+    spectrum = np.abs(np.fft.rfft(heard * np.hanning(len(heard))))
+    assert np.argmax(spectrum) * captured.rate / len(heard) == pytest.approx(440.0, abs=2.0)
+    assert (captured.dropped, captured.overflows, captured.rate) == (0, 0, 48000)
+    close_at_once(captured)
+
+
+def test_one_of_several_microphones_is_lost_and_found_without_touching_the_other(pulse: PulseServer) -> None:
+    other, lost = open_captured(), open_captured()
+    lost.close()
+    wait_until_lost(lost)
+    listen(other, 0.5)
+    again = open_captured()
+    listen(again, 0.5)
+    assert other.dropped == 0
+    for one in (again, other):
+        close_at_once(one)
+
+
+def test_why_a_microphone_in_a_process_of_its_own_is_lost_or_refused_is_said(pulse: PulseServer) -> None:
+    with pytest.raises(AudioError, match=r"'Blue Yeti': not found; choose audio.device from: .*'pulse'"):
+        open_captured("Blue Yeti")
+    captured = open_captured()
+    reason, seconds = wait_until_lost(captured, pulse.kill)
+    assert reason in ("the device ended the stream", f"no audio for {STALL_S:g} s")
+    assert seconds < STALL_S + 2
+    close_at_once(captured)

@@ -216,3 +216,14 @@ def test_a_disk_that_is_full_is_said_and_the_change_holds(
     with caplog.at_level(logging.ERROR):
         assert control.apply("listening", False, "mqtt").orders.off == "switched off"
     assert "cannot be written" in caplog.text
+
+
+def test_a_change_leaves_the_hours_of_loud_as_configured(
+    tmp_path: Path, base: Assembly, clock: Clock
+) -> None:
+    hours = 'events.loud.hours=[{from: "22:00", to: "07:00", enter_db: 12, exit_db: 6}]'
+    control = opened(tmp_path, base, clock, "events.loud.enabled=true", hours)
+    before = control.state.assembly.loud
+    state = control.apply("profile", "quiet", "mqtt")
+    assert state.profile == "quiet"
+    assert state.assembly.loud == before

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -35,6 +36,18 @@ def test_scores_already_given_do_not_change_later() -> None:
     kept = first.copy()
     runtime.run(-WINDOW_VALUES)
     np.testing.assert_array_equal(first, kept)
+
+
+def test_streams_of_several_threads_share_it_without_disturbing_each_other() -> None:
+    rng = np.random.default_rng(0)
+    weights = rng.normal(size=(3, 4096)).astype(np.float32)
+    runtime = Runtime(dense_model(weights), PATH, outputs=3)
+    windows = rng.normal(size=(8, 4096)).astype(np.float32)
+    alone = [runtime.run(window) for window in windows]
+    with ThreadPoolExecutor(len(windows)) as threads:
+        together = list(threads.map(lambda window: [runtime.run(window) for _ in range(200)], windows))
+    for one, many in zip(alone, together, strict=True):
+        assert all((one == each).all() for each in many)
 
 
 def test_a_model_that_takes_any_number_of_samples_is_given_its_window() -> None:

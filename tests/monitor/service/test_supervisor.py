@@ -9,7 +9,7 @@ import pytest
 from monitor.delivery.payloads import Health
 from monitor.errors import AudioError, MonitorError, OutboxError
 from monitor.health.vitals import SourceState, Vitals
-from monitor.service.supervisor import Supervisor, Watched
+from monitor.service.supervisor import ServiceReport, Supervisor, Watched
 
 
 class Clock:
@@ -64,7 +64,9 @@ class Worker:
 
 
 class Case:
-    def __init__(self, *, published: bool = True, watchdog_s: float | None = None) -> None:
+    def __init__(
+        self, *, published: bool = True, watchdog_s: float | None = None, name: str | None = None
+    ) -> None:
         self.clock = Clock()
         self.vitals = Vitals(self.clock)
         self.outbox, self.writer, self.publisher = Outbox(), Writer(), Publisher()
@@ -82,7 +84,8 @@ class Case:
             clips=self.clips,  # type: ignore[arg-type]
             workers={"event-writer": Worker(), "mqtt": self.mqtt},
         )
-        self.supervisor = Supervisor(watched, self.systemd, self.words.append, self.clock)  # type: ignore[arg-type]
+        self.supervisor = Supervisor(watched, self.words.append, self.clock, name=name)
+        self.report = ServiceReport([self.supervisor], self.systemd, self.clock)  # type: ignore[arg-type]
 
     def check_for(self, seconds: float, *, beats: bool = True) -> int:
         """Check four times a second; returns how often health was told."""
@@ -91,6 +94,7 @@ class Case:
             if beats:
                 self.vitals.beat()
             self.supervisor.check()
+            self.report.check()
             self.clock.now += 0.25
         return len(self.publisher.told) - before
 
@@ -225,3 +229,27 @@ def test_trouble_is_what_keeps_it_from_hearing_and_no_broker_or_pause() -> None:
     assert case.supervisor.trouble is None
     case.clock.now += 9.0
     assert case.supervisor.trouble == "the audio path has not answered for 9 s"
+
+
+def test_several_nodes_are_one_service_that_is_ready_when_each_of_them_is() -> None:
+    kitchen, yard, systemd = Case(name="kitchen"), Case(name="yard", published=False), Systemd(30.0)
+    report = ServiceReport([kitchen.supervisor, yard.supervisor], systemd, kitchen.clock)  # type: ignore[arg-type]
+    kitchen.vitals.source = SourceState("listening")
+    for case in (kitchen, yard):
+        case.check_for(0.25)
+    report.check()
+    assert systemd.told == ["STATUS=kitchen: listening; mqtt: connecting | yard: starting", "WATCHDOG=1"]
+    yard.vitals.source = SourceState("lost", "no camera")
+    yard.check_for(0.25)
+    report.check()
+    assert systemd.told[2:] == [
+        "STATUS=kitchen: listening; mqtt: connecting | yard: lost (no camera)",
+        "READY=1",
+    ]
+
+
+def test_of_several_nodes_the_one_that_hangs_is_named() -> None:
+    case = Case(name="yard")
+    case.vitals.beat()
+    with pytest.raises(AudioError, match=r"^yard: the audio path has hung"):
+        case.check_for(70, beats=False)

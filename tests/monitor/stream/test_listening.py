@@ -24,7 +24,7 @@ from monitor.sources.base import DriverStuck, SourceLost, SourceSilent, SourceUn
 from monitor.sources.live import Patience, live_blocks
 from monitor.sources.ring import CaptureRing
 from monitor.stream.assembly import Assembly
-from monitor.stream.listening import Listening
+from monitor.stream.listening import Listening, Waits
 from monitor.stream.orders import Orders
 from monitor.stream.recorder import Origin, Recorder, counted_ids
 
@@ -117,7 +117,7 @@ class Case:
     """A monitor whose attempts to open give these sources and errors one after the other."""
 
     def __init__(
-        self, attempts: Sequence[Source | AudioError], *, waits: bool = False, closes: bool = True
+        self, attempts: Sequence[Source | AudioError], *, waits: Waits = "no", closes: bool = True
     ) -> None:
         self.vitals = Vitals()
         self.ear = Ear(self.vitals)
@@ -215,7 +215,7 @@ def test_zeros_bring_back_a_source_that_was_lost_for_another_reason() -> None:
 def test_a_source_that_was_never_there_is_an_error_unless_it_is_waited_for() -> None:
     with pytest.raises(AudioError, match="not there"):
         Case([AudioError("not there")]).listening.run()
-    patient = Case([AudioError("not there"), AudioError("not there"), Source(noise(1))], waits=True)
+    patient = Case([AudioError("not there"), AudioError("not there"), Source(noise(1))], waits="at first")
     patient.listening.run()
     assert patient.vitals.source == SourceState("listening")
 
@@ -229,8 +229,17 @@ def test_a_source_that_can_never_be_heard_ends_the_monitor_unless_it_was_heard_b
     assert case.vitals.source == SourceState("listening")
 
 
+@pytest.mark.parametrize("error", [SourceUnusable("no such protocol"), AudioError("not there")])
+def test_one_of_several_sources_is_tried_for_ever_whatever_it_lacks(error: AudioError) -> None:
+    attempts = [error, Source(end=error), error, Source(noise(1), end=DriverStuck("hangs")), Source(noise(1))]
+    case = Case(attempts, waits="always")
+    case.listening.run()
+    assert case.attempts == []
+    assert case.vitals.source == SourceState("listening")
+
+
 def test_waiting_is_said_once_and_then_at_every_twentieth_attempt(caplog: pytest.LogCaptureFixture) -> None:
-    case = Case([*(AudioError("not there") for _ in range(40)), Source(noise(1))], waits=True)
+    case = Case([*(AudioError("not there") for _ in range(40)), Source(noise(1))], waits="at first")
     with caplog.at_level(logging.WARNING, "monitor.stream.listening"), pytest.MonkeyPatch.context() as patch:
         patch.setattr("monitor.stream.listening._RETRY_CAP_S", 0.01)
         case.listening.run()
@@ -248,7 +257,7 @@ def test_a_driver_that_only_a_new_process_frees_ends_the_monitor_after_a_while(
 
 
 def test_stop_ends_the_wait_for_a_source() -> None:
-    case = Case([], waits=True)
+    case = Case([], waits="at first")
     case.attempts = [AudioError("not there")] * 1000
     thread = threading.Thread(target=case.listening.run)
     thread.start()
@@ -307,7 +316,7 @@ def test_a_machine_that_is_too_slow_loses_the_oldest_audio_counts_it_and_stays_n
     slow = Slow(case)
     case.attempts = [source, Source(end=case.stop.set)]  # type: ignore[list-item]
     case.listening = Listening(
-        case.open, Streams(), [slow], case.vitals, case.stop, waits=False, orders=lambda: ON
+        case.open, Streams(), [slow], case.vitals, case.stop, waits="no", orders=lambda: ON
     )
     case.listening.run()
     assert case.vitals.dropped_s == source.dropped / RATE > 1.0
