@@ -13,6 +13,7 @@ import sqlite3
 import threading
 from collections.abc import Sequence
 from contextlib import closing
+from itertools import groupby
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +33,9 @@ _REPLACED = MOST * STRETCH_S / (86400.0 * _DAYS)
 
 _BATCH = 30
 """Stretches written together: each write costs a flash card a block."""
+
+_BLOCK_S = 600.0
+"""Stretches so near to each other stay together when a background is divided."""
 
 _SCHEMA = """CREATE TABLE IF NOT EXISTS background (
     slot INTEGER PRIMARY KEY, at REAL NOT NULL, model TEXT NOT NULL, rows BLOB NOT NULL)"""
@@ -139,6 +143,12 @@ class BackgroundSample:
         if not self._broken:
             log.warning("%s: %s; no background is kept until the next start", self._path, error)
         self._broken = True
+
+
+def in_blocks(stretches: Sequence[tuple[float, Rows]]) -> list[Rows]:
+    """Return the stretches as blocks of neighbours, which are much alike."""
+    blocks = groupby(stretches, key=lambda one: one[0] // _BLOCK_S)
+    return [np.concatenate([rows for _, rows in block]) for _, block in blocks]
 
 
 def background_path(history: Path) -> Path:

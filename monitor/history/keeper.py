@@ -10,9 +10,8 @@ from __future__ import annotations
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +19,7 @@ from numpy.typing import NDArray
 from monitor.errors import OutboxError
 from monitor.history.background import STRETCH_S, BackgroundSample
 from monitor.history.notebook import Moment, Notebook, Peak
+from monitor.history.sampling import MOST_ROWS, EvenSample, evenly
 from monitor.listeners import Listener
 from monitor.records import SOUNDING_DB, EventRecord, HopResult
 from monitor.settings import ClassSettings
@@ -32,9 +32,6 @@ BEFORE_S, LONGEST_S = 1.0, 8.0
 
 _RECENT_S = 60.0
 """How long ago a moment without an event may be to be marked."""
-
-MOST_ROWS = 12
-"""Embeddings stored with an event or a marked moment."""
 
 _FLUSH_S = 60.0
 """Interval between writes of peaks; each write uses up a block of a flash card."""
@@ -60,7 +57,7 @@ class _Open:
     record: EventRecord
     score: float = -1.0
     embedding: NDArray[np.float32] | None = None
-    others: list[NDArray[np.float32]] = field(default_factory=list)
+    others: EvenSample[_Heard] = field(default_factory=lambda: EvenSample(MOST_ROWS - 1))
     picture: NDArray[np.uint8] | None = None
     picture_s: float = 0.0
 
@@ -127,7 +124,10 @@ class MomentKeeper(Listener):
             while self._rows[0][0] < hop.time_s - BEFORE_S - LONGEST_S - _slack(self._hop_s):
                 self._rows.popleft()
         if hop.embedding is not None:
-            self._embeddings.append(_Heard(now, hop.time_s, hop.level.rms_dbfs, hop.embedding))
+            heard = _Heard(now, hop.time_s, hop.level.rms_dbfs, hop.embedding)
+            self._embeddings.append(heard)
+            for event in self._open.values():
+                event.others.push(heard)
             while self._embeddings[0].utc < now - _RECENT_S:
                 self._embeddings.popleft()
             self._sample(hop.embedding, now)
@@ -138,7 +138,10 @@ class MomentKeeper(Listener):
     def on_record(self, record: EventRecord) -> None:
         if record.type == "start":
             embedding = self._embeddings[-1].embedding if self._embeddings else None
-            self._open[record.event_id] = _Open(record, record.score, embedding)
+            self._open[record.event_id] = event = _Open(record, record.score, embedding)
+            for heard in self._embeddings:
+                if heard.time_s >= record.start_s - self._hop_s:
+                    event.others.push(heard)
             return
         event = self._open.pop(record.event_id, None)
         if event is None:
@@ -147,7 +150,7 @@ class MomentKeeper(Listener):
         if event.picture is None:
             self._cut(event, end_s + self._hop_s)
         if event.picture is not None or event.embedding is not None:
-            self._write_moment(event)
+            self._write_moment(event, end_s + self._hop_s)
 
     def configure(self, classes: Mapping[str, ClassSettings]) -> None:
         """Follow other classes or settings from the next hop on; may be called from any thread."""
@@ -192,8 +195,7 @@ class MomentKeeper(Listener):
             self._cut(event, hop.time_s)
 
     def _cut(self, event: _Open, end_s: float) -> None:
-        """Extract the event's picture and embeddings from the newest rows."""
-        self._take_embeddings(event, end_s)
+        """Extract the event's picture from the newest rows."""
         first_s = event.record.start_s - BEFORE_S
         last_s = min(end_s, first_s + LONGEST_S)
         wanted = [(at, rows) for at, rows in self._rows if at > first_s and at - self._hop_s < last_s]
@@ -202,30 +204,20 @@ class MomentKeeper(Listener):
         event.picture_s = wanted[0][0] - self._hop_s
         event.picture = as_picture(np.concatenate([rows for _, rows in wanted]))
 
-    def _write_moment(self, event: _Open) -> None:
+    def _write_moment(self, event: _Open, end_s: float) -> None:
         rows = 1 if not self._rows else len(self._rows[-1][1])
         moment = Moment(
             event_id=event.record.event_id,
             start_s=round(event.picture_s, 3),
             hop_s=self._hop_s / max(1, rows),
             picture=event.picture,
-            embedding=None if event.embedding is None else np.stack([event.embedding, *event.others]),
+            embedding=_embeddings(event, end_s),
             model=self.model,
         )
         try:
             self.notebook.keep_moment(moment)
         except OutboxError as error:
             log.warning("%s", error)
-
-    def _take_embeddings(self, event: _Open, end_s: float) -> None:
-        """Keep embeddings from the beginning of the event to its end or to now."""
-        found = [
-            one.embedding
-            for one in self._embeddings
-            if event.record.start_s - self._hop_s <= one.time_s <= end_s
-            and one.embedding is not event.embedding
-        ]
-        event.others = evenly(found, MOST_ROWS - 1)
 
     def _sample(self, embedding: NDArray[np.float32], now: float) -> None:
         """Collect stretches for the sample of the background."""
@@ -271,13 +263,12 @@ class MomentKeeper(Listener):
             log.warning("%s", error)
 
 
-_Item = TypeVar("_Item")
-
-
-def evenly(found: Sequence[_Item], most: int = MOST_ROWS) -> list[_Item]:
-    """Return at most so many of a sequence, evenly spread, the first among them."""
-    step = max(1, -(-len(found) // most))
-    return list(found[::step])
+def _embeddings(event: _Open, end_s: float) -> NDArray[np.float32] | None:
+    """Return the embedding of the highest score, followed by those of the whole event until ``end_s``."""
+    if event.embedding is None:
+        return None
+    others = [one.embedding for one in event.others.kept if one.time_s <= end_s]
+    return np.stack([event.embedding, *(one for one in others if one is not event.embedding)])
 
 
 def as_picture(rows: NDArray[np.float32]) -> NDArray[np.uint8]:

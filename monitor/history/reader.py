@@ -39,11 +39,16 @@ _FORMATS: dict[By, str] = {"hour": "%Y-%m-%dT%H", "day": "%Y-%m-%d", "week": "%w
 _PRECISION = """SELECT label, strftime('%Y-%m-%d', moment, 'weekday 0', '-6 days') AS week,
     sum(verdict = 'right'), sum(verdict = 'false_alarm'), sum(verdict = 'missed')
     FROM verdicts WHERE moment >= ? GROUP BY 1, 2 ORDER BY 1, 2"""
-_MARKED = """SELECT v.event_id, v.label, v.verdict, v.moment, coalesce(v.embedding, m.embedding) AS found
-    FROM verdicts AS v LEFT JOIN moments AS m ON m.event_id = v.event_id
+_UNTIL = "coalesce(json_extract(e.record, '$.end'), {start})"
+_END = "LEFT JOIN events AS e ON e.type = 'end' AND e.event_id = {of}.event_id"
+_MARKED = f"""SELECT v.event_id, v.label, v.verdict, v.moment, {_UNTIL.format(start="v.moment")},
+        coalesce(v.embedding, m.embedding) AS found
+    FROM verdicts AS v LEFT JOIN moments AS m ON m.event_id = v.event_id {_END.format(of="v")}
     WHERE v.model = ? AND found IS NOT NULL ORDER BY v.moment"""
-_EMBEDDED = """SELECT m.event_id, s.label, coalesce(v.verdict, ''), s.start, m.embedding
+_EMBEDDED = f"""SELECT m.event_id, s.label, coalesce(v.verdict, ''), s.start,
+        {_UNTIL.format(start="s.start")}, m.embedding
     FROM moments AS m JOIN events AS s ON s.event_id = m.event_id AND s.type = 'start'
+    {_END.format(of="m")}
     LEFT JOIN verdicts AS v ON v.event_id = m.event_id
     WHERE m.model = ? AND m.embedding IS NOT NULL"""
 _NEWEST = f"{_EMBEDDED} ORDER BY s.start DESC LIMIT ?"
@@ -70,8 +75,8 @@ class Marked:
         None for a moment without an event.
     verdict
         Empty if nobody judged the event.
-    moment
-        UTC ISO 8601.
+    moment, until
+        When it began and ended, UTC ISO 8601; equal where no end is known.
     rows
         Embeddings, that of the highest score first, shape (rows, n).
     """
@@ -80,6 +85,7 @@ class Marked:
     label: str
     verdict: str
     moment: str
+    until: str
     rows: NDArray[np.float32]
 
 
@@ -235,8 +241,8 @@ class HistoryReader:
 
 def _marked(rows: Sequence[tuple[Any, ...]], size: int) -> list[Marked]:
     return [
-        Marked(event_id, label, verdict, moment, unpack_rows(raw, size))
-        for event_id, label, verdict, moment, raw in rows
+        Marked(event_id, label, verdict, moment, until, unpack_rows(raw, size))
+        for event_id, label, verdict, moment, until, raw in rows
         if len(raw) % (2 * size) == 0
     ]
 

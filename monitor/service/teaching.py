@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -12,7 +11,7 @@ import numpy as np
 from monitor.clock import parse_utc
 from monitor.control.control import Control
 from monitor.errors import ConfigError, ControlError, PackageError
-from monitor.history.background import BackgroundSample
+from monitor.history.background import BackgroundSample, in_blocks
 from monitor.history.reader import HistoryReader, Marked
 from monitor.model.linear import HeadCard, LinearHead, read_linear_head
 from monitor.model.load import LoadedModel
@@ -23,10 +22,7 @@ from monitor.teaching.heads import expectation, rejecting_head, sound_head, why_
 from monitor.teaching.reject import reject
 
 _AROUND_S = 10.0
-"""So far around a marked moment the background is left out: the sound may be in it."""
-
-_BLOCK_S = 600.0
-"""Neighbouring stretches of the background stay together when it is divided."""
+"""So far around a marked sound the background is left out: more of the sound may be in it."""
 
 
 class Teacher:
@@ -161,11 +157,8 @@ class Teacher:
 
     def _apart_from(self, examples: Sequence[Marked]) -> list[Rows]:
         """Return the background without the surroundings of the examples, in blocks of neighbours."""
-        moments = [parse_utc(one.moment) for one in examples]
-        spans = [(at - _AROUND_S, at + _AROUND_S) for at in moments]
-        stretches = self._background.read(self._size, without=spans)
-        blocks = groupby(stretches, key=lambda one: one[0] // _BLOCK_S)
-        return [np.concatenate([rows for _, rows in block]) for _, block in blocks]
+        spans = [(parse_utc(one.moment) - _AROUND_S, parse_utc(one.until) + _AROUND_S) for one in examples]
+        return in_blocks(self._background.read(self._size, without=spans))
 
     def _too_little(self, examples: int, background: Sequence[Rows], error: ValueError) -> str:
         minutes = sum(map(len, background)) * self._assembly.hop_s / 60

@@ -9,13 +9,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from samples import ended, record
 
 from monitor.delivery.store.outbox import Outbox
 from monitor.history.background import BackgroundSample
-from monitor.history.keeper import BEFORE_S, LONGEST_S, MOST_ROWS, MomentKeeper, to_bytes
+from monitor.history.keeper import BEFORE_S, LONGEST_S, MomentKeeper, to_bytes
 from monitor.history.notebook import Notebook
 from monitor.history.reader import HistoryReader
+from monitor.history.sampling import MOST_ROWS, EvenSample
 from monitor.records import HopResult, Level
 from monitor.settings import ClassSettings
 
@@ -155,6 +158,40 @@ def test_an_event_is_stored_with_the_embeddings_of_its_hops_after_that_of_its_hi
     assert stored is not None
     assert stored.embedding is not None
     assert stored.embedding.reshape(-1, 4)[:, 0].tolist() == [12.0, 9.0, 10.0, 11.0, 13.0]
+
+
+@pytest.mark.parametrize("lasts_s", [4.0, 40.0, 400.0])
+def test_the_embeddings_of_an_event_are_spread_over_its_whole_length(
+    outbox: Outbox, clock: Clock, path: Path, lasts_s: float
+) -> None:
+    keeper = keeper_of(outbox, clock)
+    stream = Stream(keeper, clock)
+    stream.hop()
+    start = record(1, start_s=0.5, score=0.6)
+    keeper.on_record(start)
+    for number in range(round(lasts_s / HOP_S)):
+        stream.hop(0.9 if number == 3 else 0.7)
+    keeper.on_record(replace(ended(2, start), end_s=0.5 + lasts_s))
+    with closing(HistoryReader(path)) as reader:
+        stored = reader.moment("event-1")
+    assert stored is not None
+    assert stored.embedding is not None
+    best, *others = HOP_S * stored.embedding.reshape(-1, 4)[:, 0]
+    assert best == 2.5
+    assert len(others) < MOST_ROWS
+    gaps = np.diff([0.5, *(at for at in others if at != best), 0.5 + lasts_s])
+    assert gaps.max() <= max(2 * HOP_S, 4 * lasts_s / MOST_ROWS)
+
+
+@given(st.integers(1, 20), st.integers(0, 500))
+def test_a_sample_is_even_whatever_the_length(most: int, count: int) -> None:
+    sample: EvenSample[int] = EvenSample(most)
+    for number in range(count):
+        sample.push(number)
+    assert min(count, -(-most // 2)) <= len(sample.kept) <= most
+    assert sample.kept[:1] == [0][:count]
+    assert len(set(np.diff([*sample.kept]))) <= 1
+    assert not sample.kept or count - sample.kept[-1] <= 2 * -(-count // most)
 
 
 def test_a_span_of_the_last_minute_has_the_embeddings_of_its_loudest_hops(
