@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -10,17 +11,19 @@ from monitor.cli.common import common_options, read_config
 from monitor.cli.teach.pattern import pattern_command
 from monitor.config.load import Config
 from monitor.errors import UsageError
+from monitor.history.background import BackgroundSample, background_path, in_blocks
 from monitor.model.taught import heads_folder, keep, remove, versions
 from monitor.sources.files import find_audio
 from monitor.stream.assembly import Assembly, assemble
 from monitor.stream.embeddings import embed
-from monitor.teaching.fit import teach
+from monitor.teaching.fit import Rows, teach
 from monitor.teaching.heads import expectation, sound_head, why_no_label
 
 _EXAMPLES = """\b
 Examples:
   sound-monitor teach doorbell bell-1.wav bell-2.wav bell-3.wav --background evening.flac
   sound-monitor teach kettle kettles/ --background kitchen/ --alarms-per-day 0.5
+  sound-monitor teach bell bells/          # background: what the page collected
   sound-monitor teach --pattern washer washer.wav
   sound-monitor teach list
   sound-monitor teach remove kettle
@@ -40,7 +43,7 @@ class _TeachByDefault(click.Group):
 
 @click.group(cls=_TeachByDefault, epilog=_EXAMPLES)
 def teach_command() -> None:
-    """Teach a new sound from 5 to 20 recordings of it: teach LABEL RECORDING... --background FILE."""
+    """Teach a new sound from 5 to 20 recordings of it: teach LABEL RECORDING..."""
 
 
 teach_command.add_command(pattern_command, "pattern")
@@ -52,9 +55,9 @@ teach_command.add_command(pattern_command, "pattern")
 @click.option(
     "--background",
     multiple=True,
-    required=True,
     type=click.Path(path_type=Path),
-    help="A recording, or a folder of them, of the same place without the sound; an hour or more is good.",
+    help="A recording, or a folder of them, of the same place without the sound; an hour or more is good. "
+    "Default: the background that the page collected beside the history.",
 )
 @click.option(
     "--alarms-per-day",
@@ -79,7 +82,7 @@ def teach_sound(
     folder = heads_folder(config.settings.history_path)
     _check_label(label, assembly, folder)
     examples = [embed(assembly, path).sounding for path in find_audio(recordings)]
-    beside = [embed(assembly, path).rows for path in find_audio(background)]
+    beside = _background(assembly, config.settings.history_path, background)
     try:
         taught = teach(examples, beside, hop_s=assembly.hop_s, alarms_a_day=alarms_per_day)
     except ValueError as error:
@@ -106,6 +109,28 @@ def remove_command(label: str, config_file: Path | None, overrides: tuple[str, .
     if not remove(_folder(config_file, overrides, debug), label):
         raise UsageError(f"teach remove {label}: no such sound was taught; see teach list")
     click.echo(f"{label} is forgotten; a monitor that runs stops to report it within seconds")
+
+
+def _background(assembly: Assembly, history: Path, recordings: Sequence[Path]) -> Sequence[Rows]:
+    """Return the embeddings of the recordings, or else of the background that the page collected.
+
+    Raises
+    ------
+    UsageError
+        There is neither.
+    """
+    if recordings:
+        return [embed(assembly, path).rows for path in find_audio(recordings)]
+    model, collected = assembly.model, background_path(history)
+    if collected.exists() and model.probe is not None:
+        sample = BackgroundSample(collected, model.card.title)
+        if found := in_blocks(sample.read(len(model.probe))):
+            click.echo(f"background  {sample.seconds / 3600:.1f} h of {collected}", err=True)
+            return found
+    raise UsageError(
+        f"teach: no background: name recordings with --background, or let the page collect it in {collected} "
+        "(web.enabled)"
+    )
 
 
 def _check_label(label: str, assembly: Assembly, folder: Path) -> None:

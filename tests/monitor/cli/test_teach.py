@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 import soundfile
 from calling import Call, Result
-from tiny import HEADS, LABELS, RATE, SOUNDS, card, dense_model, multi_head_card, multi_head_model
+from tiny import HEADS, LABELS, RATE, SOUNDS, WINDOW, card, dense_model, multi_head_card, multi_head_model
 
+from monitor.history.background import BackgroundSample
 from monitor.model.card import MultiHeadCard
 from monitor.model.linear import HeadCard, LinearHead, read_linear_head
 from monitor.model.package import write_package
@@ -134,8 +135,34 @@ def test_a_label_that_cannot_be_is_refused_in_one_line(
     assert words in done.err.splitlines()[-1]
 
 
-def test_without_a_background_or_an_embedding_nothing_is_taught(run, folder: Path) -> None:
-    assert run("teach", "gate", folder / "gate-0.wav").code == 2
+def test_the_background_that_the_page_collected_is_used_where_none_is_named(run: Run, folder: Path) -> None:
+    gates = sorted(folder.glob("gate-*.wav"))
+    alone = run("teach", "gate", *gates, "--alarms-per-day", "1000")
+    assert (alone.code, alone.err.count("\n")) == (2, 1)
+    assert "--background" in alone.err
+    assert "history.background.db" in alone.err
+    assert not (folder / "history.background.db").exists()
+    sample = BackgroundSample(folder / "history.background.db", "tiny 1.2.3")
+    chance = np.random.default_rng(0)
+    for number in range(40):
+        heard = 0.05 * chance.normal(size=(round(2.0 * RATE / (WINDOW // 2)), WINDOW))
+        sample.add(1e9 + 2.0 * number, np.asarray(heard @ HEADS["embedding"].T, np.float32))
+    sample.close()
+    done = run("teach", "gate", *gates, "--alarms-per-day", "1000")
+    assert done.code == 0, done.err
+    assert "5 of 5" in done.out
+    assert starts(run, folder) == [("gate", 2)]
+
+
+def test_a_collected_background_of_another_model_is_none(run: Run, folder: Path) -> None:
+    sample = BackgroundSample(folder / "history.background.db", "another 1")
+    sample.add(1e9, np.zeros((100, len(HEADS["embedding"])), np.float32))
+    sample.close()
+    done = run("teach", "gate", *sorted(folder.glob("gate-*.wav")))
+    assert (done.code, done.err.count("\n")) == (2, 1)
+
+
+def test_without_an_embedding_nothing_is_taught(run: Run, folder: Path) -> None:
     write_package(folder / "ear.tflite", dense_model(np.ones((len(LABELS), 8))), LABELS, card())
     done = taught(run, folder)
     assert done.code == 3
