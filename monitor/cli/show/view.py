@@ -22,7 +22,7 @@ from rich.text import Text
 from monitor.cli.show.text import clock_text, describe, moment
 from monitor.events.why import reason_text
 from monitor.listeners import Listener
-from monitor.records import SILENCE_DBFS, EventRecord, HopResult, Level, Near
+from monitor.records import SILENCE_DBFS, EventRecord, HopResult, Level, Near, held_back
 from monitor.stream.assembly import Assembly
 
 _REFRESH_PER_S = 5
@@ -118,7 +118,8 @@ class PlainView(View):
             self._print(f"page {facts.page}")
 
     def on_record(self, record: EventRecord) -> None:
-        self._print(describe(record))
+        near = held_back(record)
+        self._print(describe(record) + (f"  ({reason_text(near)})" if near else ""))
 
     def on_status(self, text: str) -> None:
         if text != self._status:
@@ -138,7 +139,8 @@ class LiveView(View):
     def __init__(self, facts: ViewFacts, console: Console) -> None:
         self._facts = facts
         self._console = console
-        self._blocks = " #" if console.options.ascii_only else _EIGHTHS
+        ascii_only = console.options.ascii_only
+        self._blocks, self._dots = (" #", "*-") if ascii_only else (_EIGHTHS, "●○")
         self._file = ""
         self._duration_s: float | None = None
         self._hop: HopResult | None = None
@@ -229,9 +231,11 @@ class LiveView(View):
         return Text("\n").join(lines)
 
     def _why_not(self) -> RenderableType:
-        """Return one line on why classes that recently came near were not reported."""
+        """Return one line: why open events led to no notice, and why classes near were not reported."""
         on = {alert.label for alert in self._alerts if alert.type == "start"}
-        said = [f"{k} {reason_text(near)}" for k, (_, near) in self._near.items() if k not in on]
+        quiet = [near for alert in self._alerts if (near := held_back(alert)) is not None]
+        near = [near for label, (_, near) in self._near.items() if label not in on]
+        said = [f"{one.label} {reason_text(one)}" for one in (*quiet, *near)]
         text = f"why not: {'; '.join(said)}" if said else ""
         return Text(text, "dim", no_wrap=True, overflow="ellipsis")
 
@@ -241,13 +245,19 @@ class LiveView(View):
         sounds = label in on
         style = "dim" if threshold is None else "bold red" if sounds else "blue"
         name = f"{label[:18]:19}"
-        mark = "● on" if sounds else ""
+        mark = f"{self._dots[self._quiet(label)]} on" if sounds else ""
         return Text.assemble(
             (name, style if sounds or threshold is None else ""),
             self._bar(score, threshold, width - 31, style),
             f" {score:.2f}  ",
             (mark, style),
             no_wrap=True,
+        )
+
+    def _quiet(self, label: str) -> bool:
+        """Return whether the open events of a class led to no notice."""
+        return all(
+            held_back(alert) for alert in self._alerts if (alert.type, alert.label) == ("start", label)
         )
 
     def _alert_list(self, count: int) -> RenderableType:

@@ -14,7 +14,7 @@ from test_events import event
 
 from monitor.cli.common import read_config
 from monitor.cli.show.view import LiveView, PlainView, ViewFacts, open_view
-from monitor.records import HopResult, Level
+from monitor.records import HopResult, Level, Near
 from monitor.sources.devices import no_device_advice
 
 LABELS = ("siren", "dog_bark", "background")
@@ -91,6 +91,31 @@ def test_alerts_come_as_they_begin_and_say_how_long_they_were(view):
     assert "0:03.0" in alert
 
 
+def test_an_event_without_a_notice_says_why_for_as_long_as_it_lasts(view: LiveView) -> None:
+    start, end = event(1, "siren", 3.0, 9.0)
+    quiet = replace(start, notify=False, held_back="quiet_hours")
+    near = Near("dog_bark", 0.6, "below_threshold", 0.6, 0.75)
+    before = drawn(view)
+    view.on_record(quiet)
+    view.on_hop("", replace(hop((0.9, 0.6, 0.0)), near=(near,)))
+    lines = drawn(view)
+    assert "○ on" in line_of(lines, "siren")
+    reasons = "siren no notice: quiet hours; dog_bark below threshold"
+    assert reasons in line_of(lines, "why not:")
+    assert len(lines) == len(before)
+    view.on_record(event(3, "siren", 5.0, None)[0])  # one that led to a notice
+    assert "● on" in line_of(drawn(view), "siren")
+    view.on_record(replace(end, notify=False))
+    assert "quiet hours" not in "\n".join(drawn(view))
+
+
+def test_lines_for_a_pipe_say_why_there_is_no_notice() -> None:
+    console = Console(file=io.StringIO(), width=200)
+    with open_view(FACTS, console) as view:
+        view.on_record(replace(event(1, "siren", 3.0, None)[0], notify=False, held_back="count"))
+    assert console.file.getvalue().rstrip().endswith("(no notice: too few so far)")
+
+
 def test_the_newest_alerts_stay_when_there_is_no_room_for_all(view):
     for number in range(60):
         view.on_record(event(2 * number, f"sound{number}", 10.0 * number, 1.0)[1])
@@ -121,10 +146,12 @@ def test_a_terminal_that_knows_only_ascii_gets_ascii():
     console = Console(file=io.TextIOWrapper(io.BytesIO(), "ascii"), width=80, height=24)
     view = LiveView(replace(FACTS, title="balcony"), console)
     view.on_hop("", hop((1.0, 0.5, 0.0)))
+    view.on_record(event(1, "siren", 3.0, None)[0])
     console.print(view.render())
     console.file.flush()
     text = console.file.buffer.getvalue().decode("ascii")
     assert "####" in text
+    assert "* on" in text
 
 
 def test_without_a_terminal_alerts_and_changes_come_as_lines():
