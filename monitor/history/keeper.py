@@ -137,11 +137,7 @@ class MomentKeeper(Listener):
 
     def on_record(self, record: EventRecord) -> None:
         if record.type == "start":
-            embedding = self._embeddings[-1].embedding if self._embeddings else None
-            self._open[record.event_id] = event = _Open(record, record.score, embedding)
-            for heard in self._embeddings:
-                if heard.time_s >= record.start_s - self._hop_s:
-                    event.others.push(heard)
+            self._open[record.event_id] = self._opened(record)
             return
         event = self._open.pop(record.event_id, None)
         if event is None:
@@ -177,6 +173,13 @@ class MomentKeeper(Listener):
         """Write the pending peaks and stretches."""
         self._flush(self._utc())
         self.background.close()
+
+    def _opened(self, record: EventRecord) -> _Open:
+        event = _Open(record, record.score, self._embeddings[-1].embedding if self._embeddings else None)
+        for heard in self._embeddings:
+            if heard.time_s >= record.start_s - self._hop_s:
+                event.others.push(heard)
+        return event
 
     def _begin_stream(self) -> None:
         self._rows.clear()

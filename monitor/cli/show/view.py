@@ -233,8 +233,8 @@ class LiveView(View):
     def _why_not(self) -> RenderableType:
         """Return one line: why open events led to no notice, and why classes near were not reported."""
         on = {alert.label for alert in self._alerts if alert.type == "start"}
-        quiet = [near for alert in self._alerts if (near := held_back(alert)) is not None]
-        near = [near for label, (_, near) in self._near.items() if label not in on]
+        quiet = [one for alert in self._alerts if (one := held_back(alert)) is not None]
+        near = [one for label, (_, one) in self._near.items() if label not in on]
         said = [f"{one.label} {reason_text(one)}" for one in (*quiet, *near)]
         text = f"why not: {'; '.join(said)}" if said else ""
         return Text(text, "dim", no_wrap=True, overflow="ellipsis")
