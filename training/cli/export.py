@@ -1,4 +1,4 @@
-"""``sound-training export``: TFLite variants of a trained streaming model."""
+"""``sound-training export``: TFLite variants of a trained model."""
 
 from __future__ import annotations
 
@@ -39,15 +39,14 @@ def export(
 ) -> None:  # fmt: skip
     """Convert the network of RUN to float32, float16, dynamic range and int8, and check each variant.
 
-    RUN is a training folder with spec.json and state.npz: runs/default/final of `default`,
-    runs/own-NAME/final-… of `own`. A variant that fails its check is not written; exit code 1.
+    RUN is a training folder with spec.json and state.npz: runs/own-NAME/final-… of `own`. A variant that
+    fails its check is not written; exit code 1.
 
     \b
     Example:
       python3.11 -m venv ~/tflite && ~/tflite/bin/pip install 'numpy<2' tflite-runtime==2.14.0
-      sound-training data folders urbansound8k ~/fold2 --fold 2 --data ~/sounds
-      sound-training export runs/default/final --package models/urban-sounds.tflite \\
-        --clips ~/fold2 --other-python ~/tflite/bin/python
+      sound-training export runs/own-workshop/final-* --package models/workshop.tflite \\
+        --clips ~/sounds/workshop --other-python ~/tflite/bin/python
     """
     from training.data.folders import labelled_clips
     from training.export.form_packages import write_forms

@@ -72,7 +72,7 @@ def own(
     shown = " ".join(f"{name} {shlex.quote(str(value))}" for name, value in asked if value is not None)
     command = f"sound-training own {shlex.quote(str(folder))} --out {out} {shown}"
     plan = OwnPlan(
-        small_run(len(sounds.labels), seed, epochs),
+        small_run(seed, epochs),
         Identity(out.stem, licence, sources),
         model_version,
         command,

@@ -18,8 +18,7 @@ if TYPE_CHECKING:
 
 _PATH = click.Path(path_type=Path)
 _HARDENED = "hardening.beta=1~hardening.epsilon_db=0.5"
-_QUICK_MODELS = f"cnn,gru,clstm,compact~epochs=30,compact~epochs=30~{_HARDENED}"
-_MODELS = f"{_QUICK_MODELS},shipped~epochs=20,shipped~epochs=20~{_HARDENED}~hardening.steps=1"
+_MODELS = f"cnn,gru,clstm,compact~epochs=30,compact~epochs=30~{_HARDENED}"
 GUIDE = Path("docs/robustness.md")
 _PARTS = "features,sound,transfer,alerts,universal,examples,everyday"
 _CLIPS, _QUICK_CLIPS = 50, 100
@@ -44,7 +43,7 @@ def _parts(context: click.Context, option: click.Parameter, text: str) -> tuple[
 @data_option
 @click.option(
     "--models", callback=_names,
-    help=f"Study networks, comma-separated; '': only packages.  [default: {_MODELS}; quick: the first 5]",
+    help=f"Study networks, comma-separated; '': only packages.  [default: {_MODELS}]",
 )  # fmt: skip
 @click.option("--folds", callback=parse_fold_list, help="Test folds.  [default: 1,2,3; quick: 2]")
 @click.option("--seeds", default="0", show_default=True, callback=parse_numbers)
@@ -100,9 +99,10 @@ def robustness(
     from training.study.folds import check_folds, labelled
     from training.study.task import Options
 
-    out = out or (_QUICK_OUT if quick else _OUT)
+    anew = parts or (_QUICK_OUT / "records").is_dir()
+    out = out or (_QUICK_OUT if quick and anew else _OUT)
     if models is None:
-        models = tuple((_QUICK_MODELS if quick else _MODELS).split(","))
+        models = tuple(_MODELS.split(","))
     options = Options(data, cache=cache, runs=runs)
     folds = folds or (_QUICK_FOLDS if quick else _FOLDS)
     count = clips if clips is not None else _QUICK_CLIPS if quick else _CLIPS

@@ -23,7 +23,7 @@ from training.data.corpora import (
 from training.data.findings import DataFinding, file_findings, manifest_findings, table_findings
 from training.data.manifest import (
     EFFECTS,
-    TEACHER,
+    YAMNET,
     contents,
     lacking,
     unlike,
@@ -69,7 +69,7 @@ class CheckReport:
     folds: tuple[FoldReport, ...]
     backgrounds: tuple[FoldReport, ...]
     others: tuple[FoldReport, ...]
-    """Unlabelled sounds, and the teacher's files"""
+    """Unlabelled sounds, and YAMNet's files"""
     lacking: tuple[str, ...]
     """What is missing to retrain the shipped model"""
     findings: tuple[DataFinding, ...]
@@ -133,13 +133,13 @@ def check(
     findings = [f for place, read in found for f in (*table_findings(place), *file_findings(place, read))]
     findings += [f for clip in clips if (f := _damage(clip, probes[clip.path], decode))]
     findings += manifest_findings(root, decode)
-    teacher = len(contents(root / TEACHER))
+    yamnet = len(contents(root / YAMNET))
     return CheckReport(
         _fold_reports(listed, probes),
         _fold_reports([(clip, True) for clip in corpora.backgrounds], probes),
         (
             *_fold_reports([(clip, True) for clip in effects], probes),
-            *([FoldReport(TEACHER, 0, teacher, teacher, 0.0)] if teacher else []),
+            *([FoldReport(YAMNET, 0, yamnet, yamnet, 0.0)] if yamnet else []),
         ),
         (*lacking(corpora, root), *(unlike(root, manifests, decode) if manifests else ())),
         tuple(sorted(set(findings), key=lambda f: (f.corpus, f.fold, f.kind, f.name))),

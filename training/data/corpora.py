@@ -35,8 +35,10 @@ LABELS = (*CLASSES, BACKGROUND)
 
 SUFFIXES = (".wav", ".flac", ".ogg")
 DATA_VARIABLE = "SOUND_DATA"
-TEACHER_FILE = "yamnet_embeddings.tflite"
+YAMNET_FILE = "yamnet_embeddings.tflite"
 """YAMNet with its embedding as an output, in ``yamnet/`` of the data folder."""
+MN04_FILES = ("mn04/mn04_as.npz", "mn04/class_labels_indices.csv")
+"""The published mn04 in the data folder: its tensors under their own names, and AudioSet's labels."""
 
 URBAN_COLUMNS = {"slice_file_name", "fsID", "start", "end", "salience", "fold", "classID", "class"}
 ESC_COLUMNS = {"filename", "fold", "category"}

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from training.data.corpora import (
     BACKGROUND,
-    TEACHER_FILE,
+    MN04_FILES,
     Clip,
     Corpora,
     find_backgrounds,
@@ -25,8 +25,8 @@ from training.errors import DataError
 
 NAME = "manifest.csv"
 COLUMNS = ("file", "sha256", "source", "licence")
-EFFECTS, TEACHER = "effects", "yamnet"
-FOLDERS = (BACKGROUND, EFFECTS, TEACHER)
+EFFECTS, YAMNET = "effects", "yamnet"
+FOLDERS = (BACKGROUND, EFFECTS, YAMNET)
 KINDS = ("animals", "indoor", "noise", "outdoor", "rain", "speech", "street", "things", "transport")
 """Kinds of background that the shipped model was trained with."""
 
@@ -51,7 +51,7 @@ def folders(root: Path) -> list[Path]:
 
 
 def contents(folder: Path) -> tuple[str, ...]:
-    """Return the files of such a folder as a manifest lists them: recordings, and the teacher's networks."""
+    """Return the files of such a folder as a manifest lists them: recordings, and YAMNet's files."""
     if folder.name == BACKGROUND:
         return tuple(file_of(clip) for clip in find_backgrounds(folder))
     if folder.name == EFFECTS:
@@ -128,9 +128,9 @@ def lacking(corpora: Corpora, root: Path) -> Iterator[str]:
     for kind in (kind for kind in KINDS if kind not in here):
         yield f"{BACKGROUND}/{kind}/: backgrounds to mix with and to test false alarms on"
     if not unlabelled_sounds(root / EFFECTS):
-        yield f"{EFFECTS}/: unlabelled sounds of the distillation set"
-    if not (root / TEACHER / TEACHER_FILE).is_file():
-        yield f"{TEACHER}/{TEACHER_FILE}: the teacher; `default` cannot train without it"
+        yield f"{EFFECTS}/: sounds that nobody labelled, of which some mixtures are made"
+    for name in (name for name in MN04_FILES if not (root / name).is_file()):
+        yield f"{name}: the published network, from which `default` starts"
 
 
 def unlike(root: Path, manifests: Path, compare: bool) -> Iterator[str]:

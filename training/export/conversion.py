@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,13 +17,13 @@ Weights = Literal["float32", "float16", "dynamic", "int8"]
 """``dynamic``: int8 weights, float activations; ``int8``: full int8 except inputs and outputs."""
 
 
-def to_tflite(model: Any, weights: Weights = "float32", examples: Sequence[Floats] = ()) -> bytes:
+def to_tflite(model: Any, weights: Weights = "float32", examples: Floats | None = None) -> bytes:
     """Convert in a child process, since the converter may crash the interpreter.
 
     Parameters
     ----------
     examples
-        For ``int8``, an array per input of the model, shape (examples, …).
+        For ``int8``, inputs of the model, shape (examples, …).
 
     Raises
     ------
@@ -35,10 +34,9 @@ def to_tflite(model: Any, weights: Weights = "float32", examples: Sequence[Float
         source, target = Path(name, "model.keras"), Path(name, "model.tflite")
         model.save(source)
         arguments: list[str | Path] = [source, target, weights]
-        if examples:
-            arguments.append(Path(name, "examples.npz"))
-            inputs: dict[str, Any] = {f"input{i}": array for i, array in enumerate(examples)}
-            np.savez(arguments[-1], **inputs)
+        if examples is not None:
+            arguments.append(Path(name, "examples.npy"))
+            np.save(arguments[-1], examples)
         try:
             run_forked(convert, *arguments, preload=("training.export.preload",))
         except ChildError as error:

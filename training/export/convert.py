@@ -21,7 +21,7 @@ def convert(source: Path, target: Path, weights: str, examples: Path | None = No
     weights
         ``float32``, ``float16``, ``dynamic`` (int8 weights, float activations) or ``int8``.
     examples
-        For ``int8``, calibration data: an array per input, all of one length.
+        For ``int8``, calibration data: inputs of the model.
     """
     import keras
     import tensorflow as tf
@@ -40,14 +40,12 @@ def convert(source: Path, target: Path, weights: str, examples: Path | None = No
         converter._experimental_disable_per_channel_quantization_for_dense_layers = True
     if weights == "int8":
         assert examples is not None
-        converter.representative_dataset = lambda: _each(examples, model)
+        converter.representative_dataset = lambda: _each(examples)
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
     target.write_bytes(converter.convert())
 
 
-def _each(examples: Path, model: Any) -> Iterator[dict[str, Any]]:
-    """Yield one example at a time, keyed by the names of the model's inputs."""
-    with np.load(examples) as stored:
-        columns = [stored[f"input{i}"].astype(np.float32) for i in range(len(model.inputs))]
-    for values in zip(*columns, strict=True):
-        yield {t.name: value[None] for t, value in zip(model.inputs, values, strict=True)}
+def _each(examples: Path) -> Iterator[list[Any]]:
+    """Yield one example at a time."""
+    for window in np.load(examples).astype(np.float32):
+        yield [window[None]]

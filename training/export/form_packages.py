@@ -35,13 +35,13 @@ def write_forms(
 
 
 def _quality(network: TrainedNetwork, one: Checked, command: str) -> list[Quality]:
-    clips, hops = f"{one.clips} clips of --clips", f"{one.seconds:.0f} s of them as one stream"
+    clips, windows = f"{one.clips} clips of --clips", f"{one.windows} windows of them"
     figures = {f"clip accuracy as {one.form}": (one.accuracy, clips)}
     figures[f"clips that {one.form} takes for the same class as float32"] = (one.agreement, clips)
     for runtime, apart in one.differences.items():
-        figures[f"largest difference of a logit, {one.form} in {runtime} and Keras"] = (apart, hops)
-    for runtime, hop_us in one.hop_us.items():
-        figures[f"time of a hop in microseconds, {one.form} in {runtime}"] = (hop_us, hops)
+        figures[f"largest difference of a logit, {one.form} in {runtime} and Keras"] = (apart, windows)
+    for runtime, window_us in one.window_us.items():
+        figures[f"time of a window in microseconds, {one.form} in {runtime}"] = (window_us, windows)
     return [
         Quality(
             measure=measure,

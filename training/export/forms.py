@@ -1,8 +1,7 @@
-"""The converted forms of a trained streaming network, each checked before it is shipped.
+"""The converted forms of a trained network, each checked before it is shipped.
 
-Forms are float32, float16, int8 weights with float activations (dynamic range), and full int8. State
-is passed as float in every form; in int8 it is rounded to the quantisation steps it already has, so
-errors do not accumulate: no column depends on frames before its window.
+Forms are float32, float16, int8 weights with float activations (dynamic range), and full int8. Inputs
+and outputs are float in every form.
 """
 
 from __future__ import annotations
@@ -10,13 +9,13 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from monitor.model.runtime import StreamingRuntime
+from monitor.model.runtime import Runtime
 from training.base.arrays import Floats
 from training.base.child import ChildError, run_child
 from training.base.progress import Progress
@@ -24,11 +23,11 @@ from training.data.corpora import Clip
 from training.data.splits import rank
 from training.errors import DataError, ExportError
 from training.export.conversion import Weights, to_tflite
-from training.export.hops import Streamed, stream
-from training.export.hops import run as run_hops
 from training.export.parity import TOLERANCE, check_operators
+from training.export.timed import Timed
+from training.export.timed import run as run_windows
 from training.export.trained_network import TrainedNetwork
-from training.networks.streaming import streaming
+from training.fit.predict import predict
 from training.scoring.evaluation import streamer
 
 FORMS: tuple[Weights, ...] = ("float32", "float16", "dynamic", "int8")
@@ -38,9 +37,9 @@ LEAST_AGREEMENT = 0.97
 MOST_LOST = 0.01
 """Largest loss of accuracy against float32."""
 _EXAMPLES = 500
-"""Hops that calibrate the int8 ranges."""
-_PARITY_S = 120
-"""Seconds of audio on which every form is compared with Keras, in one stream."""
+"""Windows that calibrate the int8 ranges."""
+_COMPARED = 500
+"""Windows on which every form is compared with Keras."""
 
 
 @dataclass(frozen=True)
@@ -51,27 +50,23 @@ class Checked:
     ----------
     differences
         Largest difference of a logit to Keras, relative to the largest logit, by runtime.
-    early, late
-        Mean difference over the first and the last quarter of one stream.
-    hop_us
-        Time of a hop in µs by runtime, all forms interleaved.
+    window_us
+        Time of a window in µs by runtime, all forms interleaved.
     clips
         Number of clips evaluated.
-    seconds
-        Length of the stream that was compared.
+    windows
+        Number of windows compared.
     """
 
     form: Weights
     flatbuffer: bytes
     differences: Mapping[str, float]
-    early: float
-    late: float
     accuracy: float
     agreement: float
-    hop_us: Mapping[str, float]
+    window_us: Mapping[str, float]
     refused: tuple[str, ...]
     clips: int
-    seconds: float
+    windows: int
 
 
 def make_forms(
@@ -96,19 +91,17 @@ def make_forms(
         If the package is not of this network, or the other interpreter does not run.
     """
     fit, judge = _dealt(clips)
-    hops = round(_PARITY_S * network.card.sample_rate / network.card.hop)
-    frames = network.rows([clip for clip, _ in judge])[:hops]
-    keras = _whole(network, frames)
-    _check_package(network, frames, keras)
-    flatbuffers = _converted(network, network.rows([clip for clip, _ in fit]), forms, say)
-    streamed = _streamed(network, frames, flatbuffers, other_python, say)
+    windows = network.windows([clip for clip, _ in judge], _COMPARED)
+    keras = predict(network.model, windows)
+    _check_package(network, windows, keras)
+    flatbuffers = _converted(network, network.windows([clip for clip, _ in fit], _EXAMPLES), forms, say)
+    timed = _timed(network, windows, flatbuffers, other_python, say)
     checked, answers = [], dict[Weights, _Answers]()
     for form, flatbuffer in flatbuffers.items():
         say(f"{form}: scoring {len(judge)} clips")
         answers[form] = _answers(network, flatbuffer, judge)
-        found = {runtime: models[form] for runtime, models in streamed.items()}
-        one = _check(form, flatbuffer, found, keras, answers[form], answers[forms[0]])
-        checked.append(replace(one, seconds=len(frames) * network.card.hop / network.card.sample_rate))
+        found = {runtime: models[form] for runtime, models in timed.items()}
+        checked.append(_check(form, flatbuffer, found, keras, answers[form], answers[forms[0]]))
     return checked
 
 
@@ -123,20 +116,10 @@ def _dealt(clips: Sequence[tuple[Clip, str]]) -> tuple[list[tuple[Clip, str]], l
     return fit, judge
 
 
-def _whole(network: TrainedNetwork, frames: Floats) -> Floats:
-    """Return Keras's outputs at the end of each hop, computed over the whole sequence."""
-    rows = frames.reshape(1, -1, frames.shape[2])
-    columns = np.arange(1, len(frames) + 1) * network.hop_frames // network.spec.stride - 1
-    logits: Floats = np.asarray(network.model(rows, training=False)[0])[0][columns]
-    return logits
-
-
-def _check_package(network: TrainedNetwork, frames: Floats, keras: Floats) -> None:
+def _check_package(network: TrainedNetwork, windows: Floats, keras: Floats) -> None:
     made = network.package
-    runtime = StreamingRuntime(
-        made.flatbuffer, made.path, outputs=len(made.labels), state=network.state, prefer=HERE
-    )
-    apart = _difference(stream(runtime, frames, network.state), keras)
+    runtime = Runtime(made.flatbuffer, made.path, outputs=len(made.labels), prefer=HERE)
+    apart = _difference(np.stack([runtime.run(window) for window in windows]), keras)
     # The package may be float16.
     if not apart <= TOLERANCE["float16"]:
         raise ExportError(f"{made.path}: differs from the run by {apart:.2g}; it was made of another")
@@ -147,67 +130,55 @@ def _difference(ours: Floats, keras: Floats) -> float:
 
 
 def _converted(
-    network: TrainedNetwork, frames: Floats, forms: Sequence[Weights], say: Progress
+    network: TrainedNetwork, examples: Floats, forms: Sequence[Weights], say: Progress
 ) -> dict[Weights, bytes]:
-    stepped = streaming(network.model, network.spec, network.hop_frames)
     flatbuffers: dict[Weights, bytes] = {}
     for form in forms:
         say(f"converting to {form}")
-        examples = _examples(network, frames, flatbuffers["float32"]) if form == "int8" else ()
-        flatbuffers[form] = to_tflite(stepped, form, examples)
+        flatbuffers[form] = to_tflite(network.model, form, examples if form == "int8" else None)
         check_operators(flatbuffers[form])
     return flatbuffers
 
 
-def _examples(network: TrainedNetwork, frames: Floats, flatbuffer: bytes) -> tuple[Floats, Floats]:
-    """Return hops with the states before them, from a stream that starts with zero state."""
-    labels, hops = len(network.package.labels), frames[:_EXAMPLES]
-    runtime = StreamingRuntime(flatbuffer, Path("float32"), outputs=labels, state=network.state, prefer=HERE)
-    states = [np.zeros(network.state, np.float32)]
-    for hop in hops[:-1]:
-        states.append(runtime.step(hop, states[-1])[1])
-    return hops, np.stack(states)
-
-
-def _streamed(
+def _timed(
     network: TrainedNetwork,
-    frames: Floats,
+    windows: Floats,
     flatbuffers: Mapping[Weights, bytes],
     other: Path | None,
     say: Progress,
-) -> dict[str, dict[str, Streamed]]:
-    """Return the outputs for ``frames`` by runtime and form."""
+) -> dict[str, dict[str, Timed]]:
+    """Return the outputs for ``windows`` by runtime and form."""
     outputs = len(network.package.labels)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        np.save(folder / "frames.npy", frames)
+        np.save(folder / "windows.npy", windows)
         for form, flatbuffer in flatbuffers.items():
             (folder / f"{form}.tflite").write_bytes(flatbuffer)
-        say(f"streaming {len(frames)} hops in this interpreter")
-        streamed = {HERE: run_hops(folder, HERE, outputs, network.state)}
+        say(f"running {len(windows)} windows in this interpreter")
+        timed = {HERE: run_windows(folder, HERE, outputs)}
         if other is not None:
-            say(f"streaming in {other}")
-            streamed[THERE] = elsewhere(folder, other, outputs, network.state)
-        return streamed
+            say(f"running them in {other}")
+            timed[THERE] = elsewhere(folder, other, outputs)
+        return timed
 
 
-def elsewhere(folder: Path, python: Path, outputs: int, state: int) -> dict[str, Streamed]:
-    """Stream as :func:`training.export.hops.run` does, with tflite-runtime in another interpreter.
+def elsewhere(folder: Path, python: Path, outputs: int) -> dict[str, Timed]:
+    """Run windows as :func:`training.export.timed.run` does, with tflite-runtime in another interpreter.
 
     Raises
     ------
     ExportError
         If it cannot be run, or ends with an error.
     """
-    arguments = (folder, THERE, str(outputs), str(state))
+    arguments = (folder, THERE, str(outputs))
     try:
-        run_child("training.export.hops", *arguments, python=python, inherit_path=False)
+        run_child("training.export.timed", *arguments, python=python, inherit_path=False)
     except OSError as error:
         raise ExportError(f"{python}: cannot be run ({error.strerror}); see --other-python") from error
     except ChildError as error:
         raise ExportError(f"{python}: {THERE} {error}") from error
     results = json.loads((folder / f"{THERE}.json").read_text())
-    return {form: Streamed(**values) for form, values in results.items()}
+    return {form: Timed(**values) for form, values in results.items()}
 
 
 @dataclass(frozen=True)
@@ -229,33 +200,29 @@ def _answers(network: TrainedNetwork, flatbuffer: bytes, clips: Sequence[tuple[C
 def _check(
     form: Weights,
     flatbuffer: bytes,
-    found: Mapping[str, Streamed],
+    found: Mapping[str, Timed],
     keras: Floats,
     answers: _Answers,
     first: _Answers,
 ) -> Checked:
     """Measure a form; ``first`` are the predictions of float32."""
     outputs = {runtime: np.array(one.outputs) for runtime, one in found.items() if not one.refused}
-    by_hop = np.abs(outputs[HERE] - keras).mean(axis=1) if HERE in outputs else np.full(4, np.nan)
-    quarter = max(1, len(by_hop) // 4)
     accuracy, agreement = float(answers.right.mean()), float((answers.taken == first.taken).mean())
     return Checked(
         form,
         flatbuffer,
         {runtime: _difference(ours, keras) for runtime, ours in outputs.items()},
-        float(by_hop[:quarter].mean()),
-        float(by_hop[-quarter:].mean()),
         accuracy,
         agreement,
-        {runtime: one.hop_us for runtime, one in found.items() if not one.refused},
+        {runtime: one.window_us for runtime, one in found.items() if not one.refused},
         refusals(form, found, keras, agreement, float(first.right.mean()) - accuracy),
         len(answers.taken),
-        0.0,
+        len(keras),
     )
 
 
 def refusals(
-    form: Weights, found: Mapping[str, Streamed], keras: Floats, agreement: float, lost: float
+    form: Weights, found: Mapping[str, Timed], keras: Floats, agreement: float, lost: float
 ) -> tuple[str, ...]:
     """Return the checks that a form fails.
 
@@ -264,7 +231,7 @@ def refusals(
     found
         Results by runtime.
     keras
-        Logits after each hop, shape (hops, outputs).
+        Logits of each window, shape (windows, outputs).
     agreement
         Share of clips with the same prediction as float32.
     lost

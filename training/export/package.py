@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from monitor.features.spec import LogMelSpec, Normalisation
-from monitor.model.card import Card, ClassCard, Quality, RejectRule
+from monitor.model.card import Card, ClassCard, Quality
 from monitor.settings import ClassSettings
 from training.data.audio import RATE
 from training.data.corpora import BACKGROUND, CLASSES
@@ -23,11 +23,6 @@ DATA_LICENCES = (
     "backgrounds: Moodist (CC0, Pixabay Content License), Blanket (CC0, public domain, CC BY, CC Sampling "
     "Plus), spoken words of Hedgewars and Tux Paint (GFDL, GPL); by file in docs/results/default/manifest",
 )
-LESSON_LICENCES = (
-    "lessons, the teacher: YAMNet (Google): Apache-2.0",
-    "lessons, sounds that nobody labelled: of Debian's game and music packages, under the licences of "
-    "the packages (GPL, GFDL, CC BY-SA, CC0 and others)",
-)
 
 
 @dataclass(frozen=True)
@@ -37,9 +32,6 @@ class Identity:
     name: str
     licence: str
     data_licences: tuple[str, ...]
-
-
-URBAN = Identity(NAME, LICENCE, (*DATA_LICENCES, *LESSON_LICENCES))
 
 
 TRUNK_LICENCES = (
@@ -54,14 +46,13 @@ TRANSFER = Identity(NAME, LICENCE, (*TRUNK_LICENCES, *DATA_LICENCES))
 
 @dataclass(frozen=True)
 class Facts:
-    """Results of training besides the weights; ``reject`` as the card's ``negative_over``."""
+    """Results of training besides the weights."""
 
     version: str
     created: str
     temperature: float
     classes: Mapping[str, ClassCard]
     quality: Sequence[Quality]
-    reject: float | None = None
 
 
 def undecided(classes: Sequence[str] = CLASSES) -> Facts:
@@ -70,10 +61,7 @@ def undecided(classes: Sequence[str] = CLASSES) -> Facts:
     return Facts("0", "", 1.0, dict.fromkeys(classes, card), ())
 
 
-def make_card(
-    spec: LogMelSpec, scaling: Scaling, facts: Facts, hop: int, state: int | None = None,
-    identity: Identity = URBAN,
-) -> Card:  # fmt: skip
+def make_card(spec: LogMelSpec, scaling: Scaling, facts: Facts, hop: int, identity: Identity) -> Card:
     """Return the card of a model with a hop of ``hop`` samples; see :class:`monitor.model.card.Card`."""
     return Card(
         schema=1,
@@ -90,9 +78,6 @@ def make_card(
         temperature=facts.temperature,
         classes=dict(facts.classes),
         negative_labels=(BACKGROUND,),
-        reject=None if facts.reject is None else RejectRule(negative_over=facts.reject),
-        warmup="repeat" if state is None else "silence",
-        state=state,
         quality=tuple(facts.quality),
     )
 

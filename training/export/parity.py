@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from monitor.model.runtime import StreamingRuntime
 from training.base.arrays import Floats
 from training.base.tflite import operator_names, run_tflite
 from training.errors import ExportError
 from training.export.conversion import Weights
 from training.fit.predict import predict
-from training.networks.streaming import Form
 
 TOLERANCE: dict[Weights, float] = {"float32": 1e-5, "float16": 2e-2, "dynamic": 5e-2, "int8": 1e-1}
 """Largest difference of a logit to Keras, relative to the largest logit where that is above 1."""
@@ -62,29 +59,3 @@ def difference(ours: Floats, keras: Floats, weights: Weights = "float32") -> flo
     if largest > TOLERANCE[weights]:
         raise ExportError(f"TFLite differs from Keras by {largest:.2g}, more than {TOLERANCE[weights]:g}")
     return largest
-
-
-def check_streaming_parity(
-    model: Any, form: Form, flatbuffer: bytes, frames: Any, hop_frames: int, state: int
-) -> float:
-    """Return the largest difference between the converted streaming form and the whole-sequence one.
-
-    Parameters
-    ----------
-    frames
-        Frames of one sequence, shape (n, n_mels), normalised.
-
-    Raises
-    ------
-    ExportError
-        See :func:`check_parity`.
-    """
-    check_operators(flatbuffer)
-    whole = np.asarray(model(frames[None], training=False)[0])[0]
-    runtime = StreamingRuntime(flatbuffer, Path("the model"), outputs=whole.shape[1], state=state)
-    kept, ours = np.zeros(state, np.float32), []
-    for end in range(hop_frames, len(frames) + 1, hop_frames):
-        logits, kept = runtime.step(frames[end - hop_frames : end], kept)
-        ours.append(logits)
-    columns = np.arange(1, len(ours) + 1) * hop_frames // form.stride - 1
-    return difference(np.stack(ours), whole[columns])

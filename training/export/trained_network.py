@@ -1,4 +1,4 @@
-"""A trained streaming network together with the package made from it."""
+"""A trained network together with the package made from it."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from monitor.features.logmel import log_mel
+from monitor.features.spec import LogMelSpec
 from monitor.model.card import Card
 from monitor.model.package import ModelPackage, read_package
 from training.base.arrays import Floats
@@ -17,32 +18,27 @@ from training.data.audio import read
 from training.data.corpora import Clip
 from training.errors import DataError
 from training.fit.trained import trained
-from training.networks.streaming import Form
 
 
 @dataclass(frozen=True)
 class TrainedNetwork:
-    """A trained network in its whole-sequence form, and the package made from it."""
+    """A trained network, the package made from it, and the package's card and front end."""
 
-    spec: Form
     model: Any
     package: ModelPackage
     card: Card
-    state: int
+    front_end: LogMelSpec
 
-    @property
-    def hop_frames(self) -> int:
-        assert self.card.front_end.kind == "log-mel"
-        return self.card.hop // self.card.front_end.hop
-
-    def rows(self, clips: Sequence[Clip]) -> Floats:
-        """Concatenated clips as the network's input, shape (hops, frames per hop, n_mels)."""
-        card, spec = self.card, self.card.front_end
-        assert spec.kind == "log-mel"
+    def windows(self, clips: Sequence[Clip], most: int) -> Floats:
+        """Return the input at each hop of the concatenated clips, shape (≤ most, frames, n_mels)."""
+        card, spec = self.card, self.front_end
         samples = np.concatenate([read(clip.path, card.sample_rate) for clip in clips])
-        samples = samples[: len(samples) // card.hop * card.hop]
-        frames = log_mel(samples, spec, card.sample_rate, self.hop_frames)
-        return frames.reshape(-1, self.hop_frames, spec.n_mels)
+        samples = np.resize(samples, max(len(samples), card.window))[: card.window + (most - 1) * card.hop]
+        hop_frames = card.hop // spec.hop
+        frames = log_mel(samples, spec, card.sample_rate, hop_frames)
+        first = np.arange(0, len(frames) - spec.frames + 1, hop_frames)
+        windows: Floats = frames[first[:, None] + np.arange(spec.frames)]
+        return windows
 
 
 def read_network(folder: Path, package: Path) -> TrainedNetwork:
@@ -51,14 +47,17 @@ def read_network(folder: Path, package: Path) -> TrainedNetwork:
     Raises
     ------
     DataError
-        If the training is unfinished, or the package has no state or other labels.
+        If the training is unfinished, or the package was not made from such a run.
     PackageError
         If the package cannot be read.
     """
-    spec, model = trained(folder)
+    model = trained(folder)
     made = read_package(package)
-    if made.card is None or made.card.state is None:
-        raise DataError(f"{package}: is no streaming package; --package must name what the run was made into")
-    if len(made.labels) != spec.labels:
-        raise DataError(f"{package}: has {len(made.labels)} labels, the run {spec.labels}")
-    return TrainedNetwork(spec, model, made, made.card, made.card.state)
+    if made.card is None or not isinstance(made.card.front_end, LogMelSpec) or made.card.state is not None:
+        raise DataError(
+            f"{package}: takes no windows of log-mel; --package must name what the run was made into"
+        )
+    outputs = int(model.output_shape[-1])
+    if len(made.labels) != outputs:
+        raise DataError(f"{package}: has {len(made.labels)} labels, the run {outputs}")
+    return TrainedNetwork(model, made, made.card, made.card.front_end)

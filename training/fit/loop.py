@@ -133,6 +133,14 @@ def prepare_keras(seed: int, precision: str) -> None:
     keras.utils.set_random_seed(seed)
 
 
+def in_float32(model: Any) -> Any:
+    """Return the network with 32-bit logits, whatever precision it computes in."""
+    import keras
+    from keras import layers
+
+    return keras.Model(model.input, layers.Activation("linear", dtype="float32")(model.output))
+
+
 def _step(model: Any, optimizer: Any, objective: Objective) -> Any:
     import tensorflow as tf
 

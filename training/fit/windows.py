@@ -16,7 +16,6 @@ from training.base.arrays import Floats
 from training.base.progress import Progress
 from training.fit.adversarial import Trades, hardened
 from training.fit.loop import Course, Row, on_logits, optimise
-from training.fit.spec import FitSpec
 from training.mixing.mixer import Mixer, Recipe
 from training.networks.compact import NetworkSpec
 
@@ -24,8 +23,22 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class RunSpec(FitSpec[NetworkSpec]):
-    """A run that learns from mixtures of the training part alone."""
+class RunSpec:
+    """Everything that decides a run's weights, the recordings apart.
+
+    Parameters
+    ----------
+    recipe
+        How batches are mixed.
+    steps
+        Batches of an epoch.
+    batch
+        Windows in a batch.
+    rate
+        Highest learning rate.
+    decay
+        Weight decay.
+    """
 
     network: NetworkSpec = field(default_factory=NetworkSpec)
     recipe: Recipe = field(default_factory=Recipe)
@@ -82,7 +95,7 @@ def fit(
     return optimise(model, make_optimizer(spec), objective, batches, course, folder, report)
 
 
-def make_optimizer(spec: FitSpec[Any]) -> Any:
+def make_optimizer(spec: RunSpec) -> Any:
     """Return AdamW without weight decay on biases and batch norm."""
     import keras
 

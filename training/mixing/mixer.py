@@ -124,31 +124,21 @@ class MixerSource:
 class Mixer:
     """Generates batches of (windows in dB, targets).
 
-    ``source`` holds the sounds, ``recipe`` the augmentation; windows have ``frames`` frames and are preceded
-    by ``lead`` frames of context in which their sounds may begin; ``floor`` is the lowest power of a band.
+    ``source`` holds the sounds, ``recipe`` the augmentation; windows have ``frames`` frames; ``floor`` is the
+    lowest power of a band.
     """
 
-    def __init__(self, source: MixerSource, frames: int, floor: float, recipe: Recipe, lead: int = 0) -> None:
+    def __init__(self, source: MixerSource, frames: int, floor: float, recipe: Recipe) -> None:
         self._bank, self._targets, self._widths = source.bank, source.targets, source.widths
         self._events, self._others = source.events, source.others
-        self._frames, self._floor, self._recipe, self._lead = frames, floor, recipe, lead
+        self._frames, self._floor, self._recipe = frames, floor, recipe
         self._past = _PAST if recipe.room else 0
 
-    @property
-    def frames(self) -> int:
-        """Frames of a window including its lead."""
-        return self._lead + self._frames
-
-    def batch(
-        self, size: int, rng: np.random.Generator, negatives: float | None = None
-    ) -> tuple[Floats, Floats]:
-        """Return windows, shape (size, lead + frames, n_mels) in dB, and targets, shape (size, labels).
-
-        ``negatives`` overrides the recipe's share of negatives.
-        """
+    def batch(self, size: int, rng: np.random.Generator) -> tuple[Floats, Floats]:
+        """Return windows, shape (size, frames, n_mels) in dB, and targets, shape (size, labels)."""
         recipe = self._recipe
         first = self._events.draw(size, rng)
-        empty = rng.random(size) < (recipe.negatives if negatives is None else negatives)
+        empty = rng.random(size) < recipe.negatives
         first[empty] = self._others.draw(int(empty.sum()), rng)
         mixture, whole = self._place(first, rng)
         targets = self._targets[first].copy()
@@ -189,7 +179,7 @@ class Mixer:
         inside = rng.integers(0, np.maximum(1, length - frames + 1))
         sliding = rng.integers(heard - frames, length - heard + 1)
         start = np.where(loose, sliding, np.where(long, inside, rng.integers(0, length)))
-        at = start[:, None] + np.arange(-self._lead - self._past, frames)
+        at = start[:, None] + np.arange(-self._past, frames)
         at = np.where((long | loose)[:, None], at, at % length[:, None])
         source = self._bank.first[clips][:, None] + np.minimum(
             (at * rate[:, None]).astype(np.int64), self._bank.frames[clips][:, None] - 1

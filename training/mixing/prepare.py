@@ -38,9 +38,9 @@ def other_sampler(part: Part) -> Sampler:
 
 
 def make_mixer(
-    part: Part, front_end: FrontEnd, recipe: Recipe, tick: Tick, lead: int = 0, labels: Sequence[str] = LABELS
+    part: Part, front_end: FrontEnd, recipe: Recipe, tick: Tick, labels: Sequence[str] = LABELS
 ) -> Mixer:
-    """Load the part's mel power and return its mixer, with ``lead`` frames of context before each window."""
+    """Load the part's mel power and return its mixer."""
     clips = [*(clip for clip, _ in part.events), *part.negatives, *part.backgrounds]
     source = MixerSource(
         bank=front_end.bank(clips, tick),
@@ -49,4 +49,4 @@ def make_mixer(
         others=other_sampler(part),
         widths=band_widths(front_end.spec, front_end.rate),
     )
-    return Mixer(source, front_end.spec.frames, front_end.spec.floor, recipe, lead)
+    return Mixer(source, front_end.spec.frames, front_end.spec.floor, recipe)

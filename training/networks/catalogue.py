@@ -43,7 +43,7 @@ _ALL = (
     Architecture("cnn-proper", "the CNN, mended", "log-mel", proper.cnn),
     Architecture("crnn", "convolutions, GRU both ways, attention pool", "log-mel", proper.crnn),
     Architecture("transformer", "attention over patches", "log-mel", proper.transformer),
-    Architecture("compact", "residual CNN as shipped", "log-mel", lambda n: build(NetworkSpec(), n)),
+    Architecture("compact", "residual CNN", "log-mel", lambda n: build(NetworkSpec(), n)),
     Architecture("compact-wide", "the same, twice the weights", "log-mel", lambda n: build(WIDE, n)),
 )
 

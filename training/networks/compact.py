@@ -33,13 +33,6 @@ def build(spec: NetworkSpec, outputs: int = len(LABELS)) -> Any:
     from keras import layers
 
     window = layers.Input((spec.frames, spec.n_mels))
-    return keras.Model(window, graph(spec, window, outputs)[0])
-
-
-def graph(spec: NetworkSpec, window: Any, outputs: int) -> tuple[Any, Any]:
-    """Apply the network to ``window``; return its logits and the features they are computed from."""
-    from keras import layers
-
     x = layers.Reshape((spec.frames, spec.n_mels, 1))(window)
     if spec.level == "window":
         x = layers.Subtract()([x, layers.GlobalAveragePooling2D(keepdims=True)(x)])
@@ -55,7 +48,7 @@ def graph(spec: NetworkSpec, window: Any, outputs: int) -> tuple[Any, Any]:
     pooled = layers.Concatenate()([layers.GlobalAveragePooling1D()(x), layers.GlobalMaxPooling1D()(x)])
     # In this order: each layer draws its seed when it is made, and the records' weights depend on it.
     dropped = layers.Dropout(spec.dropout)(pooled)
-    return layers.Dense(outputs)(dropped), pooled
+    return keras.Model(window, layers.Dense(outputs)(dropped))
 
 
 def _convolve(x: Any, channels: int, size: int, stride: int, *, activation: bool = True) -> Any:

@@ -1,4 +1,4 @@
-"""A model of a user's own sounds: from a folder per class to a package, in minutes and without a teacher.
+"""A model of a user's own sounds: from a folder per class to a package, in minutes.
 
 1. Cross-fit: train on two thirds of the recordings, three times, so that each recording is scored
    once by a network for which it is held out.
@@ -9,10 +9,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -27,17 +28,14 @@ from training.data.folders import Sounds
 from training.data.splits import Part, cross_fit
 from training.export.conversion import to_tflite
 from training.export.package import Facts, Identity, make_card, undecided
-from training.export.parity import check_streaming_parity
+from training.export.parity import check_parity
 from training.features.front_end import FrontEnd
-from training.fit.distillation import cache_key
-from training.fit.streaming import StreamRun, train
-from training.fit.windows import Scaling, measure_scaling
-from training.mixing.mixer import Mixer
+from training.fit.trained import train
+from training.fit.windows import RunSpec, Scaling, measure_scaling
+from training.mixing.mixer import Mixer, Recipe
 from training.mixing.prepare import make_mixer
 from training.mixing.soundscapes import ScapePlan
 from training.networks.compact import NetworkSpec
-from training.networks.streaming import streaming
-from training.networks.windowed import WindowSpec
 from training.scoring.calibration import Temper
 from training.scoring.evaluation import AlertFigures, ClipFigures, clip_figures, streamer
 from training.scoring.held_out import FoldScores, decide, hear, judge
@@ -53,7 +51,7 @@ _SCAPES = (6, 40)
 class OwnPlan:
     """Settings of one model build."""
 
-    run: StreamRun
+    run: RunSpec
     identity: Identity
     version: str
     command: str
@@ -81,17 +79,15 @@ class OwnOutcome:
         write_package(path, self.flatbuffer, labels, self.card)
 
 
-def small_run(labels: int, seed: int, epochs: int) -> StreamRun:
-    """Return a third of the shipped network's size with smaller batches, enough for a few sounds."""
+def small_run(seed: int, epochs: int) -> RunSpec:
+    """Return a run of a small network and small batches, enough for a few sounds."""
     network = NetworkSpec(frames=48, stem=10, blocks=(16, 32, 64), top=96, level="window")
-    return StreamRun(
-        network=WindowSpec(network, HOP_FRAMES, labels), seed=seed, epochs=epochs, steps=50, batch=32
-    )
+    return RunSpec(network, Recipe(smoothing=0.04), seed, epochs, steps=50, batch=32)
 
 
 def make(plan: OwnPlan, sounds: Sounds, front_end: FrontEnd, runs: Path, say: Progress) -> OwnOutcome:
     """Run the whole recipe; every training resumes from ``runs`` if interrupted."""
-    front_end = front_end.cut(plan.run.network.window)
+    front_end = front_end.cut(plan.run.network.frames)
     course = _Course(plan, sounds, front_end, runs, _Estimate(say, plan.run.epochs))
     thirds = [course.third(number, *parts) for number, parts in enumerate(cross_fit(sounds.part, GROUPS))]
     say("fitting thresholds")
@@ -99,23 +95,20 @@ def make(plan: OwnPlan, sounds: Sounds, front_end: FrontEnd, runs: Path, say: Pr
     alerts = []
     for third in thirds:
         others = [other for other in thirds if other is not third]
-        alerts.append(judge(third, decide(others, say, tempers, None)).alerts["quiet"])
-    decided = decide(thirds, say, tempers, None)
+        alerts.append(judge(third, decide(others, say, tempers)).alerts["quiet"])
+    decided = decide(thirds, say, tempers)
     scaling, model = course.trained(sounds.part, "final")
-    streamed = streaming(model, plan.run.network, HOP_FRAMES)
-    flatbuffer, state = to_tflite(streamed), int(streamed.inputs[1].shape[1])
-    windows, _ = course.mixer(sounds.part).batch(4, np.random.default_rng(plan.run.seed))
-    frames = scaling.apply(windows).reshape(-1, windows.shape[2])
-    parity = check_streaming_parity(model, plan.run.network, flatbuffer, frames, HOP_FRAMES, state)
+    flatbuffer = to_tflite(model)
+    windows, _ = course.mixer(sounds.part).batch(16, np.random.default_rng(plan.run.seed))
+    parity = check_parity(model, flatbuffer, scaling.apply(windows))
     say(f"TFLite equals Keras within {parity:.1e}")
     accuracies = tuple(clip_figures(third.logits, third.truth).accuracy for third in thirds)
     logits, truth = (np.concatenate([getattr(t, name) for t in thirds]) for name in ("logits", "truth"))
     clips, pooled = clip_figures(logits, truth), tuple(map(_pooled, zip(*alerts, strict=True)))
     hours = sum(bed.seconds for third in thirds for bed in third.heard.beds) / 3600
     quality = _quality(plan, sounds, clips, pooled, hours)
-    card = course.card(
-        scaling, Facts(plan.version, _now(), decided.temperature, decided.classes, quality), state
-    )
+    facts = Facts(plan.version, _now(), decided.temperature, decided.classes, quality)
+    card = course.card(scaling, facts)
     return OwnOutcome(card, flatbuffer, parity, accuracies, clips, pooled, hours, course.minutes())
 
 
@@ -153,17 +146,16 @@ class _Course:
 
     def mixer(self, part: Part) -> Mixer:
         recipe = self.plan.run.recipe
-        return make_mixer(
-            part, self.front_end, recipe, lambda done: None, self.plan.run.network.lead, self.sounds.labels
-        )
+        return make_mixer(part, self.front_end, recipe, lambda done: None, self.sounds.labels)
 
     def trained(self, part: Part, name: str) -> tuple[Scaling, Any]:
         run, mixer = self.plan.run, self.mixer(part)
         scaling = measure_scaling(mixer, run.seed)
         # Other sounds or settings are another run, whose state must not be resumed.
-        folder = self.runs / f"{name}-{cache_key(part, (), self.front_end, run)}"
+        folder = self.runs / f"{name}-{_key(part, self.front_end, run)}"
         self._folders.append(folder)
-        return scaling, train(run, mixer, None, scaling, folder, self.estimate.of(name))
+        outputs = len(self.sounds.labels)
+        return scaling, train(run, outputs, mixer, scaling, folder, self.estimate.of(name))
 
     def minutes(self) -> float:
         """Duration of all trainings, without interruptions."""
@@ -173,19 +165,26 @@ class _Course:
                 seconds += sum(row["seconds"] for row in json.loads(str(state["history"])))
         return seconds / 60
 
-    def card(self, scaling: Scaling, facts: Facts, state: int) -> Card:
-        spec = self.front_end.spec.model_copy(update={"frames": self.plan.run.network.frames})
-        return make_card(spec, scaling, facts, HOP_FRAMES * spec.hop, state, self.plan.identity)
+    def card(self, scaling: Scaling, facts: Facts) -> Card:
+        spec = self.front_end.spec
+        return make_card(spec, scaling, facts, HOP_FRAMES * spec.hop, self.plan.identity)
 
     def third(self, number: int, learn: Part, held: Part) -> FoldScores:
         """Train without the held-out part and score it."""
         scaling, model = self.trained(learn, f"cross{number}")
-        streamed = streaming(model, self.plan.run.network, HOP_FRAMES)
         labels, seed = self.sounds.labels, self.plan.run.seed
-        card = self.card(scaling, undecided(self.sounds.classes), int(streamed.inputs[1].shape[1]))
-        listener = streamer(card, to_tflite(streamed), labels)
+        card = self.card(scaling, undecided(self.sounds.classes))
+        listener = streamer(card, to_tflite(model), labels)
         count = int(np.clip(len(held.events) // 4, *_SCAPES))
         return hear(held, listener, number, seed, card, labels, ScapePlan(count, seed=seed + number))
+
+
+def _key(part: Part, front_end: FrontEnd, run: RunSpec) -> str:
+    """Return a digest of everything that decides a training."""
+    digest = hashlib.sha256(f"{front_end.spec.model_dump_json()} {asdict(run)}".encode())
+    for clip in (*(c for c, _ in part.events), *part.negatives, *part.backgrounds):
+        digest.update(f"{clip.path.name} {clip.path.stat().st_size}\n".encode())
+    return digest.hexdigest()[:20]
 
 
 def temper_of(sounds: Sounds, label: str) -> Temper:

@@ -28,7 +28,7 @@ from training.robustness.targets.networks import PUBLISHED_DB, target
 from training.robustness.targets.planted import MARGINS_DB, planted
 from training.robustness.targets.subjects import FoldSubjects, chosen, named, of_package
 from training.study.folds import labelled
-from training.study.trainers.windowed import is_windowed
+from training.study.trainers.augmented import is_windowed
 
 
 def works(plan: AnalysisPlan, parts: Sequence[str]) -> list[Work]:

@@ -18,7 +18,7 @@ from training.robustness.targets.subjects import chosen
 from training.stream_eval.systems import unheard_folds
 from training.study.folds import Corpus, labelled
 from training.study.task import Options
-from training.study.trainers.windowed import is_windowed
+from training.study.trainers.augmented import is_windowed
 
 _QUICK_PLAYED = 25
 

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from monitor.model.card import Card
-from monitor.model.classifier import Classifier, after_silence
-from monitor.model.runtime import StreamingRuntime
-from monitor.model.streaming import StreamingModel
+from monitor.model.classifier import Classifier
 from monitor.records import Decision
 from monitor.settings import ClassSettings
 from training.base.arrays import Floats
@@ -183,18 +180,6 @@ def alert_figures(
     ]
 
 
-def false_alarm_table(
-    beds: Sequence[Scored], settings: Mapping[str, ClassSettings]
-) -> list[tuple[str, float, str]]:
-    """Return (background, minutes, alerts as ``label ×n``) of every background, also without alerts."""
-    rows = []
-    for bed in beds:
-        names = [d.label for d in _alarms(bed, LABELS, settings)]
-        text = ", ".join(f"{name} ×{names.count(name)}" for name in dict.fromkeys(names))
-        rows.append((bed.name, bed.seconds / 60, text))
-    return rows
-
-
 def _alarms(bed: Scored, labels: Sequence[str], settings: Mapping[str, ClassSettings]) -> list[Decision]:
     """Return the alerts on a background; those in repeated stretches count once."""
     return [d for d in decide(bed, labels, settings, RATE) if bed.counts(d.decided_pos / RATE)]
@@ -203,13 +188,7 @@ def _alarms(bed: Scored, labels: Sequence[str], settings: Mapping[str, ClassSett
 def streamer(card: Card, flatbuffer: bytes, labels: Sequence[str] = LABELS) -> Streamer:
     """Return the streamer of a converted model whose outputs are ``labels``.
 
-    The front end, output kind, temperature and state are taken from ``card``.
+    The front end, output kind and temperature are taken from ``card``.
     """
     groups = {label: [index] for index, label in enumerate(labels)}
-    model: Invoker | StreamingModel
-    if card.state is None:
-        model = Invoker(flatbuffer)
-    else:
-        runtime = StreamingRuntime(flatbuffer, Path(card.name), outputs=len(labels), state=card.state)
-        model = after_silence(card, runtime.step)
-    return Streamer(Classifier(card, model, groups), card.hop, card.sample_rate)
+    return Streamer(Classifier(card, Invoker(flatbuffer), groups), card.hop, card.sample_rate)

@@ -8,14 +8,13 @@ on the other folds only.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
 from monitor.model.card import Card, ClassCard, ProfileName
 from monitor.settings import ClassSettings
 from training.base.arrays import Floats
-from training.base.maths import logistic
 from training.base.progress import Progress
 from training.data.corpora import LABELS
 from training.data.splits import Part
@@ -24,7 +23,6 @@ from training.mixing.streams import Scored
 from training.scoring.calibration import (
     BUDGETS,
     SPEECH,
-    TEMPERS,
     CalibrationStreams,
     Temper,
     fit_class,
@@ -37,8 +35,6 @@ from training.scoring.evaluation import AlertFigures, ClipFigures, Streamer, ale
 SCAPES = 40
 """Number of one-minute soundscapes on which a network is evaluated."""
 ALONE_SNR_DB = (15.0, 15.0)
-REJECT = 0.3
-"""Background score from which a row is rejected as an unknown sound."""
 
 
 @dataclass(frozen=True)
@@ -72,18 +68,17 @@ class FoldScores:
 
 @dataclass(frozen=True)
 class Decided:
-    """Fitted decisions: temperature, settings of each class, and the background score that rejects a row."""
+    """Fitted decisions: the temperature, and the settings of each class."""
 
     temperature: float
     classes: Mapping[str, ClassCard]
-    reject: float | None
 
     def settings(self, profile: ProfileName) -> dict[str, ClassSettings]:
         return {label: card.profiles[profile] for label, card in self.classes.items()}
 
     def heard(self, streams: Iterable[Scored]) -> tuple[Scored, ...]:
-        """Return the streams with temperature and reject rule applied, as in the monitor."""
-        return _heard(streams, self.temperature, self.reject)
+        """Return the streams with the temperature applied, as in the monitor."""
+        return tuple(recalibrated(stream, self.temperature) for stream in streams)
 
 
 @dataclass(frozen=True)
@@ -100,8 +95,6 @@ class FoldFigures:
         Alerts on short sounds of no class.
     others
         Number of short sounds of no class.
-    questions
-        Calibrated scores of rows of soundscapes and backgrounds, and whether the class is present.
     """
 
     fold: int
@@ -113,7 +106,6 @@ class FoldFigures:
     on_speech: Mapping[ProfileName, int]
     on_others: Mapping[ProfileName, int]
     others: int
-    questions: tuple[Floats, Floats]
 
 
 def hear(
@@ -134,22 +126,7 @@ def hear(
     return FoldScores(fold, seed, part, logits, heard, alone, labels)
 
 
-def rejected(stream: Scored, over: float) -> Scored:
-    """Return the stream under the card's reject rule: rows that are confidently background get no class."""
-    scores = stream.scores.copy()
-    scores[stream.scores[:, -1] >= over] = 0.0
-    return replace(stream, scores=scores)
-
-
-def _heard(streams: Iterable[Scored], temperature: float, reject: float | None) -> tuple[Scored, ...]:
-    calibrated = (recalibrated(stream, temperature) for stream in streams)
-    return tuple(s if reject is None else rejected(s, reject) for s in calibrated)
-
-
-def decide(
-    hearings: Sequence[FoldScores], say: Progress, tempers: Mapping[str, Temper] = TEMPERS,
-    reject: float | None = REJECT,
-) -> Decided:  # fmt: skip
+def decide(hearings: Sequence[FoldScores], say: Progress, tempers: Mapping[str, Temper]) -> Decided:
     """Fit the temperature and the settings of the classes in ``tempers`` on the scores of all folds."""
     labels = hearings[0].labels
     rows = [rows_of([*one.heard.scenes, *one.heard.beds], labels[:-1]) for one in hearings]
@@ -160,7 +137,7 @@ def decide(
     every = [one.heard for one in hearings]
 
     def pooled_streams(kind: str) -> tuple[Scored, ...]:
-        return _heard((stream for heard in every for stream in getattr(heard, kind)), temperature, reject)
+        return tuple(recalibrated(s, temperature) for heard in every for s in getattr(heard, kind))
 
     pooled = CalibrationStreams(
         scenes=pooled_streams("scenes"),
@@ -172,7 +149,7 @@ def decide(
     classes = {
         label: fit_class(label, labels.index(label), pooled, temper) for label, temper in tempers.items()
     }
-    return Decided(temperature, classes, reject)
+    return Decided(temperature, classes)
 
 
 def judge(one: FoldScores, decided: Decided) -> FoldFigures:
@@ -188,11 +165,8 @@ def judge(one: FoldScores, decided: Decided) -> FoldFigures:
             sum(row.false_alarms for row in alert_figures([], streams, settings, one.labels))
             for streams in (speech, unknown)
         )
-    logits, targets = rows_of([*one.heard.scenes, *one.heard.beds], one.labels[:-1])
-    scores: Floats = logistic(logits / decided.temperature)
     clips = clip_figures(one.logits, one.truth)
     quiet = decided.settings("quiet")
     return FoldFigures(
         one.fold, one.seed, clips, alerts, beds, quiet, on_speech, on_others, len(one.part.negatives),
-        (scores, targets),
     )  # fmt: skip

@@ -12,7 +12,7 @@ from training.networks.catalogue import ARCHITECTURES
 from training.records.jobs import Job, Protocol
 from training.study.folds import Validation
 from training.study.task import Fitted, Precision, Task
-from training.study.trainers import augmented, embedding, plain, shipped
+from training.study.trainers import augmented, embedding, plain
 
 
 @dataclass(frozen=True)
@@ -58,16 +58,7 @@ CONTENDERS = {
     "yamnet-lr": Contender(
         "yamnet-lr", "logistic regression on YAMNet's mean embedding", 0, embedding.fit, embedding.decided
     ),
-    "shipped": Contender(
-        "shipped",
-        "the network that ships, taught by YAMNet",
-        shipped.SETTINGS["shipped"].epochs,
-        shipped.fit,
-        shipped.decided,
-    ),
 }
-_NOT_COMPARED = {"shipped"}
-"""Run only when named: its own page gives its figures, from more training data."""
 
 
 def contender(name: str) -> Contender:
@@ -83,7 +74,7 @@ def contender(name: str) -> Contender:
         raise DataError(f"unknown model {base!r}; choose from {', '.join(CONTENDERS)}")
     if name == base:
         return CONTENDERS[name]
-    tables: dict[str, Any] = {**plain.SETTINGS, **augmented.SETTINGS, **shipped.SETTINGS}
+    tables: dict[str, Any] = {**plain.SETTINGS, **augmented.SETTINGS}
     return replace(CONTENDERS[base], name=name, epochs=settings_of(name, tables).epochs)
 
 
@@ -97,8 +88,3 @@ def validation_of(job: Job) -> Validation:
 def models_of(protocol: Protocol) -> tuple[str, ...]:
     """Return the models that a protocol is defined for."""
     return tuple(plain.SETTINGS) if protocol == "seed" else tuple(CONTENDERS)
-
-
-def compared(protocol: Protocol) -> tuple[str, ...]:
-    """Return the models that the study compares under a protocol."""
-    return tuple(name for name in models_of(protocol) if name not in _NOT_COMPARED)

@@ -81,11 +81,3 @@ class Fitted:
     best_epoch: int
     cost: Cost
     settings: Mapping[str, Any]
-
-
-def in_float32(model: Any) -> Any:
-    """Return the network with 32-bit logits, whatever precision it computes in."""
-    import keras
-    from keras import layers
-
-    return keras.Model(model.input, layers.Activation("linear", dtype="float32")(model.output))

@@ -16,7 +16,7 @@ from corpora import write_backgrounds, write_corpora, write_esc50, write_urbanso
 
 from training.cli import main
 from training.data.check import CheckReport, check, disjointness
-from training.data.corpora import load
+from training.data.corpora import MN04_FILES, load
 from training.errors import DataError
 
 
@@ -306,6 +306,9 @@ def write_all(root: Path) -> None:
     soundfile.write(root / "effects" / "drums.wav", np.full(32_000, 0.1), 16_000)
     (root / "yamnet").mkdir()
     (root / "yamnet" / "yamnet_embeddings.tflite").write_bytes(b"a network")
+    (root / "mn04").mkdir()
+    for name in MN04_FILES:
+        (root / name).write_bytes(b"a network")
 
 
 def test_nothing_is_lacking_where_all_that_the_recipe_uses_is_here(tmp_path: Path) -> None:
@@ -324,8 +327,8 @@ def test_nothing_is_lacking_where_all_that_the_recipe_uses_is_here(tmp_path: Pat
         ("UrbanSound8K", "sounds of the ten classes; sound-training data fetch urbansound8k"),
         ("ESC-50", "sounds of other classes; sound-training data fetch esc50"),
         ("background/speech", "background/speech/"),
-        ("effects", "effects/: unlabelled sounds of the distillation set"),
-        ("yamnet", "yamnet/yamnet_embeddings.tflite: the teacher"),
+        ("effects", "effects/: sounds that nobody labelled"),
+        ("mn04/mn04_as.npz", "mn04/mn04_as.npz: the published network"),
     ],
 )
 def test_what_the_recipe_uses_and_is_not_here_is_named_and_no_failure(

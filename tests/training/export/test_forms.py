@@ -1,4 +1,4 @@
-"""Forms of a streaming network: converted, compared with Keras hop by hop, refused by what they fail."""
+"""Forms of a network: converted, compared with Keras window by window, refused by what they fail."""
 
 from __future__ import annotations
 
@@ -13,29 +13,22 @@ from recordings import make_part
 
 pytest.importorskip("tensorflow")
 
+from small_network import write_small
+
 from monitor.model.load import ThirdParty, load_model
-from monitor.model.package import write_package
+from training.base.maths import logistic
+from training.data.audio import read
 from training.data.corpora import CLASSES, LABELS
 from training.errors import DataError, ExportError
-from training.export.conversion import to_tflite
 from training.export.form_packages import write_forms
 from training.export.forms import HERE, THERE, Checked, make_forms, refusals
 from training.export.forms_report import write_page
-from training.export.hops import Streamed
-from training.export.package import make_card, undecided
+from training.export.timed import Timed
 from training.export.trained_network import TrainedNetwork, read_network
-from training.features.front_end import default_front_end
-from training.fit.streaming import StreamRun, train
-from training.fit.windows import measure_scaling
-from training.mixing.prepare import make_mixer
-from training.networks.columns import LEAD, StreamSpec
-from training.networks.streaming import streaming
+from training.fit.predict import predict
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 
-NETWORK = StreamSpec(stem=4, blocks=(4, 6, 8), top=8, rings=(2, 5), level_frames=10)
-RUN = StreamRun(network=NETWORK, epochs=1, steps=1, batch=2)
-HOP = 12
 ZEROS = np.zeros((8, 3), np.float32)
 
 
@@ -51,16 +44,7 @@ def part(tmp_path_factory: pytest.TempPathFactory):
 @pytest.fixture(scope="module")
 def made(part, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """A run's folder, and the package of its network."""
-    folder = tmp_path_factory.mktemp("made")
-    front_end = default_front_end(folder / "cache")
-    mixer = make_mixer(part, front_end, RUN.recipe, lambda done: None, LEAD)
-    scaling = measure_scaling(mixer, 0)
-    model = train(RUN, mixer, None, scaling, folder / "run", silent)
-    stepped = streaming(model, NETWORK, HOP)
-    spec = front_end.spec.model_copy(update={"frames": NETWORK.frames})
-    card = make_card(spec, scaling, undecided(), HOP * spec.hop, stepped.inputs[1].shape[1])
-    write_package(folder / "small.tflite", to_tflite(stepped), LABELS, card)
-    return folder / "run", folder / "small.tflite"
+    return write_small(tmp_path_factory.mktemp("made"), part)
 
 
 @pytest.fixture(scope="module")
@@ -79,13 +63,13 @@ def test_every_form_that_passes_is_a_package_that_the_monitor_runs(network, chec
     assert plain.differences[HERE] < 1e-5
     assert plain.agreement == 1.0
     assert 1e-5 < small.differences[HERE] < 0.5
-    assert set(small.hop_us) == {HERE}
+    assert set(small.window_us) == {HERE}
     paths = write_forms(network, [plain, replace(small, refused=())], "export …", tmp_path)
-    assert [path.name for path in paths] == ["urban-sounds-float32.tflite", "urban-sounds-int8.tflite"]
+    assert [path.name for path in paths] == ["small-float32.tflite", "small-int8.tflite"]
     for path in paths:
         loaded = load_model(path, ThirdParty())
         assert set(loaded.card.classes) == set(CLASSES)
-        form = path.stem.removeprefix("urban-sounds-")
+        form = path.stem.removeprefix("small-")
         own = {one.measure: one.value for one in loaded.card.quality if one.command == "export …"}
         found = {"float32": plain, "int8": small}[form]
         assert own[f"clip accuracy as {form}"] == pytest.approx(found.accuracy, rel=1e-3)
@@ -94,6 +78,16 @@ def test_every_form_that_passes_is_a_package_that_the_monitor_runs(network, chec
     shown = write_page(network, checked, "sound-training export", tmp_path / "page").read_text()
     assert "| int8 |" in shown
     assert "tflite_runtime was not tried" in shown
+
+
+def test_windows_are_those_of_the_daemon_hop_by_hop(network: TrainedNetwork, part) -> None:
+    clip = part.events[0][0]
+    card, windows = network.card, network.windows([clip], 3)
+    samples = read(clip.path, card.sample_rate)[: card.window + 2 * card.hop]
+    logits = predict(network.model, windows)
+    classifier = load_model(network.package.path, ThirdParty()).classifier()
+    scores = [classifier.push(hop).scores for hop in samples.reshape(-1, card.hop)]
+    np.testing.assert_allclose(scores[-3:], logistic(logits), atol=1e-5)
 
 
 def test_a_form_that_is_refused_is_not_written(network, checked, tmp_path: Path) -> None:
@@ -118,27 +112,27 @@ def test_a_training_that_is_absent_or_not_finished_or_another_is_named(made, tmp
     spec = json.loads((run / "spec.json").read_text())
     for changed, said in (
         ({"epochs": 5}, "1 of 5 epochs are trained"),
-        ({"epoch": 1}, "has other fields: epoch"),
+        ({"network": {**spec["run"]["network"], "rings": [2]}}, "has other fields: rings"),
     ):
-        (tmp_path / "run" / "spec.json").write_text(json.dumps({"run": spec["run"] | changed}))
+        (tmp_path / "run" / "spec.json").write_text(json.dumps({**spec, "run": spec["run"] | changed}))
         with pytest.raises(DataError, match=said):
             read_network(tmp_path / "run", package)
 
 
-def _streamed(outputs: np.ndarray, refused: str = "") -> Streamed:
-    return Streamed(outputs.tolist(), 1.0, refused)
+def _timed(outputs: np.ndarray, refused: str = "") -> Timed:
+    return Timed(outputs.tolist(), 1.0, refused)
 
 
 @pytest.mark.parametrize(
     ("found", "agreement", "lost", "reason"),
     [
-        ({HERE: _streamed(ZEROS), THERE: _streamed(ZEROS)}, 1.0, 0.0, ""),
-        ({HERE: _streamed(ZEROS + 0.2)}, 1.0, 0.0, "differs from Keras by 0.2"),
-        ({HERE: _streamed(ZEROS * np.nan)}, 1.0, 0.0, "differs from Keras by nan"),
-        ({HERE: _streamed(ZEROS), THERE: _streamed(ZEROS + 0.2)}, 1.0, 0.0, "tflite_runtime: differs"),
-        ({HERE: _streamed(ZEROS), THERE: _streamed(ZEROS[:0], "no op")}, 1.0, 0.0, "tflite_runtime: no op"),
-        ({HERE: _streamed(ZEROS)}, 0.9, 0.0, "takes 10.0% of clips for another class"),
-        ({HERE: _streamed(ZEROS)}, 1.0, 0.02, "loses 2.0% of accuracy"),
+        ({HERE: _timed(ZEROS), THERE: _timed(ZEROS)}, 1.0, 0.0, ""),
+        ({HERE: _timed(ZEROS + 0.2)}, 1.0, 0.0, "differs from Keras by 0.2"),
+        ({HERE: _timed(ZEROS * np.nan)}, 1.0, 0.0, "differs from Keras by nan"),
+        ({HERE: _timed(ZEROS), THERE: _timed(ZEROS + 0.2)}, 1.0, 0.0, "tflite_runtime: differs"),
+        ({HERE: _timed(ZEROS), THERE: _timed(ZEROS[:0], "no op")}, 1.0, 0.0, "tflite_runtime: no op"),
+        ({HERE: _timed(ZEROS)}, 0.9, 0.0, "takes 10.0% of clips for another class"),
+        ({HERE: _timed(ZEROS)}, 1.0, 0.02, "loses 2.0% of accuracy"),
     ],
 )
 def test_a_form_is_refused_by_what_it_fails(found, agreement, lost, reason) -> None:

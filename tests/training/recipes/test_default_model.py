@@ -20,7 +20,7 @@ from monitor.stream.assembly import SHIPPED_MODEL
 from training.base.tflite import run_tflite
 from training.errors import ExportError
 from training.export.conversion import to_tflite
-from training.export.package import make_card, undecided
+from training.export.package import Identity, make_card, undecided
 from training.export.parity import check_parity
 from training.features.front_end import default_front_end
 from training.fit.predict import predict
@@ -64,7 +64,7 @@ def test_the_package_scores_in_the_monitor_as_keras_scores_its_windows(trainable
     front_end = default_front_end(tmp_path)
     model = build(SMALL.network)
     facts = replace(undecided(), temperature=1.7, version="0.0.1")
-    card = make_card(front_end.spec, scaling, facts, 8000)
+    card = make_card(front_end.spec, scaling, facts, 8000, Identity("small", "MIT", ()))
     path = tmp_path / "small.tflite"
     write_package(path, to_tflite(model), LABELS, card)
     classifier = load_model(path, ThirdParty(), threads=1, prefer="auto").classifier()
@@ -76,7 +76,7 @@ def test_the_package_scores_in_the_monitor_as_keras_scores_its_windows(trainable
     assert scores == pytest.approx(1 / (1 + np.exp(-logits / 1.7)), abs=1e-4)
 
 
-def test_the_shipped_network_keeps_to_its_budget() -> None:
+def test_the_compact_network_keeps_to_the_budget_of_a_small_board() -> None:
     spent = cost(build(NetworkSpec()))
     windows_a_second = 2
     assert spent.parameters <= 300_000

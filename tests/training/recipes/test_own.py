@@ -21,8 +21,8 @@ from training.data.corpora import Clip
 from training.data.folders import Sounds
 from training.data.splits import Part
 from training.export.conversion import to_tflite
-from training.fit.streaming import StreamRun
-from training.networks.columns import StreamSpec
+from training.fit.windows import RunSpec
+from training.networks.compact import NetworkSpec
 from training.recipes import own
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -50,9 +50,9 @@ class Converter:
         return self.made[-1]
 
 
-def tiny_run(labels: int, seed: int, epochs: int) -> StreamRun:
-    network = StreamSpec(stem=4, blocks=(4, 6, 8), top=8, rings=(2, 5), level_frames=10, labels=labels)
-    return StreamRun(network=network, seed=seed, epochs=epochs, steps=1, batch=4)
+def tiny_run(seed: int, epochs: int) -> RunSpec:
+    network = NetworkSpec(frames=48, stem=4, blocks=(4, 6), top=8, level="window")
+    return RunSpec(network, seed=seed, epochs=epochs, steps=1, batch=4)
 
 
 def write_sounds(folder: Path) -> Path:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -266,6 +266,18 @@ def test_the_command_attacks_makes_a_page_and_goes_on_where_it_stopped(
     again = runner.invoke(robustness, [*common, "--quick"], catch_exceptions=False)
     assert again.exit_code == 0
     assert kept == {path: path.stat().st_mtime_ns for path in (out / "records").rglob("*.json")}
+
+
+def test_the_page_alone_of_a_quick_run_that_never_was_is_that_of_the_committed_records(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = Path("models/urban-sounds-0.6.0.tflite").absolute()
+    monkeypatch.chdir(tmp_path)
+    record = records.FindingsRecord({}, (asdict(pushed(PLAIN, 1.0)),), RunTime(1.0, 1.0))
+    Store(tmp_path / "docs/results/robustness/records", records.FINDINGS).write("features/net", record)
+    told = CliRunner().invoke(robustness, ["--quick", "--parts", "", "--package", str(package)])
+    assert told.exit_code == 0, told.stderr
+    assert told.stdout == "docs/results/robustness/README.md\n"
 
 
 def test_every_network_is_a_source_of_transferred_attacks_unless_quick(tmp_path: Path) -> None:

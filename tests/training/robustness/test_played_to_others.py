@@ -108,7 +108,7 @@ def dense(bands: int = 8) -> Any:
 
 def test_a_network_in_eight_bits_is_nearly_itself_and_computes_in_integers() -> None:
     model, windows = dense(), np.random.default_rng(0).standard_normal((60, 20, 8)).astype(np.float32)
-    flatbuffer = to_tflite(model, "int8", (windows,))
+    flatbuffer = to_tflite(model, "int8", windows)
     invoke = Invoker(flatbuffer)
     given = np.stack([invoke(window) for window in windows])
     wanted = np.asarray(model(windows))
@@ -118,7 +118,7 @@ def test_a_network_in_eight_bits_is_nearly_itself_and_computes_in_integers() -> 
 
 def test_a_conversion_that_fails_is_an_error_of_one_line() -> None:
     with pytest.raises(ExportError, match="TFLite conversion ended with code 1"):
-        to_tflite(dense(), "int8", (np.zeros((2, 7, 5), np.float32),))
+        to_tflite(dense(), "int8", np.zeros((2, 7, 5), np.float32))
 
 
 def test_a_published_network_hears_a_sound_as_the_study_gave_it(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from monitor.events.machine import ClassMachine
 from monitor.records import Level
 from monitor.settings import NEVER, ClassSettings
 from training.data.audio import RATE
-from training.data.corpora import BACKGROUND, CLASSES, LABELS
+from training.data.corpora import CLASSES, LABELS
 from training.features.front_end import HOP
 from training.mixing.streams import Scored
 from training.scoring.calibration import (
@@ -25,7 +25,6 @@ from training.scoring.calibration import (
 )
 from training.scoring.evaluation import alert_figures
 from training.scoring.event_logic import Tape, smoothed
-from training.scoring.held_out import rejected
 
 HOP_S = HOP / RATE
 COLUMN = LABELS.index("dog_bark")
@@ -99,14 +98,6 @@ def test_a_score_lowered_and_raised_again_is_itself() -> None:
     for score in (0.1, 0.5, 0.99):
         assert lowered(lowered(score, 1.2), -1.2) == pytest.approx(score)
         assert lowered(score, 0.3) < score
-
-
-def test_what_is_surely_background_is_no_class() -> None:
-    made = stream(np.full(4, 0.9))
-    scores = made.scores.copy()
-    scores[:, LABELS.index(BACKGROUND)] = (0.0, 0.29, 0.3, 0.8)
-    kept = rejected(replace(made, scores=scores), 0.3).scores[:, COLUMN]
-    np.testing.assert_array_equal(kept, np.array([0.9, 0.9, 0.0, 0.0], np.float32))
 
 
 def test_an_urgent_class_may_not_raise_what_another_may() -> None:

@@ -128,11 +128,11 @@ def _jobs(
 ) -> list[Job]:  # fmt: skip
     from training.base.variants import base_of
     from training.data.corpora import data_root, load
-    from training.study.contenders import compared, contender, models_of
+    from training.study.contenders import contender, models_of
     from training.study.folds import check_folds, labelled
     from training.study.jobs import planned
 
-    names = models.split(",") if models else compared(protocol)
+    names = models.split(",") if models else models_of(protocol)
     for name in names:
         contender(name)
         if base_of(name) not in models_of(protocol):

@@ -92,7 +92,7 @@ def choose(folds: Sequence[PartScores]) -> Rules:
         )
         for label in CLASSES
     }
-    return Rules(supports, Decided(1.0, classes, None))
+    return Rules(supports, Decided(1.0, classes))
 
 
 def _profile(pooled: CalibrationStreams, budget: Budget) -> dict[str, ClassSettings]:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.base.arrays import Floats
-from training.data.corpora import LABELS
+from training.data.corpora import LABELS, MN04_FILES
 from training.errors import DataError
 from training.export.conversion import to_tflite
 from training.networks import mn04
@@ -53,7 +53,7 @@ class Pretrained:
     @staticmethod
     def under(root: Path) -> Pretrained:
         """Return the files of the folder ``mn04`` in a data folder."""
-        return Pretrained(root / "mn04" / "mn04_as.npz", root / "mn04" / "class_labels_indices.csv")
+        return Pretrained(*(root / name for name in MN04_FILES))
 
 
 def frozen_blocks(pretrained: Pretrained) -> bytes:

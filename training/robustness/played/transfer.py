@@ -141,7 +141,7 @@ def conversions(source: Target, say: Progress) -> list[Subject]:
     found = []
     converters: dict[str, Callable[[Any], bytes]] = {
         "TFLite": to_tflite,
-        "8 bits": lambda model: to_tflite(model, "int8", (_shown(source),)),
+        "8 bits": lambda model: to_tflite(model, "int8", _shown(source)),
     }
     for name, convert in converters.items():
         try:

@@ -26,8 +26,8 @@ from training.robustness.targets.front_end import compiled, log_mel, on_features
 from training.robustness.targets.subjects import chosen
 from training.study.jobs import command, make_task
 from training.study.task import Options, Task
-from training.study.trainers import augmented, plain, windowed
-from training.study.trainers.windowed import is_windowed
+from training.study.trainers import augmented, plain
+from training.study.trainers.augmented import is_windowed
 
 Rows = NDArray[np.int64]
 PUBLISHED_DB = (-80.0, 0.0)
@@ -93,7 +93,7 @@ def target(job: Job, options: Options, count: int, train: bool, say: Progress) -
     if base_of(job.model) in plain.SETTINGS:
         return _of_clips(task, plain.train(task), clips, [rows_of[clip.path] for clip in clips])
     if is_windowed(job.model):
-        return _of_windows(task, windowed.train(task), clips)
+        return _of_windows(task, augmented.train(task), clips)
     raise DataError(f"{job.model}: has no gradients to follow; networks have: cnn, gru, compact, …")
 
 

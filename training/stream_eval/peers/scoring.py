@@ -17,7 +17,7 @@ from training.base.atomic import atomic_write
 from training.base.maths import logistic
 from training.base.progress import Progress
 from training.data.audio import RATE, Waveform, read
-from training.data.corpora import CLASSES, TEACHER_FILE
+from training.data.corpora import CLASSES, YAMNET_FILE
 from training.data.repeats import repeated
 from training.data.splits import Part
 from training.export.conversion import to_tflite
@@ -75,7 +75,7 @@ def yamnet_heard(part: Part, scapes: Sequence[Soundscape], folder: Path, cache: 
     folder
         Holds the network with its embedding as an output, and its table of labels.
     """
-    network = Yamnet(folder / TEACHER_FILE)
+    network = Yamnet(folder / YAMNET_FILE)
     with (folder / CLASS_MAP).open(encoding="utf-8", newline="") as file:
         groups = columns_of([row["display_name"] for row in csv.DictReader(file)])
 

@@ -15,19 +15,19 @@ from typing import Any
 import numpy as np
 
 from training.base.arrays import Floats
-from training.base.variants import settings_of
+from training.base.variants import base_of, settings_of
 from training.data.audio import RATE
 from training.features.front_end import FrontEnd, default_front_end
 from training.features.mel_bank import Bank, band_widths
 from training.fit.adversarial import Trades
-from training.fit.loop import Course, Row, one_cycle
+from training.fit.loop import Course, Row, in_float32, one_cycle
 from training.fit.predict import clip_logits
 from training.fit.windows import RunSpec, Scaling, measure_scaling
 from training.fit.windows import fit as fit_windows
 from training.mixing.mixer import PLAIN, Mixer, MixerSource, Recipe, Sampler
 from training.networks.catalogue import ARCHITECTURES
 from training.networks.compact import cost
-from training.study.task import BATCH, Fitted, Task, in_float32
+from training.study.task import BATCH, Fitted, Task
 
 _PEAK_RATE = 3e-3
 _WINDOWS_PER_CLIP = 2
@@ -61,6 +61,11 @@ SETTINGS = {
     "compact-wide": Windowed(_build("compact-wide")),
     "compact-plain": Windowed(_build("compact"), PLAIN),
 }
+
+
+def is_windowed(model: str) -> bool:
+    """Return whether the model's input is the monitor's window."""
+    return base_of(model) in SETTINGS
 
 
 @dataclass(frozen=True)

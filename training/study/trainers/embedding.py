@@ -12,7 +12,7 @@ import numpy as np
 from training.base.arrays import Floats
 from training.base.atomic import atomic_write
 from training.data.audio import RATE, read
-from training.data.corpora import TEACHER_FILE, Clip, data_root
+from training.data.corpora import YAMNET_FILE, Clip, data_root
 from training.errors import DataError
 from training.networks.compact import Cost
 from training.networks.yamnet import EMBEDDING, WINDOW, Yamnet
@@ -74,9 +74,9 @@ def _mean(yamnet: Yamnet, samples: Floats) -> Floats:
 
 
 def _find(root: Path) -> Path:
-    found = next(iter(sorted(root.rglob(TEACHER_FILE))), None)
+    found = next(iter(sorted(root.rglob(YAMNET_FILE))), None)
     if found is None:
         raise DataError(
-            f"{root}: {TEACHER_FILE} is missing; the baseline needs YAMNet with its embedding output"
+            f"{root}: {YAMNET_FILE} is missing; the baseline needs YAMNet with its embedding output"
         )
     return found

@@ -22,12 +22,12 @@ from training.features.altered import load_bank, recipes
 from training.features.scale import Scaler
 from training.features.spec import FeatureSpec, Fill, presets
 from training.features.store import load_features
-from training.fit.loop import Course, Loss, Rate, Row, on_logits, optimise
+from training.fit.loop import Course, Loss, Rate, Row, in_float32, on_logits, optimise
 from training.fit.predict import predict
 from training.networks import published
 from training.networks.compact import cost
 from training.study.folds import Validation
-from training.study.task import BATCH, Fitted, Task, in_float32
+from training.study.task import BATCH, Fitted, Task
 
 
 @dataclass(frozen=True)
