@@ -58,7 +58,7 @@ class FalseCounts:
 
 
 @dataclass(frozen=True)
-class BedCounts:
+class BackgroundCounts:
     """False alarms of all classes on one background."""
 
     name: str
@@ -83,7 +83,7 @@ class TrialCounts:
     settings: Mapping[str, ClassSettings]
     sounds: tuple[SoundCounts, ...]
     false: tuple[FalseCounts, ...]
-    beds: tuple[BedCounts, ...]
+    beds: tuple[BackgroundCounts, ...]
 
 
 def count(trial: Trial, scapes: Sequence[Soundscape]) -> TrialCounts:
@@ -104,7 +104,7 @@ def count(trial: Trial, scapes: Sequence[Soundscape]) -> TrialCounts:
         false += without
         alarms += np.stack([_by_bed(beds, one) for one in at_moves], axis=1)
     rows = (
-        BedCounts(bed.name, bed.seconds, tuple(map(int, row)))
+        BackgroundCounts(bed.name, bed.seconds, tuple(map(int, row)))
         for bed, row in zip(trial.test.beds, alarms, strict=True)
     )
     where = trial.system, trial.fold, trial.seed

@@ -16,7 +16,7 @@ from training.stream_eval.peers.operating import (
     ENTERS,
     FITTED_AT,
     MOVES,
-    BedCounts,
+    BackgroundCounts,
     FalseCounts,
     SoundCounts,
     TrialCounts,
@@ -65,7 +65,7 @@ class TrialCodec:
             {label: ClassSettings(**one) for label, one in parts["settings"].items()},
             tuple(SoundCounts(**{**row, "found": tuple(row["found"])}) for row in parts["sounds"]),
             tuple(FalseCounts(**{**row, "events": tuple(row["events"])}) for row in parts["false"]),
-            tuple(BedCounts(**{**row, "alarms": tuple(row["alarms"])}) for row in parts["beds"]),
+            tuple(BackgroundCounts(**{**row, "alarms": tuple(row["alarms"])}) for row in parts["beds"]),
         )
         return TrialRecord(
             counts, envelope.key.settings["scores"], envelope.origin.command, envelope.origin.code
