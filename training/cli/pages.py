@@ -54,12 +54,6 @@ def _robustness(folder: Path) -> Report:
     return compose(gather(folder / "records"), os.path.relpath(GUIDE, folder))
 
 
-def _streams(folder: Path) -> Report:
-    from training.cli.stream_eval import pooled_page
-
-    return pooled_page(tuple(folder / name for name in FOLDS))
-
-
 def _default(folder: Path) -> Report:
     from training.recipes.transfer.report import compose
 
@@ -78,15 +72,11 @@ def _own(folder: Path) -> Report:
     return compose(folder)
 
 
-FOLDS = ("fold1", "fold2", "fold3")
-FOLD_RECORDS = tuple(f"{fold}/records" for fold in FOLDS)
 PAGES = (
     Page("study", _comparison),
     Page("study/ablation", _ablation),
     Page("esc10", _comparison),
-    Page("stream-eval", _streams, FOLD_RECORDS),
     Page("robustness", _robustness),
-    Page("robustness/hardened-default/streams", _streams, FOLD_RECORDS),
     Page("default", _default, ()),
     Page("sounds", _sounds, ()),
     Page("esc10-package", _own, ()),

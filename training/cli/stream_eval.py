@@ -30,9 +30,8 @@ def _families(_: click.Context, __: click.Parameter, text: str) -> tuple[str, ..
 @click.command()
 @data_option
 @click.option(
-    "--model", "models", multiple=True, default=("runs/default/without-fold2.tflite",), show_default=True,
-    type=click.Path(path_type=Path),
-    help="Package trained without the test folds; repeatable.",
+    "--model", "models", multiple=True, type=click.Path(path_type=Path),
+    help="Package trained without the test folds; repeatable, required but for --pool.",
 )  # fmt: skip
 @click.option(
     "--train", "train_folds", default="1,3", show_default=True, callback=parse_folds,
@@ -50,9 +49,7 @@ def _families(_: click.Context, __: click.Parameter, text: str) -> tuple[str, ..
     type=click.Path(path_type=Path),
     help="Skip evaluation; pool the records of several folders, one per fold, into a page. Repeatable.",
 )
-@click.option(
-    "--out", default="docs/results/stream-eval/fold2", show_default=True, type=click.Path(path_type=Path)
-)
+@click.option("--out", default="runs/stream-eval", show_default=True, type=click.Path(path_type=Path))
 def stream_eval(
     data: Path | None, models: tuple[Path, ...], train_folds: tuple[int, ...], test_folds: tuple[int, ...],
     scenes: int, seed: int, sweeps: tuple[str, ...], jobs: int, quick: bool,
@@ -60,13 +57,13 @@ def stream_eval(
 ) -> None:  # fmt: skip
     """Evaluate models on one-minute soundscapes with eight sounds each and on backgrounds alone.
 
-    Sounds and backgrounds are those held out from the fold's network, which `default` leaves in its runs;
-    the shipped model was trained on all of them. Results are recorded, so that an interrupted run
+    Sounds and backgrounds are those of the test folds; the page says of a package whose card does not name
+    these folds as held out, like the shipped ones. Results are recorded, so that an interrupted run
     resumes when the same command is run again.
 
     \b
     Examples:
-      sound-training stream-eval --data ~/sounds --test 2 --scenes 60 --jobs 2
+      sound-training stream-eval --data ~/sounds --model mine.tflite --test 2 --jobs 2
       sound-training stream-eval --pool runs/fold1 --pool runs/fold2 --out runs/folds
     """
     from training.base.report import write
@@ -83,11 +80,13 @@ def stream_eval(
         write(pooled_page(pool, scenes, seed), out)
         click.echo(str(out / "README.md"))
         return
+    if not models:
+        raise click.UsageError("no package to evaluate; name one with --model")
     if quick:
         scenes, sweeps, out = min(scenes, _QUICK_SCENES), (), Path(_QUICK_OUT)
     absent = next((path for path in models if not path.is_file()), None)
     if absent is not None:
-        raise DataError(f"{absent}: no such package; `sound-training default` writes it")
+        raise DataError(f"{absent}: no such package")
     say, root = Clock(), data_root(data)
     parts = split(load(root), train_folds, test_folds)
     folder = out / "records"

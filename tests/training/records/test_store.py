@@ -87,17 +87,17 @@ def test_plain_values_are_those_that_json_gives_back() -> None:
     assert plain({"figure": float("nan"), "other": 0.123456}, digits=3) == {"figure": None, "other": 0.123}
 
 
-KINDS: Mapping[str, Codec[Any]] = {
-    "study/records": JOBS,
-    "robustness/records/alerts": FINDINGS,
-    "stream-eval/fold1/records": STREAMS,
+KINDS: Mapping[Path, Codec[Any]] = {
+    RESULTS / "study" / "records": JOBS,
+    RESULTS / "robustness" / "records" / "alerts": FINDINGS,
+    Path(__file__).parent / "stream-eval" / "records": STREAMS,
 }
 
 
-@pytest.mark.parametrize("folder", KINDS)
-def test_a_record_of_before_the_envelope_says_the_same_once_it_has_one(folder: str) -> None:
+@pytest.mark.parametrize("folder", KINDS, ids=lambda folder: folder.parent.name)
+def test_a_record_of_before_the_envelope_says_the_same_once_it_has_one(folder: Path) -> None:
     codec = KINDS[folder]
-    found = list(texts(RESULTS / folder).values())[:6]
+    found = list(texts(folder).values())[:6]
     assert found
     for content in found:
         before = envelope_of(content, codec)

@@ -7,12 +7,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from recordings import make_part
 
 from monitor.listeners import Listener as ReplayListener
 from monitor.records import EventRecord
 from monitor.stream.replay import Replay, ReplayOptions
 from training.base.report import write
+from training.cli import main
 from training.errors import DataError
 from training.mixing.soundscapes import ScapePlan
 from training.stream_eval.judge import MOVES
@@ -172,6 +174,12 @@ def test_the_page_names_every_picture_and_table(records: list[StreamRecord], tmp
     assert all(f"`{name}`" in report.markdown for name in report.tables)
     assert page.read_text().count("data:image/png") == len(report.pictures)
     assert "urban-sounds, quiet" in report.markdown
+
+
+def test_a_run_without_a_package_is_refused_in_usage(tmp_path: Path) -> None:
+    result = CliRunner().invoke(main, ["stream-eval", "--data", str(tmp_path)])
+    assert result.exit_code == 2
+    assert "name one with --model" in result.output
 
 
 def test_a_card_tells_which_folds_its_weights_never_saw() -> None:
