@@ -235,7 +235,6 @@ JOBS = JobCodec()
 _MEASURED = ("deviation_db",)
 _CAME_LATER: dict[str, Mapping[str, Any]] = {
     "recipe": {"room": 0.0, "room_frames": [10.0, 75.0], "room_db": [-5.0, 10.0], "heard_frames": 20},
-    "lessons": {"room": 0.0, "room_s": [0.2, 1.5], "room_db": [-5.0, 10.0]},
     "hardening": {"beta": 0.0, "epsilon_db": 1.0, "steps": 2},
 }
 

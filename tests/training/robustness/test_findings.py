@@ -277,7 +277,7 @@ def test_the_page_alone_of_a_quick_run_that_never_was_is_that_of_the_committed_r
     Store(tmp_path / "docs/results/robustness/records", records.FINDINGS).write("features/net", record)
     told = CliRunner().invoke(robustness, ["--quick", "--parts", "", "--package", str(package)])
     assert told.exit_code == 0, told.stderr
-    assert told.stdout == "docs/results/robustness/README.md\n"
+    assert told.stdout == "docs/results/robustness/index.html\n"
 
 
 def test_every_network_is_a_source_of_transferred_attacks_unless_quick(tmp_path: Path) -> None:
