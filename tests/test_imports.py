@@ -56,7 +56,11 @@ BELOW: dict[str, set[str]] = {
 """What each part may import of the others; parts that are not named here wire these together."""
 
 NEVER = {"training", "tensorflow", "librosa", "scipy", "sklearn", "matplotlib", "pandas"}
-IN_ONE_FILE = {"paho": "delivery/mqtt/link.py", "sounddevice": "sources/microphone.py"}
+IN_ONE_FILE = {
+    "paho": "delivery/mqtt/link.py",
+    "sounddevice": "sources/microphone.py",
+    "wyoming": "sources/wyoming.py",
+}
 LIGHT = {
     "numpy", "soxr", "soundfile", "_soundfile", "_soundfile_data", "_cffi_backend", "yaml", "_yaml",
     "pydantic", "pydantic_core", "annotated_types", "typing_extensions", "typing_inspection",
@@ -138,7 +142,7 @@ def test_the_monitor_never_imports_training_or_what_training_needs() -> None:
     assert {pair for pair in heavy if pair[0] in NEVER} == set()
 
 
-def test_paho_and_sounddevice_stand_in_one_file_each() -> None:
+def test_paho_sounddevice_and_wyoming_stand_in_one_file_each() -> None:
     for edge, file in IN_ONE_FILE.items():
         found = {
             str(p.relative_to(ROOT / "monitor"))

@@ -18,7 +18,10 @@ PatternSeconds = Annotated[float, Field(ge=0.06, le=30)]
 class Input(Section):
     """Where audio comes from, and when it counts as lost."""
 
-    source: str = Field("microphone", description="microphone, - for raw PCM on stdin, or a URL for ffmpeg")
+    source: str = Field(
+        "microphone",
+        description="microphone, - for raw PCM on stdin, wyoming://host:port, or a URL for ffmpeg",
+    )
     device: int | str | None = Field(
         None, description="microphone by index or part of its name; null = default"
     )
@@ -30,6 +33,9 @@ class Input(Section):
     )
     silence_s: Annotated[float, Field(ge=1, le=86400)] = Field(
         10.0, description="seconds of digital silence (all zeros) after which it counts as lost"
+    )
+    wyoming_hosts: list[Annotated[str, Field(min_length=1)]] = Field(
+        default_factory=list, description="hosts beside this machine whose wyoming:// may be used"
     )
     sensitivity_dbfs: Annotated[float, Field(ge=-120, le=20)] | None = Field(
         None, description="what 94 dB give, dBFS of a full-scale sine; null = not calibrated, no level in dB"

@@ -129,7 +129,7 @@ def open_node(
         The settings, the history or the embedded broker are unusable.
     """
     audio, name, vitals = config.settings.audio, node_name(config), Vitals()
-    microphone = audio.source == "microphone"
+    waits = audio.source.lower().startswith("wyoming:") or (audio.wait and audio.source == "microphone")
     with ExitStack() as stack:
         control = Control(config, assembly, SettingsStore(settings_path(config.settings.history_path)))
         delivery = stack.enter_context(open_delivery(config, assembly, _delivery_options(config), control))
@@ -145,7 +145,7 @@ def open_node(
             (delivery, *page, *listeners),
             vitals,
             stop,
-            waits="always" if not alone else "at first" if audio.wait and microphone else "no",
+            waits="always" if not alone else "at first" if waits else "no",
             orders=lambda: control.state.orders,
             closes=audio.source != "-",
         )

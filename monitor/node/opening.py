@@ -11,6 +11,7 @@ from typing import BinaryIO
 from monitor.config.listening import Audio
 from monitor.errors import AudioError, ConfigError
 from monitor.sources.base import LiveSource
+from monitor.sources.url import masked
 
 
 def source_opener(
@@ -29,7 +30,7 @@ def source_opener(
     Raises
     ------
     ConfigError
-        The source is not the microphone, "-" or a URL.
+        The source is not the microphone, "-" or a URL; or it is a Wyoming microphone that is not allowed.
     """
     limits = {"buffer_s": audio.buffer_s, "stall_s": audio.stall_s, "silence_s": audio.silence_s}
     if audio.source == "microphone":
@@ -51,6 +52,15 @@ def source_opener(
         )
     if not re.match(r"[A-Za-z][A-Za-z0-9+.-]*:", audio.source):
         raise ConfigError(f"audio.source is {audio.source!r}: write microphone, - (standard input) or a URL")
+    if audio.source.lower().startswith("wyoming:"):
+        try:
+            from monitor.sources.wyoming import WyomingMicrophone, wyoming_address
+        except ImportError as error:
+            raise ConfigError(
+                f"audio.source {masked(audio.source)}: needs wyoming; pip install wyoming"
+            ) from error
+        host, port = wyoming_address(audio.source, audio.wyoming_hosts)
+        return lambda: WyomingMicrophone(host, port, **limits, stop=stop)
     from monitor.sources.ffmpeg import FfmpegSource
 
     return lambda: FfmpegSource(audio.source, rate=rate, **limits, stop=stop)

@@ -66,6 +66,39 @@ class PcmFormat:
         return samples.reshape(-1, self.channels)
 
 
+class PacedWriter:
+    """Writes to a ring at the pace of its writer; see the module.
+
+    Parameters
+    ----------
+    ring : CaptureRing
+        Receives the audio.
+    rate : int
+        Sample rate, Hz.
+    closing : threading.Event
+        Ends a wait for room when set.
+    """
+
+    def __init__(self, ring: CaptureRing, rate: int, closing: threading.Event) -> None:
+        self._ring = ring
+        self._rate = rate
+        self._closing = closing
+        self._due = 0.0
+        """Monotonic seconds at which a live stream would have delivered the audio so far."""
+
+    def write(self, frames: Samples) -> None:
+        """Write to the ring; wait for room first if the stream runs ahead of the clock."""
+        now = time.monotonic()
+        self._due = max(self._due, now) + len(frames) / self._rate * _LIVE_PACE
+        ahead_s = self._due - now
+        if ahead_s > self._ring.capacity / self._rate / 2:
+            while not self._ring.wait_for_room(len(frames), _POLL_S):
+                if self._closing.is_set():
+                    return
+            self._due = time.monotonic() + ahead_s
+        self._ring.write(frames, time.monotonic())
+
+
 class PcmReader:
     """Reads ``fd`` to its end into :attr:`ring`; the caller closes ``fd``.
 
@@ -83,9 +116,8 @@ class PcmReader:
         self._fd = fd
         self._pcm = pcm
         self.ring = CaptureRing(max(1, round(buffer_s * pcm.rate)), pcm.channels, pcm.rate)
-        self._due = 0.0
-        """Monotonic seconds at which a live stream would have delivered the audio so far."""
         self._closing = threading.Event()
+        self._writer = PacedWriter(self.ring, pcm.rate, self._closing)
         self._thread = threading.Thread(target=self._read, name="pcm reader", daemon=True)
         self._thread.start()
 
@@ -111,17 +143,4 @@ class PcmReader:
             whole = len(data) - len(data) % self._pcm.frame_bytes
             rest = data[whole:]
             if whole:
-                self._hand_on(self._pcm.decode(data[:whole]))
-
-    def _hand_on(self, frames: Samples) -> None:
-        """Write to the ring; wait for room first if the stream runs ahead of the clock."""
-        rate = self._pcm.rate
-        now = time.monotonic()
-        self._due = max(self._due, now) + len(frames) / rate * _LIVE_PACE
-        ahead_s = self._due - now
-        if ahead_s > self.ring.capacity / rate / 2:
-            while not self.ring.wait_for_room(len(frames), _POLL_S):
-                if self._closing.is_set():
-                    return
-            self._due = time.monotonic() + ahead_s
-        self.ring.write(frames, time.monotonic())
+                self._writer.write(self._pcm.decode(data[:whole]))

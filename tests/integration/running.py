@@ -74,6 +74,13 @@ class Monitor:
         """Wait until a line of stdout holds the words."""
         self._wait_line(self.printed, words)
 
+    def wait_printed_after(self, words: str, count: int) -> None:
+        """Wait until a line of stdout beyond the first ``count`` holds the words."""
+        with self._changed:
+            assert self._changed.wait_for(
+                lambda: any(words in line for line in self.printed[count:]), PATIENCE_S
+            ), self.said
+
     def wait_end(self) -> int:
         code = self.process.wait(PATIENCE_S)
         for reader in self._readers:
