@@ -27,7 +27,7 @@ Stretches = Sequence[tuple[float, float]]
 
 
 @dataclass(frozen=True)
-class Bed:
+class BackgroundFigures:
     """One background under one profile.
 
     Parameters
@@ -79,28 +79,28 @@ def loops(clips: Sequence[Clip]) -> list[Stretches]:
     return [repeated(read(clip.path, RATE), RATE) for clip in clips]
 
 
-def bed_figures(
+def background_figures(
     clips: Sequence[Clip], looped: Sequence[Stretches], streams: Sequence[Hops], profile: Profile
-) -> tuple[Bed, ...]:
+) -> tuple[BackgroundFigures, ...]:
     """Count the alarms in each file; alarms in repeated stretches count at their first occurrence only."""
-    curves = [profile.heard(streams, moved) for moved in MOVES]
-    heard = curves[MOVES.index(0.0)]
-    beds = []
+    curves = [profile.detected(streams, moved) for moved in MOVES]
+    detected = curves[MOVES.index(0.0)]
+    backgrounds = []
     for number, (clip, stretches) in enumerate(zip(clips, looped, strict=True)):
         again_s = sum(end - start for start, end in stretches)
-        events = counted(heard.events[number], stretches)
+        events = counted(detected.events[number], stretches)
         labels = [event.label for event in events]
-        beds.append(
-            Bed(
+        backgrounds.append(
+            BackgroundFigures(
                 clip.recording,
                 clip.label,
-                heard.seconds[number] - again_s,
+                detected.seconds[number] - again_s,
                 again_s,
                 {label: labels.count(label) for label in sorted(set(labels))},
                 tuple(len(counted(moved.events[number], stretches)) for moved in curves),
             )
         )
-    return tuple(beds)
+    return tuple(backgrounds)
 
 
 def counted(events: Sequence[Event], stretches: Stretches) -> list[Event]:
@@ -108,18 +108,22 @@ def counted(events: Sequence[Event], stretches: Stretches) -> list[Event]:
     return [e for e in events if not any(start <= e.onset_s < end for start, end in stretches)]
 
 
-def alarm_table(beds: Sequence[Bed]) -> list[Alarms]:
+def alarm_table(backgrounds: Sequence[BackgroundFigures]) -> list[Alarms]:
     """Return rows per kind and group for all classes, the :data:`URGENT` ones, and each; totals last."""
     rows = []
-    kinds = [f"kind {kind}" for kind in sorted({bed.kind for bed in beds})]
-    groups = [group for group in ("plain", "voices or music", SPEECH) if any(b.group == group for b in beds)]
+    kinds = [f"kind {kind}" for kind in sorted({one.kind for one in backgrounds})]
+    groups = [
+        group for group in ("plain", "voices or music", SPEECH) if any(b.group == group for b in backgrounds)
+    ]
     for background in (*kinds, *groups, "all"):
-        mine = [b for b in beds if background in (f"kind {b.kind}", b.group, "all")]
+        mine = [b for b in backgrounds if background in (f"kind {b.kind}", b.group, "all")]
         for name, labels in (("all", CLASSES), ("urgent", URGENT), *((label, (label,)) for label in CLASSES)):
             rows.append(_alarms(background, name, mine, labels))
     return rows
 
 
-def _alarms(background: str, name: str, beds: Sequence[Bed], labels: Sequence[str]) -> Alarms:
-    count = sum(bed.alarms.get(label, 0) for bed in beds for label in labels)
-    return Alarms(background, name, sum(bed.seconds for bed in beds) / 3600, count)
+def _alarms(
+    background: str, name: str, backgrounds: Sequence[BackgroundFigures], labels: Sequence[str]
+) -> Alarms:
+    count = sum(one.alarms.get(label, 0) for one in backgrounds for label in labels)
+    return Alarms(background, name, sum(one.seconds for one in backgrounds) / 3600, count)

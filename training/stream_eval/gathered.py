@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from training.stream_eval.alarms import Bed
-from training.stream_eval.judge import SceneFigures
+from training.stream_eval.alarms import BackgroundFigures
+from training.stream_eval.judge import SoundscapeFigures
 from training.stream_eval.records import StreamRecord
 
 
@@ -16,26 +16,28 @@ class SystemProfile:
 
     listener: str
     profile: str
-    scenes: dict[str, SceneFigures]
-    beds: tuple[Bed, ...]
+    soundscapes: dict[str, SoundscapeFigures]
+    backgrounds: tuple[BackgroundFigures, ...]
 
     @property
     def name(self) -> str:
         return f"{self.listener}, {self.profile}"
 
 
-def voices(records: Sequence[StreamRecord]) -> list[SystemProfile]:
+def systems_of(records: Sequence[StreamRecord]) -> list[SystemProfile]:
     """Group the records by system and profile, profiles ``quiet`` first."""
     found: dict[tuple[str, str], SystemProfile] = {}
     for record in records:
         for profile in (*record.scenes, *record.beds):
-            voice = found.setdefault(
+            system = found.setdefault(
                 (record.listener, profile),
                 SystemProfile(record.listener, profile, {}, record.beds.get(profile, ())),
             )
             if profile in record.scenes:
-                voice.scenes[record.condition] = record.scenes[profile]
+                system.soundscapes[record.condition] = record.scenes[profile]
             else:
-                beds = record.beds[profile]
-                found[record.listener, profile] = SystemProfile(record.listener, profile, voice.scenes, beds)
-    return sorted(found.values(), key=lambda voice: voice.profile)
+                backgrounds = record.beds[profile]
+                found[record.listener, profile] = SystemProfile(
+                    record.listener, profile, system.soundscapes, backgrounds
+                )
+    return sorted(found.values(), key=lambda system: system.profile)

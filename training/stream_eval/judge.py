@@ -56,7 +56,7 @@ class StreamClassFigures:
 
 
 @dataclass(frozen=True)
-class SceneFigures:
+class SoundscapeFigures:
     """Figures of one profile on soundscapes: per class that occurs, and over all classes.
 
     Parameters
@@ -86,29 +86,29 @@ class SceneFigures:
         return tuple(delay for row in self.classes for delay in row.delays_s)
 
 
-def judge(scapes: Sequence[Soundscape], streams: Sequence[Hops], profile: Profile) -> SceneFigures:
+def judge(scapes: Sequence[Soundscape], streams: Sequence[Hops], profile: Profile) -> SoundscapeFigures:
     """Return all figures of one profile on the soundscapes whose hops are ``streams``."""
-    heard = profile.heard(streams)
-    classes, micro = scene_figures(scapes, heard)
+    detected = profile.detected(streams)
+    classes, micro = class_figures(scapes, detected)
     labels = [row.label for row in classes]
     tables = [table(hops, profile, labels) for hops in streams]
     curve = []
     for moved in MOVES:
-        events = profile.heard(streams, moved).events
+        events = profile.detected(streams, moved).events
         found = [one for scape, mine in zip(scapes, events, strict=True) for one in _told(scape, mine)]
-        curve.append((moved, sum(one.heard for one in found), len(found)))
-    return SceneFigures(
-        tuple(classes), micro, psds(scapes, tables, labels), pairs(scapes, heard), tuple(curve)
+        curve.append((moved, sum(one.detected for one in found), len(found)))
+    return SoundscapeFigures(
+        tuple(classes), micro, psds(scapes, tables, labels), pairs(scapes, detected), tuple(curve)
     )
 
 
-def scene_figures(
-    scapes: Sequence[Soundscape], heard: Detections
+def class_figures(
+    scapes: Sequence[Soundscape], detected: Detections
 ) -> tuple[list[StreamClassFigures], dict[str, float]]:
     """Evaluate with sed_eval; return a row per class that occurs, and each measure over all classes."""
-    measures = _sed_eval(scapes, heard)
+    measures = _sed_eval(scapes, detected)
     found: dict[str, list[_Told]] = {label: [] for label in CLASSES}
-    for scape, events in zip(scapes, heard.events, strict=True):
+    for scape, events in zip(scapes, detected.events, strict=True):
         for told in _told(scape, events):
             found[told.truth.label].append(told)
     figures = [
@@ -134,7 +134,7 @@ def soundscape_figures(
         for stream, length_s in zip(streams, lengths, strict=True)
     ]
     events = tuple(scored_events(stream, settings) for stream in streams)
-    return tuple(scene_figures(scapes, Detections(events, lengths))[0])
+    return tuple(class_figures(scapes, Detections(events, lengths))[0])
 
 
 @dataclass(frozen=True)
@@ -142,18 +142,18 @@ class _Told:
     """Whether a sound was reported, and its delay after onset; None if by an earlier sound's event."""
 
     truth: Truth
-    heard: bool
+    detected: bool
     delay_s: float | None
 
 
 def _class_figures(label: str, found: Sequence[_Told], f1: Mapping[str, float]) -> StreamClassFigures:
     recordings: dict[str, tuple[int, int]] = {}
     for told in found:
-        heard, sounds = recordings.get(told.truth.recording, (0, 0))
-        recordings[told.truth.recording] = (heard + told.heard, sounds + 1)
+        detected, sounds = recordings.get(told.truth.recording, (0, 0))
+        recordings[told.truth.recording] = (detected + told.detected, sounds + 1)
     delays = tuple(told.delay_s for told in found if told.delay_s is not None)
-    heard = sum(told.heard for told in found)
-    return StreamClassFigures(label, len(found), heard, **f1, delays_s=delays, recordings=recordings)
+    detected = sum(told.detected for told in found)
+    return StreamClassFigures(label, len(found), detected, **f1, delays_s=delays, recordings=recordings)
 
 
 def _told(scape: Soundscape, events: Sequence[Event]) -> list[_Told]:
@@ -168,20 +168,20 @@ def _told(scape: Soundscape, events: Sequence[Event]) -> list[_Told]:
     ]
 
 
-def pairs(scapes: Sequence[Soundscape], heard: Detections) -> dict[str, tuple[int, int]]:
+def pairs(scapes: Sequence[Soundscape], detected: Detections) -> dict[str, tuple[int, int]]:
     """Count simultaneous sounds of two classes, and the pairs of which both were detected.
 
     The key is both class names, sorted and joined by a plus.
     """
     found: dict[str, tuple[int, int]] = {}
-    for scape, events in zip(scapes, heard.events, strict=True):
+    for scape, events in zip(scapes, detected.events, strict=True):
         for one, other in combinations(_told(scape, events), 2):
             first, second = one.truth, other.truth
             together_s = min(first.offset_s, second.offset_s) - max(first.onset_s, second.onset_s)
             if first.label != second.label and together_s >= TOGETHER_S:
                 name = "+".join(sorted((first.label, second.label)))
                 count, both = found.get(name, (0, 0))
-                found[name] = count + 1, both + (one.heard and other.heard)
+                found[name] = count + 1, both + (one.detected and other.detected)
     return found
 
 
@@ -205,7 +205,7 @@ def _told_of(truths: Sequence[Truth], events: Sequence[Event]) -> list[_Told]:
     return found
 
 
-def _sed_eval(scapes: Sequence[Soundscape], heard: Detections) -> dict[str, Any]:
+def _sed_eval(scapes: Sequence[Soundscape], detected: Detections) -> dict[str, Any]:
     from sed_eval.sound_event import EventBasedMetrics, SegmentBasedMetrics
 
     labels = list(CLASSES)
@@ -215,7 +215,7 @@ def _sed_eval(scapes: Sequence[Soundscape], heard: Detections) -> dict[str, Any]
         evaluate_offset=True,
     )  # fmt: skip
     segment = SegmentBasedMetrics(labels, time_resolution=SEGMENT_S)
-    for scape, events in zip(scapes, heard.events, strict=True):
+    for scape, events in zip(scapes, detected.events, strict=True):
         truth = [_row(scape.name, t.label, t.onset_s, t.offset_s) for t in scape.truths]
         found = [_row(scape.name, e.label, e.onset_s, max(e.offset_s, e.onset_s + 0.01)) for e in events]
         onset.evaluate(truth, found)

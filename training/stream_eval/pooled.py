@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from training.errors import DataError
-from training.stream_eval.alarms import Bed
-from training.stream_eval.judge import SceneFigures, StreamClassFigures
+from training.stream_eval.alarms import BackgroundFigures
+from training.stream_eval.judge import SoundscapeFigures, StreamClassFigures
 from training.stream_eval.records import StreamRecord, read_all
 
 _FOLD = re.compile(r"without-fold\d+")
@@ -46,26 +46,27 @@ def _records(folder: Path) -> list[StreamRecord]:
 
 def _joined(records: Sequence[StreamRecord]) -> StreamRecord:
     first = records[0]
-    scenes = {profile: _scenes([r.scenes[profile] for r in records]) for profile in first.scenes}
-    beds: dict[str, tuple[Bed, ...]] = {
-        profile: tuple(bed for r in records for bed in r.beds[profile]) for profile in first.beds
+    soundscapes = {profile: _soundscapes([r.scenes[profile] for r in records]) for profile in first.scenes}
+    backgrounds: dict[str, tuple[BackgroundFigures, ...]] = {
+        profile: tuple(background for r in records for background in r.beds[profile])
+        for profile in first.beds
     }
-    return StreamRecord(first.listener, first.condition, "", scenes, beds)
+    return StreamRecord(first.listener, first.condition, "", soundscapes, backgrounds)
 
 
-def _scenes(folds: Sequence[SceneFigures]) -> SceneFigures:
+def _soundscapes(folds: Sequence[SoundscapeFigures]) -> SoundscapeFigures:
     labels = dict.fromkeys(row.label for fold in folds for row in fold.classes)
     classes = [
         _class([row for fold in folds for row in fold.classes if row.label == name]) for name in labels
     ]
     names = sorted({name for fold in folds for name in fold.pairs})
     curve = zip(*(fold.curve for fold in folds), strict=True)
-    return SceneFigures(
+    return SoundscapeFigures(
         tuple(classes),
         _means([fold.micro for fold in folds]),
         _means([fold.psds for fold in folds]),
         {name: _sum([fold.pairs[name] for fold in folds if name in fold.pairs]) for name in names},
-        tuple((at[0][0], *_sum([(heard, sounds) for _, heard, sounds in at])) for at in curve),
+        tuple((at[0][0], *_sum([(detected, sounds) for _, detected, sounds in at])) for at in curve),
     )
 
 

@@ -17,8 +17,8 @@ from training.mixing.soundscapes import ScapePlan
 from training.records.archive import texts
 from training.records.envelope import CodeVersion, Envelope, Key, Origin, plain
 from training.records.store import Store
-from training.stream_eval.alarms import Bed
-from training.stream_eval.judge import SceneFigures, StreamClassFigures
+from training.stream_eval.alarms import BackgroundFigures
+from training.stream_eval.judge import SoundscapeFigures, StreamClassFigures
 
 VERSION = 2
 """Version of the measurement; records of another version are recomputed."""
@@ -77,8 +77,8 @@ class StreamRecord:
     listener: str
     condition: str
     key: str
-    scenes: Mapping[str, SceneFigures]
-    beds: Mapping[str, tuple[Bed, ...]]
+    scenes: Mapping[str, SoundscapeFigures]
+    beds: Mapping[str, tuple[BackgroundFigures, ...]]
 
 
 class StreamCodec:
@@ -102,8 +102,8 @@ class StreamCodec:
     def unpack(self, envelope: Envelope) -> StreamRecord:
         """See :class:`~training.records.store.Codec`."""
         parts = envelope.content
-        scenes = {profile: _scenes(values) for profile, values in parts["scenes"].items()}
-        beds = {profile: tuple(map(_bed, values)) for profile, values in parts["beds"].items()}
+        scenes = {profile: _soundscapes(values) for profile, values in parts["scenes"].items()}
+        beds = {profile: tuple(map(_background, values)) for profile, values in parts["beds"].items()}
         return StreamRecord(parts["listener"], parts["condition"], envelope.key.settings, scenes, beds)
 
     def upgrade(self, parts: Mapping[str, Any]) -> Envelope:
@@ -154,20 +154,20 @@ def _name(listener: str, condition: str) -> str:
     return f"{listener.replace(' ', '-')}-{condition}"
 
 
-def _scenes(values: Mapping[str, Any]) -> SceneFigures:
+def _soundscapes(values: Mapping[str, Any]) -> SoundscapeFigures:
     classes = tuple(_class(row) for row in values["classes"])
-    curve = tuple((moved, heard, sounds) for moved, heard, sounds in values["curve"])
+    curve = tuple((moved, detected, sounds) for moved, detected, sounds in values["curve"])
     pairs = {name: (count, both) for name, (count, both) in values["pairs"].items()}
-    return SceneFigures(classes, values["micro"], values["psds"], pairs, curve)
+    return SoundscapeFigures(classes, values["micro"], values["psds"], pairs, curve)
 
 
 def _class(values: dict[str, Any]) -> StreamClassFigures:
-    recordings = {name: (heard, sounds) for name, (heard, sounds) in values["recordings"].items()}
+    recordings = {name: (detected, sounds) for name, (detected, sounds) in values["recordings"].items()}
     return StreamClassFigures(**{**values, "delays_s": tuple(values["delays_s"]), "recordings": recordings})
 
 
-def _bed(values: dict[str, Any]) -> Bed:
-    return Bed(**{**values, "curve": tuple(values["curve"])})
+def _background(values: dict[str, Any]) -> BackgroundFigures:
+    return BackgroundFigures(**{**values, "curve": tuple(values["curve"])})
 
 
 def _digest(*parts: object) -> str:

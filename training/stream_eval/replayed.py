@@ -83,7 +83,7 @@ class Profile:
         self.rate, self.hop = card.sample_rate, card.hop
         self._accepted = assembly.new_parts().classifier.accepted
 
-    def heard(self, streams: Iterable[Hops], moved: float = 0.0) -> Detections:
+    def detected(self, streams: Iterable[Hops], moved: float = 0.0) -> Detections:
         """Return the events of every stream, with all thresholds shifted by ``moved`` in log-odds."""
         settings = {label: _moved(one, moved) for label, one in self.classes.items()}
         pairs = [(self._events(hops, settings), hops[-1].time_s) for hops in streams]

@@ -12,7 +12,7 @@ from pathlib import Path
 from training.base.parallel import in_processes
 from training.base.progress import Progress
 from training.mixing.soundscapes import write_wavs
-from training.stream_eval.alarms import bed_figures, loops
+from training.stream_eval.alarms import background_figures, loops
 from training.stream_eval.conditions import CONDITIONS, PLAIN, chosen
 from training.stream_eval.judge import judge
 from training.stream_eval.records import BACKGROUNDS, Evaluations, Listener, Setting, StreamRecord
@@ -82,9 +82,9 @@ def _hear_backgrounds(task: ConditionTask, setting: Setting, store: Evaluations)
     clips = setting.part.backgrounds
     looped = loops(clips)
     for listener in task.listeners:
-        streams, profiles = _heard(listener, [clip.path for clip in clips])
-        beds = {name: bed_figures(clips, looped, streams, profile) for name, profile in profiles}
-        yield StreamRecord(listener.name, BACKGROUNDS, store.key(listener, BACKGROUNDS), {}, beds)
+        streams, profiles = _replayed(listener, [clip.path for clip in clips])
+        figures = {name: background_figures(clips, looped, streams, profile) for name, profile in profiles}
+        yield StreamRecord(listener.name, BACKGROUNDS, store.key(listener, BACKGROUNDS), {}, figures)
 
 
 def _hear_soundscapes(task: ConditionTask, setting: Setting, store: Evaluations) -> Iterator[StreamRecord]:
@@ -93,12 +93,14 @@ def _hear_soundscapes(task: ConditionTask, setting: Setting, store: Evaluations)
     with tempfile.TemporaryDirectory() as place:
         files = write_wavs(scapes, Path(place))
         for listener in task.listeners:
-            streams, profiles = _heard(listener, files)
-            scenes = {name: judge(scapes, streams, profile) for name, profile in profiles}
-            yield StreamRecord(listener.name, condition.name, store.key(listener, condition.name), scenes, {})
+            streams, profiles = _replayed(listener, files)
+            figures = {name: judge(scapes, streams, profile) for name, profile in profiles}
+            yield StreamRecord(
+                listener.name, condition.name, store.key(listener, condition.name), figures, {}
+            )
 
 
-def _heard(listener: Listener, files: Sequence[Path]) -> tuple[list[Hops], list[tuple[str, Profile]]]:
+def _replayed(listener: Listener, files: Sequence[Path]) -> tuple[list[Hops], list[tuple[str, Profile]]]:
     """Replay once for all profiles, which share the scores."""
     assemblies = {profile: listener.assembly(profile) for profile in listener.overrides}
     streams = listen(next(iter(assemblies.values())), files)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from training.stream_eval.alarms import URGENT, Bed, alarm_table, counted
+from training.stream_eval.alarms import URGENT, BackgroundFigures, alarm_table, counted
 from training.stream_eval.judge import MOVES
 from training.stream_eval.replayed import Event
 
 
-def _bed(name: str, kind: str, seconds: float, alarms: dict[str, int]) -> Bed:
-    return Bed(name, kind, seconds, 0.0, alarms, (0,) * len(MOVES))
+def _bed(name: str, kind: str, seconds: float, alarms: dict[str, int]) -> BackgroundFigures:
+    return BackgroundFigures(name, kind, seconds, 0.0, alarms, (0,) * len(MOVES))
 
 
 BEDS = (
@@ -22,7 +22,7 @@ BEDS = (
 )
 
 
-def _counts(beds: tuple[Bed, ...]) -> dict[tuple[str, str], tuple[int, float]]:
+def _counts(beds: tuple[BackgroundFigures, ...]) -> dict[tuple[str, str], tuple[int, float]]:
     return {(row.background, row.label): (row.count, row.hours) for row in alarm_table(beds)}
 
 

@@ -13,7 +13,7 @@ from stream_parts import told
 from training.data.splits import Part
 from training.mixing.soundscapes import RATE, ScapePlan, Soundscape, Truth, make_pairs, make_soundscapes
 from training.mixing.streams import rms
-from training.stream_eval.judge import pairs, scene_figures
+from training.stream_eval.judge import class_figures, pairs
 from training.stream_eval.replayed import Detections, Event
 
 pytest.importorskip("sed_eval")
@@ -78,7 +78,7 @@ def test_other_levels_leave_sounds_and_times(part: Part, scapes: list[Soundscape
 
 
 def test_a_perfect_listener_scores_one(scapes: list[Soundscape]) -> None:
-    rows, micro = scene_figures(scapes, told(scapes, late_s=0.3))
+    rows, micro = class_figures(scapes, told(scapes, late_s=0.3))
     for row in rows:
         assert (row.heard, row.onset_f1, row.event_f1, row.segment_f1) == (row.sounds, 1.0, 1.0, 1.0)
         assert row.delays_s == pytest.approx([0.3] * row.sounds)
@@ -87,7 +87,7 @@ def test_a_perfect_listener_scores_one(scapes: list[Soundscape]) -> None:
 
 
 def test_a_deaf_listener_scores_nothing(scapes: list[Soundscape]) -> None:
-    rows, micro = scene_figures(scapes, Detections(((),) * len(scapes), tuple(s.seconds for s in scapes)))
+    rows, micro = class_figures(scapes, Detections(((),) * len(scapes), tuple(s.seconds for s in scapes)))
     for row in rows:
         assert (row.heard, row.onset_f1, row.event_f1, row.segment_f1) == (0, 0.0, 0.0, 0.0)
         assert row.delays_s == ()
@@ -102,7 +102,7 @@ def test_a_false_alarm_does_not_become_true_by_a_sound_that_sets_in_under_it(
     scape = replace(scapes[0], truths=(first, second))
     for decided_s, heard, delays in ((4.0, 0, ()), (5.5, 2, (0.5,)), (9.5, 1, (0.5,))):
         event = Event(first.label, decided_s, 10.0, decided_s)
-        (row,), _ = scene_figures([scape], Detections(((event,),), (scape.seconds,)))
+        (row,), _ = class_figures([scape], Detections(((event,),), (scape.seconds,)))
         assert (row.heard, row.delays_s) == (heard, pytest.approx(delays))
 
 
@@ -132,11 +132,11 @@ def test_a_pair_is_heard_if_both_its_sounds_are(scapes: list[Soundscape]) -> Non
 def test_onsets_off_by_more_than_half_a_second_do_not_count(scapes: list[Soundscape]) -> None:
     # By more than the collar, and further from every other sound of the class.
     alone = [_thinned(scape) for scape in scapes]
-    rows, micro = scene_figures(alone, _shifted(told(alone), 0.6))
+    rows, micro = class_figures(alone, _shifted(told(alone), 0.6))
     assert [row.onset_f1 for row in rows] == [0.0] * len(rows)
     assert micro["onset_f1"] == micro["event_f1"] == 0.0
     assert all(row.heard == row.sounds for row in rows)
-    assert all(row.onset_f1 == 1.0 for row in scene_figures(alone, _shifted(told(alone), 0.4))[0])
+    assert all(row.onset_f1 == 1.0 for row in class_figures(alone, _shifted(told(alone), 0.4))[0])
 
 
 def test_an_end_may_be_off_by_half_the_length_but_not_by_more(scapes: list[Soundscape]) -> None:
@@ -147,7 +147,7 @@ def test_an_end_may_be_off_by_half_the_length_but_not_by_more(scapes: list[Sound
         events = tuple(
             (Event(t.label, 4.0, 4.0 + 14.0 * (1 - share), 5.0),) for (t,) in (s.truths for s in long)
         )
-        rows, _ = scene_figures(long, Detections(events, tuple(s.seconds for s in long)))
+        rows, _ = class_figures(long, Detections(events, tuple(s.seconds for s in long)))
         assert {row.event_f1 for row in rows} == {expected}
         assert {row.onset_f1 for row in rows} == {1.0}
 
@@ -155,8 +155,8 @@ def test_an_end_may_be_off_by_half_the_length_but_not_by_more(scapes: list[Sound
 def test_figures_do_not_depend_on_the_order_of_the_files(scapes: list[Soundscape]) -> None:
     heard = _shifted(told(scapes), 0.3)
     heard = Detections((heard.events[0][1:], *heard.events[1:]), heard.seconds)
-    there = scene_figures(scapes, heard)
-    back = scene_figures(scapes[::-1], Detections(heard.events[::-1], heard.seconds[::-1]))
+    there = class_figures(scapes, heard)
+    back = class_figures(scapes[::-1], Detections(heard.events[::-1], heard.seconds[::-1]))
     assert there[1] == pytest.approx(back[1])
     for one, other in zip(there[0], back[0], strict=True):
         assert (one.label, one.heard, one.onset_f1, one.recordings) == (

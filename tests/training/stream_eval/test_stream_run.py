@@ -73,7 +73,7 @@ def test_a_profile_decides_over_hops_as_the_replay_does(profile: str) -> None:
     hops = listen(listener.assembly("quiet"), [STREET])
     heard = [
         (e.label, pytest.approx(e.onset_s, abs=1e-3), pytest.approx(e.decided_s, abs=1e-3))
-        for e in Profile(assembly).heard(hops).events[0]
+        for e in Profile(assembly).detected(hops).events[0]
     ]
     starts = [(r.label, r.start_s, r.start_s + r.delay_s) for r in seen.records if r.type == "start"]
     assert starts
@@ -84,7 +84,7 @@ def test_higher_thresholds_raise_fewer_alarms() -> None:
     listener = own(MODEL)
     hops = listen(listener.assembly("quiet"), [STREET])
     profile = Profile(listener.assembly("sensitive"))
-    counts = [len(profile.heard(hops, moved).events[0]) for moved in (0.0, 3.0, 20.0)]
+    counts = [len(profile.detected(hops, moved).events[0]) for moved in (0.0, 3.0, 20.0)]
     assert counts[0] > counts[1] >= counts[2] == 0
 
 

@@ -105,7 +105,7 @@ def raised(listener: Listener, scenes: Sequence[Scene]) -> dict[str, tuple[bool,
         streams = listen(next(iter(assemblies.values())), files)
     found = {}
     for profile, assembly in assemblies.items():
-        events = Profile(assembly).heard(streams).events
+        events = Profile(assembly).detected(streams).events
         found[profile] = tuple(
             any(e.label == SIREN and e.decided_s >= s.onset_s for e in mine)
             for mine, s in zip(events, scenes, strict=True)
