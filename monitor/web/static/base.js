@@ -18,12 +18,15 @@ export async function api(path, options = {}) {
     throw new Error("The monitor does not answer.");
   }
   if (answer.status === 401) location.reload();
-  const found = await answer.json().catch(() => ({ error: `The monitor answered ${answer.status}.` }));
+  const found = await answer.json().catch((error) => {
+    if (error.name === "AbortError") throw error;
+    throw new Error(`The monitor answered ${answer.status}.`);
+  });
   if (!answer.ok) throw new Error(found.error);
   return found;
 }
 
-/** Load something when `keys` change: {data, error, loading, again}. */
+/** Load something when `keys` change, after a failure also when the monitor is back: {data, error, loading, again}. */
 export function useLoad(load, keys) {
   const [state, setState] = useState({ loading: true });
   const [round, setRound] = useState(0);
@@ -31,12 +34,18 @@ export function useLoad(load, keys) {
     const stop = new AbortController();
     setState((before) => ({ ...before, loading: true }));
     load(stop.signal).then(
-      (data) => setState({ data }),
-      (error) => error.name === "AbortError" || setState({ error: error.message }),
+      (data) => stop.signal.aborted || setState({ data }),
+      (error) => stop.signal.aborted || setState({ error: error.message }),
     );
     return () => stop.abort();
   }, [...keys, round]);
-  return { ...state, again: () => setRound((n) => n + 1) };
+  const again = () => setRound((n) => n + 1);
+  useEffect(() => {
+    if (!state.error) return undefined;
+    addEventListener("reconnected", again);
+    return () => removeEventListener("reconnected", again);
+  }, [state.error]);
+  return { ...state, again };
 }
 
 export const words = (label) => label.replaceAll("_", " ");
@@ -46,13 +55,17 @@ export const score = (value) => value.toFixed(2);
 
 const clock = new Intl.DateTimeFormat(undefined, { timeStyle: "medium" });
 const day = new Intl.DateTimeFormat(undefined, { weekday: "short", day: "numeric", month: "short" });
-const both = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
 export const timeOf = (date) => clock.format(date);
 export const dayOf = (date) => day.format(date);
-const minute = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
 export const decibels = (value, digits = 1) => value.toFixed(digits).replace("-", "−");
-export const minuteOf = (date) => minute.format(date);
-export const momentOf = (date) => both.format(date);
+const parts = { day: "numeric", month: "short", hour: "numeric", minute: "2-digit" };
+const dated = (more) => [more, { ...more, year: "numeric" }].map((one) => new Intl.DateTimeFormat(undefined, { ...parts, ...one }));
+const minutes = dated({});
+const moments = dated({ second: "2-digit" });
+const isOtherYear = (date) => Number(date.getFullYear() !== new Date().getFullYear());
+/** Date and time, to the minute or the second; with the year if it is not this one. */
+export const minuteOf = (date) => minutes[isOtherYear(date)].format(date);
+export const momentOf = (date) => moments[isOtherYear(date)].format(date);
 
 /** How the microphone is; a pause ends at a time of this place. */
 export function heard(microphone, reason) {

@@ -49,7 +49,7 @@ function drawEvents(context, width, rows, events, from, to, labels) {
     if (row < 0) continue;
     const start = Date.parse(event.start);
     const end = event.end ? Date.parse(event.end) : to;
-    const x = ((start - from) / (to - from)) * width;
+    const x = Math.min(((start - from) / (to - from)) * width, width - 3); // the newest stand at the very end
     context.fillStyle = hue(labels, event.label);
     context.globalAlpha = event.verdict === "false_alarm" ? 0.35 : 1;
     context.beginPath();
@@ -187,8 +187,8 @@ function Details({ id, facts, close, changed }) {
     }
   };
   const figures = {
-    began: momentOf(new Date(event.start)), lasted: lasted(event.duration_s), score: `${percent(event.score)} at its peak, threshold ${percent(event.threshold)}`,
-    level: `${decibels(event.level_dbfs)} dBFS, ${decibels(event.over_background_db)} dB over the background`, "detected after": `${event.delay_s} s`,
+    began: momentOf(new Date(event.start)), lasted: lasted(event.duration_s), score: `${percent(event.score)}, threshold ${percent(event.threshold)}`,
+    level: `${decibels(event.level_dbfs)} dBFS, ${decibels(event.over_background_db)} dB over the background`, "detected after": lasted(event.delay_s),
     ended: event.reason ?? "still on", ...(event.held_back ? { notice: `none: ${words(event.held_back)}` } : {}), model: `${event.model} ${event.model_version}`,
   };
   return html`<aside class="card details" aria-labelledby="details">
@@ -294,7 +294,7 @@ export function History({ live }) {
   const rows = useMemo(() => present.filter((label) => !hidden.includes(label)), [present, hidden]);
   const jump = (length) => setSpan([Date.now() - length, Date.now()]);
   const toggle = (label) => hide(hidden.includes(label) ? hidden.filter((one) => one !== label) : [...hidden, label]);
-  if (error && !data) return html`<${Notice} title=${error} again=${again} />`;
+  if (error && !data) return html`<section class="card"><${Notice} title=${error} again=${again} /></section>`;
   const wanted = query({ since: seconds(span[0]), until: seconds(span[1]), ...(hidden.length ? { label: rows } : {}) });
   const write = Boolean(live.facts?.write);
   return html`<div class=${chosen ? "history with-details" : "history"}>

@@ -85,6 +85,7 @@ export class Live extends EventTarget {
     for (const record of message.open) this.#event(record, true);
     this.#to("open");
     this.#tell("hello");
+    dispatchEvent(new Event("reconnected"));
   }
 
   #event(record, quiet = false) {

@@ -124,7 +124,7 @@ function marking(live) {
   };
 }
 
-function Spectrogram({ live, write }) {
+function Spectrogram({ live, write, waits }) {
   const ref = useRef();
   const scroll = useRef(null);
   const [shows, setShows] = useState(null);
@@ -160,6 +160,7 @@ function Spectrogram({ live, write }) {
   return html`<figure class="spectrogram">
     <canvas ref=${ref} class=${write ? "markable" : ""} ...${write ? marks : {}} role="img" aria-label="Log-mel spectrogram of the last seconds, low pitches at the bottom; the table of classes says what was recognised"></canvas>
     ${shows === false && html`<p class="over">This model takes raw audio: there is no spectrogram to show.</p>`}
+    ${waits && html`<p class="over">${waits}</p>`}
     <figcaption>What the model sees: pitch over time, no recording.${write ? " Drag over a sound to mark it." : ""}</figcaption>
   </figure>`;
 }
@@ -309,7 +310,7 @@ export function Now({ live }) {
     };
   }, []);
   if (!live.facts) {
-    if (live.state === "lost") return html`<${Notice} title="The monitor does not answer">This page connects by itself as soon as it is back.</${Notice}>`;
+    if (live.state === "lost") return html`<section class="card"><${Notice} title="The monitor does not answer">This page connects by itself as soon as it is back.</${Notice}></section>`;
     return html`<p class="wait">Connecting…</p>`;
   }
   const write = live.facts.write;
@@ -317,8 +318,8 @@ export function Now({ live }) {
   return html`<div class=${away ? "now away" : "now"}>
     <div class="column">
       <section class="card" aria-label="Sound">
-        <${Spectrogram} live=${live} write=${write} />
-        ${live.hop ? html`<${LevelMeter} hop=${live.hop} />` : html`<p class="wait">${away ? "The monitor is away." : live.status?.microphone === "off" ? heard("off", live.status.reason) : "Waiting for audio…"}</p>`}
+        <${Spectrogram} live=${live} write=${write} waits=${live.hop ? "" : away ? "The monitor is away." : live.status?.microphone === "off" ? heard("off", live.status.reason) : "Waiting for audio…"} />
+        ${live.hop && html`<${LevelMeter} hop=${live.hop} />`}
       </section>
       <${Alerts} live=${live} write=${write} />
     </div>

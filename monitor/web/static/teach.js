@@ -103,7 +103,7 @@ export function Teach({ live }) {
     return () => live.removeEventListener("hello", hello);
   }, []);
   const { data, error, again } = useLoad((signal) => api("heads", { signal }), []);
-  if (error) return html`<${Notice} title=${error} again=${again} />`;
+  if (error) return html`<section class="card"><${Notice} title=${error} again=${again} /></section>`;
   if (!data || !live.facts) return html`<p class="wait">Loading…</p>`;
   const { write, adjustable } = live.facts;
   const taught = data.heads.filter((head) => head.kind === "sound").map((head) => head.name);

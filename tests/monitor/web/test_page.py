@@ -23,7 +23,7 @@ from monitor.clips.names import clip_name
 from monitor.clips.spans import Mark
 from monitor.clips.stream import Clip
 from monitor.clock import iso_utc
-from monitor.history.notebook import Moment, Peak
+from monitor.history.notebook import Judgement, Moment, Peak
 from monitor.records import Near
 from monitor.web.app import STATIC
 
@@ -31,6 +31,10 @@ pytestmark = pytest.mark.xdist_group("browser")
 
 MOST_BYTES = 80_000
 NEAR = Near("dog_bark", 0.4, "below_threshold", 0.38, 0.5)
+FITS = """(name) => {
+    const table = document.querySelector(name);
+    return table.getBoundingClientRect().right <= table.parentElement.getBoundingClientRect().right + 1;
+}"""
 VIEWS = ("now", "history", "teach", "tune")
 
 
@@ -65,6 +69,8 @@ def fill(server: Served) -> None:
     server.backend.notebook.keep_moment(
         Moment("event-5", 11.5, 0.02, picture, np.ones(4, np.float32), "ear 1")
     )
+    for number, (label, verdict) in enumerate((("siren", "right"), ("dog_bark", "false_alarm"))):
+        server.backend.notebook.judge(Judgement(label, verdict, now - 86400.0, "ear 1", f"old-{number}"))
     server.backend.notebook.keep_peaks([Peak("siren", now - 60, peak) for peak in (0.2, 0.45, 0.55, 0.9)])
 
 
@@ -145,6 +151,27 @@ def test_history_shows_the_events_and_takes_a_verdict(server: Served, seen: Watc
     before = page.locator("#when").inner_text()
     page.keyboard.press("ArrowLeft")
     expect(page.locator("#when")).not_to_have_text(before)
+
+
+def test_an_answer_that_is_given_up_halfway_is_not_taken_for_one(server: Served, seen: Watched) -> None:
+    """Choosing another time aborts what is still being read; what came of it was drawn as a history."""
+    expect(seen.page.locator(".level")).to_be_visible()
+    found = seen.page.evaluate(
+        """async () => {
+            const { api } = await import("./static/base.js");
+            const json = () => Promise.reject(new DOMException("given up", "AbortError"));
+            const before = window.fetch;
+            window.fetch = async () => ({ ok: true, status: 200, json });
+            try {
+                return JSON.stringify(await api("counts"));
+            } catch (error) {
+                return error.name;
+            } finally {
+                window.fetch = before;
+            }
+        }"""
+    )
+    assert found == "AbortError"
 
 
 def test_a_missed_sound_is_marked(server: Served, seen: Watched) -> None:
@@ -262,6 +289,9 @@ def test_axe_finds_nothing_and_nothing_is_cut_off(browser: Browser, server: Serv
             found = Axe().run(seen.page)
             assert found.violations_count == 0, found.generate_report()
             assert seen.page.evaluate("document.scrollingElement.scrollWidth <= innerWidth"), view
+            if view == "history":
+                assert seen.page.evaluate(FITS, ".heat"), "the heat map has all hours in sight"
+                assert seen.page.evaluate(FITS, ".precision"), "the precision is in sight"
         assert seen.complaints == []
 
 
@@ -285,9 +315,14 @@ def test_it_says_that_the_monitor_is_gone_and_comes_back_with_it(browser: Browse
                 expect(seen.page.locator(".level")).to_be_visible()
             first.server.close()
             expect(seen.page.locator(".chips")).to_contain_text("not reachable, trying again")
+            expect(seen.page.locator(".now")).to_have_class("now away")
+            seen.page.get_by_role("link", name="History").click()
+            expect(seen.page.get_by_text("does not answer")).to_be_visible()
             with served(tmp_path / "second", port=port) as second, hops(second):
                 expect(seen.page.locator(".chips")).to_contain_text("listening")
+                expect(seen.page.locator(".history")).to_contain_text("Nothing was reported")
             seen.forgive("WebSocket connection")
+            seen.forgive("ERR_CONNECTION_REFUSED")
             assert seen.complaints == []
 
 
