@@ -34,9 +34,13 @@ class Vitals:
     ----------
     monotonic : Callable[[], float]
         Monotonic clock, seconds.
+    name : str or None
+        Name of the node, to tell it from the others of its process; None if it is the only one.
     """
 
-    def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, monotonic: Callable[[], float] = time.monotonic, *, name: str | None = None) -> None:
+        self.prefix = "" if name is None else f"{name}: "
+        """Begins every line about this audio path."""
         self._monotonic = monotonic
         self._began = self._beat = monotonic()
         self.source = SourceState("starting")

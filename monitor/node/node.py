@@ -128,7 +128,8 @@ def open_node(
     ConfigError, OutboxError, PublishError
         The settings, the history or the embedded broker are unusable.
     """
-    audio, name, vitals = config.settings.audio, node_name(config), Vitals()
+    audio, name = config.settings.audio, node_name(config)
+    vitals = Vitals(name=None if alone else name)
     waits = audio.source.lower().startswith("wyoming:") or (audio.wait and audio.source == "microphone")
     with ExitStack() as stack:
         control = Control(config, assembly, SettingsStore(settings_path(config.settings.history_path)))
@@ -137,7 +138,7 @@ def open_node(
         control.follow(lambda state: configure_notices(notices, state.assembly.notices))
         clips = stack.enter_context(open_clips(config, assembly))
         watched = _watched(config, assembly, delivery, vitals, clips)
-        supervisor = Supervisor(watched, on_status, name=None if alone else name)
+        supervisor = Supervisor(watched, on_status)
         page = stack.enter_context(_page(config, control, assembly, delivery, supervisor, clips))
         listening = Listening(
             source_opener(audio, assembly.model.card.sample_rate, stop, alone=alone),

@@ -79,8 +79,6 @@ class Supervisor:
         Called with a human-readable line when the microphone, history or broker status changes.
     monotonic : callable
         Monotonic clock, seconds.
-    name : str or None
-        Name of the node, to tell it from the others of its process; None if it is the only one.
     """
 
     def __init__(
@@ -88,13 +86,11 @@ class Supervisor:
         watched: Watched,
         on_status: Callable[[str], None],
         monotonic: Callable[[], float] = time.monotonic,
-        *,
-        name: str | None = None,
     ) -> None:
         self._watched = watched
         self._on_status = on_status
         self._monotonic = monotonic
-        self._prefix = "" if name is None else f"{name}: "
+        self._prefix = watched.vitals.prefix
         self._told: _Condition | None = None
         self._told_at = -float("inf")
         self._told_dropped_s = 0.0

@@ -155,7 +155,7 @@ class Listening:
 
     def _switch_off(self, reason: str) -> None:
         if self._vitals.source != SourceState("off", reason):
-            log.info("not listening: %s", reason)
+            log.info("%snot listening: %s", self._vitals.prefix, reason)
             self._vitals.source = SourceState("off", reason)
             self._listeners.on_off()
 
@@ -197,7 +197,7 @@ class Listening:
     def _hear(self, source: LiveSource, block: AudioBlock) -> None:
         # A microphone that was lost because of zeros does not count as recovered while it delivers zeros.
         if self._vitals.source.state != "listening" and (not self._silent or block.samples.any()):
-            log.info("%s: listening at %d Hz", source.name, source.rate)
+            log.info("%s%s: listening at %d Hz", self._vitals.prefix, source.name, source.rate)
             self._silent, self._heard = False, True
             self._failures, self._logged = 0, ""
             self._vitals.source = SourceState("listening")
@@ -223,7 +223,7 @@ class Listening:
             self._vitals.source = SourceState("lost", reason)
         self._failures += 1
         if (reason != self._logged and self._failures <= 2) or self._failures % _LOG_EVERY == 0:
-            log.warning("%s%s; waiting for it", where, reason)
+            log.warning("%s%s%s; waiting for it", self._vitals.prefix, where, reason)
         self._logged = reason
 
     def _sleep_until(self, moment: float) -> None:
@@ -282,7 +282,8 @@ class _Stream:
             self._overflows_seen = source.overflows
             vitals.overflows = self._overflows_before + source.overflows
             if self._overflows.due("overflow"):
-                log.warning("%s: the driver lost audio (%d times)", source.name, source.overflows)
+                lost = f"{vitals.prefix}{source.name}"
+                log.warning("%s: the driver lost audio (%d times)", lost, source.overflows)
 
     def _judge_channels(self, block: AudioBlock) -> None:
         """Report once what is odd about the channels."""
@@ -292,5 +293,5 @@ class _Stream:
         channels.push(block.samples)
         if block.position > _CHANNELS_S * self._source.rate:
             for finding in channels.findings():
-                log.warning("%s: %s", self._source.name, finding)
+                log.warning("%s%s: %s", self._vitals.prefix, self._source.name, finding)
             self._channels = None

@@ -137,7 +137,7 @@ def _healthz(backend: Backend) -> Callable[[HttpRequest], Response]:
 
 
 def _metrics(backend: Backend) -> Callable[[HttpRequest], Response]:
-    metrics = Metrics(backend.hub, backend.status)
+    metrics = Metrics(backend.hub, backend.status, backend.facts().node)
     return lambda _: Response(metrics.text(), media_type=metrics.content_type)
 
 

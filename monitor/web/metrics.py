@@ -15,15 +15,16 @@ _P = "sound_monitor"
 
 
 class _Figures(Collector):
-    def __init__(self, hub: Hub, status: StatusNow) -> None:
+    def __init__(self, hub: Hub, status: StatusNow, node: str) -> None:
         self._hub = hub
         self._status = status
+        self._node = node
 
     def collect(self) -> Iterator[Metric]:
         hub, status = self._hub, self._status()
         health = status.health
-        info = {"version": health.version, "model": health.model, "model_version": health.model_version}
-        yield InfoMetricFamily(_P, "what runs", info)
+        what = {"version": health.version, "model": health.model, "model_version": health.model_version}
+        yield InfoMetricFamily(_P, "what runs", {"node": self._node, **what})
         gauges = {
             "microphone_listening": ("1 while audio arrives", health.microphone == "listening"),
             "healthy": ("1 unless nothing is heard, though it should be", not status.trouble),
@@ -78,9 +79,9 @@ class Metrics:
 
     content_type = "text/plain; version=0.0.4; charset=utf-8"
 
-    def __init__(self, hub: Hub, status: StatusNow) -> None:
+    def __init__(self, hub: Hub, status: StatusNow, node: str) -> None:
         self._registry = CollectorRegistry()
-        self._registry.register(_Figures(hub, status))
+        self._registry.register(_Figures(hub, status, node))
         ProcessCollector(registry=self._registry)
 
     def text(self) -> bytes:

@@ -5,16 +5,18 @@ from __future__ import annotations
 import json
 import os
 import threading
+import urllib.request
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import soundfile
 import soxr
-from mosquitto import PATIENCE_S, Heard, Mosquitto
+from mosquitto import PATIENCE_S, Heard, Mosquitto, free_port
 from mosquitto import Listener as Subscriber
 from pulse import PulseServer
 from running import EAGER, STREET, Monitor
@@ -219,6 +221,30 @@ def test_events_of_an_entry_hold_for_its_node_alone(
         for name, records in found.items()
     }
     assert ends["shots"] == ends["all"]  # the onset of silence, whenever it is decided
+
+
+def test_each_node_has_a_page_and_what_is_set_there_holds_for_it_alone(
+    streams: list[Path], camera: Callable[..., Camera], tmp_path: Path
+) -> None:
+    port = free_port()
+    sources = [entry(name, camera(name, streams[0]).url) for name in ("a", "b")]
+    web = ("web.enabled=true", "web.write=true", f"web.port={port}")
+    with Monitor(tmp_path, *settings(tmp_path, f"sources=[{', '.join(sources)}]", *web), fixed=()) as monitor:
+        monitor.wait_said(f"page at http://127.0.0.1:{port + 1}/")
+        monitor.wait_said("b: file:")
+        first, second = (f"http://127.0.0.1:{port + number}/api" for number in (0, 1))
+        assert [ask(f"{url}/facts")["node"] for url in (first, second)] == ["a", "b"]
+        ask(f"{second}/settings", {"key": "classes.siren.threshold", "value": 0.9})
+        thresholds = [ask(f"{url}/facts")["classes"]["siren"]["enter"] for url in (first, second)]
+        assert thresholds == [0.3, 0.9]
+        assert monitor.stop() == 0
+    assert [path.name for path in tmp_path.glob("*.settings.json")] == ["history-b.settings.json"]
+
+
+def ask(url: str, body: object = None) -> Any:
+    data = None if body is None else json.dumps(body).encode()
+    with urllib.request.urlopen(urllib.request.Request(url, data), timeout=PATIENCE_S) as answer:
+        return json.loads(answer.read())
 
 
 class Sources(Monitor):

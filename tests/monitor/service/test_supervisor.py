@@ -68,7 +68,7 @@ class Case:
         self, *, published: bool = True, watchdog_s: float | None = None, name: str | None = None
     ) -> None:
         self.clock = Clock()
-        self.vitals = Vitals(self.clock)
+        self.vitals = Vitals(self.clock, name=name)
         self.outbox, self.writer, self.publisher = Outbox(), Writer(), Publisher()
         self.systemd = Systemd(watchdog_s)
         self.mqtt, self.clips = Worker(), Worker()
@@ -84,7 +84,7 @@ class Case:
             clips=self.clips,  # type: ignore[arg-type]
             workers={"event-writer": Worker(), "mqtt": self.mqtt},
         )
-        self.supervisor = Supervisor(watched, self.words.append, self.clock, name=name)
+        self.supervisor = Supervisor(watched, self.words.append, self.clock)
         self.report = ServiceReport([self.supervisor], self.systemd, self.clock)  # type: ignore[arg-type]
 
     def check_for(self, seconds: float, *, beats: bool = True) -> int:

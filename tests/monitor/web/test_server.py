@@ -311,6 +311,7 @@ def test_metrics_are_what_prometheus_reads(reading: Served) -> None:
     _, headers, text = reading.ask("/metrics")
     assert headers["content-type"].startswith("text/plain; version=0.0.4")
     families = {family.name: family for family in text_string_to_metric_families(text.decode())}
+    assert families["sound_monitor_info"].samples[0].labels["node"] == reading.backend.facts().node
     assert families["sound_monitor_microphone_listening"].samples[0].value == 1
     assert families["sound_monitor_level_dbfs"].samples[0].value == -40
     (events,) = families["sound_monitor_events"].samples
