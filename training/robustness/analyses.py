@@ -77,19 +77,19 @@ def _everyday(plan: AnalysisPlan) -> list[Work]:
     # A published network's features are recomputed under every corruption: too slow for --quick.
     for model in plan.sources:
         jobs = plan.jobs([model])
-        settings = _heard(plan, jobs, plan.folds)
+        settings = _facts_of(plan, jobs, plan.folds)
         if not is_windowed(model):
             settings["temperature"] = "of validation"
         works.append(Work(f"everyday/{model}", settings, _network_run(plan, jobs)))
     for package in plan.packages:
         if folds := unheard(plan, package):
             noises = {kind: recordings(clips) for kind, clips in _noises(plan, package).items()}
-            settings = {**_heard(plan, [], folds), "sha256": digest(package), "noises": noises}
+            settings = {**_facts_of(plan, [], folds), "sha256": digest(package), "noises": noises}
             works.append(Work(f"everyday/{named(package)}", settings, _package_run(plan, package, folds)))
     return works
 
 
-def _heard(plan: AnalysisPlan, jobs: Sequence[Job], folds: Sequence[int]) -> dict[str, Any]:
+def _facts_of(plan: AnalysisPlan, jobs: Sequence[Job], folds: Sequence[int]) -> dict[str, Any]:
     return {"quick": plan.quick, "pools": _pools(plan), **facts(plan, jobs, folds, plan.clips)}
 
 

@@ -170,7 +170,7 @@ class CalibrationStreams:
 
 
 def fit_class(
-    label: str, column: int, heard: CalibrationStreams, temper: Temper | None = None,
+    label: str, column: int, given: CalibrationStreams, temper: Temper | None = None,
     budgets: Mapping[ProfileName, Budget] = BUDGETS, enters: Numbers = ENTERS,
 ) -> ClassCard:  # fmt: skip
     """Fit the settings of one class, whose score is ``column`` of the streams.
@@ -179,21 +179,21 @@ def fit_class(
     """
     temper, profiles = temper or TEMPERS[label], dict[ProfileName, ClassSettings]()
     for name, budget in budgets.items():
-        profiles[name] = _fit_profile(label, column, heard, temper, budget, enters)
+        profiles[name] = _fit_profile(label, column, given, temper, budget, enters)
     return ClassCard(shortest_s=temper.shortest_s, profiles=profiles)
 
 
 def _fit_profile(
-    label: str, column: int, heard: CalibrationStreams, temper: Temper, budget: Budget, enters: Numbers
+    label: str, column: int, given: CalibrationStreams, temper: Temper, budget: Budget, enters: Numbers
 ) -> ClassSettings:  # fmt: skip
     """Return the best feasible timing and thresholds within the operating-point constraint."""
     best, best_value, last = None, 0.0, None
     for smoothing_s, attack_s in product(temper.smoothings_s, temper.attacks_s):
         scenes, beds, others = (
-            Tape(streams, column, smoothing_s, heard.hop_s)
-            for streams in (heard.scenes, heard.beds, heard.others)
+            Tape(streams, column, smoothing_s, given.hop_s)
+            for streams in (given.scenes, given.beds, given.others)
         )
-        speech = Tape(() if budget.speech else speech_of(heard.beds), column, smoothing_s, heard.hop_s)
+        speech = Tape(() if budget.speech else speech_of(given.beds), column, smoothing_s, given.hop_s)
         for enter in enters[budget.least_enter <= enters]:
             settings = settings_for(float(enter), smoothing_s, attack_s, temper, budget)
             lower = settings_for(lowered(float(enter), budget.margin), smoothing_s, attack_s, temper, budget)
@@ -204,7 +204,7 @@ def _fit_profile(
                 and not speech.alarms(lower)
             ):
                 continue
-            if not heard.allows(label, settings, temper.shortest_s):
+            if not given.allows(label, settings, temper.shortest_s):
                 continue
             last = settings
             value, told, onset_shift_s = worth_of(label, scenes, settings, temper.wanted)
@@ -214,7 +214,7 @@ def _fit_profile(
         least = float(enters[-1]) if budget.never_silent else NEVER
         strictest = settings_for(least, temper.smoothings_s[0], temper.attacks_s[-1], temper, budget)
         best = strictest if last is None or budget.least_heard else last
-    return best.model_copy(update={"offset_shift_s": offset_shift(label, column, heard, best)})
+    return best.model_copy(update={"offset_shift_s": offset_shift(label, column, given, best)})
 
 
 def settings_for(
@@ -237,7 +237,7 @@ def lowered(score: float, by: float) -> float:
 
 
 def speech_of(beds: Sequence[Scored]) -> tuple[Scored, ...]:
-    return tuple(bed for bed in beds if bed.name.startswith(f"{SPEECH}/"))
+    return tuple(background for background in beds if background.name.startswith(f"{SPEECH}/"))
 
 
 def worth_of(label: str, tape: Tape, settings: ClassSettings, wanted: float) -> tuple[float, float, float]:
@@ -285,14 +285,14 @@ def _f_beta(recall: float, precision: float, beta: float) -> float:
     return float((1 + beta**2) * precision * recall / down) if down > 0 else 0.0
 
 
-def offset_shift(label: str, column: int, heard: CalibrationStreams, settings: ClassSettings) -> float:
+def offset_shift(label: str, column: int, given: CalibrationStreams, settings: ClassSettings) -> float:
     """Return the median seconds from offset to the first row below exit, for sounds above ``enter``."""
-    tape = Tape(heard.scenes, column, settings.smoothing_s, heard.hop_s)
+    tape = Tape(given.scenes, column, settings.smoothing_s, given.hop_s)
     starts = tape.starts(settings)
     late = []
     for onset, offset in tape.truths(label):
         if ((starts > onset) & (starts <= offset)).any():
             below = tape.first_below(offset, settings.exit)
             if below is not None:
-                late.append((below - offset) * heard.hop_s)
+                late.append((below - offset) * given.hop_s)
     return round(float(np.median(late)), 2) if late else 1.0

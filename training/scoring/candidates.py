@@ -23,7 +23,7 @@ from training.scoring.event_logic import Tape
 
 
 def candidates(
-    label: str, column: int, heard: CalibrationStreams, temper: Temper, budget: Budget, limit: Limit
+    label: str, column: int, given: CalibrationStreams, temper: Temper, budget: Budget, limit: Limit
 ) -> list[Candidate]:
     """Return the settings that a class may get; the strictest where none is feasible.
 
@@ -33,10 +33,10 @@ def candidates(
     found = []
     for smoothing_s, attack_s in product(temper.smoothings_s, temper.attacks_s):
         scenes, beds, others = (
-            Tape(streams, column, smoothing_s, heard.hop_s)
-            for streams in (heard.scenes, heard.beds, heard.others)
+            Tape(streams, column, smoothing_s, given.hop_s)
+            for streams in (given.scenes, given.beds, given.others)
         )
-        speech = Tape(() if budget.speech else speech_of(heard.beds), column, smoothing_s, heard.hop_s)
+        speech = Tape(() if budget.speech else speech_of(given.beds), column, smoothing_s, given.hop_s)
         tail = Tail(beds.peaks(attack_s, STRETCH_S), beds.seconds / 3600)
         sounds = max(1.0, others.seconds / OTHER_S)
         for enter in ENTERS[budget.least_enter <= ENTERS]:
@@ -48,7 +48,7 @@ def candidates(
             on_others = len(others.starts(settings)) / sounds
             if on_others > limit.others:
                 continue
-            if heard.allows(label, settings, temper.shortest_s):
+            if given.allows(label, settings, temper.shortest_s):
                 worth, _, shift_s = worth_of(label, scenes, settings, temper.wanted)
                 shifted = settings.model_copy(update={"onset_shift_s": shift_s})
                 found.append(Candidate(shifted, worth, per_hour, on_others))

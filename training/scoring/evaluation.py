@@ -171,8 +171,8 @@ def alert_figures(
                 delays[label].append(min(own))
         if item.label:
             wrong[item.label] += sum(n != item.label and at > item.onset_s for n, at in starts)
-    for bed in beds:
-        for decision in _alarms(bed, labels, settings):
+    for background in beds:
+        for decision in _alarms(background, labels, settings):
             false[decision.label] += 1
     return [
         AlertFigures(label, total[label], heard[label], wrong[label], false[label], tuple(delays[label]))
@@ -180,9 +180,11 @@ def alert_figures(
     ]
 
 
-def _alarms(bed: Scored, labels: Sequence[str], settings: Mapping[str, ClassSettings]) -> list[Decision]:
+def _alarms(
+    background: Scored, labels: Sequence[str], settings: Mapping[str, ClassSettings]
+) -> list[Decision]:
     """Return the alerts on a background; those in repeated stretches count once."""
-    return [d for d in decide(bed, labels, settings, RATE) if bed.counts(d.decided_pos / RATE)]
+    return [d for d in decide(background, labels, settings, RATE) if background.counts(d.decided_pos / RATE)]
 
 
 def streamer(card: Card, flatbuffer: bytes, labels: Sequence[str] = LABELS) -> Streamer:

@@ -155,7 +155,7 @@ def decide(hearings: Sequence[FoldScores], say: Progress, tempers: Mapping[str, 
 def judge(one: FoldScores, decided: Decided) -> FoldFigures:
     """Evaluate a fold with settings that were fitted without it."""
     scenes, beds = decided.heard(one.alone), decided.heard(one.heard.beds)
-    speech = [bed for bed in beds if bed.name.startswith(f"{SPEECH}/")]
+    speech = [background for background in beds if background.name.startswith(f"{SPEECH}/")]
     unknown = decided.heard(one.heard.others)
     alerts, on_speech, on_others = {}, {}, {}
     for profile in BUDGETS:

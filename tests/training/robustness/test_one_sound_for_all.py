@@ -24,7 +24,7 @@ from training.robustness.attacks.universal import (
     UniversalEffort,
     added,
     folded_rooms,
-    is_heard,
+    is_detected,
     judged,
     learn,
     no_rooms,
@@ -86,19 +86,19 @@ def test_a_room_answers_a_repeating_sound_as_it_would_if_it_had_played_for_ever(
 
 def test_a_sound_that_was_learnt_raises_a_siren_where_noise_as_loud_does_not() -> None:
     learning, judging = hisses(8), hisses(6, seed=1)
-    assert not is_heard(by_whistle, judging).any()
+    assert not is_detected(by_whistle, judging).any()
     found = learn(by_whistle, learning, "raise", 5.0, wave(), steps=40)
     assert np.sqrt(np.mean(found**2)) == pytest.approx(1.0, abs=1e-3)
-    assert is_heard(by_whistle, added(found, judging, 5.0, True, 2)).all()
-    assert not is_heard(by_whistle, added(wave(1), judging, 5.0, True, 2)).any()
+    assert is_detected(by_whistle, added(found, judging, 5.0, True, 2)).all()
+    assert not is_detected(by_whistle, added(wave(1), judging, 5.0, True, 2)).any()
 
 
 def test_a_sound_that_was_learnt_hides_sirens() -> None:
     whistle = (0.03 * np.sin(2 * np.pi * 2000 * _TIME)).astype(np.float32)
     sirens = hisses(6, seed=2) + whistle
-    assert is_heard(by_whistle, sirens).all()
+    assert is_detected(by_whistle, sirens).all()
     found = learn(by_whistle, sirens[:3], "hide", -5.0, wave(), steps=20)
-    assert not is_heard(by_whistle, added(found, sirens[3:], -5.0, False, 2)).any()
+    assert not is_detected(by_whistle, added(found, sirens[3:], -5.0, False, 2)).any()
 
 
 def test_every_level_is_searched_from_the_loudest_on_and_judged() -> None:

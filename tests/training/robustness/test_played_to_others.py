@@ -96,7 +96,7 @@ def test_a_sound_at_a_higher_rate_is_the_same_sound_and_gradients_pass() -> None
 
 def test_what_has_no_gradients_for_sound_is_no_source() -> None:
     with pytest.raises(DataError, match="choose another source"):
-        transfer.heard_by(planted("toy", 1.0))
+        transfer.logits_by(planted("toy", 1.0))
 
 
 def dense(bands: int = 8) -> Any:
@@ -153,7 +153,7 @@ def test_an_alert_counts_if_it_is_a_siren_decided_after_the_onset(monkeypatch: p
     )
     monkeypatch.setattr(alerts, "listen", lambda assembly, files: [*files])
     monkeypatch.setattr(
-        alerts, "Profile", lambda assembly: SimpleNamespace(heard=lambda s: Detections(heard, (1.0,) * 4))
+        alerts, "Profile", lambda assembly: SimpleNamespace(detected=lambda s: Detections(heard, (1.0,) * 4))
     )
     listener: Any = SimpleNamespace(overrides={"quiet": ()}, assembly=lambda profile: profile)
     assert raised(listener, scenes) == {"quiet": (True, False, False, True)}

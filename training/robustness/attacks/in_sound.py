@@ -30,7 +30,7 @@ from training.robustness.attacks.methods import (
 )
 from training.robustness.attacks.runs import Kept, Runs, Values, batches, figures, placed
 from training.robustness.corruptions.disturbances import coloured
-from training.robustness.played.transfer import heard_by
+from training.robustness.played.transfer import logits_by
 from training.robustness.targets import published_front_end
 from training.robustness.targets.networks import Target
 
@@ -121,16 +121,16 @@ def attack_sound(target: Target, effort: SoundEffort, say: Progress) -> Attacked
         If the network does not take waveforms.
     """
     job, clips = target.job, target.clips
-    heard, rate = _on_sounds(target)
+    logits, rate = _on_sounds(target)
     every = [np.arange(len(clips))[first : first + _BATCH] for first in range(0, len(clips), _BATCH)]
     known = np.concatenate([
-        right(heard, sounds_of([clips[row] for row in rows], rate), target.truth[rows]) for rows in every
+        right(logits, sounds_of([clips[row] for row in rows], rate), target.truth[rows]) for rows in every
     ])  # fmt: skip
     parts, attacked = [], batches(known)
     for number, rows in enumerate(attacked):
         say(f"{job}: {known.sum()} of {len(clips)} clips are right, batch {number + 1} of {len(attacked)}")
         sounds = sounds_of([clips[row] for row in rows], rate)
-        parts.append(_batch(heard, sounds, target.truth[rows], rows < effort.second_clips, effort, say))
+        parts.append(_batch(logits, sounds, target.truth[rows], rows < effort.second_clips, effort, say))
     return Attacked(
         job.model, job.test_fold, job.seed, tuple(clip.path.stem for clip in clips),
         tuple(clip.label for clip in clips), tuple(clip.recording for clip in clips), tuple(known.tolist()),
@@ -144,14 +144,14 @@ def _on_sounds(target: Target) -> tuple[Logits, int]:
         return published_front_end.on_waveforms(target.published), target.published.spec.rate
     if target.windows is None:
         raise DataError(f"{target.job.model}: takes no waveforms; attack its features only")
-    return heard_by(target), RATE
+    return logits_by(target), RATE
 
 
 class _Session:
     """All runs on the same sounds; a run has a target SNR, a peak, or neither."""
 
-    def __init__(self, heard: Logits, sounds: Floats, truth: Labels) -> None:
-        self.heard, self.sounds, self.truth = heard, sounds, truth
+    def __init__(self, logits: Logits, sounds: Floats, truth: Labels) -> None:
+        self.logits, self.sounds, self.truth = logits, sounds, truth
         self.runs = Runs()
         self.realised: dict[str, Values] = {}
         self.peaks: dict[str, Values] = {}
@@ -161,14 +161,14 @@ class _Session:
         self.realised[name] = snr_db(self.sounds, perturbed)
         self.peaks[name] = _peaks(perturbed - self.sounds)
         under, height = np.maximum(self.realised[name], snr), np.minimum(self.peaks[name], peak)
-        left = right(self.heard, perturbed, self.truth)
+        left = right(self.logits, perturbed, self.truth)
         self.runs.add(name, left, level_db=-under, peak_db=height)
 
     def least(self, name: str, moved: Floats) -> dict[str, Any]:
         """Evaluate a minimum-norm perturbation, as it is and rounded to 16 bits."""
-        over = ~right(self.heard, moved, self.truth)
-        held = over & ~right(self.heard, quantised(moved), self.truth)
-        self.run(name, rounded(self.heard, self.sounds, moved, self.truth))
+        over = ~right(self.logits, moved, self.truth)
+        held = over & ~right(self.logits, quantised(moved), self.truth)
+        self.run(name, rounded(self.logits, self.sounds, moved, self.truth))
         fooled = over & ~self.runs.left[name]
         return {
             "snr_db": figures(snr_db(self.sounds, moved), over, 2),
@@ -179,28 +179,28 @@ class _Session:
 
 
 def _batch(
-    heard: Logits, sounds: Floats, truth: Labels, asked: Kept, effort: SoundEffort, say: Progress
+    logits: Logits, sounds: Floats, truth: Labels, asked: Kept, effort: SoundEffort, say: Progress
 ) -> dict[str, Any]:
-    session = _Session(heard, sounds, truth)
+    session = _Session(logits, sounds, truth)
     for snr in (NOTHING_DB, *SNRS_DB, LOUD_DB):
         say(f"PGD at {snr:g} dB SNR, and noise")
         _at_snr(session, snr, effort)
     for peak in PEAKS_DB:
         say(f"PGD with a peak of {peak:g} dBFS")
-        session.run(f"PGD {peak:g} dBFS", descend_peak(heard, sounds, truth, peak, effort.steps), peak=peak)
+        session.run(f"PGD {peak:g} dBFS", descend_peak(logits, sounds, truth, peak, effort.steps), peak=peak)
     descents = [name for name in session.realised if name.startswith("PGD")]
     say("DeepFool")
-    least = session.least("DeepFool", deepfool(heard, sounds, truth))
+    least = session.least("DeepFool", deepfool(logits, sounds, truth))
     second = sounds.copy()
     if asked.any():
         say(SECOND)
-        second[asked] = nearest_sounds(heard, sounds[asked], truth[asked], effort.second_steps)
+        second[asked] = nearest_sounds(logits, sounds[asked], truth[asked], effort.second_steps)
         found = session.least(SECOND, second)["snr_db"]
     else:
         found = [None] * len(sounds)
     runs, there = session.runs, np.ones(len(sounds), bool)
     return {
-        "dead": dead(heard, sounds, truth).tolist(),
+        "dead": dead(logits, sounds, truth).tolist(),
         "alone": runs.alone,
         "withstood": {f"{s:g}": runs.withstood("level_db", -s) for s in (NOTHING_DB, *SNRS_DB, LOUD_DB)},
         "under_peak": {f"{p:g}": runs.withstood("peak_db", p) for p in PEAKS_DB},
@@ -214,14 +214,14 @@ def _batch(
 
 def _at_snr(session: _Session, snr: float, effort: SoundEffort) -> None:
     """Run PGD briefly, from the clean sound and from random starts, and noise of the same SNR."""
-    heard, sounds, truth = session.heard, session.sounds, session.truth
+    logits, sounds, truth = session.logits, session.sounds, session.truth
     name, budgeted = f"PGD {snr:g} dB", snr in SNRS_DB
     if budgeted and effort.short:
-        session.run(f"{name}, few steps", descend(heard, sounds, truth, snr, effort.short, 0), snr)
-    perturbed = descend(heard, sounds, truth, snr, effort.steps if np.isfinite(snr) else 1, 0)
+        session.run(f"{name}, few steps", descend(logits, sounds, truth, snr, effort.short, 0), snr)
+    perturbed = descend(logits, sounds, truth, snr, effort.steps if np.isfinite(snr) else 1, 0)
     session.run(name, perturbed, snr)
     for start in range(1, 1 + (effort.restarts if budgeted else 0)):
-        session.run(f"{name}, start {start}", descend(heard, sounds, truth, snr, effort.steps, start), snr)
+        session.run(f"{name}, start {start}", descend(logits, sounds, truth, snr, effort.steps, start), snr)
     for colour, slope in NOISES.items():
         session.run(f"{colour} noise at {snr:g} dB", noise_like(perturbed, sounds, _noise(slope)), snr)
 

@@ -31,7 +31,7 @@ SIREN = CLASSES.index("siren")
 _BATCH, _RATE = 8, 0.08
 _RT60_S, _DIRECT_DB = (0.2, 0.8), (-3.0, 6.0)
 _MARGIN = 2.0
-Heard = NDArray[np.bool_]
+Detected = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ class Universal:
     @property
     def counted(self) -> tuple[bool, ...]:
         """Return the sirens detected before, or the streets without a detection before."""
-        return tuple(heard == (self.goal == "hide") for heard in self.before)
+        return tuple(detected == (self.goal == "hide") for detected in self.before)
 
     def fooled(self, kept: Sequence[bool]) -> float:
         """Return the share of detected sirens that are missed now, or of streets with a false siren now."""
@@ -97,13 +97,13 @@ class Universal:
 
 
 def learn(
-    heard: Logits, sounds: Floats, goal: Goal, snr_db: float, start: Waveform, steps: int, seed: int = 0
+    logits: Logits, sounds: Floats, goal: Goal, snr_db: float, start: Waveform, steps: int, seed: int = 0
 ) -> Waveform:
     """Return the most effective perturbation at ``snr_db``, :data:`PERIOD` samples of unit power.
 
     Parameters
     ----------
-    heard
+    logits
         Maps sounds, shape (n, SAMPLES), to logits of the ten classes.
     start
         Starting point of the optimisation.
@@ -120,7 +120,7 @@ def learn(
         responses = tf.constant(folded_rooms(len(rows), rng))
         with tf.GradientTape() as tape:
             added = played(wave, responses, rng.integers(PERIOD, size=len(rows)), given, snr_db)
-            value = _loss(heard(given + added), goal)
+            value = _loss(logits(given + added), goal)
         adam.apply([tape.gradient(value, wave)], [wave])
         wave.assign(wave / tf.sqrt(tf.reduce_mean(wave**2)))
     return np.asarray(wave)
@@ -186,33 +186,33 @@ def added(wave: Waveform, sounds: Floats, snr_db: float, rooms: bool, seed: int)
     return quantised(mixed / np.maximum(1.0, np.abs(mixed).max(axis=1, keepdims=True)))
 
 
-def is_heard(heard: Logits, sounds: Floats) -> Heard:
+def is_detected(logits: Logits, sounds: Floats) -> Detected:
     """Return whether a siren's own output is above one half."""
-    over: Heard = np.asarray(heard(sounds))[:, SIREN] > 0.0
+    over: Detected = np.asarray(logits(sounds))[:, SIREN] > 0.0
     return over
 
 
 def search(
-    heard: Logits, learning: Floats, goal: Goal, effort: UniversalEffort, say: Progress
+    logits: Logits, learning: Floats, goal: Goal, effort: UniversalEffort, say: Progress
 ) -> dict[float, Waveform]:
     """Return a perturbation for every SNR; each optimisation starts from the result of the louder one."""
     wave: Waveform = np.random.default_rng(0).standard_normal(PERIOD).astype(np.float32)
     found = {}
     for snr in SNRS_DB[::-1]:
         say(f"learning one sound to {goal} sirens at {snr:g} dB")
-        found[snr] = wave = learn(heard, learning, goal, snr, wave, effort.steps)
+        found[snr] = wave = learn(logits, learning, goal, snr, wave, effort.steps)
     return found
 
 
 def judged(
-    heard: Logits, waves: Mapping[float, Waveform], sounds: Floats
+    logits: Logits, waves: Mapping[float, Waveform], sounds: Floats
 ) -> tuple[dict[str, tuple[bool, ...]], dict[str, tuple[bool, ...]], dict[str, tuple[bool, ...]]]:
     """Return the detections by SNR: with shifts only, with rooms too, and with noise in those rooms."""
     noise: Waveform = np.random.default_rng(1).standard_normal(PERIOD).astype(np.float32)
 
     def by_snr(rooms: bool, of: Mapping[float, Waveform]) -> dict[str, tuple[bool, ...]]:
         return {
-            f"{snr:g} dB": tuple(is_heard(heard, added(of[snr], sounds, snr, rooms, 2)).tolist())
+            f"{snr:g} dB": tuple(is_detected(logits, added(of[snr], sounds, snr, rooms, 2)).tolist())
             for snr in SNRS_DB
         }
 

@@ -38,27 +38,34 @@ class Disturbance:
     def __call__(self, samples: Waveform, name: str) -> Waveform:
         seed = int.from_bytes(hashlib.sha256(name.encode()).digest()[:4], "little")
         for change in self.changes:
-            heard = change(samples, np.random.default_rng(seed))[: len(samples)]
-            samples = np.pad(heard, (0, len(samples) - len(heard))).astype(np.float32)
+            changed = change(samples, np.random.default_rng(seed))[: len(samples)]
+            samples = np.pad(changed, (0, len(samples) - len(changed))).astype(np.float32)
         return samples
 
 
 def every(street: Sequence[Waveform], speech: Sequence[Waveform]) -> tuple[Disturbance, ...]:
     """Return all corruptions, clean first; the recordings provide the street and speech noise."""
-    beds = {"street": _bed(street), "speech": _bed(speech), "white": coloured(0.0), "pink": coloured(1.0)}
+    backgrounds = {
+        "street": _background(street),
+        "speech": _background(speech),
+        "white": coloured(0.0),
+        "pink": coloured(1.0),
+    }
     noisy = [
-        Disturbance(f"{kind}{db:+d}", kind, f"{kind} noise, the clip {db} dB over it", db, (over(bed, db),))
-        for kind, bed in beds.items()
+        Disturbance(
+            f"{kind}{db:+d}", kind, f"{kind} noise, the clip {db} dB over it", db, (over(background, db),)
+        )
+        for kind, background in backgrounds.items()
         for db in SNRS_DB
     ]
     return (Disturbance(CLEAN, CLEAN, "as recorded"), *noisy, *_FIXED, *_microphones())
 
 
-def over(bed: Change, snr_db: float) -> Change:
-    """Add the background that ``bed`` generates, with the clip's mean power ``snr_db`` above it."""
+def over(background: Change, snr_db: float) -> Change:
+    """Add the background that ``background`` generates, with the clip's mean power ``snr_db`` above it."""
 
     def change(samples: Waveform, rng: np.random.Generator) -> Waveform:
-        noise = bed(samples, rng)
+        noise = background(samples, rng)
         factor = rms(samples) / max(rms(noise), 1e-9) * amplitude_of_db(-snr_db)
         mixed: Waveform = samples + np.float32(factor) * noise
         # Attenuated where it would exceed full scale: clipping is a corruption of its own.
@@ -108,7 +115,7 @@ def _ffmpeg(arguments: Sequence[str], given: bytes) -> bytes:
         ) from error
 
 
-def _bed(recordings: Sequence[Waveform]) -> Change:
+def _background(recordings: Sequence[Waveform]) -> Change:
     """Return a stretch of one of the recordings, looped where it is too short."""
 
     def change(samples: Waveform, rng: np.random.Generator) -> Waveform:

@@ -51,9 +51,9 @@ def findings(
     found = []
     there = {panel.fold for panel in panels}
     for number, disturbance in enumerate(disturbances):
-        heard = _heard(panels, sounds, disturbance)
-        clean = clean or heard
-        for name, scored in heard.items():
+        outcomes = _outcomes(panels, sounds, disturbance)
+        clean = clean or outcomes
+        for name, scored in outcomes.items():
             for pool in pools:
                 if there >= {*pool}:
                     before, after = (_of_folds(scores, pool) for scores in (clean[name], scored))
@@ -69,7 +69,7 @@ def _of_folds(scored: Rows, folds: Sequence[int]) -> Rows:
     return scored.where(np.array([fold in folds for fold, _ in scored.key]))
 
 
-def _heard(
+def _outcomes(
     panels: Sequence[FoldSubjects], sounds: Sequence[Sequence[Waveform]], disturbance: Disturbance
 ) -> dict[str, Rows]:
     """Return the outcome of each model's clips, its folds pooled."""

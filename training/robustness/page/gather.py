@@ -52,7 +52,7 @@ class Findings:
         return tuple(found for found in self.pushed if found.model == model)
 
     @property
-    def heard(self) -> tuple[str, ...]:
+    def by_sound(self) -> tuple[str, ...]:
         """Networks attacked by waveform, ordered by name."""
         return tuple(sorted({found.model for found in self.attacked}))
 

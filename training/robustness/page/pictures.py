@@ -54,7 +54,7 @@ def sounds(findings: Findings) -> Figure:
     """Plot robust accuracy over SNR, and the distribution of the smallest perturbation's SNR."""
     figure = _figure(11, 4.4)
     curve, least = figure.subplots(1, 2)
-    for model in findings.heard:
+    for model in findings.by_sound:
         found = findings.attacked_of(model)
         kept = [share([f.withstood[f"{s:g}"] for f in found]) for s in SNRS_DB]
         (line,) = curve.plot(SNRS_DB, kept, "o-", label=model)

@@ -34,7 +34,7 @@ def checks(findings: Findings) -> list[Check]:
     """Return every check of every network, the synthetic controls first."""
     planted = [check for found in findings.planted for check in _planted(found)]
     inside = [c for model in findings.models for c in _network(model, findings.pushed_of(model))]
-    return planted + inside + [c for m in findings.heard for c in _by_sound(m, findings.attacked_of(m))]
+    return planted + inside + [c for m in findings.by_sound for c in _by_sound(m, findings.attacked_of(m))]
 
 
 def _planted(found: Pushed) -> Iterator[Check]:

@@ -118,7 +118,7 @@ def sounds(findings: Findings) -> Table:
         "DeepFool's on the same clips: median",
     )  # fmt: skip
     rows: list[tuple[Cell, ...]] = []
-    for model in findings.heard:
+    for model in findings.by_sound:
         found = findings.attacked_of(model)
         robust = [share([f.withstood[f"{s:g}"] for f in found]) for s in SNRS_DB]
         rows.append((
@@ -149,7 +149,7 @@ def sound_peaks(findings: Findings) -> Table:
         *(f"fooled at {p:g} dBFS, of those right" for p in PEAKS_DB),
     )  # fmt: skip
     rows: list[tuple[Cell, ...]] = []
-    for model in findings.heard:
+    for model in findings.by_sound:
         found = findings.attacked_of(model)
         clean = share([f.right for f in found])
         robust = [share([f.under_peak[f"{p:g}"] for f in found]) for p in PEAKS_DB]
@@ -167,7 +167,7 @@ def sound_runs(findings: Findings) -> Table:
     budgets = [(f"{s:g} dB", f"{s:g} dB SNR") for s in SNRS_DB] + [(f"{p:g} dBFS",) * 2 for p in PEAKS_DB]
     rows = tuple(
         (model, shown, *_sound_run(findings.attacked_of(model), budget))
-        for model in findings.heard
+        for model in findings.by_sound
         for budget, shown in budgets
     )
     return Table(columns, rows)
@@ -200,7 +200,7 @@ def sound_classes(findings: Findings) -> Table:
     rows: list[tuple[Cell, ...]] = []
     for label in CLASSES:
         row: list[Cell] = [label]
-        for model in findings.heard:
+        for model in findings.by_sound:
             found = findings.attacked_of(model)
             least, held = (
                 [v for values in side for v, of in values if of == label and v is not None]
@@ -211,7 +211,7 @@ def sound_classes(findings: Findings) -> Table:
             )
             row.append(_least_and_held(least, held) if least else None)
         rows.append(tuple(row))
-    return Table(("class", *findings.heard), tuple(rows))
+    return Table(("class", *findings.by_sound), tuple(rows))
 
 
 def _least_and_held(least: Sequence[float], held: Sequence[float]) -> str:

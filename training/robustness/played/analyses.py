@@ -23,7 +23,7 @@ from training.robustness.attacks.universal import (
     Universal,
     UniversalEffort,
     added,
-    is_heard,
+    is_detected,
     judged,
     search,
     stretches,
@@ -39,7 +39,7 @@ from training.robustness.played.backgrounds import (
     waveforms,
 )
 from training.robustness.played.examples import examples as make_examples
-from training.robustness.played.transfer import conversions, heard_by, transfer, windows_of
+from training.robustness.played.transfer import conversions, logits_by, transfer, windows_of
 from training.robustness.targets.front_end import SAMPLES
 from training.robustness.targets.networks import Target, target
 from training.robustness.targets.subjects import Subject, chosen, named, of_network, of_package, of_published
@@ -196,17 +196,18 @@ def _universal(
 ) -> Universal:
     """Optimise on training recordings; evaluate on held-out ones, by the network and by the monitor."""
     given = _sirens_of(plan, source) if goal == "hide" else _streets_of(plan)
-    heard = heard_by(source)
-    waves = search(heard, given.learning, goal, effort, say)
-    shifted, in_rooms, noise = judged(heard, waves, given.judging)
+    logits = logits_by(source)
+    waves = search(logits, given.learning, goal, effort, say)
+    shifted, in_rooms, noise = judged(logits, waves, given.judging)
     alerts: dict[str, dict[str, tuple[bool, ...]]] = {}
     for package in plan.packages:
         say(f"{named(package)} listens for sirens that one sound shall {goal}")
         alerts |= _reported(plan, package, goal, waves, given.judging)
     job = source.job
+    before = tuple(is_detected(logits, given.judging).tolist())
     known = tuple(named(p) for p in plan.packages if job.test_fold not in unheard(plan, p))
     return Universal(
-        job.model, job.test_fold, job.seed, goal, given.names, tuple(is_heard(heard, given.judging).tolist()),
+        job.model, job.test_fold, job.seed, goal, given.names, before,
         shifted, in_rooms, noise, alerts, known, given.learnt_on, given.recordings,
         _streets_by_package(plan),
     )  # fmt: skip

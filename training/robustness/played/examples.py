@@ -16,7 +16,7 @@ from training.data.audio import RATE, Waveform
 from training.data.corpora import CLASSES
 from training.robustness.attacks.methods import Logits, deepfool, right, rounded, snr_db, sounds_of
 from training.robustness.attacks.on_features import nearest_features
-from training.robustness.played.transfer import heard_by, windows_of
+from training.robustness.played.transfer import logits_by, windows_of
 from training.robustness.targets.front_end import log_mel
 from training.robustness.targets.networks import Target
 
@@ -62,9 +62,9 @@ class Example:
 
 def examples(target: Target, files: Path, say: Progress) -> list[Example]:
     """Write audio and spectrograms into a folder; both contain recordings."""
-    heard = heard_by(target)
+    logits = logits_by(target)
     say(f"{target.job}: examples")
-    found_by_row = _fooled(target, heard)
+    found_by_row = _fooled(target, logits)
     if not found_by_row:
         return []
     rows = [*found_by_row]
@@ -72,7 +72,7 @@ def examples(target: Target, files: Path, say: Progress) -> list[Example]:
     sounds, features, results = sounds_of(clips), target.decibels[rows], np.stack([*found_by_row.values()])
     given = target.given(np.array(rows))
     changes = nearest_features(given, features, truth, "DeepFool", 50) - features
-    guesses = np.asarray(heard(results)).argmax(axis=1)
+    guesses = np.asarray(logits(results)).argmax(axis=1)
     spec = windows_of(target).network.front.spec
     shown = [np.asarray(log_mel(spec, RATE)(some)) for some in (sounds, results - sounds, results)]
     titles = [
@@ -93,15 +93,15 @@ def examples(target: Target, files: Path, say: Progress) -> list[Example]:
     return found
 
 
-def _fooled(target: Target, heard: Logits) -> dict[int, Waveform]:
+def _fooled(target: Target, logits: Logits) -> dict[int, Waveform]:
     """Return by row the first clip of each of a few classes that is fooled in 16 bits, and the result."""
-    known = right(heard, sounds_of(target.clips), target.truth)
+    known = right(logits, sounds_of(target.clips), target.truth)
     found: dict[int, Waveform] = {}
     for label in dict.fromkeys((*_LABELS, *CLASSES)):
         for row in (i for i, clip in enumerate(target.clips) if clip.label == label and known[i]):
             sound, truth = sounds_of([target.clips[row]]), target.truth[[row]]
-            result = rounded(heard, sound, deepfool(heard, sound, truth), truth)
-            if not right(heard, result, truth)[0]:
+            result = rounded(logits, sound, deepfool(logits, sound, truth), truth)
+            if not right(logits, result, truth)[0]:
                 found[row] = result[0]
                 break
         if len(found) == _COUNT:

@@ -85,7 +85,7 @@ def transfer(
 
 def perturbed(source: Target, sounds: Floats, truth: Labels, steps: int, say: Progress) -> dict[str, Floats]:
     """Return the sounds with a perturbation ("20 dB") and with noise ("noise at 20 dB") at every SNR."""
-    heard = heard_by(source)
+    heard = logits_by(source)
     noise, rng = coloured(0.0), np.random.default_rng(0)
     made = {}
     for snr in SNRS_DB:
@@ -96,7 +96,7 @@ def perturbed(source: Target, sounds: Floats, truth: Labels, steps: int, say: Pr
     return made
 
 
-def heard_by(source: Target) -> Logits:
+def logits_by(source: Target) -> Logits:
     """Return the source as a function of sounds at the monitor's rate, with resampling if needed.
 
     Raises

@@ -62,8 +62,8 @@ def of_network(name: str, task: Task, network: augmented.WindowedNetwork) -> Sub
             network.model, bank_of(sounds, spec, RATE), np.arange(len(sounds)), network.scaling,
             frames=spec.frames, hop=front.hop_frames, floor=spec.floor,
         )  # fmt: skip
-        heard: Floats = means[:, : len(CLASSES)] / temperature
-        return heard
+        logits: Floats = means[:, : len(CLASSES)] / temperature
+        return logits
 
     return Subject(name, hear)
 
@@ -83,8 +83,8 @@ def of_published(
         # Rounded to float16 as in the study, since the network was trained on rounded features.
         values = np.stack(frames).astype(np.float16)
         inputs = network.scaler.apply(values) if network.scaler else values.astype(np.float32)
-        heard: Floats = predict(infer, inputs) / np.float32(temperature)
-        return heard
+        logits: Floats = predict(infer, inputs) / np.float32(temperature)
+        return logits
 
     return Subject(name, hear)
 
