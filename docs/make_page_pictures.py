@@ -249,7 +249,7 @@ def take_history(page: Page, url: str, out: Path, look: str) -> None:
 def take_teach(page: Page, url: str, out: Path, look: str) -> None:
     page.goto(f"{url}#teach")
     page.get_by_role("button", name="Teach it").click()
-    page.wait_for_selector(".good")
+    page.wait_for_selector("p.good")
     page.wait_for_timeout(SETTLED_MS)
     page.screenshot(path=out / f"page-teach-{look}.png")
 
