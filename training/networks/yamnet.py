@@ -77,11 +77,6 @@ class Yamnet:
         embedding = self.embeddings(samples)
         return self._interpreter.get_tensor(self._scores).reshape(-1, LABELS).copy(), embedding
 
-    def window(self, samples: Floats) -> Floats:
-        """Return the embedding of one window, shape (1024,)."""
-        first: Floats = self.embeddings(samples)[0]
-        return first
-
     def cost(self) -> Cost:
         """Count the constants of the weighted layers and their multiply-adds for one window."""
         self._resize(WINDOW)
