@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import threading
 import urllib.request
 from collections.abc import Callable, Iterator, Sequence
@@ -278,6 +279,23 @@ def test_two_microphones_are_two_nodes_on_the_broker(
             assert monitor.stop() == 0
         for node in (kitchen, hall):
             listener.wait_message(f"{node}/status", "offline")
+
+
+def test_a_monitor_that_is_killed_leaves_no_process_of_a_microphone_behind(
+    pulse: PulseServer, mosquitto: Mosquitto, tmp_path: Path
+) -> None:
+    with Sources(tmp_path, mosquitto.port, pulse) as monitor:
+        for node in ("kitchen", "hall"):
+            monitor.wait_said(f"{node}: ")
+        pid = monitor.process.pid
+        tasks = Path(f"/proc/{pid}/task").iterdir()
+        children = [int(word) for task in tasks for word in (task / "children").read_text().split()]
+        assert len(children) == 2
+        ended = [os.pidfd_open(child) for child in children]
+        monitor.process.kill()
+        for descriptor in ended:
+            assert select.select([descriptor], [], [], PATIENCE_S)[0]
+            os.close(descriptor)
 
 
 def microphone(heard: Sequence[Heard], node: str) -> str | None:
