@@ -63,7 +63,7 @@ def measure(span_s: float) -> dict[str, object]:
         found["off"] = costs(run, 0, span_s)
     with running(page=True) as run:
         for viewers in VIEWERS:
-            say(f"{viewers} viewers")
+            say(f"{viewers} viewer{'s' * (viewers != 1)}")
             found[f"viewers_{viewers}"] = costs(run, viewers, span_s)
         say(f"{HANGING} viewers that hang")
         with ExitStack() as stack:

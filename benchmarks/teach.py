@@ -36,7 +36,7 @@ from monitor.config.load import load_config
 from monitor.records import AudioBlock, HopResult
 from monitor.stream.assembly import Assembly, assemble
 from monitor.stream.embeddings import Embedded
-from monitor.teaching.fit import MERGE_S, Background, Rows, alarms_at, teach
+from monitor.teaching.fit import MERGE_S, Background, Rows, alarms_at, averaged, averaged_hops, teach
 from monitor.teaching.heads import rejecting_head
 from monitor.teaching.reject import reject
 from training.base.report import Report, Table, write
@@ -123,8 +123,8 @@ def measure(package: Path | None, data: Path, cache: Path | None) -> None:
     other = [one for one in background if not set(OF_THE_SAME_KINDS) & set(one.path.parts)]
     record = {
         **circumstances(model=assembly.model.card.title, seed=SEED),
-        "all": sounds(classes, background, assembly.hop_s),
-        "other": sounds(classes, other, assembly.hop_s),
+        "all": sounds(classes, background, assembly),
+        "other": sounds(classes, other, assembly),
         "rejected": rejections(assembly, classes, background[::2], urban),
     }
     RESULTS.mkdir(parents=True, exist_ok=True)
@@ -202,15 +202,16 @@ def sorted_out(
     return classes, background, urban
 
 
-def sounds(classes: Classes, background: Sequence[Heard], hop_s: float) -> dict[str, Any]:
+def sounds(classes: Classes, background: Sequence[Heard], assembly: Assembly) -> dict[str, Any]:
     """Return the figures of all classes against one background, and the hours of its halves."""
+    hop_s, hops = assembly.hop_s, averaged_hops(assembly.window_s, assembly.hop_s)
     order = np.random.default_rng(SEED).permutation(len(background))
     fit, test = ([background[index].rows for index in order[first::2]] for first in (0, 1))
     fitted = Background.of(fit)
     figures = []
     for label in sorted(classes):
         say(label)
-        figures.append(asdict(of_class(label, classes[label], (fit, fitted), test, hop_s)))
+        figures.append(asdict(of_class(label, classes[label], (fit, fitted), test, hop_s, hops)))
     fitted_h, tested_h = (sum(map(len, half)) * hop_s / 3600 for half in (fit, test))
     return {"fitted_h": fitted_h, "tested_h": tested_h, "figures": figures}
 
@@ -221,15 +222,16 @@ def of_class(
     fit: tuple[list[Rows], Background],
     test: Sequence[Rows],
     hop_s: float,
+    hops: int,
 ) -> Figures:
     names = sorted(origins)
     order = [names[index] for index in np.random.default_rng(SEED).permutation(len(names))]
     examples = [origins[name][0].sounding for name in order[:EXAMPLES]]
-    head = teach(examples, fit[0], hop_s=hop_s, alarms_a_day=24 * ALARMS_AN_HOUR, fitted=fit[1])
+    head = teach(examples, fit[0], hop_s=hop_s, hops=hops, alarms_a_day=24 * ALARMS_AN_HOUR, fitted=fit[1])
     clips = [clip for name in order[EXAMPLES:] for clip in origins[name]]
-    found = np.array([(clip.rows @ head.weights + head.bias).max() for clip in clips])
+    found = np.array([averaged(clip.rows @ head.weights + head.bias, hops).max() for clip in clips])
     gap = round(MERGE_S / hop_s)
-    logits = [rows @ head.weights + head.bias for rows in test]
+    logits = [averaged(rows @ head.weights + head.bias, hops) for rows in test]
     hours = sum(map(len, test)) * hop_s / 3600
     # The lowest threshold with no more than one alarm an hour on the tested half.
     levels = np.unique(np.concatenate(logits))[::-1][: round(400 * hours)]

@@ -17,7 +17,7 @@ from monitor.model.linear import HeadCard, LinearHead, read_linear_head
 from monitor.model.load import LoadedModel
 from monitor.model.taught import keep, remove, versions
 from monitor.stream.assembly import Assembly
-from monitor.teaching.fit import Rows, teach
+from monitor.teaching.fit import Rows, averaged_hops, teach
 from monitor.teaching.heads import expectation, rejecting_head, sound_head, why_no_label
 from monitor.teaching.reject import reject
 
@@ -89,9 +89,10 @@ class Teacher:
             raise ControlError(reason)
         examples = self._examples(label, event_ids, ("right", "missed"))
         background = self._apart_from(examples)
-        hop_s = self._assembly.hop_s
+        hop_s, hops = self._assembly.hop_s, averaged_hops(self._assembly.window_s, self._assembly.hop_s)
+        rows = [one.rows for one in examples]
         try:
-            found = teach([one.rows for one in examples], background, hop_s=hop_s, alarms_a_day=alarms_a_day)
+            found = teach(rows, background, hop_s=hop_s, hops=hops, alarms_a_day=alarms_a_day)
         except ValueError as error:
             raise ControlError(self._too_little(len(examples), background, error)) from error
         return self._keep(label, sound_head(label, found, self._model))

@@ -9,7 +9,8 @@ that were fitted on other parts of it. Recall is by leave-one-out: each recordin
 head that was fitted without it. And the alarms a day come with the exact Poisson interval of the
 hours that were there.
 
-Alarms are counted as the monitor raises them: one for as long as the score stays up. The threshold
+Alarms are counted as the monitor raises them: its score is averaged over a few hops, and one alarm lasts
+for as long as that mean stays up. A single hop of anything then raises none. The threshold
 comes from the exponential tail of the highest of them: the few that a background of an hour or two
 has at the threshold itself would move it by chance.
 
@@ -19,6 +20,7 @@ Journal of Multivariate Analysis 88, 2004.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -44,6 +46,14 @@ _LEAST_TAIL = 20
 
 _LEAST_EXAMPLES = 2
 
+SHORTEST_S = 0.5
+"""The shortest sound that is to be taught."""
+
+MOST_HOPS = 32
+"""Hops over which scores are averaged at most: fitting takes time and memory with each."""
+
+_HALVINGS = 20
+
 
 @dataclass(frozen=True)
 class Taught:
@@ -54,6 +64,7 @@ class Taught:
     alarms_a_day : that the background raised, cross-fitted
     low, high : 95 % interval of it
     examples, background_hours : what it was fitted on
+    smoothing_s : over which scores are averaged
     """
 
     weights: NDArray[np.float32]
@@ -64,6 +75,7 @@ class Taught:
     high: float
     examples: int
     background_hours: float
+    smoothing_s: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -78,11 +90,36 @@ class Direction:
         return scores
 
 
+def averaged_hops(window_s: float, hop_s: float) -> int:
+    """Return over how many hops a taught sound's score is averaged: those that its shortest touches."""
+    return min(MOST_HOPS, math.ceil((window_s + SHORTEST_S) / hop_s - 1e-9))
+
+
+def averaged(scores: Values, hops: int) -> Values:
+    """Return, for each span of so many hops, the threshold at which its mean score is just 0.5.
+
+    The monitor averages scores, not logits: one hop far above the threshold counts no more than one
+    that is well above it. Shorter scores are one span.
+
+    Parameters
+    ----------
+    scores : logits at threshold 0, shape (rows,)
+    """
+    spans = np.lib.stride_tricks.sliding_window_view(scores, min(hops, len(scores)))
+    low, high = spans.min(1), spans.max(1)
+    for _ in range(_HALVINGS):
+        middle = (low + high) / 2
+        above = np.tanh((spans - middle[:, None]) / 2).sum(1) >= 0
+        low, high = np.where(above, middle, low), np.where(above, high, middle)
+    return np.asarray(low, np.float64)
+
+
 def teach(
     examples: Sequence[Rows],
     background: Sequence[Rows],
     *,
     hop_s: float,
+    hops: int = 1,
     alarms_a_day: float,
     fitted: Background | None = None,
 ) -> Taught:
@@ -93,6 +130,7 @@ def teach(
     examples : embeddings of each recording of the sound, where it sounds; shapes (rows, n)
     background : embeddings of each recording without it, hop by hop
     hop_s : seconds between rows of the background
+    hops : over how many the monitor is to average scores, see :func:`averaged_hops`
     alarms_a_day : that the threshold may raise on the background
     fitted : what does not depend on the examples, if several sounds are taught on one background
 
@@ -105,7 +143,7 @@ def teach(
         raise ValueError("a head needs two examples and a minute of background")
     fitted = fitted or Background.of(background)
     scores = [
-        spread.direction(examples).score(rows)
+        averaged(spread.direction(examples).score(rows), hops)
         for spread, held in zip(fitted.without, fitted.parts, strict=True)
         for rows in held
     ]
@@ -118,12 +156,13 @@ def teach(
     return Taught(
         weights=direction.weights.astype(np.float32),
         bias=np.float32(direction.bias - threshold),
-        recall=_recall(fitted.whole, examples, threshold),
+        recall=_recall(fitted.whole, examples, threshold, hops),
         alarms_a_day=alarms * day,
         low=low * day,
         high=high * day,
         examples=len(examples),
         background_hours=hours,
+        smoothing_s=round(hops * hop_s, 4) if hops > 1 else 0.0,
     )
 
 
@@ -236,10 +275,10 @@ def threshold_for(scores: Sequence[Values], alarms: float, gap: int) -> float:
     return base + float((peaks - base).mean()) * float(np.log(len(peaks) / max(alarms, 1e-9)))
 
 
-def _recall(spread: Spread, examples: Sequence[Rows], threshold: float) -> float:
+def _recall(spread: Spread, examples: Sequence[Rows], threshold: float, hops: int) -> float:
     """Return the share of examples detected by heads that were fitted without them."""
     found = 0
     for index, held in enumerate(examples):
         rest = [rows for other, rows in enumerate(examples) if other != index]
-        found += bool(spread.direction(rest).score(held).max() >= threshold)
+        found += bool(averaged(spread.direction(rest).score(held), hops).max() >= threshold)
     return found / len(examples)

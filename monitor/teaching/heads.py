@@ -15,14 +15,13 @@ from monitor.model.linear import Expected, HeadCard, LinearHead
 from monitor.model.load import LoadedModel
 from monitor.model.taught import LABEL, REJECTS, rejecting_name
 from monitor.settings import ClassSettings
-from monitor.teaching.fit import MERGE_S, Taught
+from monitor.teaching.fit import MERGE_S, SHORTEST_S, Taught
 from monitor.teaching.reject import Rejecting
 
 _WORDS = {"list", "remove", "sound", "pattern"}
 """Commands of ``sound-monitor teach``."""
 
 _EXIT_SCORE = 0.3
-_SHORTEST_S = 0.5
 _NEW = Path("new.npz")
 """Stands for the path until the head is stored; see :func:`monitor.model.taught.keep`."""
 
@@ -45,7 +44,7 @@ def why_no_label(label: str, taken: Collection[str]) -> str | None:
 
 def sound_head(label: str, taught: Taught, model: LoadedModel) -> LinearHead:
     """Return the head of a sound of one's own; score 0.5 is its threshold."""
-    settings = ClassSettings(enter=0.5, exit=_EXIT_SCORE, release_s=MERGE_S)
+    settings = ClassSettings(enter=0.5, exit=_EXIT_SCORE, release_s=MERGE_S, smoothing_s=taught.smoothing_s)
     expected = Expected(
         examples=taught.examples,
         found=round(taught.recall * taught.examples),
@@ -55,7 +54,7 @@ def sound_head(label: str, taught: Taught, model: LoadedModel) -> LinearHead:
         high=round(taught.high, 2),
     )
     weights, bias = taught.weights[None], np.array([taught.bias], np.float32)
-    classes = {label: ClassCard(shortest_s=_SHORTEST_S, profiles={"quiet": settings})}
+    classes = {label: ClassCard(shortest_s=SHORTEST_S, profiles={"quiet": settings})}
     card = _card(label, weights, bias, model, expected).model_copy(update={"classes": classes})
     return LinearHead(_NEW, card, (label,), weights, bias)
 

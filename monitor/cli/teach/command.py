@@ -16,7 +16,7 @@ from monitor.model.taught import heads_folder, keep, remove, versions
 from monitor.sources.files import find_audio
 from monitor.stream.assembly import Assembly, assemble
 from monitor.stream.embeddings import embed
-from monitor.teaching.fit import Rows, teach
+from monitor.teaching.fit import Rows, averaged_hops, teach
 from monitor.teaching.heads import expectation, sound_head, why_no_label
 
 _EXAMPLES = """\b
@@ -82,9 +82,10 @@ def teach_sound(
     folder = heads_folder(config.settings.history_path)
     _check_label(label, assembly, folder)
     examples = [embed(assembly, path).sounding for path in find_audio(recordings)]
+    hops = averaged_hops(assembly.window_s, assembly.hop_s)
     beside = _background(assembly, config.settings.history_path, background)
     try:
-        taught = teach(examples, beside, hop_s=assembly.hop_s, alarms_a_day=alarms_per_day)
+        taught = teach(examples, beside, hop_s=assembly.hop_s, hops=hops, alarms_a_day=alarms_per_day)
     except ValueError as error:
         raise UsageError(f"teach: {error}; give more recordings") from error
     head = keep(folder, label, sound_head(label, taught, assembly.model))

@@ -7,7 +7,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.teaching.fit import EXIT_LOGIT, Taught, alarms_at, shrunk_covariance, teach, threshold_for
+from monitor.teaching.fit import (
+    EXIT_LOGIT,
+    Taught,
+    alarms_at,
+    averaged,
+    averaged_hops,
+    shrunk_covariance,
+    teach,
+    threshold_for,
+)
 
 SIZE, HOP_S = 24, 0.5
 HOUR = round(3600 / HOP_S)
@@ -106,6 +115,37 @@ def test_an_alarm_lasts_as_long_as_the_score_stays_up() -> None:
     assert alarms_at([scores, scores[:12]], 0.0, 4).tolist() == [3.0, 0.5, 3.0]
     assert alarms_at([scores], 2.0, 4).tolist() == [3.0]
     assert alarms_at([scores], 9.0, 4).tolist() == []
+
+
+@given(st.integers(0, 99), st.integers(1, 6), st.floats(-3.0, 3.0))
+def test_the_averaged_score_reaches_a_threshold_where_the_mean_of_the_scores_is_half(
+    seed: int, hops: int, threshold: float
+) -> None:
+    logits = 3.0 * world(seed).normal(size=40)
+    scores = 1.0 / (1.0 + np.exp(threshold - logits))
+    means = np.convolve(scores, np.ones(hops) / hops, "valid")
+    clear = np.abs(means - 0.5) > 1e-3
+    assert ((averaged(logits, hops) >= threshold) == (means >= 0.5))[clear].all()
+
+
+def test_a_head_whose_scores_are_averaged_keeps_to_its_alarms_and_lets_a_single_hop_pass() -> None:
+    examples = [example(seed) for seed in range(5)]
+    beside = [background(100 + seed, HOUR // 4) for seed in range(8)]
+    head = teach(examples, beside, hop_s=HOP_S, hops=4, alarms_a_day=48.0)
+    assert head.recall == 1.0
+    assert head.smoothing_s == 4 * HOP_S
+    fresh = [averaged(logits(head, background(1000 + seed, HOUR)), 4) for seed in range(20)]
+    assert 0.4 * 40 < len(alarms_at(fresh, 0.0, 4)) < 2.5 * 40
+    click = background(5, 40)
+    click[20] = 10.0 * example(5)[0]
+    assert logits(head, click).max() > 0
+    assert averaged(logits(head, click), 4).max() < 0
+
+
+def test_a_score_is_averaged_over_what_the_shortest_sound_touches_if_that_is_not_too_much() -> None:
+    assert averaged_hops(1.28, 0.5) == 4
+    assert averaged_hops(0.0, 0.5) == 1
+    assert averaged_hops(1.0, 0.001) == 32
 
 
 def test_one_outlier_of_the_background_moves_the_threshold_little() -> None:
