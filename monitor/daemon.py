@@ -17,9 +17,10 @@ from monitor.health.systemd import Systemd
 from monitor.listeners import Listener
 from monitor.node.node import Node, open_node
 from monitor.service.audience import Audience
+from monitor.service.publishing import topics
 from monitor.service.push import open_push
 from monitor.service.supervisor import ServiceReport
-from monitor.stream.assembly import Assembly, assemble
+from monitor.stream.assembly import Assembly, assemble, node_name
 
 _CHECK_S = 0.25
 
@@ -67,12 +68,13 @@ def run(
     with ExitStack() as stack:
         audience = stack.enter_context(closing(Audience(listeners, status_sinks)))
         shared = (audience, *stack.enter_context(open_push(nodes[0][0])))
-        running = [
-            stack.enter_context(
-                open_node(config, assembly, shared, audience.on_status, stop, alone=len(nodes) == 1)
-            )
-            for config, assembly in nodes
-        ]
+        running: list[Node] = []
+        names = [topics(config, node_name(config), assembly.possible_labels) for config, assembly in nodes]
+        for number, (config, assembly) in enumerate(nodes):
+            others = names[:number] + names[number + 1 :]
+            login = running[0].login if running else None
+            opening = open_node(config, assembly, shared, audience.on_status, stop, others, login)
+            running.append(stack.enter_context(opening))
         report = ServiceReport([node.supervisor for node in running], Systemd())
         while not _ended(running) and not stop.wait(_CHECK_S):
             for node in running:

@@ -7,7 +7,7 @@ from typing import Any
 
 from monitor.config.listening import Source
 from monitor.config.load import Config, KeyPath, override
-from monitor.errors import ConfigError, UsageError
+from monitor.errors import UsageError
 
 
 def node_configs(config: Config) -> tuple[Config, ...]:
@@ -19,14 +19,11 @@ def node_configs(config: Config) -> tuple[Config, ...]:
     Raises
     ------
     ConfigError
-        An entry contradicts the rest of the configuration, or the broker is embedded.
+        An entry contradicts the rest of the configuration.
     """
     settings = config.settings
     if settings.sources is None:
         return (config,)
-    if settings.mqtt.enabled and settings.mqtt.broker == "embedded":
-        where = config.where("mqtt", "broker")
-        raise ConfigError(f"{where} is 'embedded', which serves one source; set mqtt.broker: external")
     return tuple(_node_config(config, number, source) for number, source in enumerate(settings.sources))
 
 

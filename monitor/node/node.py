@@ -28,7 +28,9 @@ from monitor.config.load import Config
 from monitor.config.notices import configure_notices, local_time, make_notices
 from monitor.control.control import Control
 from monitor.control.store import SettingsStore, settings_path
+from monitor.delivery.broker.embedded import Login
 from monitor.delivery.store.outbox import Outbox
+from monitor.delivery.topics import Topics
 from monitor.errors import OutboxError
 from monitor.events.notices import Notices
 from monitor.health.vitals import Vitals
@@ -73,6 +75,11 @@ class Node:
     _followers: Sequence[Audience]
     _path: _AudioPath
 
+    @property
+    def login(self) -> Login | None:
+        """The credentials at the embedded broker; None if there is none."""
+        return self._delivery.login
+
     def ended(self) -> bool:
         """Return whether its source has ended by itself; raise the exception that ended it, if any."""
         ended = not self._path.is_alive()
@@ -105,8 +112,8 @@ def open_node(
     listeners: Sequence[Listener],
     on_status: Callable[[str], None],
     stop: threading.Event,
-    *,
-    alone: bool,
+    others: Sequence[Topics],
+    login: Login | None,
 ) -> Iterator[Node]:
     """Listen, store events and publish them for the duration of the context.
 
@@ -118,8 +125,10 @@ def open_node(
         Called with a human-readable line when the microphone, history or broker status changes.
     stop : threading.Event
         Ends the audio path when set; it is set at the end of the context.
-    alone : bool
-        Whether this is the only node of the process; one of several never ends it.
+    others : sequence of Topics
+        The other nodes of the process; one of several never ends it.
+    login : Login or None
+        The credentials at an embedded broker that another node runs.
 
     Raises
     ------
@@ -128,12 +137,13 @@ def open_node(
     ConfigError, OutboxError, PublishError
         The settings, the history or the embedded broker are unusable.
     """
-    audio, name = config.settings.audio, node_name(config)
+    audio, name, alone = config.settings.audio, node_name(config), not others
     vitals = Vitals(name=None if alone else name)
     waits = audio.source.lower().startswith("wyoming:") or (audio.wait and audio.source == "microphone")
     with ExitStack() as stack:
         control = Control(config, assembly, SettingsStore(settings_path(config.settings.history_path)))
-        delivery = stack.enter_context(open_delivery(config, assembly, _delivery_options(config), control))
+        options = _delivery_options(config, others, login)
+        delivery = stack.enter_context(open_delivery(config, assembly, options, control))
         notices = _notices(assembly, delivery.outbox)
         control.follow(lambda state: configure_notices(notices, state.assembly.notices))
         clips = stack.enter_context(open_clips(config, assembly))
@@ -194,7 +204,7 @@ def _page(
         yield (audience,)
 
 
-def _delivery_options(config: Config) -> DeliveryOptions:
+def _delivery_options(config: Config, others: Sequence[Topics], login: Login | None) -> DeliveryOptions:
     settings = config.settings
     return DeliveryOptions(
         node=node_name(config),
@@ -203,6 +213,8 @@ def _delivery_options(config: Config) -> DeliveryOptions:
         mqtt=settings.mqtt.enabled,
         states=True,
         live=True,
+        beside=tuple(others),
+        login=login,
     )
 
 

@@ -20,20 +20,22 @@ from pathlib import Path
 from monitor.config.load import Config
 from monitor.control.commands import Commands
 from monitor.control.control import Control
+from monitor.delivery.broker.embedded import Login
 from monitor.delivery.mqtt.announcer import Announcer
 from monitor.delivery.mqtt.link import connector
 from monitor.delivery.mqtt.publisher import MqttPublisher, Retained
 from monitor.delivery.store.lock import ProcessLock
 from monitor.delivery.store.outbox import Outbox
 from monitor.delivery.store.recovery import LastingDatabase
-from monitor.delivery.store.retention import Limits, Retention
+from monitor.delivery.store.retention import Retention
 from monitor.delivery.store.writer import EventWriter
+from monitor.delivery.topics import Topics
 from monitor.errors import OutboxError
 from monitor.history.levels import LevelHistory
 from monitor.level.minutes import Minute
 from monitor.listeners import Listener
 from monitor.records import EventRecord, HopResult
-from monitor.service.housekeeping import Housekeeper
+from monitor.service.housekeeping import Housekeeper, limits
 from monitor.service.nodes import Nodes
 from monitor.service.noise import NoiseKeeper
 from monitor.service.presence import Presence
@@ -69,6 +71,10 @@ class DeliveryOptions:
     live : bool
         Daemon rather than replay: the broker announces its disappearance, and if the disk is too
         slow, the newest records are dropped and counted instead of making the reader wait.
+    beside : tuple of Topics
+        The other nodes of this process, which an embedded broker protects too.
+    login : Login or None
+        The credentials at an embedded broker that another node runs.
     """
 
     node: str
@@ -77,6 +83,8 @@ class DeliveryOptions:
     mqtt: bool
     states: bool
     live: bool
+    beside: tuple[Topics, ...] = ()
+    login: Login | None = None
 
 
 @dataclass(frozen=True)
@@ -99,6 +107,8 @@ class Delivery(Listener):
         None if no retained topics are published.
     nodes : Nodes or None
         The other nodes on the broker; None if nobody looks.
+    login : Login or None
+        The credentials at the embedded broker, for the next node.
     """
 
     outbox: Outbox
@@ -108,6 +118,7 @@ class Delivery(Listener):
     publisher: MqttPublisher | None = None
     announcer: Announcer | None = None
     nodes: Nodes | None = None
+    login: Login | None = None
 
     @property
     def connected(self) -> bool | None:
@@ -200,7 +211,7 @@ def open_delivery(
         outbox = stack.enter_context(_history(options))
         housekeeper = None
         if options.live:
-            retention = Retention(outbox, _limits(config, delivers=options.mqtt))
+            retention = Retention(outbox, limits(config, delivers=options.mqtt))
             housekeeper = stack.enter_context(closing(Housekeeper(retention)))
         if not options.mqtt:
             writer = stack.enter_context(closing(EventWriter(outbox, wait=not options.live)))
@@ -208,7 +219,7 @@ def open_delivery(
             yield Delivery(outbox, writer, noise, housekeeper)
             return
         nodes = Nodes(config.settings.mqtt.base_topic, options.node) if config.settings.web.enabled else None
-        publisher = stack.enter_context(_publisher(config, assembly, options, outbox, control, nodes))
+        publisher, login = stack.enter_context(_publisher(config, assembly, options, outbox, control, nodes))
         announcer = Announcer(publisher, config.settings.mqtt.level_interval_s) if options.states else None
         # A state is announced before its event is sent.
         committed = [publisher.on_recorded]
@@ -219,13 +230,7 @@ def open_delivery(
         noise = NoiseKeeper(LevelHistory(outbox), publish, wait=not options.live)
         stack.enter_context(closing(noise))
         publisher.start()
-        yield Delivery(outbox, writer, noise, housekeeper, publisher, announcer, nodes)
-
-
-def _limits(config: Config, *, delivers: bool) -> Limits:
-    history = config.settings.history
-    size = round(1e6 * history.max_mb)
-    return Limits(days=history.days, waiting_days=history.waiting_days, size=size, delivers=delivers)
+        yield Delivery(outbox, writer, noise, housekeeper, publisher, announcer, nodes, login)
 
 
 @contextmanager
@@ -271,16 +276,18 @@ def _publisher(
     outbox: Outbox,
     control: Control | None,
     nodes: Nodes | None,
-) -> Iterator[MqttPublisher]:
+) -> Iterator[tuple[MqttPublisher, Login | None]]:
     names = topics(config, options.node, assembly.possible_labels)
-    with broker(config, options.client_id, names) as settings:
+    with broker(config, options.client_id, (names, *options.beside), options.login) as settings:
         publisher = MqttPublisher(
             connector(settings), names, outbox, Retained(lwt=options.live, states=options.states)
         )
         if options.states:
             _show(Presence(config, names, publisher), assembly, control, nodes)
+        embedded = config.settings.mqtt.broker == "embedded"
+        login = Login(settings.username or "", settings.password or "") if embedded else None
         try:
-            yield publisher
+            yield publisher, login
         finally:
             publisher.close(_CLOSE_LIVE_S if options.live else _CLOSE_REPLAY_S)
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 import threading
 
+from monitor.config.load import Config
 from monitor.delivery.repeats import Repeats
-from monitor.delivery.store.retention import Retention
+from monitor.delivery.store.retention import Limits, Retention
 from monitor.errors import OutboxError
 
 log = logging.getLogger(__name__)
@@ -15,6 +16,13 @@ _EVERY_S = 600.0
 _PAUSE_S = 0.02
 """Pause after each transaction, in which events are stored."""
 _CLOSE_S = 5.0
+
+
+def limits(config: Config, *, delivers: bool) -> Limits:
+    """Return the bounds of the history; ``delivers`` says whether its events are published."""
+    history = config.settings.history
+    size = round(1e6 * history.max_mb)
+    return Limits(days=history.days, waiting_days=history.waiting_days, size=size, delivers=delivers)
 
 
 class Housekeeper:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 
 from monitor.config.load import Config, read_secret
+from monitor.delivery.broker.embedded import Login
 from monitor.delivery.homeassistant.discovery import discovery_topic
 from monitor.delivery.mqtt.connection import BrokerSettings
 from monitor.delivery.topics import Topics, slug
@@ -56,10 +57,19 @@ def topics(config: Config, node: str, labels: tuple[str, ...]) -> Topics:
 
 
 @contextmanager
-def broker(config: Config, client: str, names: Topics) -> Iterator[BrokerSettings]:
+def broker(
+    config: Config, client: str, nodes: Sequence[Topics], login: Login | None = None
+) -> Iterator[BrokerSettings]:
     """Yield the address of the broker, which is the embedded one if so configured.
 
     The embedded broker runs for the duration of the context.
+
+    Parameters
+    ----------
+    nodes : sequence of Topics
+        The nodes of this process.
+    login : Login or None
+        The credentials at an embedded broker that runs already.
 
     Raises
     ------
@@ -72,6 +82,9 @@ def broker(config: Config, client: str, names: Topics) -> Iterator[BrokerSetting
     mqtt, settings = config.settings.mqtt, broker_settings(config, client)
     if mqtt.broker != "embedded":
         yield settings
+        return
+    if login is not None:
+        yield replace(settings, username=login.username, password=login.password)
         return
     if mqtt.tls.enabled or mqtt.version != "3.1.1":
         key = ("mqtt", "tls", "enabled") if mqtt.tls.enabled else ("mqtt", "version")
@@ -86,8 +99,8 @@ def broker(config: Config, client: str, names: Topics) -> Iterator[BrokerSetting
         mqtt.host,
         username=settings.username,
         password=settings.password,
-        topics=names,
-        discovery=discovery_topic(names, mqtt.discovery_prefix),
+        topics=nodes,
+        discovery=[discovery_topic(node, mqtt.discovery_prefix) for node in nodes],
     )
     embedded.start()
     try:

@@ -29,7 +29,7 @@ def port() -> int:
 
 @pytest.fixture
 def embedded(port: int) -> Iterator[EmbeddedBroker]:
-    made = EmbeddedBroker(port, topics=TOPICS, discovery=DISCOVERY)
+    made = EmbeddedBroker(port, topics=[TOPICS], discovery=[DISCOVERY])
     made.start()
     yield made
     made.stop()

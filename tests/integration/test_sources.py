@@ -298,6 +298,27 @@ def test_a_monitor_that_is_killed_leaves_no_process_of_a_microphone_behind(
             os.close(descriptor)
 
 
+def test_the_embedded_broker_serves_all_nodes(
+    streams: list[Path], camera: Callable[..., Camera], tmp_path: Path
+) -> None:
+    port = free_port()
+    sources = ", ".join(entry(name, camera(name, streams[0]).url) for name in ("a", "b"))
+    (tmp_path / "config.yaml").write_text(
+        f"history: {{path: {tmp_path}/history.db}}\n"
+        f"mqtt: {{broker: embedded, port: {port}}}\n"
+        f"audio: {{silence_s: 600, stall_s: 600}}\nsources: [{sources}]\n"
+    )
+    with Monitor(tmp_path, fixed=()) as monitor:
+        monitor.wait_said("b: file:")
+        with closing(Subscriber(port)) as listener:
+            for node in ("a", "b"):
+                listener.wait_message(f"sound-monitor/{node}/status", "online")
+                listener.wait_message(f"sound-monitor/{node}/sound/siren/state", "ON")
+            assert monitor.stop() == 0
+            for node in ("a", "b"):
+                listener.wait_message(f"sound-monitor/{node}/status", "offline")
+
+
 def microphone(heard: Sequence[Heard], node: str) -> str | None:
     """The state of the node's microphone in its last health message."""
     found = [message.json["microphone"] for message in heard if message.topic == f"{node}/health"]

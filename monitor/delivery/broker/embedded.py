@@ -9,6 +9,7 @@ import logging
 import secrets
 import threading
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,10 +50,10 @@ class EmbeddedBroker:
         Address to listen on; serving other machines requires a password.
     username, password : str or None
         Credentials required of every other client; None allows anyone to connect.
-    topics : Topics or None
-        The node whose topics only our own client may publish on, apart from commands.
-    discovery : str or None
-        Another topic for our own client alone.
+    topics : sequence of Topics
+        The nodes whose topics only our own clients may publish on, apart from commands.
+    discovery : sequence of str
+        Other topics for our own clients alone.
 
     Raises
     ------
@@ -67,8 +68,8 @@ class EmbeddedBroker:
         *,
         username: str | None = None,
         password: str | None = None,
-        topics: Topics | None = None,
-        discovery: str | None = None,
+        topics: Sequence[Topics] = (),
+        discovery: Sequence[str] = (),
     ) -> None:
         if not (password or _is_loopback(host)):
             raise ConfigError(
@@ -81,12 +82,11 @@ class EmbeddedBroker:
             raise ConfigError("mqtt.broker: embedded needs amqtt; pip install amqtt") from error
         self._where = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         self.login = Login(f"sound-monitor-{secrets.token_hex(8)}", secrets.token_hex(16))
-        """The credentials of our own client."""
+        """The credentials of our own clients."""
         self._others = {"username": username, "password": password} if password else {}
-        own = [] if topics is None else [topics.all.removesuffix("#")]
         self._own = {
-            "own": [*own, discovery] if discovery else own,
-            "commands": "" if topics is None else topics.commands,
+            "own": [*(node.all.removesuffix("#") for node in topics), *discovery],
+            "commands": [node.commands for node in topics],
         }
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopping = asyncio.Event()

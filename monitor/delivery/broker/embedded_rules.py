@@ -47,7 +47,7 @@ class PasswordAuth(BaseAuthPlugin):  # type: ignore[misc]  # amqtt has no type h
 
 
 class OwnTopics(BaseTopicPlugin):  # type: ignore[misc]
-    """Lets only our own client publish on the node's topics; others may send commands."""
+    """Lets only our own clients publish on the nodes' topics; others may send commands."""
 
     async def topic_filtering(
         self, *, session: Session | None = None, topic: str | None = None, action: Action | None = None
@@ -56,15 +56,15 @@ class OwnTopics(BaseTopicPlugin):  # type: ignore[misc]
         if action != Action.PUBLISH or (session is not None and session.username == config.own_username):
             return True
         own = topic is None or topic.startswith(tuple(config.own))
-        return not own or (topic is not None and topic.startswith(config.commands))
+        return not own or (topic is not None and topic.startswith(tuple(config.commands)))
 
     @dataclass
     class Config:
         """Beginnings of our own topics, and of those among them that others may use."""
 
         own_username: str
-        commands: str
         own: list[str] = field(default_factory=list)
+        commands: list[str] = field(default_factory=list)
 
 
 class BoundedBroker(Broker):  # type: ignore[misc]

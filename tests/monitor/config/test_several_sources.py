@@ -121,10 +121,6 @@ def test_a_command_about_one_node_names_the_choice(tmp_path: Path) -> None:
         ),
         ("sources:\n - node: a\n   node: b\n", "FILE:3: sources.0.node is written twice; delete one"),
         (
-            "mqtt: {broker: embedded}\nsources: [{node: a}]\n",
-            "FILE:1: mqtt.broker is 'embedded', which serves one source; set mqtt.broker: external",
-        ),
-        (
             "web: {enabled: true, port: 65535}\nsources:\n - node: a\n - node: b\n",
             "FILE:4: web.port is 65536: must be less than or equal to 65535",
         ),
