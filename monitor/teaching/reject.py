@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from monitor.teaching.fit import Rows, Spread, Values
 
 MOST_DIRECTIONS = 20
-NEARNESS = 0.5
+NEARNESS = 0.6
 """Where the threshold lies between the mean of what is to stay (0) and the false alarm (1)."""
 
 MOST_LOST = 0.02
