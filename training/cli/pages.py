@@ -60,6 +60,13 @@ def _default(folder: Path) -> Report:
     return compose(folder)
 
 
+def _peers(folder: Path) -> Report:
+    from training.stream_eval.peers.page import compose
+    from training.stream_eval.peers.records import read_counts
+
+    return compose(read_counts(folder / "records"))
+
+
 def _sounds(folder: Path) -> Report:
     from training.recipes.sounds.page import compose, read_record
 
@@ -78,6 +85,7 @@ PAGES = (
     Page("esc10", _comparison),
     Page("robustness", _robustness),
     Page("default", _default, ()),
+    Page("peers", _peers),
     Page("sounds", _sounds, ()),
     Page("esc10-package", _own, ()),
 )

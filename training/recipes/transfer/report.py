@@ -77,7 +77,8 @@ def _profile_record(result: FoldResult, profile: ProfileName) -> Json:
 
 
 def summary(records: Sequence[Json]) -> dict[str, float]:
-    """Return the pooled figures of folds and seeds, by name."""
+    """Return the pooled figures of folds and seeds, by name; alarms on speech are of one seed."""
+    seeds = len({record["seed"] for record in records})
     confusion = np.sum([record["confusion"] for record in records], axis=0)
     hours = sum(record["background_s"] for record in records) / 3600
     values = {"clip accuracy": float(confusion.trace() / confusion.sum())}
@@ -92,7 +93,7 @@ def summary(records: Sequence[Json]) -> dict[str, float]:
             / sum(row["scenes"] for _, row in rows),
             f"false alarms an hour, {profile}": sum(alarms) / hours,
             f"urgent false alarms an hour, {profile}": sum(urgent) / hours,
-            f"false alarms on speech, {profile}": float(sum(part["on_speech"] for part in parts)),
+            f"false alarms on speech, {profile}": sum(part["on_speech"] for part in parts) / seeds,
             f"other sounds raising an alarm, {profile}": sum(part["on_others"] for part in parts)
             / max(1, sum(record["others"] for record in records)),
             f"soundscapes onset F1, {profile}": float(np.mean([row["onset_f1"] for row in scenes])),
@@ -158,7 +159,8 @@ def compose(folder: Path) -> Report:
         f"Version {making['version']}. Printed by `{making['command']}`. Each fold is scored by networks "
         "that trained on the other folds, with thresholds from them.",
         "## All folds and seeds",
-        Table(("figure", "value"), tuple(summary(records).items())).markdown(),
+        "Pooled over folds and seeds; beside it the lowest and the highest figure of a seed.",
+        _pooled(records).markdown(),
         "## Clips",
         _clips(records).markdown(),
         "## Classes",
@@ -178,6 +180,16 @@ def compose(folder: Path) -> Report:
         pictures[curve.PICTURE] = curve.picture(record)
         parts += [_CURVE.format(command=record["command"]), curve.table(record).markdown()]
     return Report("\n\n".join(parts) + "\n", pictures, {}, pages)
+
+
+def _pooled(records: Sequence[Json]) -> Table:
+    seeds = sorted({record["seed"] for record in records})
+    each = [summary([record for record in records if record["seed"] == seed]) for seed in seeds]
+    rows = []
+    for figure, value in summary(records).items():
+        found = [one[figure] for one in each]
+        rows.append((figure, value, f"{min(found):.3f} to {max(found):.3f}"))
+    return Table(("figure", "value", f"{len(seeds)} seeds"), tuple(rows))
 
 
 def _may_hold() -> Table:
