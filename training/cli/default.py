@@ -99,11 +99,12 @@ def _others(root: Path, models: Path) -> dict[str, Streamer]:
     """Return 0.6.0, which trained on these recordings, and YAMNet with its classes mapped to ours."""
     from monitor.config.load import SHIPPED_CONFIG, load_config
     from monitor.stream.assembly import load_configured_model
+    from training.recipes.transfer.curve import TRAINED
     from training.scoring.evaluation import Streamer
     from training.stream_eval.peers.by_config import YAMNET_FILE, yamnet_keys
 
     keys = {
-        "0.6.0 (trained on them)": [f"model.path={models / 'urban-sounds-0.6.0.tflite'}"],
+        f"0.6.0 {TRAINED}": [f"model.path={models / 'urban-sounds-0.6.0.tflite'}"],
         "YAMNet": yamnet_keys(root / "yamnet" / YAMNET_FILE),
     }
     loaded = {name: load_configured_model(load_config(SHIPPED_CONFIG, some)) for name, some in keys.items()}
