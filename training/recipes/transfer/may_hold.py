@@ -47,6 +47,7 @@ class Held:
 
 MAY_HOLD = (
     Held("street/moodist_road", "siren", 74.0, 100.0, 20, 0.87, "an ambulance passes"),
+    Held("speech/hedgewars_2", "dog_bark", 33.0, 70.0, 3, 0.68, "barks among the voices of a game"),
     Held("outdoor/moodist_night-village", "dog_bark", 0.0, 107.0, 3, 0.62, "dogs far away"),
     Held("mertnesvat/mertnesvat_forest-sanctuary", "street_music", 0.0, 150.0, 272, 0.90, "a guitar"),
     Held(
