@@ -34,6 +34,8 @@ def test_only_the_class_and_the_stretch_are_left_out() -> None:
     assert (screened(other).scores == 1).all()
 
 
+# Keras 3 converts TensorFlow's variables in a way that numpy 2 asks to change.
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 @pytest.mark.accuracy
 @pytest.mark.parametrize("one", MAY_HOLD, ids=lambda one: f"{one.recording}: {one.label}")
 def test_the_published_network_gives_the_evidence(one) -> None:  # type: ignore[no-untyped-def]
