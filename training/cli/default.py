@@ -20,6 +20,10 @@ def _seeds(_: click.Context, __: click.Parameter, text: str) -> tuple[int, ...]:
         raise click.BadParameter(f"{text!r} is not a list of seeds; write 0,1,2") from error
 
 
+def _listed(numbers: tuple[int, ...]) -> str:
+    return ",".join(map(str, numbers))
+
+
 @click.command()
 @data_option
 @click.option("--folds", default="1,2,3", show_default=True, callback=parse_folds, help="At least two.")
@@ -36,6 +40,11 @@ def _seeds(_: click.Context, __: click.Parameter, text: str) -> tuple[int, ...]:
     help="Evaluate recall against false alarms only, beside 0.6.0 and YAMNet, which must be in the folder "
     "yamnet of the data; the shipped model is not changed.",
 )  # fmt: skip
+@click.option(
+    "--left-out", is_flag=True,
+    help="Write a package without each fold into the folder of runs, for evaluations on the fold; the "
+    "shipped model is not changed.",
+)  # fmt: skip
 @click.option("--version", "model_version", default="0.7.0", show_default=True, help="Version in the card.")
 @click.option("--models", default="models", show_default=True, type=click.Path(path_type=Path))
 @click.option("--records", default="docs/results/default", show_default=True, type=click.Path(path_type=Path))
@@ -51,7 +60,8 @@ def _seeds(_: click.Context, __: click.Parameter, text: str) -> tuple[int, ...]:
 @click.option("--jobs", default=2, show_default=True, type=click.IntRange(1), help="Processes.")
 def default(
     data: Path | None, folds: tuple[int, ...], seeds: tuple[int, ...], without_esc: bool, curve: bool,
-    model_version: str, models: Path, records: Path, runs: Path, cache: Path, manifest: Path, jobs: int,
+    left_out: bool, model_version: str, models: Path, records: Path, runs: Path, cache: Path,
+    manifest: Path, jobs: int,
 ) -> None:  # fmt: skip
     """Train, calibrate, test and package the shipped model.
 
@@ -64,26 +74,30 @@ def default(
       sound-training default --data ~/sounds --folds 1,2,3 --seeds 0,1,2
       sound-training default --data ~/sounds --without-esc
       sound-training default --data ~/sounds --curve
+      sound-training default --data ~/sounds --left-out
     """
     from training.data.corpora import data_root, load, unlabelled_sounds
     from training.export.package import NAME
     from training.recipes.sounds.material import find_material
     from training.recipes.transfer.cross_corpus import across, write_table
     from training.recipes.transfer.curve import measure, write_curve
+    from training.recipes.transfer.left_out import write_packages
     from training.recipes.transfer.make import Plan, make, workshop
     from training.recipes.transfer.report import with_quality, write_records
     from training.recipes.transfer.sounds import add_sounds
     from training.stream_eval.judge import soundscape_figures
 
-    command = "sound-training default --folds {} --seeds {}".format(
-        ",".join(map(str, folds)), ",".join(map(str, seeds))
-    )
+    command = f"sound-training default --folds {_listed(folds)} --seeds {_listed(seeds)}"
     root = data_root(data)
     corpora = load(root)
     shop = workshop(corpora, unlabelled_sounds(root / "effects"), root, cache, runs, jobs, Clock())
     plan = Plan(folds, seeds, model_version, command)
     if curve:
         write_curve(measure(plan, corpora, shop, _others(root, models)), f"{command} --curve", records)
+        return
+    if left_out:
+        for path in write_packages(plan, corpora, shop):
+            click.echo(str(path))
         return
     if without_esc:
         write_table(across(plan, corpora, shop), f"{command} --without-esc", records)

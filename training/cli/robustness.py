@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _PATH = click.Path(path_type=Path)
 _HARDENED = "hardening.beta=1~hardening.epsilon_db=0.5"
-_MODELS = f"cnn,gru,clstm,compact~epochs=30,compact~epochs=30~{_HARDENED}"
+_MODELS = f"default,cnn,gru,clstm,compact~epochs=30,compact~epochs=30~{_HARDENED}"
 GUIDE = Path("docs/robustness.md")
 _PARTS = "features,sound,transfer,alerts,universal,examples,everyday"
 _CLIPS, _QUICK_CLIPS = 50, 100
@@ -43,7 +43,8 @@ def _parts(context: click.Context, option: click.Parameter, text: str) -> tuple[
 @data_option
 @click.option(
     "--models", callback=_names,
-    help=f"Study networks, comma-separated; '': only packages.  [default: {_MODELS}]",
+    help="Networks, comma-separated: of the study, and the default model without the test fold, as default "
+    f"--left-out leaves it in the folder default beside RUNS; '': only packages.  [default: {_MODELS}]",
 )  # fmt: skip
 @click.option("--folds", callback=parse_fold_list, help="Test folds.  [default: 1,2,3; quick: 2]")
 @click.option("--seeds", default="0", show_default=True, callback=parse_numbers)
@@ -52,7 +53,7 @@ def _parts(context: click.Context, option: click.Parameter, text: str) -> tuple[
     help=f"Clips of each fold, the same for every model; 0: all.  [default: {_CLIPS}; quick: {_QUICK_CLIPS}]",
 )  # fmt: skip
 @click.option(
-    "--package", "packages", multiple=True, default=("models/urban-sounds-0.6.0.tflite",), show_default=True,
+    "--package", "packages", multiple=True, default=("models/urban-sounds.tflite",), show_default=True,
     type=click.Path(path_type=Path, exists=True), help="Model package; repeatable.",
 )  # fmt: skip
 @click.option(
@@ -87,7 +88,7 @@ def robustness(
     Examples:
       sound-training robustness --quick
       sound-training robustness --models cnn,compact --folds 1,2 --parts features
-      sound-training robustness --models '' --package models/urban-sounds-0.6.0.tflite --parts everyday
+      sound-training robustness --models '' --package my-model.tflite --parts everyday
     """
     from training.base.report import write
     from training.data.corpora import data_root, load
@@ -122,11 +123,12 @@ def robustness(
 
 
 def _train(plan: AnalysisPlan) -> list[str]:
-    """Train models without weights or without a record on the whole test fold; return the failures."""
+    """Train the study's without weights or without a record on the whole test fold; return the failures."""
     from training.robustness.plan import state_of
+    from training.robustness.targets.held_out import DEFAULT
 
     records = plan.out / "records" / "hardening"
-    jobs = plan.jobs(plan.models)
+    jobs = plan.jobs(model for model in plan.models if model != DEFAULT)
     unrecorded = missing_of(jobs, plan.options, records)
     missing = [job for job in jobs if job in unrecorded or not state_of(job, plan.options).is_file()]
     return run_jobs(missing, plan.options, "joblib", None, 1, records, False)

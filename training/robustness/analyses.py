@@ -24,11 +24,12 @@ from training.robustness.played.backgrounds import (
     waveforms,
 )
 from training.robustness.records import PARTS
+from training.robustness.targets.held_out import DEFAULT, held_out_package
 from training.robustness.targets.networks import PUBLISHED_DB, target
 from training.robustness.targets.planted import MARGINS_DB, planted
 from training.robustness.targets.subjects import FoldSubjects, chosen, named, of_package
 from training.study.folds import labelled
-from training.study.trainers.augmented import is_windowed
+from training.study.trainers.plain import is_published
 
 
 def works(plan: AnalysisPlan, parts: Sequence[str]) -> list[Work]:
@@ -51,7 +52,7 @@ def _features(plan: AnalysisPlan) -> list[Work]:
 
 def _in_features(plan: AnalysisPlan, job: Job, effort: Any) -> dict[str, Any]:
     """Return the settings of attacks on features; published networks have bounds."""
-    edges = {} if is_windowed(job.model) else {"bounds_db": PUBLISHED_DB}
+    edges = {"bounds_db": PUBLISHED_DB} if is_published(job.model) else {}
     return {**_settings(plan, job, effort), **edges}
 
 
@@ -78,12 +79,14 @@ def _everyday(plan: AnalysisPlan) -> list[Work]:
     for model in plan.sources:
         jobs = plan.jobs([model])
         settings = _facts_of(plan, jobs, plan.folds)
-        if not is_windowed(model):
+        if is_published(model):
             settings["temperature"] = "of validation"
+        if model == DEFAULT:
+            settings["noises"] = {str(job.test_fold): _recordings(_noises_of(plan, job)) for job in jobs}
         works.append(Work(f"everyday/{model}", settings, _network_run(plan, jobs)))
     for package in plan.packages:
         if folds := unheard(plan, package):
-            noises = {kind: recordings(clips) for kind, clips in _noises(plan, package).items()}
+            noises = _recordings(_noises(plan, package))
             settings = {**_facts_of(plan, [], folds), "sha256": digest(package), "noises": noises}
             works.append(Work(f"everyday/{named(package)}", settings, _package_run(plan, package, folds)))
     return works
@@ -101,11 +104,12 @@ def _pools(plan: AnalysisPlan) -> tuple[tuple[int, ...], ...]:
 
 def _network_run(plan: AnalysisPlan, jobs: Sequence[Job]) -> Callable[[Progress], Sequence[Any]]:
     def found(say: Progress) -> Sequence[Any]:
-        panels = []
+        panels, disturbances = [], {}
         for job in jobs:
             one = target(job, plan.options, plan.clips, not plan.quick, say)
             panels.append(FoldSubjects(job.test_fold, one.clips, (own_subject(one),)))
-        return findings(panels, _disturbances(plan, _noises(plan)), _pools(plan), say)
+            disturbances[job.test_fold] = _disturbances(plan, _noises_of(plan, job))
+        return findings(panels, disturbances, _pools(plan), say)
 
     return found
 
@@ -118,9 +122,18 @@ def _package_run(
         subject = of_package(package)
         clips = {f: chosen([c for c in corpus.clips if c.fold == f], plan.clips) for f in folds}
         panels = [FoldSubjects(f, clips[f], (subject,)) for f in folds]
-        return findings(panels, _disturbances(plan, _noises(plan, package)), _pools(plan), say)
+        disturbances = _disturbances(plan, _noises(plan, package))
+        return findings(panels, dict.fromkeys(folds, disturbances), _pools(plan), say)
 
     return found
+
+
+def _noises_of(plan: AnalysisPlan, job: Job) -> dict[str, tuple[Clip, ...]]:
+    return _noises(plan, held_out_package(job, plan.options) if job.model == DEFAULT else None)
+
+
+def _recordings(noises: Mapping[str, Sequence[Clip]]) -> dict[str, tuple[str, ...]]:
+    return {kind: recordings(clips) for kind, clips in noises.items()}
 
 
 def _noises(plan: AnalysisPlan, package: Path | None = None) -> dict[str, tuple[Clip, ...]]:

@@ -14,6 +14,7 @@ from training.data.corpora import Clip, data_root, load
 from training.records.jobs import Job
 from training.robustness.attacks import in_sound
 from training.robustness.attacks.in_features import QUICK, FeatureEffort
+from training.robustness.targets.held_out import DEFAULT, held_out_package, state_path
 from training.robustness.targets.subjects import chosen
 from training.stream_eval.systems import unheard_folds
 from training.study.folds import Corpus, labelled
@@ -21,6 +22,7 @@ from training.study.task import Options
 from training.study.trainers.augmented import is_windowed
 
 _QUICK_PLAYED = 25
+_SIRENS, _QUICK_SIRENS = 20, 6
 
 
 @dataclass(frozen=True)
@@ -56,13 +58,23 @@ class AnalysisPlan:
         return min(self.clips or _QUICK_PLAYED, _QUICK_PLAYED) if self.quick else self.clips
 
     @property
+    def sirens(self) -> int:
+        """Sirens of a fold that the running monitor is given."""
+        return _QUICK_SIRENS if self.quick else _SIRENS
+
+    @property
     def sources(self) -> tuple[str, ...]:
         """The source networks of transferred attacks; attacks through the published features take minutes."""
-        return self.windowed if self.quick else self.models
+        return self.streamed if self.quick else self.models
+
+    @property
+    def streamed(self) -> tuple[str, ...]:
+        """The networks of a stream: on the monitor's windows, and the default."""
+        return tuple(model for model in self.models if model == DEFAULT or is_windowed(model))
 
     @property
     def windowed(self) -> tuple[str, ...]:
-        """The networks on the monitor's windows, where gradients reach the waveform."""
+        """The study's networks on the monitor's windows, where gradients reach the waveform."""
         return tuple(model for model in self.models if is_windowed(model))
 
     def jobs(self, models: Iterable[str]) -> list[Job]:
@@ -76,6 +88,8 @@ def stem(job: Job) -> str:
 
 def state_of(job: Job, options: Options) -> Path:
     """Return the path of the trained network's weights."""
+    if job.model == DEFAULT:
+        return state_path(job, options)
     return options.runs / options.corpus / str(job) / "state.npz"
 
 
@@ -98,7 +112,11 @@ def facts(plan: AnalysisPlan, jobs: Sequence[Job], folds: Iterable[int], count: 
     options = plan.options
     clips = _clips(data_root(options.data), options.corpus)
     heard = {fold: _sizes(chosen([c for c in clips if c.fold == fold], count)) for fold in folds}
-    return {"weights": {str(job): digest(state_of(job, options)) for job in jobs}, "clips": heard}
+    weights = {str(job): digest(state_of(job, options)) for job in jobs}
+    rules = {
+        f"{job}, package": digest(held_out_package(job, options)) for job in jobs if job.model == DEFAULT
+    }
+    return {"weights": {**weights, **rules}, "clips": heard}
 
 
 @lru_cache(maxsize=1)

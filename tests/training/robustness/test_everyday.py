@@ -106,7 +106,7 @@ def test_a_disturbance_is_the_same_for_every_model_and_keeps_the_length() -> Non
 
 def test_what_is_lost_is_lost_against_the_clean_clip_and_names_are_of_one_thing(panel: FoldSubjects) -> None:
     quiet = Disturbance("quiet", "gain", "", changes=(lambda samples, rng: samples * np.float32(0.1),))
-    clean, softer = findings([panel], [Disturbance(CLEAN, CLEAN, ""), quiet], [(1,)], lambda text: None)
+    clean, softer = findings([panel], {1: [Disturbance(CLEAN, CLEAN, ""), quiet]}, [(1,)], lambda text: None)
     assert (clean.figures.accuracy, clean.lost.value) == (1.0, 0.0)
     assert (softer.figures.accuracy, softer.lost.value) == (0.5, 0.5)
     assert softer.lost.low > 0.0
@@ -118,15 +118,27 @@ def test_what_is_lost_is_lost_against_the_clean_clip_and_names_are_of_one_thing(
 def test_every_pool_of_folds_is_counted_for_itself_unless_a_fold_is_missing(panel: FoldSubjects) -> None:
     other = replace(panel, fold=2, clips=panel.clips[1::2])
     pools = [(1, 2), (2,), (2, 3)]
-    found = findings([panel, other], [Disturbance(CLEAN, CLEAN, "")], pools, lambda text: None)
+    clean = Disturbance(CLEAN, CLEAN, "")
+    found = findings([panel, other], {1: [clean], 2: [clean]}, pools, lambda text: None)
     assert [(one.folds, one.figures.clips) for one in found] == [((1, 2), 9), ((2,), 3)]
     by_pool = tables.pools(Findings((), (), everyday=tuple(found)))
     assert [row[2] for pool in by_pool.values() for row in tables.everyday(pool).rows] == [9, 3]
 
 
+def test_the_noise_of_each_fold_is_its_own(panel: FoldSubjects) -> None:
+    quiet = Disturbance("softer", "gain", "", changes=(lambda samples, rng: samples * np.float32(0.1),))
+    same = Disturbance("softer", "gain", "", changes=())
+    clean = Disturbance(CLEAN, CLEAN, "")
+    other = replace(panel, fold=2)
+    found = findings(
+        [panel, other], {1: [clean, quiet], 2: [clean, same]}, [(1,), (2,), (1, 2)], lambda text: None
+    )
+    assert [one.lost.value for one in found if one.condition == "softer"] == [0.5, 0.0, 0.25]
+
+
 def test_without_the_clean_clip_there_is_nothing_to_compare_to(panel: FoldSubjects) -> None:
     with pytest.raises(ValueError, match="must, as what others are compared to"):
-        findings([panel], [Disturbance("quiet", "gain", "")], [(1,)], lambda text: None)
+        findings([panel], {1: [Disturbance("quiet", "gain", "")]}, [(1,)], lambda text: None)
 
 
 def test_the_chosen_clips_do_not_depend_on_the_order_of_the_table(panel: FoldSubjects) -> None:
@@ -142,7 +154,7 @@ def test_the_shipped_package_is_heard_as_the_daemon_runs_it() -> None:
 
 
 def test_findings_come_back_from_their_file(panel: FoldSubjects, tmp_path: Path) -> None:
-    found = findings([panel], [Disturbance(CLEAN, CLEAN, "")], [(1,)], lambda text: None)
+    found = findings([panel], {1: [Disturbance(CLEAN, CLEAN, "")]}, [(1,)], lambda text: None)
     record = records.FindingsRecord({"clips": 6}, found, RunTime(1.0, 1.0))
     Store(tmp_path, records.FINDINGS).write("everyday", record)
     (row,) = records.read_all(tmp_path)["everyday"].rows

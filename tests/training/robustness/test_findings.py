@@ -214,7 +214,7 @@ def test_the_command_attacks_makes_a_page_and_goes_on_where_it_stopped(
     monkeypatch.setattr(
         "training.robustness.played.analyses._QUICK_EFFORT", universal.UniversalEffort(steps=1)
     )
-    monkeypatch.setattr("training.robustness.played.analyses._QUICK_SIRENS", 1)
+    monkeypatch.setattr("training.robustness.plan._QUICK_SIRENS", 1)
     monkeypatch.setattr("training.robustness.played.analyses._LEARNING", 2)
     monkeypatch.setattr(in_sound, "QUICK", replace(in_sound.QUICK, steps=2))
     monkeypatch.setattr(
@@ -233,6 +233,8 @@ def test_the_command_attacks_makes_a_page_and_goes_on_where_it_stopped(
         "cnn~epochs=1,compact~epochs=1",
         "--jobs",
         "1",
+        "--package",
+        "models/urban-sounds-0.6.0.tflite",
     ]
     runner = CliRunner()
     untrained = runner.invoke(robustness, [*common, "--quick", "--parts", "features"])

@@ -20,11 +20,11 @@ from training.export.conversion import to_tflite
 from training.mixing.streams import Scene, Scored, decide, score
 from training.networks import mn04
 from training.recipes.transfer.held_out import FrozenScorer, Stream, load_streams, save_streams
-from training.recipes.transfer.make import Plan, Workshop, leave_each_out, plain
+from training.recipes.transfer.make import Plan, Workshop, leave_each_out
 from training.recipes.transfer.scores import score as raw_scores
 from training.recipes.transfer.scores import supported
 from training.recipes.transfer.thresholds import BUDGETS, Rules, choose
-from training.recipes.transfer.trunk import HOP_FRAMES
+from training.recipes.transfer.trunk import HOP_FRAMES, without_dropout
 
 RECORD, PAGE = "cross-corpus.json", "cross-corpus.md"
 _AROUND_S = 2.0
@@ -69,7 +69,7 @@ def across(plan: Plan, corpora: Corpora, shop: Workshop) -> Table:
     mixtures = shop.mixtures(part, plan.mixtures, "without ESC")
     upper = shop.train(mixtures, replace(plan.tuning, seed=plan.seeds[0]), "without-esc")
     labels = mn04.audioset_labels(shop.pretrained.labels)
-    flatbuffer = to_tflite(plain(shop.pretrained, upper))
+    flatbuffer = to_tflite(without_dropout(shop.pretrained, upper))
     raw = raw_scores({"clips": _streams(corpora.esc, shop)}, flatbuffer, labels)["clips"]
     scored = [supported(one, rules.supports) for one in raw]
     return {profile: tuple(_reported(corpora.esc, scored, rules, profile)) for profile in BUDGETS}

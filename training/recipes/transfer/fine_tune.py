@@ -23,10 +23,17 @@ from training.base.progress import Progress
 from training.data.corpora import LABELS
 from training.errors import DataError
 from training.export.conversion import to_tflite
-from training.fit.loop import Course, history_of, on_logits, one_cycle, optimise
+from training.fit.loop import Course, history_of, load_weights, on_logits, one_cycle, optimise
 from training.networks import mn04
 from training.recipes.transfer.mixtures import Mixtures
-from training.recipes.transfer.trunk import Pretrained, head_inputs, head_of, outputs_of, upper_blocks
+from training.recipes.transfer.trunk import (
+    Pretrained,
+    head_inputs,
+    head_of,
+    outputs_of,
+    upper_blocks,
+    without_dropout,
+)
 
 SETTINGS = "settings.json"
 """File beside a run's state with its settings."""
@@ -99,6 +106,23 @@ def fine_tune(
 
     optimise(model, optimizer, on_logits(_loss(plan.keep)), batches, course, folder, report)
     return model
+
+
+def trained(pretrained: Pretrained, folder: Path) -> Any:
+    """Return the upper blocks of a completed run, without dropout.
+
+    Raises
+    ------
+    DataError
+        If the run is not there or not complete.
+    """
+    path = folder / SETTINGS
+    settings = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    if not (folder / "state.npz").is_file() or len(history_of(folder)) < settings["epochs"]:
+        raise DataError(f"{folder}: holds no trained network; make it first: sound-training default")
+    model = upper_blocks(pretrained, settings["dropout"])
+    load_weights(folder, model)
+    return without_dropout(pretrained, model)
 
 
 def _claim(folder: Path, mixtures: Mixtures, plan: FineTuning) -> None:

@@ -41,8 +41,8 @@ from training.recipes.transfer.trunk import (
     HOP_FRAMES,
     Pretrained,
     frozen_blocks,
-    upper_blocks,
     whole,
+    without_dropout,
 )
 from training.recipes.transfer.trunk import (
     Outputs as Run,
@@ -103,7 +103,7 @@ class Workshop:
         name = f"fold {fold}"
         streams = streams_of(part, self.sources.front_end, self.frozen, self.jobs, self._named(name))
         labels = mn04.audioset_labels(self.pretrained.labels)
-        scored = score(streams, to_tflite(plain(self.pretrained, upper)), labels)
+        scored = score(streams, to_tflite(without_dropout(self.pretrained, upper)), labels)
         return PartScores(fold, seed, part, scored)
 
     def _named(self, name: str) -> Progress:
@@ -209,10 +209,14 @@ def leave_each_out(plan: Plan, corpora: Corpora, shop: Workshop) -> list[PartSco
     for fold, parts in leave_one_out(corpora, plan.folds).items():
         mixtures = shop.mixtures(parts.train, plan.mixtures, f"without fold {fold}")
         for seed in plan.seeds:
-            name = f"fold{fold}-seed{seed}"
-            upper = shop.train(mixtures, replace(plan.tuning, seed=seed), name)
+            upper = shop.train(mixtures, replace(plan.tuning, seed=seed), run_name(fold, seed))
             scored.append(shop.score(parts.test, upper, fold, seed))
     return scored
+
+
+def run_name(fold: int, seed: int) -> str:
+    """Return the folder, under the runs, of the network that held out a fold."""
+    return f"fold{fold}-seed{seed}"
 
 
 def result_of(one: PartScores, scored: Sequence[PartScores], soundscapes: JudgeSoundscapes) -> FoldResult:
@@ -230,15 +234,6 @@ def result_of(one: PartScores, scored: Sequence[PartScores], soundscapes: JudgeS
 
 def _siren(rows: Sequence[AlertFigures]) -> tuple[int, int]:
     return next((row.heard, row.scenes) for row in rows if row.label == "siren")
-
-
-def plain(pretrained: Pretrained, upper: Any) -> Any:
-    """Return the upper blocks without dropout."""
-    copy = upper_blocks(pretrained)
-    for layer in upper.layers:
-        if layer.weights:
-            copy.get_layer(layer.name).set_weights(layer.get_weights())
-    return copy
 
 
 def check(network: Any, flatbuffer: bytes, windows: int) -> float:

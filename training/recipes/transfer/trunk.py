@@ -82,17 +82,31 @@ def upper_blocks(pretrained: Pretrained, dropout: float = 0.0) -> Any:
     return model
 
 
-def whole(pretrained: Pretrained, upper: Any) -> Any:
-    """Return the network from window to outputs, with the trained weights of ``upper``."""
+def without_dropout(pretrained: Pretrained, upper: Any) -> Any:
+    """Return a copy of the upper blocks without dropout."""
+    copy = upper_blocks(pretrained)
+    _set_weights(copy, upper)
+    return copy
+
+
+def whole(pretrained: Pretrained, upper: Any, batch: int | None = 1) -> Any:
+    """Return the network from windows to outputs, with the trained weights of ``upper``.
+
+    ``batch`` None accepts any number of windows.
+    """
     import keras
 
-    window = keras.Input((FRAMES, mn04.BANDS), batch_size=1)
+    window = keras.Input((FRAMES, mn04.BANDS), batch_size=batch)
     model = keras.Model(window, _heads(mn04.blocks(mn04.stem(window), 1, len(mn04.BLOCKS)), 0.0))
     mn04.load_weights(model, pretrained.weights)
+    _set_weights(model, upper)
+    return model
+
+
+def _set_weights(model: Any, upper: Any) -> None:
     for layer in upper.layers:
         if layer.weights:
             model.get_layer(layer.name).set_weights(layer.get_weights())
-    return model
 
 
 def head_of(upper: Any) -> Any:

@@ -142,6 +142,8 @@ def _on_sounds(target: Target) -> tuple[Logits, int]:
     """Return the network as a function of waveforms, and their sample rate."""
     if target.published is not None:
         return published_front_end.on_waveforms(target.published), target.published.spec.rate
+    if target.held_out is not None:
+        return target.held_out.on_waveforms, target.held_out.rate
     if target.windows is None:
         raise DataError(f"{target.job.model}: takes no waveforms; attack its features only")
     return logits_by(target), RATE

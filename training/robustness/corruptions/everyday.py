@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,7 +33,7 @@ class Finding:
 
 def findings(
     panels: Sequence[FoldSubjects],
-    disturbances: Sequence[Disturbance],
+    disturbances: Mapping[int, Sequence[Disturbance]],
     pools: Sequence[tuple[int, ...]],
     say: Progress,
 ) -> list[Finding]:
@@ -41,17 +41,21 @@ def findings(
 
     Parameters
     ----------
+    disturbances
+        By fold, the same corruptions, whose noise is held out from the fold's subjects.
     pools
         Sets of folds to pool; a set with a fold missing from ``panels`` is left out.
     """
-    if disturbances[0].name != CLEAN:
-        raise ValueError(f"{disturbances[0].name} comes first; {CLEAN} must, as what others are compared to")
+    by_number = [*zip(*(disturbances[panel.fold] for panel in panels), strict=True)]
+    first = by_number[0][0].name
+    if first != CLEAN:
+        raise ValueError(f"{first} comes first; {CLEAN} must, as what others are compared to")
     sounds = [[read(clip.path, RATE) for clip in panel.clips] for panel in panels]
     clean: dict[str, Rows] = {}
     found = []
     there = {panel.fold for panel in panels}
-    for number, disturbance in enumerate(disturbances):
-        outcomes = _outcomes(panels, sounds, disturbance)
+    for number, each in enumerate(by_number):
+        outcomes, disturbance = _outcomes(panels, sounds, each), each[0]
         clean = clean or outcomes
         for name, scored in outcomes.items():
             for pool in pools:
@@ -61,7 +65,7 @@ def findings(
                         name, pool, disturbance.name, disturbance.family, disturbance.what, disturbance.value,
                         figures(after), difference(before, after),
                     ))  # fmt: skip
-            say(f"{name}: {number + 1} of {len(disturbances)} disturbances, {disturbance.name}")
+            say(f"{name}: {number + 1} of {len(by_number)} disturbances, {disturbance.name}")
     return found
 
 
@@ -70,11 +74,13 @@ def _of_folds(scored: Rows, folds: Sequence[int]) -> Rows:
 
 
 def _outcomes(
-    panels: Sequence[FoldSubjects], sounds: Sequence[Sequence[Waveform]], disturbance: Disturbance
+    panels: Sequence[FoldSubjects],
+    sounds: Sequence[Sequence[Waveform]],
+    disturbances: Sequence[Disturbance],
 ) -> dict[str, Rows]:
     """Return the outcome of each model's clips, its folds pooled."""
     parts: dict[str, list[tuple[FoldSubjects, Floats]]] = {}
-    for panel, recorded in zip(panels, sounds, strict=True):
+    for panel, recorded, disturbance in zip(panels, sounds, disturbances, strict=True):
         disturbed = [
             disturbance(sound, clip.path.stem) for sound, clip in zip(recorded, panel.clips, strict=True)
         ]

@@ -22,6 +22,7 @@ from training.robustness.played.alerts import Alerted
 from training.robustness.played.examples import Example
 from training.robustness.played.transfer import Transferred
 from training.robustness.records import PARTS
+from training.robustness.targets.held_out import DEFAULT
 from training.robustness.targets.planted import MARGINS_DB
 from training.scoring.intervals import Interval
 from training.scoring.statistics import Figures
@@ -45,19 +46,24 @@ class Findings:
 
     @property
     def models(self) -> tuple[str, ...]:
-        """Attacked networks, ordered by name."""
-        return tuple(sorted({found.model for found in self.pushed}))
+        """Attacked networks, the default first, the others by name."""
+        return default_first({found.model for found in self.pushed})
 
     def pushed_of(self, model: str) -> tuple[Pushed, ...]:
         return tuple(found for found in self.pushed if found.model == model)
 
     @property
     def by_sound(self) -> tuple[str, ...]:
-        """Networks attacked by waveform, ordered by name."""
-        return tuple(sorted({found.model for found in self.attacked}))
+        """Networks attacked by waveform, ordered alike."""
+        return default_first({found.model for found in self.attacked})
 
     def attacked_of(self, model: str) -> tuple[Attacked, ...]:
         return tuple(found for found in self.attacked if found.model == model)
+
+
+def default_first(names: Iterable[str]) -> tuple[str, ...]:
+    """Return the names in order, the default model first."""
+    return tuple(sorted(names, key=lambda name: (name != DEFAULT, name)))
 
 
 def gather(folder: Path) -> Findings:

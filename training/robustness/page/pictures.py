@@ -14,7 +14,7 @@ from training.robustness.attacks.universal import SNRS_DB as UNIVERSAL_DB
 from training.robustness.attacks.universal import Universal
 from training.robustness.corruptions.disturbances import CLEAN
 from training.robustness.corruptions.everyday import Finding
-from training.robustness.page.gather import Findings, share
+from training.robustness.page.gather import Findings, default_first, share
 from training.scoring.intervals import Interval
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def sounds(findings: Findings) -> Figure:
 def everyday(found: Sequence[Finding]) -> Figure:
     """Plot accuracy along each family of corruptions, a line per model; dotted: clean."""
     families = list(dict.fromkeys(f.family for f in found if f.family != CLEAN))
-    subjects = sorted({f.subject for f in found})
+    subjects = default_first({f.subject for f in found})
     rows = -(-len(families) // 4)
     figure = _figure(12, 2.6 * rows + 0.6)
     panels = figure.subplots(rows, 4, squeeze=False).ravel()

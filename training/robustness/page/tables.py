@@ -11,7 +11,7 @@ from training.data.corpora import CLASSES
 from training.robustness.attacks.in_features import EPSILONS_DB, Pushed
 from training.robustness.attacks.in_sound import NOISES, PEAKS_DB, SECOND, SNRS_DB, Attacked
 from training.robustness.corruptions.everyday import Finding
-from training.robustness.page.gather import Findings, quantiles, share
+from training.robustness.page.gather import Findings, default_first, quantiles, share
 from training.study.compare.tables import percent
 
 _WHO = ("network", "folds", "seeds", "clips")
@@ -221,7 +221,7 @@ def _least_and_held(least: Sequence[float], held: Sequence[float]) -> str:
 
 def everyday(found: Sequence[Finding]) -> Table:
     """Return a row per corruption: accuracy of each model, and points lost from clean."""
-    subjects = sorted({one.subject for one in found})
+    subjects = default_first({one.subject for one in found})
     by_name: dict[str, dict[str, Finding]] = {}
     for one in found:
         by_name.setdefault(one.condition, {})[one.subject] = one

@@ -12,6 +12,7 @@ from training.robustness.attacks.universal import Universal
 from training.robustness.page.gather import Findings, share
 from training.robustness.played.alerts import AS_RECORDED, Alerted
 from training.robustness.played.transfer import SNRS_DB, Transferred
+from training.robustness.targets.held_out import DEFAULT
 
 _HEARD = "†"
 """Marks a receiver whose weights were trained on recordings of the fold."""
@@ -25,7 +26,7 @@ def transfer(findings: Findings) -> Table:
         *(f"fooled at {s:g} dB, of those right" for s in SNRS_DB),
     )  # fmt: skip
     groups: dict[tuple[str, str, bool], list[Transferred]] = {}
-    for one in findings.transferred:
+    for one in sorted(findings.transferred, key=lambda one: one.source != DEFAULT):
         groups.setdefault((one.source, one.receiver, one.heard), []).append(one)
     return Table(columns, tuple(_transfer(*names, found) for names, found in groups.items()))
 

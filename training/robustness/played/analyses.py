@@ -46,7 +46,6 @@ from training.robustness.targets.subjects import Subject, chosen, named, of_netw
 from training.stream_eval.systems import own
 
 Found = Callable[[Progress], Sequence[Any]]
-_SIRENS, _QUICK_SIRENS = 20, 6
 _LEARNING, _STREETS = 60, 40
 _QUICK_EFFORT = UniversalEffort(steps=15)
 _PLAYED_DB = (20.0, 15.0, 10.0, 5.0, 0.0, -5.0, -10.0)
@@ -92,7 +91,9 @@ def _transfer_run(plan: AnalysisPlan, job: Job) -> Found:
 
 
 def own_subject(of: Target) -> Subject:
-    """Return a network as the study runs it, on waveforms."""
+    """Return a network as the study runs it, or the default as the daemon does, on waveforms."""
+    if of.held_out is not None:
+        return replace(of_package(of.held_out.package), name=of.job.model)
     if of.windows is not None:
         return of_network(of.job.model, of.windows.task, of.windows.network)
     assert of.published is not None
@@ -101,13 +102,13 @@ def own_subject(of: Target) -> Subject:
 
 
 def alerts(plan: AnalysisPlan) -> list[Work]:
-    """Return jobs for every source of windows against the running monitor with every package, on one fold."""
+    """Return jobs for every network of a stream against the monitor with every package, on one fold."""
     works = []
     for package in plan.packages:
         fold = _fold_for(plan, package)
-        for job in _on_fold(plan, fold):
+        for job in _on_fold(plan, fold, plan.streamed):
             settings = {
-                "steps": plan.sound_effort.steps, "sha256": digest(package), "sirens": _sirens(plan),
+                "steps": plan.sound_effort.steps, "sha256": digest(package), "sirens": plan.sirens,
                 "streets": recordings(_streets(plan, package)),
                 **facts(plan, [job], [fold]),
             }  # fmt: skip
@@ -136,12 +137,11 @@ def _foreground_sirens(plan: AnalysisPlan, source: Target) -> tuple[Clip, ...]:
     DataError
         If there are none.
     """
-    task = windows_of(source).task
-    clips = [task.corpus.clips[row] for row in task.parts.test]
+    clips = [clip for clip in _corpora(plan).urban if clip.fold == source.job.test_fold]
     sirens = [clip for clip in clips if clip.label == SIREN and clip.salience == 1]
     if not sirens:
         raise DataError(f"{source.job}: fold {source.job.test_fold} has no siren in the foreground")
-    return chosen(sirens, _sirens(plan))
+    return chosen(sirens, plan.sirens)
 
 
 def universals(plan: AnalysisPlan) -> list[Work]:
@@ -149,10 +149,10 @@ def universals(plan: AnalysisPlan) -> list[Work]:
     effort = _QUICK_EFFORT if plan.quick else UniversalEffort()
     fold = _fold_for(plan, *plan.packages)
     works = []
-    for job in _on_fold(plan, fold):
+    for job in _on_fold(plan, fold, plan.windowed):
         # Optimised on the network's own training clips, so all clips count.
         settings = {
-            "effort": asdict(effort), "sirens": _sirens(plan), **_packages(plan),
+            "effort": asdict(effort), "sirens": plan.sirens, **_packages(plan),
             "streets": _streets_by_package(plan), **facts(plan, [job], plan.folds),
         }  # fmt: skip
         works.append(Work(f"universal/{stem(job)}{_to(plan)}", settings, _universal_run(plan, job, effort)))
@@ -218,7 +218,7 @@ def _reported(
 ) -> dict[str, dict[str, tuple[bool, ...]]]:
     """Return by profile and version whether the monitor reports a siren on held-out streets."""
     streets = waveforms(_streets(plan, package))
-    some = sirens[: _sirens(plan)] if goal == "hide" else stretches(streets, _sirens(plan), 1)
+    some = sirens[: plan.sirens] if goal == "hide" else stretches(streets, plan.sirens, 1)
     white = np.random.default_rng(3).standard_normal(len(waves[0.0])).astype(np.float32)
     versions = {AS_RECORDED: some}
     for snr in _PLAYED_DB:
@@ -248,7 +248,7 @@ def _streets_of(plan: AnalysisPlan) -> _Sounds:
     """Return streets used in no evaluation, and those held out from every network of the study."""
     corpora = _corpora(plan)
     learning, held = to_learn_on(corpora, plan.packages, "street"), unlearnt_by_study(corpora, "street")
-    count = _sirens(plan) if plan.quick else _STREETS
+    count = plan.sirens if plan.quick else _STREETS
     return _Sounds(
         stretches(waveforms(learning), _LEARNING, 0), stretches(waveforms(held), count, 1),
         tuple(f"street {n}" for n in range(count)), recordings(learning),
@@ -273,7 +273,7 @@ def examples(plan: AnalysisPlan) -> list[Work]:
             f"examples/{stem(job)}", {"shown": "fools in 16 bits", **facts(plan, [job], [fold], plan.clips)},
             _example_run(plan, job),
         )
-        for job in _on_fold(plan, fold)
+        for job in _on_fold(plan, fold, plan.windowed)
     ]  # fmt: skip
 
 
@@ -285,13 +285,9 @@ def _target(plan: AnalysisPlan, job: Job, say: Progress, clips: int | None = Non
     return target(job, plan.options, plan.clips if clips is None else clips, not plan.quick, say)
 
 
-def _sirens(plan: AnalysisPlan) -> int:
-    return _QUICK_SIRENS if plan.quick else _SIRENS
-
-
-def _on_fold(plan: AnalysisPlan, fold: int) -> list[Job]:
+def _on_fold(plan: AnalysisPlan, fold: int, models: Sequence[str]) -> list[Job]:
     """Return one network of each kind, with the first seed."""
-    return [Job("honest", model, fold, plan.seeds[0]) for model in plan.windowed]
+    return [Job("honest", model, fold, plan.seeds[0]) for model in models]
 
 
 def _fold_for(plan: AnalysisPlan, *packages: Path) -> int:

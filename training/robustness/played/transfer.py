@@ -107,6 +107,9 @@ def logits_by(source: Target) -> Logits:
     if source.published is not None:
         heard, rate = published_front_end.on_waveforms(source.published), source.published.spec.rate
         return lambda sounds: heard(resampled(sounds, RATE, rate))
+    if source.held_out is not None:
+        own, native = source.held_out.on_waveforms, source.held_out.rate
+        return lambda sounds: own(resampled(sounds, RATE, native))
     network = windows_of(source).network
     return on_waveforms(network.model, network.front.spec, network.scaling)
 
@@ -136,7 +139,12 @@ def windows_of(target: Target) -> Windows:
 
 
 def conversions(source: Target, say: Progress) -> list[Subject]:
-    """Return the source's TFLite conversions that succeed, in float32 and in int8."""
+    """Return the source's TFLite conversions that succeed, in float32 and in int8.
+
+    The default model has none: its own subject is its package.
+    """
+    if source.held_out is not None:
+        return []
     model = source.windows.network.model if source.windows else _published(source).model
     found = []
     converters: dict[str, Callable[[Any], bytes]] = {

@@ -1,6 +1,6 @@
-"""The monitor's front end in TensorFlow, differentiable with respect to the waveform.
+"""The monitor's front ends in TensorFlow, differentiable with respect to the waveform.
 
-Its features equal those of :class:`monitor.features.logmel.LogMel`, as a test verifies. The gradient
+Their features equal those of :class:`monitor.features.logmel.LogMel`, as a test verifies. The gradient
 of a band at its floor is zero.
 """
 
@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from monitor.features.logmel import mel_matrix
-from monitor.features.spec import LogMelSpec
+from monitor.features.spec import KaldiLogMelSpec, LogMelSpec, MelSpec
 from training.data.audio import RATE
 from training.data.corpora import CLASSES
 from training.fit.windows import Scaling
@@ -21,13 +21,22 @@ SECONDS = 4
 """Length of attacked sounds, as of most clips of the corpus."""
 SAMPLES = SECONDS * RATE
 _WINDOW_STEP_S = 1.0
+DB_OF_LN = 10.0 / np.log(10.0)
+"""Decibels of a power ratio whose natural logarithm is 1."""
 
 
-def log_mel(spec: LogMelSpec, rate: int) -> Callable[[Any], Any]:
+def log_mel(spec: MelSpec, rate: int) -> Callable[[Any], Any]:
     """Return the function from waveforms, shape (batch, n), to dB, shape (batch, n // hop, n_mels).
 
     Silence precedes the signal, as in a stream; ``spec``'s normalisation is left to the caller.
     """
+    if isinstance(spec, KaldiLogMelSpec):
+        return _kaldi_log_mel(spec, rate)
+    assert isinstance(spec, LogMelSpec)
+    return _log_mel(spec, rate)
+
+
+def _log_mel(spec: LogMelSpec, rate: int) -> Callable[[Any], Any]:
     import tensorflow as tf
 
     mel = tf.constant(mel_matrix(spec, rate).T, tf.float32)
@@ -39,23 +48,49 @@ def log_mel(spec: LogMelSpec, rate: int) -> Callable[[Any], Any]:
     def decibels(waveforms: Any) -> Any:
         frames = tf.signal.frame(tf.pad(waveforms, past), spec.n_fft, spec.hop)
         spectrum = tf.signal.rfft(frames * taper)
-        power = tf.math.real(spectrum) ** 2 + tf.math.imag(spectrum) ** 2
-        banded = tf.maximum(tf.einsum("btf,fm->btm", power, mel), spec.floor)
-        return 10.0 / np.log(10.0) * tf.math.log(banded / spec.reference)
+        banded = tf.maximum(tf.einsum("btf,fm->btm", _power(spectrum), mel), spec.floor)
+        return DB_OF_LN * tf.math.log(banded / spec.reference)
 
     return decibels
 
 
-def on_features(model: Any, spec: LogMelSpec, scaling: Scaling) -> Callable[[Any], Any]:
-    """Return the network as a function of dB, shape (batch, SAMPLES // hop, n_mels), to ten logits.
+def _kaldi_log_mel(spec: KaldiLogMelSpec, rate: int) -> Callable[[Any], Any]:
+    import tensorflow as tf
+
+    mel = tf.constant(mel_matrix(spec, rate).T, tf.float32)
+    taper = np.hanning(spec.win_length).astype(np.float32)
+    constant = taper / taper.mean()
+    past = [[0, 0], [spec.win_length - spec.hop, 0]]
+
+    def decibels(waveforms: Any) -> Any:
+        before = tf.pad(waveforms[:, :-1], [[0, 0], [1, 0]])
+        emphasised = waveforms - spec.pre_emphasis * before
+        frames = tf.signal.frame(tf.pad(emphasised, past), spec.win_length, spec.hop) * taper
+        frames -= tf.reduce_mean(frames, axis=-1, keepdims=True) * constant
+        spectrum = tf.signal.rfft(frames, [spec.n_fft])
+        return DB_OF_LN * tf.math.log(tf.einsum("btf,fm->btm", _power(spectrum), mel) + spec.offset)
+
+    return decibels
+
+
+def _power(spectrum: Any) -> Any:
+    import tensorflow as tf
+
+    return tf.math.real(spectrum) ** 2 + tf.math.imag(spectrum) ** 2
+
+
+def on_features(
+    model: Callable[..., Any], spec: MelSpec, scaling: Scaling, rate: int = RATE
+) -> Callable[[Any], Any]:
+    """Return the network as a function of dB, shape (batch, SECONDS · rate // hop, n_mels), to ten logits.
 
     A sound's logits are the mean over windows a second apart, in inference mode, without
     ``background``.
     """
     import tensorflow as tf
 
-    step = round(_WINDOW_STEP_S * RATE / spec.hop)
-    starts = range(0, SAMPLES // spec.hop - spec.frames + 1, step)
+    step = round(_WINDOW_STEP_S * rate / spec.hop)
+    starts = range(0, SECONDS * rate // spec.hop - spec.frames + 1, step)
 
     def logits(decibels: Any) -> Any:
         scaled = (tf.cast(decibels, tf.float32) - scaling.mean) / scaling.std
@@ -66,11 +101,13 @@ def on_features(model: Any, spec: LogMelSpec, scaling: Scaling) -> Callable[[Any
     return compiled(logits)
 
 
-def on_waveforms(model: Any, spec: LogMelSpec, scaling: Scaling) -> Callable[[Any], Any]:
-    """Return the network as a function of sounds, shape (batch, SAMPLES), to logits of the ten classes."""
+def on_waveforms(
+    model: Callable[..., Any], spec: MelSpec, scaling: Scaling, rate: int = RATE
+) -> Callable[[Any], Any]:
+    """Return the network as a function of sounds, shape (batch, SECONDS · rate), to ten logits."""
     import tensorflow as tf
 
-    features, network = log_mel(spec, RATE), on_features(model, spec, scaling)
+    features, network = log_mel(spec, rate), on_features(model, spec, scaling, rate)
 
     def logits(sounds: Any) -> Any:
         return network(features(tf.cast(sounds, tf.float32)))

@@ -15,15 +15,16 @@ from numpy.typing import NDArray
 
 from training.base.arrays import Floats
 from training.base.progress import Progress
-from training.base.variants import base_of
 from training.data.audio import RATE
-from training.data.corpora import CLASSES, Clip
+from training.data.corpora import CLASSES, Clip, data_root, load
 from training.errors import DataError
 from training.fit.loop import prepare_keras
 from training.records.jobs import Job
 from training.robustness.attacks.methods import UNBOUNDED_DB, Labels, Logits, sounds_of
 from training.robustness.targets.front_end import compiled, log_mel, on_features
+from training.robustness.targets.held_out import DEFAULT, HeldOut, held_out
 from training.robustness.targets.subjects import chosen
+from training.study.folds import labelled
 from training.study.jobs import command, make_task
 from training.study.task import Options, Task
 from training.study.trainers import augmented, plain
@@ -53,8 +54,9 @@ class Target:
     given
         Logits of some clips as a function of their decibels; other inputs of the network (published
         frames hold more than mel bands) stay fixed.
-    windows, published
-        The network itself, one of both: on the monitor's windows or on whole clips.
+    windows, published, held_out
+        The network itself, one of the three: of the study, on the monitor's windows or on whole clips, or
+        the default model's.
     validation, validation_truth
         Rows and classes of clips used for neither training nor test of the published network.
     bounds_db
@@ -70,6 +72,7 @@ class Target:
     validation: tuple[int, ...] = ()
     validation_truth: tuple[int, ...] = ()
     bounds_db: tuple[float, float] = UNBOUNDED_DB
+    held_out: HeldOut | None = None
 
     @property
     def truth(self) -> Labels:
@@ -84,17 +87,29 @@ def target(job: Job, options: Options, count: int, train: bool, say: Progress) -
     DataError
         If it is untrained and ``train`` is false, or it is not a network.
     """
+    if job.model == DEFAULT:
+        return _of_default(job, options, count)
     task = make_task(job, options, say)
     if not train and not (task.folder / "state.npz").is_file():
         raise DataError(f"{job}: is not trained yet; train it first: {command(job, options)}")
     prepare_keras(job.seed, "float32")
     rows_of = {task.corpus.clips[row].path: row for row in task.parts.test}
     clips = chosen([task.corpus.clips[row] for row in task.parts.test], count)
-    if base_of(job.model) in plain.SETTINGS:
+    if plain.is_published(job.model):
         return _of_clips(task, plain.train(task), clips, [rows_of[clip.path] for clip in clips])
     if is_windowed(job.model):
         return _of_windows(task, augmented.train(task), clips)
     raise DataError(f"{job.model}: has no gradients to follow; networks have: cnn, gru, compact, …")
+
+
+def _of_default(job: Job, options: Options, count: int) -> Target:
+    prepare_keras(job.seed, "float32")
+    network = held_out(job, options)
+    corpus = labelled(load(data_root(options.data)), options.corpus)
+    clips = chosen([clip for clip in corpus.clips if clip.fold == job.test_fold], count)
+    sounds, logits = sounds_of(clips, network.rate), network.on_features
+    decibels = np.asarray(log_mel(network.spec, network.rate)(sounds))
+    return Target(job, clips, decibels, lambda rows: logits, None, held_out=network)
 
 
 def _of_windows(task: Task, network: augmented.WindowedNetwork, clips: tuple[Clip, ...]) -> Target:

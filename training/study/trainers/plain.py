@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from training.base.arrays import Floats
 from training.base.maths import cross_entropy
-from training.base.variants import settings_of
+from training.base.variants import base_of, settings_of
 from training.errors import DataError
 from training.features.altered import load_bank, recipes
 from training.features.scale import Scaler
@@ -82,6 +82,11 @@ _HONEST_PATIENCE = 10
 _COPIES, _ALTERED_SHARE = 2, 0.5
 """Altered copies of each training clip, and the probability that one replaces it."""
 _PLATEAU_PATIENCE, _LEAST_RATE, _LEAST_GAIN = 3, 1e-6, 1e-4
+
+
+def is_published(model: str) -> bool:
+    """Return whether the model's input is the published features of a whole clip."""
+    return base_of(model) in SETTINGS
 
 
 def validation_of(model: str) -> Validation:
