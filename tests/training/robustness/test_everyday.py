@@ -24,7 +24,7 @@ from training.robustness.corruptions.disturbances import CLEAN, RATE, Disturbanc
 from training.robustness.corruptions.everyday import Finding, findings
 from training.robustness.page import tables
 from training.robustness.page.gather import Findings
-from training.robustness.targets.subjects import FoldSubjects, Subject, chosen, of_package
+from training.robustness.targets.subjects import FoldSubjects, Responses, Subject, chosen, of_package
 
 _TIME = np.arange(RATE) / RATE
 TONE = (0.3 * np.sin(2 * np.pi * 440 * _TIME)).astype(np.float32)
@@ -151,6 +151,35 @@ def test_the_shipped_package_is_heard_as_the_daemon_runs_it() -> None:
     long, short = shipped.hear([np.tile(TONE, 4), TONE[: RATE // 4]])
     assert long.shape == short.shape == (len(CLASSES),)
     assert np.isfinite(long).all()
+
+
+def test_reports_are_counted_as_the_class_of_the_clip_or_as_another(panel: FoldSubjects) -> None:
+    def report(sounds: Any) -> Responses:
+        quiet = tuple(frozenset({"siren"} if rms(sound) > 0.1 else ()) for sound in sounds)
+        always = tuple(frozenset({"siren", "dog_bark"}) for _ in sounds)
+        return Responses(louder_is_siren(sounds), {"quiet": quiet, "sensitive": always})
+
+    alerting = replace(panel, subjects=(Subject("loudness", louder_is_siren, report),))
+    louder = Disturbance("louder", "gain", "", changes=(lambda samples, rng: samples * np.float32(20.0),))
+    clean = Disturbance(CLEAN, CLEAN, "")
+    found = findings([alerting], {1: [clean, louder]}, [(1,)], lambda text: None)
+    always = (1.0, 1.0)
+    # Three of six clips are sirens; in the louder ones the dogs are reported as sirens too.
+    assert [one.alerts for one in found] == [
+        {"quiet": (0.5, 0.0), "sensitive": always}, {"quiet": (0.5, 0.5), "sensitive": always}
+    ]  # fmt: skip
+    assert tables.everyday_alerts(found).rows[1][1:] == ("louder", 6, 0.5, 0.5, 1.0, 1.0)
+    assert tables.everyday_alerts(findings([panel], {1: [clean]}, [(1,)], lambda text: None)).rows == ()
+
+
+def test_a_package_reports_by_its_profiles_and_its_logits_are_those_without_the_silence() -> None:
+    shipped = of_package(Path(__file__).parents[3] / "models" / "urban-sounds.tflite")
+    assert shipped.report is not None
+    sounds = [np.tile(TONE, 4), np.zeros(4 * RATE, np.float32)]
+    heard = shipped.report(sounds)
+    np.testing.assert_array_equal(heard.logits, shipped.hear(sounds))
+    assert set(heard.reported) == {"quiet", "sensitive"}
+    assert heard.reported["quiet"][1] == frozenset()
 
 
 def test_findings_come_back_from_their_file(panel: FoldSubjects, tmp_path: Path) -> None:

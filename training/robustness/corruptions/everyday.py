@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -19,7 +19,10 @@ from training.scoring.statistics import Figures, Rows, figures
 
 @dataclass(frozen=True)
 class Finding:
-    """One model under one corruption, pooled over ``folds``; ``lost`` is clean accuracy minus this one's."""
+    """One model under one corruption, pooled over ``folds``; ``lost`` is clean accuracy minus this one's.
+
+    ``alerts`` holds, by profile of a package, the shares of clips reported as their class and as another.
+    """
 
     subject: str
     folds: tuple[int, ...]
@@ -29,6 +32,7 @@ class Finding:
     value: float
     figures: Figures
     lost: Interval
+    alerts: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
 
 def findings(
@@ -51,7 +55,7 @@ def findings(
     if first != CLEAN:
         raise ValueError(f"{first} comes first; {CLEAN} must, as what others are compared to")
     sounds = [[read(clip.path, RATE) for clip in panel.clips] for panel in panels]
-    clean: dict[str, Rows] = {}
+    clean: dict[str, _Outcome] = {}
     found = []
     there = {panel.fold for panel in panels}
     for number, each in enumerate(by_number):
@@ -60,10 +64,10 @@ def findings(
         for name, scored in outcomes.items():
             for pool in pools:
                 if there >= {*pool}:
-                    before, after = (_of_folds(scores, pool) for scores in (clean[name], scored))
+                    before, after = (_of_folds(one.rows, pool) for one in (clean[name], scored))
                     found.append(Finding(
                         name, pool, disturbance.name, disturbance.family, disturbance.what, disturbance.value,
-                        figures(after), difference(before, after),
+                        figures(after), difference(before, after), scored.alerts(pool),
                     ))  # fmt: skip
             say(f"{name}: {number + 1} of {len(by_number)} disturbances, {disturbance.name}")
     return found
@@ -73,20 +77,49 @@ def _of_folds(scored: Rows, folds: Sequence[int]) -> Rows:
     return scored.where(np.array([fold in folds for fold, _ in scored.key]))
 
 
+@dataclass(frozen=True)
+class _Outcome:
+    """Outcome of one model's clips, and by profile the classes that each clip raised."""
+
+    rows: Rows
+    reported: Mapping[str, Sequence[frozenset[str]]]
+
+    def alerts(self, folds: Sequence[int]) -> dict[str, tuple[float, float]]:
+        """Return by profile the shares of the folds' clips reported as their class, and as another."""
+        mine = [n for n, (fold, _) in enumerate(self.rows.key) if fold in folds]
+        labels = [CLASSES[self.rows.truth[n]] for n in mine]
+        found = {}
+        for profile, each in self.reported.items():
+            raised = [each[n] for n in mine]
+            own = [label in some for label, some in zip(labels, raised, strict=True)]
+            other = [bool(some - {label}) for label, some in zip(labels, raised, strict=True)]
+            found[profile] = (float(np.mean(own)), float(np.mean(other)))
+        return found
+
+
 def _outcomes(
     panels: Sequence[FoldSubjects],
     sounds: Sequence[Sequence[Waveform]],
     disturbances: Sequence[Disturbance],
-) -> dict[str, Rows]:
+) -> dict[str, _Outcome]:
     """Return the outcome of each model's clips, its folds pooled."""
     parts: dict[str, list[tuple[FoldSubjects, Floats]]] = {}
+    reported: dict[str, dict[str, list[frozenset[str]]]] = {}
     for panel, recorded, disturbance in zip(panels, sounds, disturbances, strict=True):
         disturbed = [
             disturbance(sound, clip.path.stem) for sound, clip in zip(recorded, panel.clips, strict=True)
         ]
         for subject in panel.subjects:
-            parts.setdefault(subject.name, []).append((panel, subject.hear(disturbed)))
-    return {name: rows_of(part) for name, part in parts.items()}
+            by_profile = reported.setdefault(subject.name, {})
+            if subject.report is None:
+                logits = subject.hear(disturbed)
+            else:
+                heard = subject.report(disturbed)
+                logits = heard.logits
+                for profile, each in heard.reported.items():
+                    by_profile.setdefault(profile, []).extend(each)
+            parts.setdefault(subject.name, []).append((panel, logits))
+    return {name: _Outcome(rows_of(part), reported[name]) for name, part in parts.items()}
 
 
 def rows_of(parts: Sequence[tuple[FoldSubjects, Floats]]) -> Rows:

@@ -47,6 +47,10 @@ def compose(findings: Findings, guide: str = "") -> Report:
         drawn["everyday.png"] = pictures.everyday(widest)
         files["everyday.csv"] = tables.everyday_figures(findings)
         parts.append(_everyday(widest))
+        reported = tables.everyday_alerts(widest)
+        if reported.rows:
+            files["everyday-alerts.csv"] = reported
+            parts.append(_everyday_alerts(reported))
     parts.append(_sanity(files["sanity.csv"]))
     if findings.costs:
         files["costs.csv"] = tables.costs(findings)
@@ -187,6 +191,15 @@ def _everyday(found: Sequence[Finding]) -> str:
         tables.everyday(found).markdown(),
         "![Accuracy along each family](everyday.png)",
         "All figures, by fold and of packages without a fold: `everyday.csv`.",
+    ])  # fmt: skip
+
+
+def _everyday_alerts(table: Table) -> str:
+    return "\n\n".join([
+        "### What is reported",
+        "Shares of the same clips, each followed by two seconds of silence, for which the daemon's event "
+        "logic starts an event of their class, and of another, with thresholds from the other folds.",
+        table.markdown(),
     ])  # fmt: skip
 
 

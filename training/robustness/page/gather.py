@@ -105,7 +105,9 @@ def _finding(row: Mapping[str, Any]) -> Finding:
         name: float("nan") if value is None else value for name, value in row["figures"].items()
     }
     lost = Interval(**row["lost"])
-    return Finding(**{**row, "folds": tuple(row["folds"]), "figures": Figures(**figures), "lost": lost})
+    alerts = {profile: (own, other) for profile, (own, other) in row.get("alerts", {}).items()}
+    pool = tuple(row["folds"])
+    return Finding(**{**row, "folds": pool, "figures": Figures(**figures), "lost": lost, "alerts": alerts})
 
 
 def _pairs(

@@ -237,6 +237,22 @@ def everyday(found: Sequence[Finding]) -> Table:
     return Table(columns, tuple(rows))
 
 
+def everyday_alerts(found: Sequence[Finding]) -> Table:
+    """Return a row per corruption and package: the shares of clips that its profiles report."""
+    alerting = [one for one in found if one.alerts]
+    profiles = list(dict.fromkeys(profile for one in alerting for profile in one.alerts))
+    columns = (
+        "model", "disturbance", "clips",
+        *(f"`{profile}`: {what}" for profile in profiles for what in ("as their class", "as another")),
+    )  # fmt: skip
+    rows: list[tuple[Cell, ...]] = [
+        (one.subject, one.condition, one.figures.clips,
+         *(value for profile in profiles for value in one.alerts[profile]))
+        for one in alerting
+    ]  # fmt: skip
+    return Table(columns, tuple(rows))
+
+
 def pools(findings: Findings) -> dict[tuple[int, ...], list[Finding]]:
     """Group findings on corruptions by their folds; most folds first."""
     found: dict[tuple[int, ...], list[Finding]] = {}

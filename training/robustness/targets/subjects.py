@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from monitor.features.resample import Resampler
-from monitor.model.card import Card
+from monitor.model.card import Card, ProfileName
 from monitor.model.classifier import Classifier
 from monitor.model.load import ThirdParty, load_model
 from training.base.arrays import Floats
@@ -21,19 +21,41 @@ from training.errors import DataError
 from training.features.extract import extract
 from training.features.mel_bank import bank_of
 from training.fit.predict import clip_logits, predict
+from training.mixing.streams import Scene, Scored, decide, score
 from training.study.task import Task
 from training.study.trainers import augmented, plain
+
+_PROFILES: tuple[ProfileName, ...] = ("quiet", "sensitive")
+_TAIL_S = 2.0
+"""Silence after a clip, in which the daemon may still report it."""
 
 Hearing = Callable[[Sequence[Waveform]], Floats]
 """Waveforms at :data:`training.data.audio.RATE` → calibrated logits of the ten classes, (sounds, 10)."""
 
 
 @dataclass(frozen=True)
+class Responses:
+    """What a package makes of sounds.
+
+    Parameters
+    ----------
+    logits
+        See :data:`Hearing`.
+    reported
+        By profile, the classes of the events that each sound starts.
+    """
+
+    logits: Floats
+    reported: Mapping[ProfileName, tuple[frozenset[str], ...]]
+
+
+@dataclass(frozen=True)
 class Subject:
-    """A model with the name under which its folds are pooled."""
+    """A model with the name under which its folds are pooled; ``report`` is of a package alone."""
 
     name: str
     hear: Hearing
+    report: Callable[[Sequence[Waveform]], Responses] | None = None
 
 
 @dataclass(frozen=True)
@@ -102,6 +124,8 @@ def named(package: Path) -> str:
 def of_package(path: Path) -> Subject:
     """Return a package as a subject; a clip's logits are the mean over hops, calibrated by the card.
 
+    Events are those of a clip in silence, with the card's profiles.
+
     Raises
     ------
     PackageError
@@ -114,20 +138,42 @@ def of_package(path: Path) -> Subject:
     if missing:
         raise DataError(f"{path}: has no output {missing[0]!r}; only models of the ten classes are compared")
     columns = [model.labels.index(label) for label in CLASSES]
-    classifier = model.classifier()
+    classifier, card = model.classifier(), model.card
 
     def hear(sounds: Sequence[Waveform]) -> Floats:
-        return np.stack([_log_odds(classifier, model.card, sound)[columns] for sound in sounds])
+        return np.stack([_log_odds(_scored(classifier, card, sound, 0.0), card)[columns] for sound in sounds])
 
-    return Subject(named(path), hear)
+    def report(sounds: Sequence[Waveform]) -> Responses:
+        scored = [_scored(classifier, card, sound, _TAIL_S) for sound in sounds]
+        tail = round(_TAIL_S * card.sample_rate / card.hop)
+        logits = [_log_odds(replace(one, scores=one.scores[:-tail]), card)[columns] for one in scored]
+        reported = {
+            name: tuple(_events(one, model.labels, card, name) for one in scored) for name in _PROFILES
+        }
+        return Responses(np.stack(logits), reported)
+
+    return Subject(named(path), hear, report)
 
 
-def _log_odds(classifier: Classifier, card: Card, sound: Waveform) -> Floats:
-    """Return the mean over hops with a full window; a short sound is repeated to fill it."""
+def _scored(classifier: Classifier, card: Card, sound: Waveform, tail_s: float) -> Scored:
+    """Return the scores of whole hops, then of silence; a short sound is repeated to fill a window."""
     samples = _resampled(sound, RATE, card.sample_rate)
     hops = -(-max(len(samples), card.window) // card.hop)
     samples = np.resize(samples, hops * card.hop)
-    classifier.reset()
-    scores = np.stack([classifier.push(hop).scores.copy() for hop in samples.reshape(hops, card.hop)])
-    means: Floats = log_odds(scores[-(-card.window // card.hop) - 1 :]).mean(axis=0).astype(np.float32)
+    silence = np.zeros(round(tail_s * card.sample_rate / card.hop) * card.hop, np.float32)
+    stream = Scene("", "", np.concatenate([samples, silence]), 0.0, len(samples) / card.sample_rate)
+    return score(stream, classifier, card.hop, card.sample_rate)
+
+
+def _log_odds(scored: Scored, card: Card) -> Floats:
+    """Return the mean over hops with a full window."""
+    whole = scored.scores[-(-card.window // card.hop) - 1 :]
+    means: Floats = log_odds(whole).mean(axis=0).astype(np.float32)
     return means
+
+
+def _events(scored: Scored, labels: Sequence[str], card: Card, profile: ProfileName) -> frozenset[str]:
+    settings = {
+        label: one.profiles[profile] for label, one in card.classes.items() if profile in one.profiles
+    }
+    return frozenset(event.label for event in decide(scored, labels, settings, card.sample_rate))
