@@ -107,10 +107,10 @@ def fetch(corpus: str, data: Path | None, address: str | None, md5: str | None) 
 @click.option(
     "--out",
     type=click.Path(path_type=Path, file_okay=False),
-    help="Folder for background.csv, effects.csv and yamnet.csv, for example if the data is read-only.",
+    help="Folder for background.csv and the others, for example if the data is read-only.",
 )
 def manifest(data: Path | None, out: Path | None) -> None:
-    """Write a manifest.csv with checksums for each of background/, effects/ and yamnet/.
+    """Write a manifest with checksums for background/, background_more/, effects/, mn04/ and yamnet/.
 
     Fill in source and licence by hand; existing entries are kept, also for renamed files.
 
@@ -126,7 +126,7 @@ def manifest(data: Path | None, out: Path | None) -> None:
     root = data_root(data)
     found = folders(root)
     if not found:
-        raise DataError(f"{root}: contains no background/<kind>/, effects/ or yamnet/ with files")
+        raise DataError(f"{root}: contains no background/<kind>/, background_more/, effects/, mn04/ or yamnet/ with files")
     for folder in found:
         table, entries = update_manifest(folder, out)
         untold = sum(not entry.is_told() for entry in entries)

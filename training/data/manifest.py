@@ -15,9 +15,11 @@ from pathlib import Path
 from training.data.corpora import (
     BACKGROUND,
     MN04_FILES,
+    MORE,
     Clip,
     Corpora,
     find_backgrounds,
+    find_more_backgrounds,
     rows,
     unlabelled_sounds,
 )
@@ -25,8 +27,9 @@ from training.errors import DataError
 
 NAME = "manifest.csv"
 COLUMNS = ("file", "sha256", "source", "licence")
-EFFECTS, YAMNET = "effects", "yamnet"
-FOLDERS = (BACKGROUND, EFFECTS, YAMNET)
+EFFECTS, YAMNET, MN04 = "effects", "yamnet", "mn04"
+FOLDERS = (BACKGROUND, MORE, EFFECTS, YAMNET, MN04)
+_OF_NETWORKS = (".tflite", ".npz", ".csv")
 KINDS = ("animals", "indoor", "noise", "outdoor", "rain", "speech", "street", "things", "transport")
 """Kinds of background that the shipped model was trained with."""
 
@@ -51,12 +54,15 @@ def folders(root: Path) -> list[Path]:
 
 
 def contents(folder: Path) -> tuple[str, ...]:
-    """Return the files of such a folder as a manifest lists them: recordings, and YAMNet's files."""
+    """Return the files of such a folder as a manifest lists them: recordings, and files of networks."""
     if folder.name == BACKGROUND:
         return tuple(file_of(clip) for clip in find_backgrounds(folder))
+    if folder.name == MORE:
+        return tuple(sorted(clip.path.name for clip in find_more_backgrounds(folder)))
     if folder.name == EFFECTS:
         return tuple(clip.path.relative_to(folder).as_posix() for clip in unlabelled_sounds(folder))
-    return tuple(path.name for path in sorted(folder.glob("*.tflite")))
+    networks = {path for suffix in _OF_NETWORKS for path in folder.glob(f"*{suffix}")}
+    return tuple(path.name for path in sorted(networks) if path.name != NAME)
 
 
 def read_manifest(table: Path) -> dict[str, ManifestEntry]:
