@@ -126,7 +126,8 @@ def manifest(data: Path | None, out: Path | None) -> None:
     root = data_root(data)
     found = folders(root)
     if not found:
-        raise DataError(f"{root}: contains no background/<kind>/, background_more/, effects/, mn04/ or yamnet/ with files")
+        wanted = "background/<kind>/, background_more/, effects/, mn04/ or yamnet/"
+        raise DataError(f"{root}: contains no {wanted} with files")
     for folder in found:
         table, entries = update_manifest(folder, out)
         untold = sum(not entry.is_told() for entry in entries)
