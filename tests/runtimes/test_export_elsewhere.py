@@ -31,7 +31,7 @@ def test_the_export_check_hears_the_same_in_both_interpreters(tmp_path: Path) ->
     (tmp_path / "broken.tflite").write_bytes(flatbuffer[:4] + b"none" + flatbuffer[8:])
     windows = np.random.default_rng(0).standard_normal((20, NETWORK.frames, NETWORK.n_mels))
     np.save(tmp_path / "windows.npy", windows.astype(np.float32))
-    here, there = run(tmp_path, "ai_edge_litert", 3), elsewhere(tmp_path, python, 3)
+    here, there = run(tmp_path, "ai_edge_litert", (3,)), elsewhere(tmp_path, python, (3,))
     np.testing.assert_allclose(there["plain"].outputs, here["plain"].outputs, rtol=0, atol=1e-4)
     assert np.ptp(here["plain"].outputs, axis=0).min() > 1e-3
     assert "cannot load the model" in there["broken"].refused

@@ -40,6 +40,7 @@ _COMMANDS = {
     ),
     "own": ("training.cli.own", "own", "Train a model on your own sounds, a folder per class."),
     "export": ("training.cli.export", "export", "Convert a trained model to TFLite variants and check each."),
+    "forms": ("training.cli.forms", "forms", "Compare float32, float16 and 8-bit forms of the packages."),
     "robustness": ("training.cli.robustness", "robustness", "Evaluate models under attacks and corruptions."),
     "pages": ("training.cli.pages", "pages", "Regenerate every result page from records."),
     "stream-eval": (

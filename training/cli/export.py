@@ -11,7 +11,8 @@ import click
 from monitor.errors import EXIT_FAILED
 from training.cli.options import Clock
 
-_PYTHON = "TFLITE_PYTHON"
+OTHER_PYTHON = "TFLITE_PYTHON"
+"""Environment variable with the path of an interpreter that has tflite-runtime."""
 
 
 @click.command()
@@ -27,8 +28,8 @@ _PYTHON = "TFLITE_PYTHON"
     help="Folder with a subfolder of clips per label of the package; see `data folders`.",
 )  # fmt: skip
 @click.option(
-    "--other-python", type=click.Path(path_type=Path), default=os.environ.get(_PYTHON),
-    help=f"Python 3.11 with tflite-runtime 2.14; default: environment variable {_PYTHON}.",
+    "--other-python", type=click.Path(path_type=Path), default=os.environ.get(OTHER_PYTHON),
+    help=f"Python 3.11 with tflite-runtime 2.14; default: environment variable {OTHER_PYTHON}.",
 )  # fmt: skip
 @click.option("--without-tflite-runtime", is_flag=True, help="Skip that check; the page notes it.")
 @click.option("--out", default="runs/exports", show_default=True, type=click.Path(path_type=Path))
@@ -56,7 +57,7 @@ def export(
 
     if other_python is None and not without_tflite_runtime:
         raise click.UsageError(
-            f"no interpreter with tflite-runtime; give one with --other-python (or {_PYTHON}), "
+            f"no interpreter with tflite-runtime; give one with --other-python (or {OTHER_PYTHON}), "
             "or skip the check with --without-tflite-runtime"
         )
     network = read_network(run, package)

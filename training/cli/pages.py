@@ -73,6 +73,12 @@ def _sounds(folder: Path) -> Report:
     return compose(read_record(folder))
 
 
+def _forms(folder: Path) -> Report:
+    from training.recipes.forms.page import compose
+
+    return compose(folder)
+
+
 def _own(folder: Path) -> Report:
     from training.recipes.own_report import compose
 
@@ -87,6 +93,7 @@ PAGES = (
     Page("default", _default, ()),
     Page("peers", _peers),
     Page("sounds", _sounds, ()),
+    Page("forms", _forms, ()),
     Page("esc10-package", _own, ()),
 )
 

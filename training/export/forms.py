@@ -95,7 +95,7 @@ def make_forms(
     keras = predict(network.model, windows)
     _check_package(network, windows, keras)
     flatbuffers = _converted(network, network.windows([clip for clip, _ in fit], _EXAMPLES), forms, say)
-    timed = _timed(network, windows, flatbuffers, other_python, say)
+    timed = run_everywhere(windows, flatbuffers, (len(network.package.labels),), other_python, say)
     checked, answers = [], dict[Weights, _Answers]()
     for form, flatbuffer in flatbuffers.items():
         say(f"{form}: scoring {len(judge)} clips")
@@ -140,15 +140,27 @@ def _converted(
     return flatbuffers
 
 
-def _timed(
-    network: TrainedNetwork,
+def run_everywhere(
     windows: Floats,
     flatbuffers: Mapping[Weights, bytes],
+    outputs: Sequence[int],
     other: Path | None,
     say: Progress,
 ) -> dict[str, dict[str, Timed]]:
-    """Return the outputs for ``windows`` by runtime and form."""
-    outputs = len(network.package.labels)
+    """Return the outputs for ``windows`` by runtime and form.
+
+    Parameters
+    ----------
+    outputs
+        Sizes of the outputs, in the order in which they are concatenated.
+    other
+        An interpreter with tflite-runtime; None runs them in this one only.
+
+    Raises
+    ------
+    ExportError
+        If the other interpreter does not run.
+    """
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         np.save(folder / "windows.npy", windows)
@@ -162,7 +174,7 @@ def _timed(
         return timed
 
 
-def elsewhere(folder: Path, python: Path, outputs: int) -> dict[str, Timed]:
+def elsewhere(folder: Path, python: Path, outputs: Sequence[int]) -> dict[str, Timed]:
     """Run windows as :func:`training.export.timed.run` does, with tflite-runtime in another interpreter.
 
     Raises
@@ -170,7 +182,7 @@ def elsewhere(folder: Path, python: Path, outputs: int) -> dict[str, Timed]:
     ExportError
         If it cannot be run, or ends with an error.
     """
-    arguments = (folder, THERE, str(outputs))
+    arguments = (folder, THERE, ",".join(map(str, outputs)))
     try:
         run_child("training.export.timed", *arguments, python=python, inherit_path=False)
     except OSError as error:

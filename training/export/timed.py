@@ -1,7 +1,7 @@
 """Runs models window by window in this interpreter's runtime: outputs and time per window.
 
 Needs only numpy and a TFLite runtime, so that an old interpreter can run it:
-``python -m training.export.timed FOLDER RUNTIME OUTPUTS`` reads ``windows.npy``,
+``python -m training.export.timed FOLDER RUNTIME SIZE,...`` reads ``windows.npy``,
 shape (windows, frames, n_mels), and every ``*.tflite`` of the folder, and writes ``RUNTIME.json``.
 """
 
@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -26,15 +26,15 @@ _WINDOWS_A_ROUND = 5
 
 @dataclass(frozen=True)
 class Timed:
-    """Output of one model: logits, shape (windows, outputs), and time per window; or why it did not load."""
+    """Outputs of one model, concatenated, shape (windows, values), and time per window; or why it failed."""
 
     outputs: list[list[float]]
     window_us: float
     refused: str = ""
 
 
-def run(folder: Path, runtime: str, outputs: int) -> dict[str, Timed]:
-    """Run ``windows.npy`` through every model of the folder."""
+def run(folder: Path, runtime: str, outputs: Sequence[int]) -> dict[str, Timed]:
+    """Run ``windows.npy`` through every model of the folder, whose outputs have the sizes ``outputs``."""
     windows = np.load(folder / "windows.npy")
     loaded: dict[str, Runtime] = {}
     results: dict[str, Timed] = {}
@@ -63,5 +63,5 @@ def time_windows(models: Mapping[str, Runtime], windows: NDArray[np.float32]) ->
 
 if __name__ == "__main__":
     place, prefer = Path(sys.argv[1]), sys.argv[2]
-    found = run(place, prefer, int(sys.argv[3]))
+    found = run(place, prefer, [int(size) for size in sys.argv[3].split(",")])
     (place / f"{prefer}.json").write_text(json.dumps({name: asdict(one) for name, one in found.items()}))

@@ -84,11 +84,12 @@ def _make(
     part: Part, front_end: AudioSetFrontEnd, frozen: bytes, paths: dict[Kind, Path], kind: Kind
 ) -> Kind:
     streamer = Streamer(FrozenScorer(front_end, frozen), HOP_FRAMES * front_end.spec.hop, front_end.rate)
-    save_streams(paths[kind], list(_scored(streamer, part, front_end.rate, kind)))
+    save_streams(paths[kind], list(scored_streams(streamer, part, front_end.rate, kind)))
     return kind
 
 
-def _scored(streamer: Streamer, part: Part, rate: int, kind: Kind) -> Iterator[Scored]:
+def scored_streams(streamer: Streamer, part: Part, rate: int, kind: Kind) -> Iterator[Scored]:
+    """Score a part's streams of one kind, drawn with seed 0."""
     if kind == "scapes":
         yield from streamer.soundscapes(make_soundscapes(part, ScapePlan(SCAPES, rate=rate)))
     elif kind == "beds":
