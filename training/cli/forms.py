@@ -16,7 +16,10 @@ _PATH = click.Path(path_type=Path)
 @click.command()
 @click.argument("packages", nargs=-1, metavar="[PACKAGE]...")
 @data_option
-@click.option("--folds", default="1,2,3", show_default=True, callback=parse_folds, help="At least two.")
+@click.option(
+    "--folds", default="1,2,3", show_default=True, callback=parse_folds,
+    help="The first is tested, the others give the thresholds.",
+)  # fmt: skip
 @click.option("--runs", default="runs/default", show_default=True, type=_PATH, help="Networks of `default`.")
 @click.option("--cache", default=".cache/features", show_default=True, type=_PATH)
 @click.option(
@@ -36,8 +39,9 @@ def forms(
 ) -> None:  # fmt: skip
     """Compare float32, float16, dynamic range and int8 of the shipped packages.
 
-    PACKAGE is urban-sounds or urban-sounds-free; default: both. The networks of urban-sounds are those that
-    `default` trained without each fold, so run it first with the same folders. The packages are not changed.
+    PACKAGE is urban-sounds or urban-sounds-free; default: both. For urban-sounds the network is one that
+    `default` trained without a fold, so run it first with the same folds and folders. No package is
+    changed.
 
     \b
     Example:

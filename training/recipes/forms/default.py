@@ -1,4 +1,4 @@
-"""The forms of the default model's networks on the folds that they held out."""
+"""The forms of the default recipe's network on the fold that it held out."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from training.recipes.transfer.thresholds import BUDGETS, PartScores, Rules, cho
 from training.recipes.transfer.trunk import HOP_FRAMES, Outputs, whole
 from training.scoring.evaluation import Streamer, alert_figures
 
-_KINDS: tuple[Kind, ...] = ("scapes", "beds", "others", "alone", "clips")
+_KINDS: tuple[Kind, ...] = ("scapes", "beds", "alone", "clips")
 _HEAD = len(LABELS)
 
 
@@ -37,7 +37,7 @@ class _Judged:
     """What one form got right on a fold; F1 by measure."""
 
     counts: Mapping[str, UnitCounts]
-    f1: Mapping[str, list[float]]
+    f1: Mapping[str, float]
     scores: Floats
 
 
@@ -69,25 +69,21 @@ class _Scorer:
 def measure_default(
     plan: Plan, corpora: Corpora, shop: Workshop, soundscapes: JudgeSoundscapes, other: Path | None
 ) -> tuple[list[FormFigures], float]:
-    """Return the forms of the first seed's networks, pooled over folds, and :attr:`Converted.rounded_input`.
+    """Return the forms of the network that held the first fold out, and :attr:`Converted.rounded_input`.
 
-    Each fold is judged with supports and thresholds of the other folds, as for the model's own figures.
-    Sizes, parity and times are those of the first fold's network.
+    The fold is judged with supports and thresholds of the other folds, as for the model's own figures.
     """
-    seed = plan.seeds[0]
+    fold, seed = plan.folds[0], plan.seeds[0]
     scored = leave_each_out(replace(plan, seeds=(seed,)), corpora, shop)
-    first: Converted | None = None
-    judged: dict[Weights, list[_Judged]] = {}
-    for fold, parts in leave_one_out(corpora, plan.folds).items():
-        rules = choose([one for one in scored if one.fold != fold])
-        made = _converted(plan, shop, fold, parts, other if first is None else None)
-        first = first or made
-        shop.report(f"fold {fold}: scoring with {', '.join(made.flatbuffers)}")
-        for form, streams in _streams(parts.test, shop, made).items():
-            one = PartScores(fold, seed, parts.test, streams)
-            judged.setdefault(form, []).append(_judged(one, rules, soundscapes))
-    assert first is not None
-    return _pooled(first, judged), first.rounded_input
+    rules = choose([one for one in scored if one.fold != fold])
+    parts = leave_one_out(corpora, plan.folds)[fold]
+    made = _converted(plan, shop, fold, parts, other)
+    shop.report(f"fold {fold}: scoring with {', '.join(made.flatbuffers)}")
+    judged = {
+        form: _judged(PartScores(fold, seed, parts.test, streams), rules, soundscapes)
+        for form, streams in _streams(parts.test, shop, made).items()
+    }
+    return _compared(made, judged), made.rounded_input
 
 
 def _converted(plan: Plan, shop: Workshop, fold: int, parts: Split, other: Path | None) -> Converted:
@@ -114,7 +110,10 @@ def _streams(part: Part, shop: Workshop, made: Converted) -> dict[Weights, dict[
     groups = [[names.index(name) for name in AUDIOSET_LABELS[label]] for label in CLASSES]
     scorer = _Scorer(front_end, list(made.flatbuffers.values()), groups)
     streamer = Streamer(scorer, HOP_FRAMES * front_end.spec.hop, front_end.rate)
-    every = {kind: tuple(scored_streams(streamer, part, front_end.rate, kind)) for kind in _KINDS}
+    every: dict[Kind, tuple[Scored, ...]] = {"others": ()}
+    for kind in _KINDS:
+        every[kind] = tuple(scored_streams(streamer, part, front_end.rate, kind))
+        shop.report(f"scored {kind}")
     size = _HEAD + len(CLASSES)
     return {
         form: {
@@ -134,7 +133,7 @@ def _judged(one: PartScores, rules: Rules, soundscapes: JudgeSoundscapes) -> _Ju
     right = hearing.logits[:, : len(CLASSES)].argmax(axis=1) == hearing.truth
     recordings = [clip.group for clip, _ in one.part.events]
     counts = {"clip accuracy": by_unit(right, np.ones(len(right)), recordings)}
-    f1 = dict[str, list[float]]()
+    f1 = dict[str, float]()
     for profile in BUDGETS:
         settings = rules.decided.settings(profile)
         foreground = [clip.group for clip, _ in one.part.events if clip.salience == 1]
@@ -146,30 +145,21 @@ def _judged(one: PartScores, rules: Rules, soundscapes: JudgeSoundscapes) -> _Ju
             alarms, [bed.seconds / 3600 for bed in beds], [bed.name for bed in beds]
         )
         rows = soundscapes(hearing.heard.scenes, settings)
-        f1[f"soundscapes onset F1, {profile}"] = [row.onset_f1 for row in rows]
-        f1[f"soundscapes segment F1, {profile}"] = [row.segment_f1 for row in rows]
+        f1[f"soundscapes onset F1, {profile}"] = float(np.mean([row.onset_f1 for row in rows]))
+        f1[f"soundscapes segment F1, {profile}"] = float(np.mean([row.segment_f1 for row in rows]))
     streams = (*hearing.heard.scenes, *hearing.heard.beds)
     return _Judged(counts, f1, np.concatenate([s.scores[:, : len(CLASSES)] for s in streams]))
 
 
-def _pooled(first: Converted, judged: Mapping[Weights, Sequence[_Judged]]) -> list[FormFigures]:
+def _compared(made: Converted, judged: Mapping[Weights, _Judged]) -> list[FormFigures]:
     base = judged["float32"]
     figures, changes = dict[Weights, dict[str, Figure]](), dict[Weights, tuple[float, float]]()
-    for form, folds in judged.items():
+    for form, one in judged.items():
         figures[form] = {
-            name: paired(_joined(folds, name), _joined(base, name), name.startswith("false alarms"))
-            for name in base[0].counts
+            name: paired(counts, base.counts[name], name.startswith("false alarms"))
+            for name, counts in one.counts.items()
         }
-        for name in base[0].f1:
-            value, plain = (float(np.mean([f1 for one in of for f1 in one.f1[name]])) for of in (folds, base))
-            figures[form][name] = Figure(value, value - plain)
-        moved = np.abs(np.concatenate([a.scores - b.scores for a, b in zip(folds, base, strict=True)]))
+        figures[form] |= {name: Figure(value, value - base.f1[name]) for name, value in one.f1.items()}
+        moved = np.abs(one.scores - base.scores)
         changes[form] = (float(moved.mean()), float(moved.max()))
-    return form_figures(first, figures, changes)
-
-
-def _joined(folds: Sequence[_Judged], name: str) -> UnitCounts:
-    parts = [one.counts[name] for one in folds]
-    return UnitCounts(
-        np.concatenate([one.counts for one in parts]), np.concatenate([one.among for one in parts])
-    )
+    return form_figures(made, figures, changes)

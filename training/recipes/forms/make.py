@@ -25,7 +25,7 @@ from training.recipes.forms.figures import PARITY_OUTPUTS, Figure, FormFigures
 RATE = 32_000
 NAMES = {mn04.AUDIOSET: "sounds", mn04.EMBEDDING: "embedding"}
 """Outputs of the published network, by size."""
-WINDOWS = 500
+WINDOWS = 200
 """Windows that calibrate int8, and as many others on which forms are compared with Keras."""
 _WINDOWS_EACH = 4
 """Windows of a recording."""

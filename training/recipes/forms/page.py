@@ -48,11 +48,11 @@ recordings). Windows go in and logits come out as float32 in every form.
 """
 
 _DATA = {
-    "urban-sounds": "Networks of the recipe, each on the fold that it did not train on, with support and "
-    "thresholds of the other folds; folds {folds} pooled, seed 0. Size, parity and time are those of the "
-    "first fold's network.",
-    "urban-sounds-free": "The published network with the thresholds of the package, on UrbanSound8K's clips "
-    "and on backgrounds that had no part in them. A clip's class is that of the highest mean logit.",
+    "urban-sounds": "The recipe's network that did not train on fold {fold}, on that fold, with support and "
+    "thresholds of the others ({others}); seed 0.",
+    "urban-sounds-free": "The published network with the thresholds of the package, on every third "
+    "recording of UrbanSound8K's clips and of the backgrounds that had no part in them. A clip's class is "
+    "that of the highest mean logit.",
 }
 _COLUMNS = (
     "*parity*: the largest difference of a logit to Keras, relative to the largest. *ratio*: of the time of "
@@ -71,7 +71,7 @@ class FormsRecord:
     rounded_input
         See :class:`training.recipes.forms.make.Converted`.
     folds
-        Folds that were held out; empty for a network that nobody trained.
+        The fold that was held out, and those of the thresholds; empty for a network that nobody trained.
     """
 
     package: str
@@ -138,8 +138,7 @@ def _section(record: FormsRecord) -> str:
     return "\n\n".join(
         [
             f"## {record.package}",
-            _DATA[record.package].format(folds=", ".join(map(str, record.folds)))
-            + f" Printed by `{record.command}`.",
+            _data(record) + f" Printed by `{record.command}`.",
             _costs(record.forms).markdown(),
             _COLUMNS,
             _figures(record.forms).markdown(),
@@ -149,6 +148,11 @@ def _section(record: FormsRecord) -> str:
             f"{record.rounded_input:.2g} of the largest.",
         ]
     )
+
+
+def _data(record: FormsRecord) -> str:
+    fold, *others = record.folds or ("",)
+    return _DATA[record.package].format(fold=fold, others=", ".join(map(str, others)))
 
 
 def _verdict(one: FormFigures, first: FormFigures) -> str:
