@@ -38,11 +38,11 @@ recordings). Windows go in and logits come out as float32 in every form.
 **The rule.** The smallest form ships that loses nothing measurable against float32:
 
 - it converts, and runs in ai-edge-litert and in tflite-runtime 2.14;
-- no logit of the classes or of AudioSet's labels differs from Keras by more than {tolerances} of the
-  largest, over {windows} windows of recordings held out from the network and from the calibration;
-- no figure is worse with a 95 % interval that excludes zero ({draws} paired draws of recordings), and no F1
-  by more than {lost};
-- an inference takes at most {slower} times float32's time in ai-edge-litert.
+- no logit of the classes or of AudioSet's labels differs from Keras by more than {tolerances}
+  of the largest, over {windows} windows of recordings held out from the network and from the calibration;
+- no figure is worse with a 95 % interval that excludes zero ({draws} paired draws of recordings), and no F1,
+  which has no interval, by more than {lost};
+- an inference takes at most {slower} times float32's time in each of the two.
 
 {sections}
 """
@@ -145,7 +145,8 @@ def _section(record: FormsRecord) -> str:
             "In brackets: the 95 % interval of the difference to float32.",
             "\n".join(f"- {verdict}" for verdict in verdicts),
             f"Rounding only the network's input, the log-mel, to 8 bits moves a logit by up to "
-            f"{record.rounded_input:.2g} of the largest.",
+            f"{record.rounded_input:.2g} of the largest; what int8 moves beyond that is rounded inside the "
+            "network.",
         ]
     )
 
