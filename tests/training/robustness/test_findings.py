@@ -196,7 +196,8 @@ def test_the_page_shows_every_network_and_calls_a_failed_check_by_its_name(tmp_p
     assert "[docs/robustness.md](../robustness.md)" in text
     assert f"| cnn | {cnn.fold} | 2 | 12 | 1.000 |" in text  # another seed is not more clips
     assert "| FMN | 1 of 4 | 50.0 (50.0–50.0) | 50.0 |" in text
-    assert f"| {PLAIN} | 40 dB SNR | 40.0 (40.0) | -50 | 1 | 1.000 |" in text
+    runs = (tmp_path / "sounds-runs.csv").read_text()
+    assert f"{PLAIN},40 dB SNR,40.0 (40.0),-50,1,1.0000," in runs
     assert f"| {HARD} | 1 | 0 | 1.000 | 1.000 | +0.0 (+0.0 … +0.0) | yes |" in text
     assert f"| {HARD} | sound | 4 | 1.00 / 1.00 |" in text
     assert "fails" in text  # the made-up networks withstand nothing at no budget
