@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib.util
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -34,3 +36,11 @@ def test_a_page_is_made_of_its_records_again(
     made = {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.suffix != ".html"}
     assert {"README.md"} < set(made)
     assert [name for name, content in made.items() if (results / name).read_bytes() != content] == []
+
+
+@pytest.mark.parametrize("folder", ["alarms", "trust"])
+def test_a_campaign_makes_the_page_of_its_own_folder(folder: str) -> None:
+    place = ROOT / "benchmarks" / folder
+    code = f"import sys; sys.path[0] = {str(place)!r}; import run; print(run.page.__file__)"
+    made = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert Path(made.stdout.strip()) == place / "page.py"
