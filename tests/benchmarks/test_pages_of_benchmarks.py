@@ -15,6 +15,8 @@ ROOT = Path(__file__).resolve().parents[2]
 PROGRAMS = {
     "foundation": "report.py",
     "level": "level_page.py",
+    "page": "page.py",
+    "teach": "teach.py",
     "alarms": "alarms/page.py",
     "trust": "trust/page.py",
 }
@@ -30,11 +32,13 @@ def test_a_page_is_made_of_its_records_again(
     assert spec is not None
     assert spec.loader is not None
     program = importlib.util.module_from_spec(spec)
+    # Dataclasses look their module up.
+    monkeypatch.setitem(sys.modules, spec.name, program)
     spec.loader.exec_module(program)
     results = ROOT / "docs" / "results" / folder
     write(program.compose(results), tmp_path)
     made = {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.suffix != ".html"}
-    assert {"README.md"} < set(made)
+    assert "README.md" in made
     assert [name for name, content in made.items() if (results / name).read_bytes() != content] == []
 
 
