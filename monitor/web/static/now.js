@@ -266,7 +266,7 @@ function Missed({ live }) {
     }
     try {
       const { embedding } = await api("verdicts", { method: "POST", body: { verdict: "missed", label: label.trim(), ...span } });
-      say(embedding ? `Marked as ${words(label.trim())}. Teach makes a sound of such moments.` : "Marked; this model gives no embedding, so it cannot be taught from it.");
+      say(embedding ? `Marked as ${words(label.trim())}. Teach makes a sound of such moments.` : "Marked; there is no embedding of that moment, so it cannot be taught from it.");
       live.mark(null);
     } catch (error) {
       say(error.message);

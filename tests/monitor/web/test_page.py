@@ -16,7 +16,7 @@ from axe_playwright_python.sync_playwright import Axe
 from browsing import Watched, chromium, prefixed, watched
 from playwright.sync_api import Browser, expect
 from samples import ended, record
-from serving import LABELS, Served, served
+from serving import HOP_S, LABELS, Served, served
 
 from monitor.clips.folder import ClipFolder
 from monitor.clips.names import clip_name
@@ -81,7 +81,7 @@ def hops(server: Served, **changes: object) -> Iterator[None]:
 
     def feed() -> None:
         number = 0
-        while not stop.wait(0.1):
+        while not stop.wait(HOP_S):
             number += 1
             server.hop(number, near=(NEAR,), **changes)
 
