@@ -48,7 +48,8 @@ def forget(
     found = _retained(link, topics, deadline, monotonic)
     if found.get(topics.status) == b"online":
         raise UsageError(f"node {topics.node} is online; stop it first, or it publishes everything again")
-    for topic in (*found, discovery_topic(topics, prefix)):
+    # The entities go first, so that they do not read the emptied topics.
+    for topic in (discovery_topic(topics, prefix), *found):
         while link.room <= 0:
             _step(link, deadline, monotonic)
         link.publish(Message(topic, "", 1, True))

@@ -99,4 +99,7 @@ def test_what_is_kept_of_a_node_that_is_gone_is_cleared(
     cleared = forget(mosquitto.port, "balcony")
     assert cleared.returncode == 0, cleared.stderr
     assert TOPICS.state("siren") in cleared.stdout.splitlines()
+    # Home Assistant removes the entities before it could read what is empty.
+    emptied = listener.wait_for(lambda heard: [message.topic for message in heard if not message.payload])
+    assert emptied[0] == "homeassistant/device/sound-monitor-balcony/config"
     assert {topic for topic, payload in retained().items() if payload} == {"sound-monitor/attic/status"}

@@ -12,6 +12,9 @@ _NOISE = {"laeq": "Noise LAeq", "lafmax": "Noise LAFmax", "l90": "Noise backgrou
 """Sensors of the noise topic: key without unit → name."""
 _ON_OFF = {"payload_on": "ON", "payload_off": "OFF"}
 
+_ATTRIBUTES = "{{ value or '{}' }}"
+"""Attributes as they come; an emptied retained topic has none, or Home Assistant warns of erroneous JSON."""
+
 _DEVICE_CLASSES = {"smoke_alarm": "smoke", "co_alarm": "carbon_monoxide"}
 """Home Assistant device classes of alarms; everything else is a sound."""
 
@@ -72,6 +75,7 @@ class Entities:
             "state_topic": topics.attributes(label),
             "value_template": "{{ value_json.state }}",
             "json_attributes_topic": topics.attributes(label),
+            "json_attributes_template": _ATTRIBUTES,
             "qos": 1,
         }
         if self._announced.commands:
@@ -91,6 +95,7 @@ class Entities:
             "state_topic": self._topics.group(name),
             "value_template": "{{ value_json.state }}",
             "json_attributes_topic": self._topics.group(name),
+            "json_attributes_template": _ATTRIBUTES,
             "qos": 1,
         }
 

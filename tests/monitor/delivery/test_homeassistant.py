@@ -92,6 +92,14 @@ def test_every_payload_holds_what_home_assistant_knows_and_needs(announced: Anno
             assert value is None or not set(value) & set("+#")
 
 
+def test_an_emptied_topic_of_attributes_holds_none() -> None:
+    """Home Assistant warns of erroneous JSON otherwise, whenever a label is taken out of the config."""
+    readers = [one for one in entities(FULL).values() if "json_attributes_topic" in one]
+    emptied = [one for one in readers if one["json_attributes_topic"] == one["state_topic"] != TOPICS.health]
+    assert emptied
+    assert {one["json_attributes_template"] for one in emptied} == {"{{ value or '{}' }}"}
+
+
 def test_ids_are_frozen() -> None:
     """Home Assistant keeps history by them: append new ones, never change one."""
     message = discovery(TOPICS, FULL, prefix="homeassistant")
