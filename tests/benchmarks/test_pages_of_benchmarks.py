@@ -19,6 +19,7 @@ PROGRAMS = {
     "teach": "teach.py",
     "alarms": "alarms/page.py",
     "trust": "trust/page.py",
+    "home": "homeassistant/page.py",
 }
 
 
