@@ -37,11 +37,12 @@ class Service:
         self._process = subprocess.Popen(
             [sys.executable, str(SERVICE), f"{HOST}:{port}", str(file), *options],
             stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
             text=True,
         )
         assert self._process.stdout is not None
-        assert self._process.stdout.readline() == "ready\n"
+        if self._process.stdout.readline() != "ready\n":
+            self.kill()
+            pytest.fail("the microphone service did not start; its own words stand above")
 
     def kill(self) -> None:
         self._process.kill()

@@ -35,10 +35,11 @@ def free_port() -> int:
     """A port that nothing listens at.
 
     Below those that the system hands out: there, what calls a broker that is absent may be given the
-    broker's own port to call from, and reaches itself.
+    broker's own port to call from, and reaches itself. Not by the generator that Keras and hypothesis seed:
+    two processes of tests would take the same port.
     """
     while True:
-        port = random.randint(20_000, 32_000)
+        port = random.SystemRandom().randint(20_000, 32_000)
         with socket.socket() as probe, suppress(OSError):
             probe.bind(("127.0.0.1", port))
             return port
