@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 from functools import lru_cache
-from math import ceil
+from math import ceil, floor
 
 import numpy as np
 from numpy.typing import NDArray
 
-from monitor.patterns.lines import FRAMES, Grid, Marks, Spectra, level_of
+from monitor.patterns.chunks import Chunks
+from monitor.patterns.lines import FRAMES, STEP, Counts, Grid, Marks, Rows, joined, level_of
 from monitor.patterns.match import Match, Matcher
 from monitor.patterns.spec import Pattern
 from monitor.records import Samples
@@ -30,8 +31,8 @@ class PatternScores:
     """Scores of patterns over one stream.
 
     A match counts until the next group should have been matched, so the score of an alarm that
-    goes on does not drop between two groups. The state is bounded: the rows of the longest
-    pattern's window and less than a chunk of samples.
+    goes on does not drop between two groups. The state is bounded: the samples and the rows
+    of the longest pattern's window.
 
     Parameters
     ----------
@@ -41,20 +42,17 @@ class PatternScores:
 
     def __init__(self, patterns: Sequence[Pattern], rate: int) -> None:
         self.labels = tuple(pattern.label for pattern in patterns)
-        self._grid = Grid(rate, tuple(band for pattern in patterns for band in pattern.bands))
-        self._spectra = Spectra(self._grid)
-        self._looks = [_Look(pattern, self._grid) for pattern in patterns]
-        self._keep = max(look.matcher.frames for look in self._looks)
+        grid = Grid(rate, tuple(band for pattern in patterns for band in pattern.bands))
+        self._looks = [_Look(pattern, grid) for pattern in patterns]
+        self._keep = max(ceil(look.matcher.frames / FRAMES) for look in self._looks)
+        self._chunks = Chunks(
+            grid, self._keep, min(look.apart for look in self._looks), min(look.seen for look in self._looks)
+        )
         self.reset()
 
     def reset(self) -> None:
         """Reset the state, because audio was lost or a new stream begins."""
-        columns = self._grid.last - self._grid.first
-        self._power = np.zeros((self._keep, columns), np.float32)
-        self._lines = np.zeros((self._keep, columns), np.bool_)
-        self._counts = np.zeros((ceil(self._keep / FRAMES), columns), np.intp)
-        self._pending = np.zeros(self._grid.chunk, np.float32)
-        self._filled = 0
+        self._chunks.reset()
         self._scores = np.zeros(len(self._looks), np.float32)
         for look in self._looks:
             look.held.clear()
@@ -63,26 +61,24 @@ class PatternScores:
         """Take samples; return the score of each pattern at their end, 0 … 1, as of the last full chunk."""
         start = 0
         while start < len(samples):
-            take = min(len(self._pending) - self._filled, len(samples) - start)
-            self._pending[self._filled : self._filled + take] = samples[start : start + take]
-            self._filled += take
-            start += take
-            if self._filled == len(self._pending):
+            start += self._chunks.fill(samples[start:])
+            if self._chunks.full:
                 self._analyse()
         return self._scores
 
     def _analyse(self) -> None:
-        self._filled = 0
-        power, lines = self._spectra.rows(self._pending)
-        self._power = np.concatenate([self._power[FRAMES:], power])
-        self._lines = np.concatenate([self._lines[FRAMES:], lines])
-        self._counts = np.concatenate([self._counts[1:], lines.sum(axis=0, keepdims=True)])
-        # A group that has just ended has a line in this chunk or in the one before.
-        tonal = self._counts[-2:].any()
-        for look in self._looks:
-            matches = look.matches(self._power, self._lines, self._counts) if tonal else []
-            look.held.append(max((match.score for match in matches if accepted(match)), default=0.0))
+        if self._chunks.take():
+            self._match(*self._chunks.frames())
+        else:
+            for look in self._looks:
+                look.held.append(0.0)
         self._scores = np.array([max(look.held) for look in self._looks], np.float32)
+
+    def _match(self, power: Rows, lines: Marks) -> None:
+        counts = lines.reshape(self._keep, FRAMES, -1).sum(axis=1)
+        for look in self._looks:
+            matches = look.matches(power, lines, counts)
+            look.held.append(max((match.score for match in matches if accepted(match)), default=0.0))
 
 
 @lru_cache(maxsize=32)
@@ -104,11 +100,19 @@ class _Look:
         self._chunks = ceil(self.matcher.frames / FRAMES)
         on_s = pattern.count * pattern.beep_s
         silent_s = (pattern.groups - 1) * pattern.pause_s + pattern.quiet_s
+        # The first of the groups that are needed ends so many chunks before the last at least.
+        self.apart = floor((pattern.groups - 1) * pattern.cycle_s * (1.0 - pattern.tolerance) / chunk_s)
+        # The newest two chunks hold a chunk's length of the last group: so many beeps at least, and
+        # so many frames of a first look in each; one that is half on counts.
+        beat_s = (pattern.beep_s + pattern.gap_s) * (1.0 + pattern.tolerance)
+        beeps = min(pattern.count, max(1, floor((chunk_s + pattern.gap_s) / beat_s)))
+        looked_s = min(pattern.beep_s, chunk_s) * (1.0 - pattern.tolerance) - grid.frame_s / 2
+        self.seen = max(1, floor(beeps * looked_s / (STEP * grid.frame_s)))
         self._least = _MIN_TONAL * on_s / grid.frame_s
         self._most = (pattern.groups * pattern.group_s + 0.4 * silent_s) / grid.frame_s + FRAMES
         self._groups = pattern.groups
 
-    def matches(self, power: NDArray[np.float32], lines: Marks, counts: NDArray[np.intp]) -> list[Match]:
+    def matches(self, power: NDArray[np.float32], lines: Marks, counts: Counts) -> list[Match]:
         """Hold the lines that may be the pattern against it, the most frequent first.
 
         power, lines : the newest frames, shape (frames, columns)
@@ -130,20 +134,12 @@ class _Look:
                 found.append(match)
         return found
 
-    def _likely(self, counts: NDArray[np.intp]) -> NDArray[np.intp]:
+    def _likely(self, counts: Counts) -> Counts:
         """Frames with a line, or 0 where these are too few, too many or not in two groups."""
-        total, recent = _joined(counts.sum(axis=0)), _joined(counts[-self._recent :].sum(axis=0))
+        total, recent = joined(counts.sum(axis=0)), joined(counts[-self._recent :].sum(axis=0))
         likely = self._mask & (recent >= self._least) & (total <= self._most)
         likely &= total - recent >= (self._groups - 1) * self._least
         return np.where(likely, total, 0)
-
-
-def _joined(counts: NDArray[np.intp]) -> NDArray[np.intp]:
-    """Add the neighbours to each column: a tone between two bins is a line in either."""
-    joined: NDArray[np.intp] = counts.copy()
-    joined[1:] += counts[:-1]
-    joined[:-1] += counts[1:]
-    return joined
 
 
 def accepted(match: Match) -> bool:

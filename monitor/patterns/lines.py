@@ -47,6 +47,7 @@ _FLOOR = 1e-16
 
 Rows = NDArray[np.float32]
 Marks = NDArray[np.bool_]
+Counts = NDArray[np.intp]
 
 
 @dataclass(frozen=True)
@@ -121,56 +122,70 @@ class Spectra:
     """
 
     def __init__(self, grid: Grid) -> None:
-        self._grid = grid
+        # Kept here, because a grid computes them at every call.
+        self._size, self._decimation = grid.size, grid.decimation
+        self._columns = slice(grid.first, grid.last)
         # Scaled so that a sine of full scale has a power of about 1 in its bin.
         window = np.hanning(grid.size + 1)[:-1]
         self._window = (window * 2.0 / window.sum() / grid.decimation).astype(np.float32)
         self._mask = grid.mask(grid.bands)
 
-    def rows(self, chunk: Samples) -> tuple[Rows, Marks]:
+    def first_look(self, chunk: Samples) -> tuple[Rows, Counts | None]:
+        """Return the powers of every :data:`STEP`-th frame, and how many show a beep, by column, or None.
+
+        chunk : shape (grid.chunk,)
+        """
+        power = self._power(chunk.reshape(FRAMES, -1)[::STEP])
+        return power, self._beeps(power)
+
+    def every_row(self, chunk: Samples) -> tuple[Rows, Marks]:
         """Return powers and lines of a chunk's frames, both of shape (FRAMES, columns).
 
         chunk : shape (grid.chunk,)
         """
-        frames = chunk.reshape(FRAMES, -1)
-        some = self._power(frames[::STEP])
-        if not self._beeps(some):
-            return np.repeat(some, STEP, axis=0), np.zeros((FRAMES, len(self._mask)), np.bool_)
-        return self.every_row(chunk)
-
-    def every_row(self, chunk: Samples) -> tuple[Rows, Marks]:
-        """Return the same as :meth:`rows` would of a chunk that holds a tone."""
         power = self._power(chunk.reshape(FRAMES, -1))
-        return power, self._lines(power)
+        return power, self._lines(power, _PROMINENCE)
 
     def _power(self, frames: Samples) -> Rows:
-        grid = self._grid
-        if grid.decimation > 1:
-            frames = frames.reshape(len(frames), grid.size, grid.decimation).sum(axis=2)
-        spectrum = np.fft.rfft(frames * self._window, axis=1)[:, grid.first : grid.last]
-        return (spectrum.real**2 + spectrum.imag**2).astype(np.float32)
+        step = self._decimation
+        averaged = frames[:, ::step]
+        for at in range(1, step):
+            averaged = averaged + frames[:, at::step]
+        spectrum = np.fft.rfft(averaged * self._window, axis=1)[:, self._columns]
+        power = np.square(spectrum.real)
+        power += np.square(spectrum.imag)
+        return power.astype(np.float32, copy=False)
 
-    def _beeps(self, power: Rows) -> bool:
-        """Whether a line stands out in these few rows that is not in all of them alike."""
-        found = self._lines(power, _PROMINENCE * _FIRST_LOOK).any(axis=0)
-        if not found.any():
-            return False
-        seen = power[:, found]
-        return bool((seen.max(axis=0) > _STEADY * seen.min(axis=0)).any())
+    def _beeps(self, power: Rows) -> Counts | None:
+        """How many of these few rows have a line, unless all have it alike; None if there is no other."""
+        prominence = _PROMINENCE * _FIRST_LOOK
+        if not self._prominent(power, prominence).any():
+            return None
+        counts = self._lines(power, prominence).sum(axis=0)
+        counts *= power.max(axis=0) > _STEADY * power.min(axis=0)
+        return counts if counts.any() else None
 
-    def _lines(self, power: Rows, prominence: float = _PROMINENCE) -> Marks:
-        """Where a bin is a local maximum that stands out of its surroundings."""
+    def _prominent(self, power: Rows, prominence: float) -> Marks:
+        """Where a bin stands out of its surroundings; of the columns that are no margin."""
         # The outermost columns are there to be held against; they are never lines themselves.
         total = np.cumsum(power, axis=1, dtype=np.float64)
         edge, inner = _ASIDE + 1, _LINE + 1
         stop = power.shape[1] - _ASIDE
         around = total[:, edge + _ASIDE : stop + _ASIDE] - total[:, : stop - edge]
-        around -= total[:, edge + _LINE : stop + _LINE] - total[:, edge - inner : stop - inner]
+        around -= total[:, edge + _LINE : stop + _LINE]
+        around += total[:, edge - inner : stop - inner]
+        around *= prominence / (2 * (_ASIDE - _LINE))
+        np.maximum(around, _FLOOR, out=around)
+        return np.greater(power[:, edge:stop], around) & self._mask[edge:stop]
+
+    def _lines(self, power: Rows, prominence: float) -> Marks:
+        """Where a prominent bin is a local maximum, shape (rows, columns)."""
+        edge, stop = _ASIDE + 1, power.shape[1] - _ASIDE
         middle = power[:, edge:stop]
-        lines = np.zeros(power.shape, np.bool_)
-        found = middle > np.maximum(around * (prominence / (2 * (_ASIDE - _LINE))), _FLOOR)
+        found = self._prominent(power, prominence)
         found &= (middle >= power[:, edge - 1 : stop - 1]) & (middle >= power[:, edge + 1 : stop + 1])
-        lines[:, edge:stop] = found & self._mask[edge:stop]
+        lines = np.zeros(power.shape, np.bool_)
+        lines[:, edge:stop] = found
         return lines
 
 
@@ -183,3 +198,11 @@ def level_of(power: Rows, column: int) -> Rows:
 def frames_of(seconds: float, frame_s: float) -> int:
     """Frames that cover so many seconds."""
     return ceil(seconds / frame_s)
+
+
+def joined(counts: Counts) -> Counts:
+    """Add the neighbours to each column: a tone between two bins is a line in either."""
+    total: Counts = counts.copy()
+    total[1:] += counts[:-1]
+    total[:-1] += counts[1:]
+    return total
