@@ -72,6 +72,12 @@ class Mosquitto:
             time.sleep(0.01)  # mosquitto has no other sign of being ready
         pytest.fail(f"mosquitto did not start: {self._log.read_text()}")
 
+    @property
+    def pid(self) -> int:
+        """Process id, while it runs."""
+        assert self._process is not None
+        return self._process.pid
+
     def stop(self) -> None:
         self.kill(signal.SIGTERM)
 
