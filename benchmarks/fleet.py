@@ -51,6 +51,18 @@ _TICKS = os.sysconf("SC_CLK_TCK")
 Truth = Mapping[str, Mapping[str, Any]]
 
 
+def wrong(truth: Truth, retained: Mapping[str, str]) -> list[str]:
+    """Return the topics of the nodes that do not show the truth, and those of missing announcements."""
+    wanted = {}
+    for node, told in truth.items():
+        wanted[f"{BASE}/{node}/status"] = "online"
+        for label, state in told["states"].items():
+            wanted[f"{BASE}/{node}/sound/{label}/state"] = state
+    found = [topic for topic, payload in wanted.items() if retained.get(topic) != payload]
+    announced = [f"homeassistant/device/sound-monitor-{node}/config" for node in truth]
+    return found + [topic for topic in announced if not retained.get(topic)]
+
+
 class Watcher:
     """A subscriber; keeps the newest payload of each topic, and when events came."""
 
@@ -71,17 +83,6 @@ class Watcher:
     def close(self) -> None:
         self._client.disconnect()
         self._client.loop_stop()
-
-    def wrong(self, truth: Truth) -> list[str]:
-        """Return the topics of the nodes that do not show the truth."""
-        wanted = {}
-        for node, told in truth.items():
-            wanted[f"{BASE}/{node}/status"] = "online"
-            for label, state in told["states"].items():
-                wanted[f"{BASE}/{node}/sound/{label}/state"] = state
-        found = [topic for topic, payload in wanted.items() if self.retained.get(topic) != payload]
-        announced = [f"homeassistant/device/sound-monitor-{node}/config" for node in truth]
-        return found + [topic for topic in announced if not self.retained.get(topic)]
 
     def received(self) -> int:
         """Return how many different records came."""
@@ -205,12 +206,12 @@ class Measurement:
         watcher, pid, began = self.watcher, self.broker.pid, time.monotonic()
         cpu_s, messages = _cpu_s(pid), watcher.messages
         truth = order()
-        right_s = _seconds_until(lambda: not watcher.wrong(truth), began)
+        right_s = _seconds_until(lambda: not wrong(truth, watcher.retained), began)
         _seconds_until(lambda: not any(one["waiting"] for one in self.fleet.order("report").values()), began)
         _seconds_until(lambda: self.events.received() >= _records(truth), began, limit_s=5.0)
         figures = {
             "states_right_s": right_s,
-            "states_wrong": len(watcher.wrong(truth)),
+            "states_wrong": len(wrong(truth, watcher.retained)),
             "messages": watcher.messages - messages,
             "broker_cpu_s": round(_cpu_s(pid) - cpu_s, 2),
             "broker_rss_mb": round(_rss_mb(pid), 1),
@@ -224,9 +225,9 @@ class Measurement:
 
     def _newcomer(self, truth: Truth, qos: int) -> int:
         newcomer = Watcher(self.broker.port, "newcomer", RETAINED, qos=qos)
-        _seconds_until(lambda: not newcomer.wrong(truth), time.monotonic(), limit_s=10.0)
+        _seconds_until(lambda: not wrong(truth, newcomer.retained), time.monotonic(), limit_s=10.0)
         newcomer.close()
-        return len(newcomer.wrong(truth))
+        return len(wrong(truth, newcomer.retained))
 
 
 def measure(count: int, queued: int, options: argparse.Namespace) -> dict[str, Any]:
@@ -254,13 +255,12 @@ def _seconds_until(condition: Callable[[], bool], began: float, limit_s: float =
     return round(time.monotonic() - began, 2)
 
 
-def _delays(delays_s: list[float]) -> dict[str, float]:
-    ordered = sorted(1000 * one for one in delays_s)
-    return {
-        "median": round(median(ordered)),
-        "p99": round(ordered[int(0.99 * len(ordered))]),
-        "max": round(ordered[-1]),
-    }
+def _delays(delays_s: list[float]) -> dict[str, int] | None:
+    """Return median, 99 % and longest in milliseconds; None without any."""
+    ordered = sorted(round(1000 * one) for one in delays_s)
+    if not ordered:
+        return None
+    return {"median": round(median(ordered)), "p99": ordered[int(0.99 * len(ordered))], "max": ordered[-1]}
 
 
 def _cpu_s(pid: int) -> float:
