@@ -49,15 +49,20 @@ class Presence:
         self._announced: Announcement | None = None
 
     def show(self, assembly: Assembly) -> None:
-        """Publish the states of the labels that can be reported and clear those of all others."""
+        """Publish the states of the labels that can be reported and clear those of all others.
+
+        No controls are announced, as nobody takes commands.
+        """
         never = silent(assembly.tracked)
-        self._show(assembly, tuple(label for label in assembly.event_labels if label not in never))
+        labels = tuple(label for label in assembly.event_labels if label not in never)
+        self._show(assembly, labels, commands=False)
 
     def follow(self, state: ControlState) -> None:
         """Publish the settings in force; a class that is temporarily disabled stays announced."""
-        never = silent(state.assembly.tracked)
-        self._show(state.assembly, tuple(label for label in state.classes if label not in never))
-        if self._config.settings.mqtt.commands:
+        never, commands = silent(state.assembly.tracked), self._config.settings.mqtt.commands
+        labels = tuple(label for label in state.classes if label not in never)
+        self._show(state.assembly, labels, commands=commands)
+        if commands:
             self._publisher.set_retained(Message(self._topics.control, state.to_json(), 1, True))
 
     def subscribe(self, commands: Commands | None, nodes: Nodes | None) -> None:
@@ -109,7 +114,7 @@ class Presence:
         announced = replace(announced, gone=gone, gone_groups=left.groups)
         self._publisher.set_retained(discovery(self._topics, announced, prefix=prefix))
 
-    def _show(self, assembly: Assembly, labels: tuple[str, ...]) -> None:
+    def _show(self, assembly: Assembly, labels: tuple[str, ...], *, commands: bool) -> None:
         mqtt, topics = self._config.settings.mqtt, self._topics
         self._known |= dict.fromkeys(labels)
         groups = {name: group.labels for name, group in assembly.notices.groups.items()}
@@ -117,7 +122,7 @@ class Presence:
         self._publisher.set_groups(groups)
         self._leftovers.labels_in_use(labels)
         self._leftovers.groups_in_use(groups)
-        if not mqtt.commands:
+        if not commands:
             self._publisher.set_retained(Message(topics.control, "", 1, True))
         if not mqtt.discovery:
             topic = discovery_topic(topics, mqtt.discovery_prefix)
@@ -131,7 +136,7 @@ class Presence:
             model=f"{card.name} {card.version}",
             level=mqtt.level_interval_s > 0,
             noise=calibration(self._config) is not None,
-            commands=mqtt.commands,
+            commands=commands,
             groups=tuple(groups),
             profiles=get_args(ProfileName),
             area=mqtt.area,

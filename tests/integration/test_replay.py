@@ -80,6 +80,15 @@ def test_states_are_told_when_asked_for_and_end_as_off(mosquitto, listener, reta
     assert listener.on(f"{BASE}/level")
 
 
+def test_no_controls_are_announced_as_a_replay_takes_no_commands(mosquitto, listener):
+    """With controls, Home Assistant waits for the settings in force before a sensor is available."""
+    code, _, err = replay(*to(mosquitto), "--states", "--set", "mqtt.commands=true")
+    assert code == 0, err
+    announced = listener.on("homeassistant/device/sound-monitor-attic-replay/config")[-1].json["components"]
+    assert "command_topic" not in json.dumps(announced)
+    assert "/control" not in json.dumps(announced)
+
+
 def test_node_and_base_topic_can_be_named(mosquitto, listener):
     code, records, err = replay(*to(mosquitto), "--node", "Küche 2", "--set", "mqtt.base_topic=haus/oben")
     assert code == 0, err
