@@ -1,8 +1,9 @@
-"""A real Home Assistant Core in a folder of its own, set up and asked over its REST interface."""
+"""A real Home Assistant Core in a folder of its own, set up and asked over REST and WebSocket."""
 
 from __future__ import annotations
 
 import json
+import shutil
 import sqlite3
 import subprocess
 import time
@@ -11,10 +12,13 @@ import urllib.parse
 import urllib.request
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from mosquitto import free_port
+from websockets.sync.client import connect
 
 PATIENCE_S = 90.0
 _CONFIGURATION = """\
@@ -29,6 +33,16 @@ recorder:
 logger:
   default: warning
 mqtt:
+automation: !include automations.yaml
+"""
+_BLUEPRINT = Path(__file__).resolve().parents[2] / "examples" / "home-assistant" / "notices.yaml"
+_AUTOMATION = """\
+- id: notices
+  use_blueprint:
+    path: sound_monitor/notices.yaml
+    input:
+      node: {node}
+      target: persistent_notification.create
 """
 
 
@@ -42,11 +56,26 @@ def wait_until(condition: Callable[[], Any], what: str, limit_s: float = PATIENC
     return value
 
 
-class HomeAssistant:
-    """One instance with a user and the MQTT integration; ``python`` has ``homeassistant`` installed."""
+@dataclass(frozen=True)
+class Complaint:
+    """A warning or error of the log, at a local time."""
 
-    def __init__(self, python: Path, folder: Path) -> None:
-        folder.mkdir(parents=True)
+    at: datetime
+    text: str
+
+
+class HomeAssistant:
+    """One instance with a user and the MQTT integration; ``python`` has ``homeassistant`` installed.
+
+    The example blueprint makes a persistent notification of each notice of the node ``noticed``.
+    """
+
+    def __init__(self, python: Path, folder: Path, noticed: str) -> None:
+        blueprints = folder / "blueprints" / "automation" / "sound_monitor"
+        blueprints.mkdir(parents=True)
+        shutil.copy(_BLUEPRINT, blueprints)
+        (folder / "automations.yaml").write_text("[]\n")
+        self._automation = _AUTOMATION.format(node=noticed)
         self.folder = folder
         self._python = python
         self._port = free_port()
@@ -67,7 +96,7 @@ class HomeAssistant:
             self._process = None
 
     def set_up(self, broker_port: int) -> None:
-        """Make the first user and, by its config flow, the MQTT entry."""
+        """Make the first user, the MQTT entry by its config flow, and the automation of the blueprint."""
         client = f"http://127.0.0.1:{self._port}/"
         user = {"name": "Test", "username": "test", "password": "test", "language": "en"}
         code = self.post("/api/onboarding/users", {"client_id": client, **user})["auth_code"]
@@ -79,6 +108,9 @@ class HomeAssistant:
         if made["type"] != "create_entry":
             raise SystemExit(f"the config flow of MQTT ended with {made}")
         wait_until(self._answers, "Home Assistant is not running")
+        # Before there is an MQTT entry, its trigger would be an error.
+        (self.folder / "automations.yaml").write_text(self._automation)
+        self.post("/api/services/automation/reload", {})
 
     def version(self) -> str:
         return str(self._call("/api/config")["version"])
@@ -97,14 +129,42 @@ class HomeAssistant:
         domain, name = service.split(".")
         self.post(f"/api/services/{domain}/{name}", {"entity_id": entity, **data})
 
-    def registry(self) -> dict[str, dict[str, Any]]:
-        """Return the registered MQTT entities by unique id; current only after a stop."""
-        stored = json.loads((self.folder / ".storage" / "core.entity_registry").read_text())
-        return {one["unique_id"]: one for one in stored["data"]["entities"] if one["platform"] == "mqtt"}
+    def entities(self, node: str) -> dict[str, dict[str, Any]]:
+        """Return the registered entities of a node's device by unique id, disabled ones too."""
+        device = self.device(node)
+        listed = self.ask("config/entity_registry/list")
+        return {one["unique_id"]: one for one in listed if device and one["device_id"] == device["id"]}
 
-    def devices(self) -> list[str]:
-        stored = json.loads((self.folder / ".storage" / "core.device_registry").read_text())
-        return [one["name"] for one in stored["data"]["devices"]]
+    def device(self, node: str) -> dict[str, Any] | None:
+        """Return a node's device; None if there is none."""
+        name = f"Sound monitor {node}"
+        return next((one for one in self.ask("config/device_registry/list") if one["name"] == name), None)
+
+    def delete_device(self, node: str) -> None:
+        """Delete a node's device as a user does."""
+        device = self.device(node)
+        assert device is not None
+        (entry,) = device["config_entries"]
+        self.ask("config/device_registry/remove_config_entry", config_entry_id=entry, device_id=device["id"])
+
+    def reload_mqtt(self) -> None:
+        (entry,) = self.ask("config_entries/get", domain="mqtt")
+        self.post(f"/api/config/config_entries/entry/{entry['entry_id']}/reload", {})
+
+    def notifications(self) -> list[str]:
+        """Return the titles of the persistent notifications."""
+        return [one["title"] for one in self.ask("persistent_notification/get")]
+
+    def ask(self, kind: str, **values: object) -> Any:
+        """Return the answer to a command of the WebSocket interface."""
+        with connect(f"ws://127.0.0.1:{self._port}/api/websocket", proxy=None, max_size=None) as socket:
+            for message in ({"type": "auth", "access_token": self._token}, {"id": 1, "type": kind, **values}):
+                socket.recv(PATIENCE_S)
+                socket.send(json.dumps(message))
+            answer = json.loads(socket.recv(PATIENCE_S))
+        if not answer.get("success"):
+            raise RuntimeError(f"{kind}: {answer}")
+        return answer["result"]
 
     def rows(self) -> dict[str, list[str]]:
         """Return the recorder's states of each entity in order; after a stop all are there."""
@@ -117,13 +177,17 @@ class HomeAssistant:
                 rows.setdefault(entity, []).append(state)
         return rows
 
-    def complaints(self) -> list[str]:
+    def complaints(self) -> list[Complaint]:
         """Return the warnings and errors of its log that name MQTT or this monitor."""
         lines = []
         for file in self.folder.glob("home-assistant.log*"):
             lines += file.read_text(errors="replace").splitlines()
         loud = [line for line in lines if " WARNING " in line or " ERROR " in line]
-        return [line for line in loud if "mqtt" in line.lower() or "sound" in line.lower()]
+        return [
+            Complaint(datetime.fromisoformat(line[:23]), line.split("[", 1)[-1])
+            for line in loud
+            if "mqtt" in line.lower() or "sound" in line.lower()
+        ]
 
     def post(self, path: str, body: object) -> Any:
         return self._call(path, json.dumps(body).encode(), "application/json")

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import subprocess
 import threading
 import time
 from contextlib import closing, suppress
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import soundfile
 from campaign import MONITOR, ROOT, STREET
 
 NODE = "home"
+DAY = "yard"
+"""The node whose day is replayed."""
 PROFILE = "sensitive"
 _CHUNK_S = 0.1
+_BARK_S = (37.5, 43.5)
+"""The part of the street that holds one bark."""
 _PATIENCE_S = 30.0
 
 
@@ -54,8 +61,44 @@ class Daemon:
             self._process.terminate()
             self._process.wait(_PATIENCE_S)
 
-    def forget(self) -> None:
-        subprocess.run(self._command("forget", *self._settings, arguments=(NODE,)), cwd=ROOT, check=True)
+    def forget(self, node: str) -> None:
+        subprocess.run(self._command("forget", *self._settings, arguments=(node,)), cwd=ROOT, check=True)
+
+    def day(self, barks: int, notices: int) -> Path:
+        """Replay a day with so many barks, spread over its hours, as another node; return its history.
+
+        Parameters
+        ----------
+        notices : int
+            Limit of notices a day.
+        """
+        samples, rate = soundfile.read(STREET, dtype="int16")
+        bark = samples[round(_BARK_S[0] * rate) : round(_BARK_S[1] * rate)]
+        midnight = datetime(2026, 5, 1).timestamp()
+        recordings = self._folder / "day"
+        recordings.mkdir()
+        for hour in range(24):
+            count = barks // 24 + (hour < barks % 24)
+            file = recordings / f"{hour:02}.wav"
+            soundfile.write(file, np.tile(bark, count), rate, subtype="PCM_16")
+            # A recording ends at the time of its file.
+            ended = midnight + 3600 * hour + 3000
+            os.utime(file, (ended, ended))
+        history = self._folder / "day.db"
+        policy = f"notices.classes.dog_bark={{per_day: {notices}}}"
+        command = self._command("replay", *self._settings, policy, arguments=(str(recordings),))
+        command += ["--mqtt", "--states", "--node", DAY, "--history", str(history)]
+        subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+        return history
+
+    def announce_day(self) -> None:
+        """Announce the node of :meth:`day`, with a second of silence."""
+        silence = self._folder / "silence.wav"
+        soundfile.write(silence, np.zeros(16000, np.int16), 16000)
+        command = self._command("replay", *self._settings, arguments=(str(silence),))
+        subprocess.run(
+            [*command, "--mqtt", "--states", "--node", DAY], cwd=ROOT, check=True, stdout=subprocess.DEVNULL
+        )
 
     def log(self) -> str:
         return (self._folder / "daemon.log").read_text(errors="replace")

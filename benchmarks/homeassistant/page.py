@@ -45,7 +45,7 @@ def home_assistant(record: Record) -> list[str]:
         _made(record),
         "\n".join(["| part | what must hold | holds | seen |", "|---|---|---|---|", *rows]),
         *_rows(record),
-        *_cleanups(record),
+        *_cleanups(),
     ]  # fmt: skip
 
 
@@ -68,22 +68,20 @@ def _rows(record: Record) -> list[str]:
         lines.append(
             f"A replayed day of {day['barks']} barks, with at most {day['limit']} notices a day, "
             f"gave {day['notices']} notices and left {sum(day['rows'].values())} rows of all "
-            "entities of its node."
+            "entities of its node, their first states included."
         )
     return lines
 
 
-def _cleanups(record: Record) -> list[str]:
-    if "second_cleanups" not in record:
-        return []
-    seen = record["second_cleanups"]
+def _cleanups() -> list[str]:
     return [
         "### Second cleanups",
-        'Home Assistant warns "No device components to cleanup" when an empty discovery message comes for a '
-        "device that it no longer has. It sends such messages itself, by its source: one for "
-        "each entity of the device that is disabled, as their removal clears the same topic. "
-        f"After `forget` there were {seen['after']} with {seen['disabled']} disabled entities; "
-        f"before, when a user deleted the device, {seen['before']}.",
+        'Home Assistant warns "No device components to cleanup" when an empty announcement comes for a '
+        "device that it no longer has. By its source it sends them itself: the removal of an entity "
+        "clears the topic on which it was announced, which for all entities of a device is the "
+        "same. When a user deletes the device that is every entity; after `forget`, those that "
+        "are disabled. The monitor sends one such message, in `forget`, and cannot keep Home "
+        "Assistant from sending its own.",
     ]
 
 
@@ -102,11 +100,13 @@ def fleet(record: Record) -> list[str]:
     away = record["fleets"][0]["restart"]["away_s"]
     return [
         "## A fleet on one mosquitto",
-        "Nodes simulated by the daemon's own history, publisher and discovery, on this machine; "
-        f"an event at each node every {record['every_s']:g} s in the mean, each a start and an "
-        f"end. The broker was away for {away:g} s, with its state on disk; *wiped*: it lost that "
-        "state. States are right when every retained state, status and announcement is as the "
-        "node recorded it.",
+        "Nodes simulated by the daemon's own history, publisher and discovery, on this machine. "
+        f"At each an event began every {record['every_s']:g} s in the mean, and ended.",
+        "*Connect*: all come at once. *Calm*: events at random instants. *Alarm*: the same sound "
+        f"begins at all nodes. *Restart*: the broker is away for {away:g} s while events go on. "
+        "*Wiped*: the same, and it has lost its state. States are right when each retained "
+        "state, status and announcement is as the node recorded it; seconds count from the "
+        "moment at which the broker is there.",
         _made(record),
         "\n".join([first, rule, *rest]),
         "For a subscriber at QoS 1 mosquitto keeps `max_queued_messages` messages beside those "
@@ -116,27 +116,27 @@ def fleet(record: Record) -> list[str]:
 
 
 _FLEET = {
-    "connected together, states right after, s": ("connect", "states_right_s"),
-    "messages of that": ("connect", "messages"),
-    "messages a second": ("calm", "messages_per_s"),
-    "kilobytes a second": ("calm", "kilobytes_per_s"),
-    "CPU of the broker, % of a core": ("calm", "broker_cpu_percent"),
-    "memory of the broker, MB": ("calm", "broker_rss_mb"),
-    "record to subscriber, median, ms": ("calm", "delay_ms", "median"),
-    "the same, 99 %": ("calm", "delay_ms", "p99"),
-    "the same sound at all nodes: longest, ms": ("alarm", "delay_ms", "max"),
-    "broker restarted: states right after, s": ("restart", "states_right_s"),
-    "wrong states then": ("restart", "states_wrong"),
-    "messages of that ": ("restart", "messages"),
-    "CPU of the broker for that, s": ("restart", "broker_cpu_s"),
-    "memory of the broker then, MB": ("restart", "broker_rss_mb"),
-    "records of the outage": ("restart", "records_meanwhile"),
-    "records lost": ("restart", "records_not_received"),
-    "broker wiped: states right after, s": ("wiped", "states_right_s"),
-    "wrong states then ": ("wiped", "states_wrong"),
-    "records not acknowledged": ("wiped", "records_waiting"),
-    "topics that a newcomer misses, QoS 0": ("wiped", "wrong_for_a_newcomer", "qos_0"),
-    "topics that a newcomer misses, QoS 1": ("wiped", "wrong_for_a_newcomer", "qos_1"),
+    "connect: states right after, s": ("connect", "states_right_s"),
+    "connect: messages": ("connect", "messages"),
+    "calm: messages a second": ("calm", "messages_per_s"),
+    "calm: kilobytes a second": ("calm", "kilobytes_per_s"),
+    "calm: CPU of the broker, % of a core": ("calm", "broker_cpu_percent"),
+    "calm: memory of the broker, MB": ("calm", "broker_rss_mb"),
+    "calm: event to subscriber, median, ms": ("calm", "delay_ms", "median"),
+    "calm: event to subscriber, 99 %, ms": ("calm", "delay_ms", "p99"),
+    "alarm: event to subscriber, longest, ms": ("alarm", "delay_ms", "max"),
+    "restart: states right after, s": ("restart", "states_right_s"),
+    "restart: wrong states": ("restart", "states_wrong"),
+    "restart: messages": ("restart", "messages"),
+    "restart: CPU of the broker, s": ("restart", "broker_cpu_s"),
+    "restart: memory of the broker, MB": ("restart", "broker_rss_mb"),
+    "restart: records of the outage": ("restart", "records_meanwhile"),
+    "restart: records lost": ("restart", "records_not_received"),
+    "wiped: states right after, s": ("wiped", "states_right_s"),
+    "wiped: wrong states": ("wiped", "states_wrong"),
+    "wiped: records not acknowledged": ("wiped", "records_waiting"),
+    "topics that a newcomer misses at QoS 0": ("wiped", "wrong_for_a_newcomer", "qos_0"),
+    "topics that a newcomer misses at QoS 1": ("wiped", "wrong_for_a_newcomer", "qos_1"),
 }
 
 
