@@ -32,8 +32,9 @@ def _listed(numbers: tuple[int, ...]) -> str:
     help="The first is used for the shipped model; the evaluation is repeated with each.",
 )  # fmt: skip
 @click.option(
-    "--without-esc", is_flag=True,
-    help="Evaluate across corpora only: train without ESC and test on ESC; the shipped model is not changed.",
+    "--cross-corpus", is_flag=True,
+    help="Evaluate across corpora only: train without ESC and test on it, and without UrbanSound8K; the "
+    "shipped model is not changed.",
 )  # fmt: skip
 @click.option(
     "--curve", is_flag=True,
@@ -59,7 +60,7 @@ def _listed(numbers: tuple[int, ...]) -> str:
 )  # fmt: skip
 @click.option("--jobs", default=2, show_default=True, type=click.IntRange(1), help="Processes.")
 def default(
-    data: Path | None, folds: tuple[int, ...], seeds: tuple[int, ...], without_esc: bool, curve: bool,
+    data: Path | None, folds: tuple[int, ...], seeds: tuple[int, ...], cross_corpus: bool, curve: bool,
     left_out: bool, model_version: str, models: Path, records: Path, runs: Path, cache: Path,
     manifest: Path, jobs: int,
 ) -> None:  # fmt: skip
@@ -72,18 +73,19 @@ def default(
     \b
     Examples:
       sound-training default --data ~/sounds --folds 1,2,3 --seeds 0,1,2
-      sound-training default --data ~/sounds --without-esc
+      sound-training default --data ~/sounds --cross-corpus
       sound-training default --data ~/sounds --curve
       sound-training default --data ~/sounds --left-out
     """
     from training.data.corpora import data_root, load, unlabelled_sounds
     from training.export.package import NAME
     from training.recipes.sounds.material import find_material
-    from training.recipes.transfer.cross_corpus import across, write_table
+    from training.recipes.transfer.cross_corpus import across, write_tables
     from training.recipes.transfer.curve import measure, write_curve
     from training.recipes.transfer.left_out import write_packages
     from training.recipes.transfer.make import Plan, make, workshop
     from training.recipes.transfer.report import with_quality, write_records
+    from training.recipes.transfer.seen import write_seen
     from training.recipes.transfer.sounds import add_sounds
     from training.stream_eval.judge import soundscape_figures
 
@@ -99,10 +101,11 @@ def default(
         for path in write_packages(plan, corpora, shop):
             click.echo(str(path))
         return
-    if without_esc:
-        write_table(across(plan, corpora, shop), f"{command} --without-esc", records)
+    if cross_corpus:
+        write_tables(across(plan, corpora, shop), f"{command} --cross-corpus", records)
         return
     outcome = with_quality(make(plan, corpora, shop, soundscape_figures), plan)
+    write_seen(corpora.backgrounds, records)
     write_records(outcome, plan, records)
     path = outcome.write(models / f"{NAME}.tflite")
     add_sounds(path, find_material(root, manifest), runs, lambda done: None)

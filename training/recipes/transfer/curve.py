@@ -22,7 +22,7 @@ from training.data.corpora import CLASSES, Corpora
 from training.mixing.streams import TAIL_S, Scored
 from training.recipes.transfer.held_out import Kind
 from training.recipes.transfer.make import Plan, Workshop, leave_each_out
-from training.recipes.transfer.may_hold import screened
+from training.recipes.transfer.may_hold import counted
 from training.recipes.transfer.scores import fit_supports
 from training.recipes.transfer.trunk import upper_blocks
 from training.scoring.evaluation import Streamer
@@ -60,7 +60,7 @@ def curve(folds: Sequence[Fold], column: int) -> Curve:
                     inside = (stream.times_s > onset_s) & (stream.times_s <= offset_s + TAIL_S)
                     peaks.append(odds[inside].max())
         for bed in beds:
-            alarms += _apart(screened(bed), column)
+            alarms += _apart(counted(bed), column)
             seconds += bed.seconds
     highest = np.sort(np.array(alarms))[::-1]
     points = []

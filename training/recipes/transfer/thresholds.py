@@ -14,7 +14,7 @@ from training.data.corpora import CLASSES
 from training.data.splits import Part
 from training.mixing.streams import Scored
 from training.recipes.transfer.held_out import Kind
-from training.recipes.transfer.may_hold import screened
+from training.recipes.transfer.may_hold import counted
 from training.recipes.transfer.scores import RawStreams, fit_supports, supported
 from training.recipes.transfer.trunk import FRAMES, HOP_FRAMES
 from training.scoring.allocation import Limit, allocate
@@ -112,7 +112,7 @@ def _profile(pooled: CalibrationStreams, budget: Budget) -> dict[str, ClassSetti
 
 
 def _heard(by_kind: Mapping[Kind, tuple[Scored, ...]]) -> CalibrationStreams:
-    beds = tuple(screened(bed) for bed in by_kind["beds"])
+    beds = tuple(counted(bed) for bed in by_kind["beds"])
     return CalibrationStreams(
         by_kind["scapes"], beds, by_kind["others"], FRAMES * _FRAME_S, HOP_FRAMES * _FRAME_S
     )

@@ -11,7 +11,7 @@ from training.base.arrays import Floats
 from training.base.maths import logistic
 from training.data.corpora import CLASSES
 from training.mixing.streams import Scored
-from training.recipes.transfer.may_hold import screened
+from training.recipes.transfer.may_hold import counted
 from training.recipes.transfer.thresholds import PartScores, choose
 from training.scoring.calibration import (
     CalibrationStreams,
@@ -158,7 +158,7 @@ def calibrated(
             for kind in ("scenes", "beds", "others")
         )
         # What may hold a class counts for nobody, as for our own networks.
-        screened_beds = tuple(map(screened, beds))
+        screened_beds = tuple(map(counted, beds))
         return CalibrationStreams(scenes, screened_beds, others, test.window_s, test.hop_s)
 
     return Trial(system, *place, temperature, cooled(development), cooled([test]))
