@@ -191,7 +191,7 @@ def page(record: Mapping[str, Any]) -> str:
     parts = [
         "# Networks on a corpus that they did not train on",
         f"Printed by `{record['command']}`. Each clip stands alone over noise of −60 dBFS. A recording that "
-        "both corpora have is in no test. Supports and thresholds are those of the recipe, from held-out folds.",
+        "both corpora have is in no test. Supports and thresholds come from the recipe's held-out folds.",
     ]
     for name, what in _TITLES.items():
         parts.append(f"## {what}")

@@ -25,8 +25,9 @@ Json = dict[str, Any]
 _MAY_HOLD = (
     "## Not counted as false alarms\n\nNobody listened to the backgrounds. A class is not counted in a "
     "stretch where it is to be expected and the published mn04 gives its AudioSet labels .5 or more in three "
-    "windows or more, or where the spectrogram shows it beyond doubt; wind and wolves that sound like sirens are "
-    "counted (`may_hold.py`). Nor is the first 1.28 s of each recording, where the window is not full yet."
+    "windows or more, or where the spectrogram shows it beyond doubt; wind and wolves that sound like "
+    "sirens are counted (`may_hold.py`). Nor is the first 1.28 s of each recording, where the window is "
+    "not full yet."
 )
 _SEEN = f"![Horns in two recordings of traffic: steady harmonics with an abrupt start and end]({PICTURE})"
 _CURVE = (
