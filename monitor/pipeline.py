@@ -36,6 +36,8 @@ class StreamParts:
     tracker: EventTracker
     background: BackgroundLevel
     patterns: PatternScores | None = None
+    gain: float = 1.0
+    """Factor of the audio that the classifier gets; levels and patterns are of the audio as it is."""
 
     def level(self, audio: Samples, weighted: HopLevels) -> Level:
         """Measure the newest hop relative to the background level so far."""
@@ -168,7 +170,7 @@ class Pipeline:
         self._filled = 0
         weighted = self._levels.take(None if last else self._position)
         level = parts.level(audio, weighted)
-        found = parts.classifier.push(hop)
+        found = parts.classifier.push(hop if parts.gain == 1.0 else hop * parts.gain)
         accepted = parts.classifier.accepted(found.scores, found.embedding)
         alarms = parts.alarms(audio)
         judged = np.concatenate([accepted, alarms])

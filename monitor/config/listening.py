@@ -37,6 +37,9 @@ class Input(Section):
     wyoming_hosts: list[Annotated[str, Field(min_length=1)]] = Field(
         default_factory=list, description="hosts beside this machine whose wyoming:// may be used"
     )
+    gain_db: Annotated[float, Field(ge=-40, le=60)] = Field(
+        0.0, description="gain of what the model hears, dB, for a quiet microphone; levels stay as measured"
+    )
     sensitivity_dbfs: Annotated[float, Field(ge=-120, le=20)] | None = Field(
         None, description="what 94 dB give, dBFS of a full-scale sine; null = not calibrated, no level in dB"
     )

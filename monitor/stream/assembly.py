@@ -60,6 +60,8 @@ class Assembly:
         Patterns to detect; ``alarms`` has the settings of their events.
     notices
         Decides which events lead to a notice.
+    gain_db
+        Gain of the audio that the model gets, dB.
     """
 
     model: LoadedModel
@@ -72,6 +74,7 @@ class Assembly:
     patterns: tuple[Pattern, ...] = ()
     alarms: dict[str, ClassSettings] = field(default_factory=dict)
     notices: NoticeSettings = field(default_factory=NoticeSettings)
+    gain_db: float = 0.0
 
     @property
     def window_s(self) -> float:
@@ -137,7 +140,8 @@ class Assembly:
         )
         classifier = self.model.classifier(on_inference, heads=self.heads, rejects=self.rejects)
         patterns = PatternScores(self.patterns, card.sample_rate) if self.patterns else None
-        return StreamParts(classifier, tracker, BackgroundLevel(self.hop_s), patterns)
+        gain = 10.0 ** (self.gain_db / 20.0)
+        return StreamParts(classifier, tracker, BackgroundLevel(self.hop_s), patterns, gain)
 
     def new_pipeline(
         self, source_rate: int, clock: Clock | None = None, on_inference: OnInference | None = None
@@ -204,6 +208,7 @@ def assemble(config: Config, model: LoadedModel | None = None) -> Assembly:
         patterns=patterns,
         alarms=alarms,
         notices=config.settings.notices,
+        gain_db=config.settings.audio.gain_db,
     )
     _check_noticed(config, assembly)
     cards = assembly.cards

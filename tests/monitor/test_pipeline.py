@@ -37,6 +37,21 @@ def test_blocks_of_any_size_give_the_same_rows_to_the_bit(rate: int, channels: i
     assert plain(run(pipeline(rate), samples, at)) == plain(run(pipeline(rate), samples))
 
 
+def test_gain_raises_what_the_model_hears_and_no_level() -> None:
+    samples = sound(LENGTH)
+    as_recorded = run(pipeline(), samples)
+    quiet = run(pipeline(gain=64.0), samples / 64)  # a power of two: to the bit
+    for one, other in zip(quiet, as_recorded, strict=True):
+        np.testing.assert_array_equal(one.scores, other.scores)
+        assert one.level.rms_dbfs == pytest.approx(other.level.rms_dbfs - 20 * np.log10(64), abs=0.1)
+
+
+def test_the_configured_gain_is_in_decibels() -> None:
+    config = load_config(SHIPPED_CONFIG, ["audio.gain_db=20"])
+    assert assemble(config).new_parts().gain == pytest.approx(10.0)
+    assert assemble(load_config(SHIPPED_CONFIG)).new_parts().gain == 1.0
+
+
 @pytest.mark.parametrize("rate", [RATE, 44100])
 @pytest.mark.parametrize("size", [1, HOP - 1, HOP, HOP + 1])
 def test_blocks_of_one_size_give_the_same_rows_to_the_bit(rate: int, size: int) -> None:

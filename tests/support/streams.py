@@ -57,7 +57,9 @@ def bands(window: np.ndarray) -> np.ndarray:
     return np.array([low, high, 1.0 - max(low, high)], np.float32)
 
 
-def pipeline(source_rate: int = RATE, settings: ClassSettings | None = None, **changes: Any) -> Pipeline:
+def pipeline(
+    source_rate: int = RATE, settings: ClassSettings | None = None, gain: float = 1.0, **changes: Any
+) -> Pipeline:
     model = card(**changes)
     classes = dict.fromkeys(("low", "high"), settings or ClassSettings(enter=0.6, exit=0.5, release_s=0.1))
     return Pipeline(
@@ -65,6 +67,7 @@ def pipeline(source_rate: int = RATE, settings: ClassSettings | None = None, **c
             Classifier(model, bands, {label: (i,) for i, label in enumerate(LABELS)}),
             EventTracker(LABELS, classes, rate=RATE, hop=HOP),
             BackgroundLevel(HOP / RATE),
+            gain=gain,
         ),
         source_rate=source_rate,
         rate=RATE,
