@@ -283,7 +283,10 @@ def as_picture(rows: NDArray[np.float32]) -> NDArray[np.uint8]:
 def to_bytes(rows: NDArray[np.float32], low: float, high: float) -> NDArray[np.uint8]:
     """Return values as 0…255, with ``low`` or less as 0 and ``high`` or more as 255."""
     scaled = (rows - low) * (255.0 / max(high - low, 1e-6))
-    values: NDArray[np.uint8] = np.clip(np.rint(scaled), 0, 255).astype(np.uint8)
+    np.rint(scaled, scaled)
+    np.maximum(scaled, 0.0, scaled)
+    np.minimum(scaled, 255.0, scaled)
+    values: NDArray[np.uint8] = scaled.astype(np.uint8)
     return values
 
 

@@ -28,7 +28,7 @@ from monitor.web.acting import ACTING
 from monitor.web.backend import Backend, Endpoint, RequestError
 from monitor.web.clip import CLIP
 from monitor.web.guard import COOKIE, HEADERS, MOST_BYTES, Refusal, Request, Rules
-from monitor.web.hub import MOST_VIEWERS
+from monitor.web.hub import MOST_VIEWERS, Viewer
 from monitor.web.metrics import Metrics
 from monitor.web.openapi import describe
 from monitor.web.reading import READING
@@ -221,28 +221,19 @@ def _live(backend: Backend) -> Callable[[WebSocket], Awaitable[None]]:
         await websocket.accept()
         with hub.viewer() as viewer, suppress(WebSocketDisconnect):
             await websocket.send_text(hub.hello())
-            await websocket.send_text(hub.status_message())
-            gone = asyncio.create_task(_until_gone(websocket))
+            listening = asyncio.create_task(_until_gone(websocket, viewer))
             try:
-                await _send(websocket, viewer.get, gone)
+                while (message := await viewer.get()) is not None:
+                    await websocket.send_text(message)
             finally:
-                gone.cancel()
+                listening.cancel()
 
     return live
 
 
-async def _send(websocket: WebSocket, get: Callable[[], Awaitable[str]], gone: asyncio.Task[None]) -> None:
-    while True:
-        message = asyncio.ensure_future(get())
-        await asyncio.wait((message, gone), return_when=asyncio.FIRST_COMPLETED)
-        if gone.done():
-            message.cancel()
-            return
-        await websocket.send_text(message.result())
-
-
-async def _until_gone(websocket: WebSocket) -> None:
-    """Return when the viewer has disconnected; anything it sends is ignored."""
+async def _until_gone(websocket: WebSocket, viewer: Viewer) -> None:
+    """Wait until the viewer has disconnected, then release its sender; anything it sends is ignored."""
     message: dict[str, Any] = {}
     while message.get("type") != "websocket.disconnect":
         message = dict(await websocket.receive())
+    viewer.leave()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 from monitor.delivery.payloads import Health
@@ -103,7 +103,7 @@ class Status:
     trouble: str | None = None
 
     def as_json(self) -> dict[str, Any]:
-        return {**asdict(self.health), "connected": self.connected}
+        return {**vars(self.health), "connected": self.connected}
 
 
 @dataclass(frozen=True)

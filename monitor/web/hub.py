@@ -27,7 +27,9 @@ QUEUE = 16
 _WAITING = 64
 """Messages that wait for the event loop."""
 
-_STATUS_S = 1.0
+_STATUS_S, _PATIENCE_S = 1.0, 0.5
+"""Interval of the status, and how much longer it waits for a hop: one awakening for both costs less."""
+
 _NEAR = 50
 """Number of recent reasons sent to a new viewer."""
 
@@ -38,6 +40,7 @@ class Viewer:
     def __init__(self) -> None:
         self._waiting: deque[str] = deque()
         self._changed = asyncio.Event()
+        self._left = False
         self.dropped = 0
 
     def put(self, message: str) -> bool:
@@ -50,11 +53,16 @@ class Viewer:
         self._changed.set()
         return not full
 
-    async def get(self) -> str:
-        while not self._waiting:
+    async def get(self) -> str | None:
+        """Return the oldest message, waiting for it; None once the viewer has left."""
+        while not self._waiting and not self._left:
             self._changed.clear()
             await self._changed.wait()
-        return self._waiting.popleft()
+        return None if self._left else self._waiting.popleft()
+
+    def leave(self) -> None:
+        self._left = True
+        self._changed.set()
 
 
 class Hub(Listener):
@@ -89,6 +97,8 @@ class Hub(Listener):
         self._waiting: deque[tuple[float, HopResult] | EventRecord | Facts] = deque(maxlen=_WAITING)
         self._scheduled = False
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._status_due = 0.0
         self._near: deque[tuple[float, Any]] = deque(maxlen=_NEAR)
         self._events: dict[str, EventRecord] = {}
         self.latest: HopResult | None = None
@@ -138,18 +148,14 @@ class Hub(Listener):
         if self._viewers:
             self._wait(facts)
 
-    async def run(self) -> None:
-        """Send the status to viewers once a second while there are any; never returns."""
-        self._loop = asyncio.get_running_loop()
-        while True:
-            if self._viewers:
-                self._tell(self.status_message())
-            await asyncio.sleep(_STATUS_S)
-
     @contextmanager
     def viewer(self) -> Iterator[Viewer]:
-        """Register a viewer while it is connected."""
+        """Register a viewer while it is connected; called in the event loop."""
         viewer = Viewer()
+        viewer.put(self._status_message())
+        self._loop = asyncio.get_running_loop()
+        if self._timer is None:
+            self._time_status(self._loop)
         self._viewers.add(viewer)
         try:
             yield viewer
@@ -168,7 +174,7 @@ class Hub(Listener):
         }
         return json.dumps(hello)
 
-    def status_message(self) -> str:
+    def _status_message(self) -> str:
         nodes = [asdict(node) for node in self._nodes()]
         return json.dumps({"type": "status", **self._status().as_json(), "nodes": nodes})
 
@@ -183,8 +189,23 @@ class Hub(Listener):
             with suppress(RuntimeError):  # the loop is closed, so there are no viewers left
                 self._loop.call_soon_threadsafe(self._tell_waiting)
 
+    def _tell_status(self) -> None:
+        """Send the status, and again after a second: with the first hop, or by a timer if none comes soon."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._viewers and self._loop is not None:
+            self._tell(self._status_message())
+            self._time_status(self._loop)
+
+    def _time_status(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._status_due = loop.time() + _STATUS_S
+        self._timer = loop.call_at(self._status_due + _PATIENCE_S, self._tell_status)
+
     def _tell_waiting(self) -> None:
         self._scheduled = False
+        if self._loop is not None and self._loop.time() >= self._status_due:
+            self._tell_status()
         while self._waiting:
             item = self._waiting.popleft()
             if isinstance(item, EventRecord):

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import socket
 import threading
+from contextlib import suppress
 
 import uvicorn
 
@@ -53,6 +54,27 @@ def bind(host: str, port: int, where: str) -> socket.socket:
     return taken
 
 
+class _Server(uvicorn.Server):
+    """A server that sleeps until it is stopped; uvicorn's own looks ten times a second whether it shall."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._stopped = asyncio.Event()
+
+    async def main_loop(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        if not self.should_exit:
+            await self._stopped.wait()
+
+    def stop(self) -> None:
+        """End the server; may be called from any thread, at any time."""
+        self.should_exit = True
+        if self._loop is not None:
+            with suppress(RuntimeError):  # the loop is closed: it has ended by itself
+                self._loop.call_soon_threadsafe(self._stopped.set)
+
+
 class PageServer:
     """Serves one backend on a bound socket, from construction until :meth:`close`."""
 
@@ -63,33 +85,27 @@ class PageServer:
             log_level=logging.WARNING,
             access_log=False,
             server_header=False,
+            date_header=False,
             proxy_headers=False,
             lifespan="off",
             loop="asyncio",
             http="h11",
             ws="wsproto",
             ws_max_size=_MOST_MESSAGE_BYTES,
+            ws_per_message_deflate=False,  # costs more of the processor than it saves of the network
             h11_max_incomplete_event_size=_MOST_HEADER_BYTES,
             timeout_graceful_shutdown=1,
             backlog=_BACKLOG,
         )
-        self._server = uvicorn.Server(config)
-        self._backend = backend
+        self._server = _Server(config)
         self._bound = bound
         self._thread = threading.Thread(target=self._run, name="page", daemon=True)
         self._thread.start()
 
     def close(self) -> None:
-        self._server.should_exit = True
+        self._server.stop()
         self._thread.join(_STOP_S)
         self._bound.close()
 
     def _run(self) -> None:
-        asyncio.run(self._serve())
-
-    async def _serve(self) -> None:
-        hub = asyncio.create_task(self._backend.hub.run())
-        try:
-            await self._server.serve(sockets=[self._bound])
-        finally:
-            hub.cancel()
+        asyncio.run(self._server.serve(sockets=[self._bound]))

@@ -20,8 +20,8 @@ BANDS, FRAMES_PER_S = 64, 50
 _FOLLOW = 0.02
 """How much of a hop's range the picture's range takes over, so that it does not flicker."""
 
-_LOW, _HIGH = 2.0, 99.8
-"""Percentiles of a hop that its range is."""
+_LOW, _HIGH = 0.02, 0.998
+"""Quantiles of a hop that its range is."""
 
 
 class HopWriter:
@@ -49,13 +49,11 @@ class HopWriter:
 
     def _picture(self, features: NDArray[np.float32]) -> dict[str, Any]:
         rows = thinned(features, self._most_frames, BANDS)
-        low, high = np.percentile(rows, (_LOW, _HIGH))
-        if self._range is None:
-            self._range = float(low), float(high)
-        before = self._range
+        low, high = _extent(rows)
+        before = self._range or (low, high)
         # The range expands to louder sounds immediately and otherwise adapts slowly.
-        top = max(float(high), before[1] + _FOLLOW * (float(high) - before[1]))
-        self._range = before[0] + _FOLLOW * (float(low) - before[0]), top
+        top = max(high, before[1] + _FOLLOW * (high - before[1]))
+        self._range = before[0] + _FOLLOW * (low - before[0]), top
         return rows_json(to_bytes(rows, *self._range))
 
 
@@ -72,17 +70,27 @@ def rows_json(rows: NDArray[np.uint8]) -> dict[str, Any]:
     return {"bands": rows.shape[1], "rows": base64.b64encode(rows.tobytes()).decode("ascii")}
 
 
+def _extent(rows: NDArray[np.float32]) -> tuple[float, float]:
+    """Return the quantiles, as the nearest values: a third of the time of :func:`numpy.quantile`."""
+    values = rows.ravel()
+    low, high = round(_LOW * (len(values) - 1)), round(_HIGH * (len(values) - 1))
+    ordered = np.partition(values, (low, high))
+    return float(ordered[low]), float(ordered[high])
+
+
 def thinned(rows: NDArray[np.float32], frames: int, bands: int) -> NDArray[np.float32]:
     """Average neighbours until at most ``frames`` frames and ``bands`` bands remain."""
-    thin: NDArray[np.float32] = _thinned(_thinned(rows, frames).T, bands).T
-    return thin
+    return _thinned(_thinned(rows, frames, axis=0), bands, axis=1)
 
 
-def _thinned(rows: NDArray[np.float32], most: int) -> NDArray[np.float32]:
-    if len(rows) <= most:
+def _thinned(rows: NDArray[np.float32], most: int, axis: int) -> NDArray[np.float32]:
+    length = rows.shape[axis]
+    if length <= most:
         return rows
-    edges = np.arange(0, len(rows), -(-len(rows) // most))
-    sums: NDArray[np.float32] = np.add.reduceat(rows, edges)
-    counts = np.diff(np.append(edges, len(rows))).astype(np.float32)
-    means: NDArray[np.float32] = sums / counts[:, None]
+    step = -(-length // most)
+    edges = np.arange(0, length, step)
+    sums: NDArray[np.float32] = np.add.reduceat(rows, edges, axis)
+    counts = np.full(len(edges), step, np.float32)
+    counts[-1] = length - edges[-1]
+    means: NDArray[np.float32] = sums / (counts[:, None] if axis == 0 else counts)
     return means

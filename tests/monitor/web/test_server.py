@@ -5,8 +5,9 @@ from __future__ import annotations
 import csv
 import json
 import socket
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -334,10 +335,47 @@ def test_a_viewer_is_told_hops_and_events_as_they_come(reading: Served) -> None:
         told = [json.loads(live.recv(PATIENCE_S)) for _ in range(3)]
         kinds = [message["type"] for message in told if message["type"] != "status"][:2]
         assert kinds == ["hop", "event"]
+    wait_for(lambda: reading.backend.hub.viewers == 0)
+
+
+def test_the_status_comes_again_without_hops(reading: Served) -> None:
+    with reading.live() as live:
+        kinds = [json.loads(live.recv(PATIENCE_S))["type"] for _ in range(4)]
+    assert kinds == ["hello", "status", "status", "status"]
+
+
+def test_live_messages_are_not_compressed(reading: Served) -> None:
+    """Deflating costs more of the processor than all else that a viewer costs."""
+    with reading.live() as live:
+        assert live.response is not None
+        assert "Sec-WebSocket-Extensions" not in live.response.headers
+
+
+def test_without_viewers_the_server_sleeps(reading: Served) -> None:
+    with reading.live():
+        pass
+    wait_for(lambda: reading.backend.hub.viewers == 0)
+    (thread,) = (one for one in threading.enumerate() if one.name == "page")
+
+    def sleeps() -> bool:
+        before = switches(thread)
+        time.sleep(0.5)
+        return switches(thread) - before <= 1
+
+    wait_for(sleeps)
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
     deadline = time.monotonic() + PATIENCE_S
-    while reading.backend.hub.viewers and time.monotonic() < deadline:
+    while not condition() and time.monotonic() < deadline:
         time.sleep(0.01)
-    assert reading.backend.hub.viewers == 0
+    assert condition()
+
+
+def switches(thread: threading.Thread) -> int:
+    """How often a thread has gone to sleep so far."""
+    lines = Path(f"/proc/self/task/{thread.native_id}/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("voluntary_ctxt"))
 
 
 def stuck(port: int) -> socket.socket:
