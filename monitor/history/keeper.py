@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from monitor.errors import OutboxError
 from monitor.history.background import STRETCH_S, BackgroundSample
+from monitor.history.dating import Dating
 from monitor.history.notebook import Moment, Notebook, Peak
 from monitor.history.sampling import MOST_ROWS, EvenSample, evenly
 from monitor.listeners import Listener
@@ -112,13 +113,14 @@ class MomentKeeper(Listener):
         self._embeddings: deque[_Heard] = deque()
         self._open: dict[str, _Open] = {}
         self._newest_s = 0.0
+        self._dating = Dating()
 
     def on_hop(self, file: str, hop: HopResult) -> None:
         if hop.time_s <= self._newest_s:
             self._begin_stream()
         self._follow_settings(hop)
         self._newest_s = hop.time_s
-        now = self._utc()
+        now = self._dating.date(hop.time_s, self._utc())
         if hop.features is not None and self._pictures:
             self._rows.append((hop.time_s, hop.features))
             while self._rows[0][0] < hop.time_s - BEFORE_S - LONGEST_S - _slack(self._hop_s):
@@ -182,6 +184,7 @@ class MomentKeeper(Listener):
         return event
 
     def _begin_stream(self) -> None:
+        self._dating = Dating()
         self._rows.clear()
         self._open.clear()
         self._embeddings.clear()

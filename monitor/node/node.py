@@ -199,7 +199,7 @@ def _page(
 
     with (
         open_page(config, assembly, delivery, status, node_name(config), control, clips) as followers,
-        closing(Audience(followers)) as audience,
+        closing(Audience(followers.listeners, together=followers.together)) as audience,
     ):
         yield (audience,)
 

@@ -6,7 +6,6 @@ import logging
 import queue
 import threading
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from functools import partial
 
 from monitor.listeners import Listener, Listeners
@@ -31,6 +30,9 @@ class Audience(Listener):
         Called with a human-readable line when the microphone or broker status changes; may block.
     capacity : int
         Maximum queue length.
+    together : callable
+        Returns how many hops may wait for each other before they are passed on; a record ends the wait.
+        Waking the thread for each costs more than most listeners do.
     """
 
     def __init__(
@@ -39,11 +41,14 @@ class Audience(Listener):
         status_sinks: Sequence[Callable[[str], None]] = (),
         *,
         capacity: int = _CAPACITY,
+        together: Callable[[], int] = lambda: 1,
     ) -> None:
         self._listeners = Listeners(listeners)
         self._status_sinks = tuple(status_sinks)
         self._capacity = capacity
-        self._queue: queue.Queue[Callable[[], None] | None] = queue.Queue(capacity)
+        self._together = together
+        self._held: list[tuple[str, HopResult]] = []
+        self._queue: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self.missed = 0
         """Number of records and status lines dropped because the queue was full."""
         self._error: Exception | None = None
@@ -52,10 +57,13 @@ class Audience(Listener):
 
     def on_hop(self, file: str, hop: HopResult) -> None:
         if self._listeners and self._queue.qsize() < self._capacity // 2:
-            self._put(partial(self._listeners.on_hop, file, hop))
+            self._held.append((file, hop))
+            if len(self._held) >= self._together():
+                self._release()
 
     def on_record(self, record: EventRecord) -> None:
         if self._listeners:
+            self._release()
             self._put(partial(self._listeners.on_record, record))
 
     def on_status(self, text: str) -> None:
@@ -72,16 +80,25 @@ class Audience(Listener):
 
     def close(self, timeout_s: float = 2.0) -> None:
         """Pass on what is queued, within the time limit, and end the thread."""
-        with suppress(queue.Full):
-            self._queue.put(None, timeout=timeout_s)
+        self._release()
+        self._queue.put(None)
         self._thread.join(timeout_s)
+
+    def _release(self) -> None:
+        held, self._held = self._held, []
+        if held:
+            self._put(partial(self._pass_on, held))
+
+    def _pass_on(self, hops: Sequence[tuple[str, HopResult]]) -> None:
+        for file, hop in hops:
+            self._listeners.on_hop(file, hop)
 
     def _put(self, tell: Callable[[], None]) -> None:
         if self._error is not None:
             return
-        try:
-            self._queue.put_nowait(tell)
-        except queue.Full:
+        if self._queue.qsize() < self._capacity:
+            self._queue.put(tell)
+        else:
             self.missed += 1
             if self.missed == 1 or self.missed % 100 == 0:
                 log.warning("the output is not being read: %d records dropped so far", self.missed)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
 from functools import partial
 from ipaddress import ip_address
 from socket import socket
@@ -40,6 +41,24 @@ WEB_PACKAGES = "starlette uvicorn wsproto prometheus-client"
 """What the extra ``web`` brings; a test compares the two. The project's own name may not be on an index."""
 
 
+_HELD_S = 2.0
+"""How long hops may wait for each other while nobody looks at the page."""
+
+
+@dataclass(frozen=True)
+class Followers:
+    """What must receive the stream for a page.
+
+    Attributes
+    ----------
+    together
+        Returns how many hops may be passed on together: one while there are viewers.
+    """
+
+    listeners: Sequence[Listener]
+    together: Callable[[], int]
+
+
 @contextmanager
 def open_page(
     config: Config,
@@ -49,8 +68,8 @@ def open_page(
     node: str,
     control: Control | None = None,
     clips: Clips | None = None,
-) -> Iterator[Sequence[Listener]]:
-    """Serve the page for the duration of the context; yield the listeners that must receive the stream.
+) -> Iterator[Followers]:
+    """Serve the page for the duration of the context; yield what must receive the stream.
 
     Parameters
     ----------
@@ -104,7 +123,11 @@ def open_page(
         if control is not None:
             control.follow(partial(_tell, hub, keeper, config, assembly, node))
         log.info("page at %s", address(web))
-        yield keeper, hub
+        yield Followers((keeper, hub), partial(_together, hub, assembly.hop_s))
+
+
+def _together(hub: Hub, hop_s: float) -> int:
+    return 1 if hub.viewers else max(1, round(_HELD_S / hop_s))
 
 
 def _tell(

@@ -27,7 +27,7 @@ QUEUE = 16
 _WAITING = 64
 """Messages that wait for the event loop."""
 
-_STATUS_S, _PATIENCE_S = 1.0, 0.5
+_STATUS_S, _PATIENCE_S = 2.0, 0.5
 """Interval of the status, and how much longer it waits for a hop: one awakening for both costs less."""
 
 _NEAR = 50
@@ -190,7 +190,7 @@ class Hub(Listener):
                 self._loop.call_soon_threadsafe(self._tell_waiting)
 
     def _tell_status(self) -> None:
-        """Send the status, and again after a second: with the first hop, or by a timer if none comes soon."""
+        """Send the status, and again after an interval: with the next hop, or by a timer without one."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from dataclasses import asdict
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,8 @@ _FOLLOW = 0.02
 
 _LOW, _HIGH = 0.02, 0.998
 """Quantiles of a hop that its range is."""
+
+_compact = json.JSONEncoder(separators=(",", ":")).encode
 
 
 class HopWriter:
@@ -45,7 +48,7 @@ class HopWriter:
         }
         if hop.features is not None:
             message |= self._picture(hop.features)
-        return json.dumps(message, separators=(",", ":"))
+        return _compact(message)
 
     def _picture(self, features: NDArray[np.float32]) -> dict[str, Any]:
         rows = thinned(features, self._most_frames, BANDS)
@@ -62,7 +65,7 @@ def near_json(near: Near) -> dict[str, Any]:
 
 
 def event_message(record: EventRecord) -> str:
-    return json.dumps({"type": "event", "record": asdict(record)}, separators=(",", ":"))
+    return _compact({"type": "event", "record": asdict(record)})
 
 
 def rows_json(rows: NDArray[np.uint8]) -> dict[str, Any]:
@@ -87,10 +90,15 @@ def _thinned(rows: NDArray[np.float32], most: int, axis: int) -> NDArray[np.floa
     length = rows.shape[axis]
     if length <= most:
         return rows
+    edges, shares = _groups(length, most)
+    means: NDArray[np.float32] = np.add.reduceat(rows, edges, axis)
+    means *= shares[:, None] if axis == 0 else shares
+    return means
+
+
+@cache
+def _groups(length: int, most: int) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
+    """Return where each group of neighbours begins, and the share of one of them in the group's mean."""
     step = -(-length // most)
     edges = np.arange(0, length, step)
-    sums: NDArray[np.float32] = np.add.reduceat(rows, edges, axis)
-    counts = np.full(len(edges), step, np.float32)
-    counts[-1] = length - edges[-1]
-    means: NDArray[np.float32] = sums / (counts[:, None] if axis == 0 else counts)
-    return means
+    return edges, (1.0 / np.diff(edges, append=length)).astype(np.float32)

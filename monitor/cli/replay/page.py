@@ -50,7 +50,7 @@ def replay_page(
 
     with open_page(config, assembly, delivery, status, node, clips=clips) as followers:
         _open_browser(address(config.settings.web))
-        yield followers
+        yield followers.listeners
 
 
 def stay(config: Config, stop: threading.Event) -> None:

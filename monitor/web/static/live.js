@@ -2,7 +2,7 @@
 
 const FIRST_MS = 500;
 const LONGEST_MS = 10_000;
-const SILENT_MS = 6_000; // the monitor tells how it is every second
+const SILENT_MS = 6_000; // the monitor tells how it is every two seconds
 const NEAR_KEPT = 40;
 const ALERTS_KEPT = 30;
 

@@ -278,3 +278,23 @@ def test_a_new_stream_forgets_the_rows_of_the_one_before(outbox: Outbox, clock: 
 def test_bytes_stretch_from_low_to_high() -> None:
     rows = np.array([[-1.0, 0.0, 0.5, 1.0, 9.0]], np.float32)
     assert to_bytes(rows, 0.0, 1.0).tolist() == [[0, 0, 128, 255, 255]]
+
+
+@pytest.mark.parametrize("set_by_s", [0.0, -100.0, 100.0])
+def test_hops_that_come_late_and_together_are_dated_by_those_that_came_at_once(
+    outbox: Outbox, clock: Clock, set_by_s: float
+) -> None:
+    keeper = keeper_of(outbox, clock)
+    stream = Stream(keeper, clock)
+    stream.hop()
+    clock.now += set_by_s
+    stream.hop()
+    began = clock.now
+    for number in range(8):
+        # The first of four comes when the last has ended.
+        clock.now = began + (2.0 if number < 4 else 4.0) - HOP_S
+        stream.hop()
+    for number in range(8):
+        found = keeper.embeddings_of(began + (number + 1) * HOP_S, began + (number + 1) * HOP_S)
+        assert found is not None
+        assert found[0][0] == number + 3

@@ -49,6 +49,21 @@ def test_everything_arrives_in_order() -> None:
     assert audience.missed == 0
 
 
+def test_hops_wait_for_each_other_but_no_record_waits_and_none_overtakes() -> None:
+    watcher = Watcher()
+    watcher.may_go_on.set()
+    audience = Audience([watcher], [watcher.on_status], together=lambda: 3)
+    for word in ("early", "late"):
+        audience.on_hop("", HOP)
+        audience.on_status(word)
+    audience.on_record(record(1, type="start"))
+    for _ in range(4):
+        audience.on_hop("", HOP)
+    audience.on_status("last")
+    audience.close(PATIENCE_S)
+    assert watcher.seen == ["early", "late", "hop", "hop", 1, "hop", "hop", "hop", "last", "hop"]
+
+
 def test_a_watcher_that_blocks_holds_nobody_up_and_hops_give_way_to_records() -> None:
     watcher = Watcher()
     audience = Audience([watcher], capacity=10)
