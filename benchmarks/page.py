@@ -3,10 +3,11 @@
     python benchmarks/page.py            # measure, write docs/results/page
     python benchmarks/page.py --page     # make the page again from the record
 
-``run`` reads the example street on standard input in real time. CPU and memory are those of its
-process. The delay is that of a reading viewer: from the moment at which the last sample of a hop was
-written to the pipe until the message about the hop arrived. A viewer that hangs connects and never
-reads. First paint is Chromium's, from the navigation on, in a fresh profile each time.
+``run`` reads the example street on standard input in real time, once with the page and beside it once
+without, so that the machine's other load slows both. CPU and memory are those of each process. The delay
+is that of a reading viewer: from the moment at which the last sample of a hop was written to the pipe
+until the message about the hop arrived. A viewer that hangs connects and never reads. First paint is
+Chromium's, from the navigation on, in a fresh profile each time.
 """
 
 from __future__ import annotations
@@ -58,18 +59,15 @@ def main() -> None:
 
 def measure(span_s: float) -> dict[str, object]:
     found: dict[str, object] = {"span_s": span_s, "bytes": weight()}
-    with running(page=False) as run:
-        say("without the page")
-        found["off"] = costs(run, 0, span_s)
-    with running(page=True) as run:
+    with running(page=False) as without, running(page=True) as run:
         for viewers in VIEWERS:
             say(f"{viewers} viewer{'s' * (viewers != 1)}")
-            found[f"viewers_{viewers}"] = costs(run, viewers, span_s)
+            found[f"viewers_{viewers}"] = costs(run, without, viewers, span_s)
         say(f"{HANGING} viewers that hang")
         with ExitStack() as stack:
             for _ in range(HANGING):
                 stack.enter_context(closing(hanging(run.port)))
-            found["hanging"] = costs(run, 1, span_s)
+            found["hanging"] = costs(run, without, 1, span_s)
         say("first paint")
         found["first_paint_ms"] = paints(run.port)
     return found
@@ -159,8 +157,8 @@ def wait_for_page(port: int) -> None:
             time.sleep(0.2)
 
 
-def costs(run: Run, viewers: int, span_s: float) -> dict[str, object]:
-    """Return share of a core, memory and delays over a span with so many reading viewers."""
+def costs(run: Run, without: Run, viewers: int, span_s: float) -> dict[str, object]:
+    """Return shares of a core, memory and delays over a span with so many reading viewers."""
     delays: list[float] = []
     stop = threading.Event()
     threads = [
@@ -171,11 +169,14 @@ def costs(run: Run, viewers: int, span_s: float) -> dict[str, object]:
         thread.start()
     time.sleep(2.0 if viewers else 0.0)
     delays.clear()
-    before, began = run.cpu_s, time.monotonic()
+    before, began = (run.cpu_s, without.cpu_s), time.monotonic()
     time.sleep(span_s)
+    cpu_s = run.cpu_s - before[0], without.cpu_s - before[1]
     found = {
-        "cpu": (run.cpu_s - before) / (time.monotonic() - began),
+        "cpu": cpu_s[0] / (time.monotonic() - began),
+        "cpu_off": cpu_s[1] / (time.monotonic() - began),
         "rss_mb": run.rss_mb,
+        "rss_off_mb": without.rss_mb,
         "hops_a_second": len(delays) / span_s,
         "delay_s": [float(np.quantile(delays, share)) for share in (0.5, 0.95)] if delays else None,
     }
@@ -242,14 +243,21 @@ def compose(folder: Path) -> Report:
 
 
 def _text(record: dict[str, Any]) -> str:
-    off = record["off"]["cpu"]
-    rows = [_row("page switched off", record["off"], off)]
-    rows += [_row(f"{n} viewer{'s' * (n != 1)}", record[f"viewers_{n}"], off) for n in VIEWERS]
-    rows.append(_row(f"1 viewer, {HANGING} that hang", record["hanging"], off))
-    columns = ("", "share of a core", "against off", "resident, MB", "delay, median, s", "delay, p95, s")
+    rows = [_row(f"{n} viewer{'s' * (n != 1)}", record[f"viewers_{n}"]) for n in VIEWERS]
+    rows.append(_row(f"1 viewer, {HANGING} that hang", record["hanging"]))
+    columns = (
+        "viewers",
+        "share of a core",
+        "without the page",
+        "added",
+        "resident, MB",
+        "without the page",
+        "delay, median, s",
+        "delay, p95, s",
+    )
     table = Table(columns, tuple(rows))
     total, paint = sum(record["bytes"].values()), sorted(record["first_paint_ms"])
-    idle, added = (record[f"viewers_{n}"]["cpu"] / off - 1.0 for n in (0, 1))
+    idle, added = (_added(record[f"viewers_{n}"]) for n in (0, 1))
     rate = record["viewers_1"]["hops_a_second"]
     later = record["hanging"]["delay_s"][1] - record["viewers_1"]["delay_s"][1]
     grown = record["hanging"]["rss_mb"] - record["viewers_10"]["rss_mb"]
@@ -259,7 +267,8 @@ def _text(record: dict[str, Any]) -> str:
         "# What the page costs",
         "",
         f"`{record['command']}` at {record['commit']}; {record['span_s']:g} s a row. Machine: {machine};",
-        f"other programs ran on it (load {load:g}): compare rows, not absolute times.",
+        f"other programs ran on it (load {load:g}), and in each row a daemon without the page, which counts as",
+        "100 %.",
         "",
         "| | asked | found |",
         "|---|---|---|",
@@ -281,10 +290,14 @@ def _text(record: dict[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _row(name: str, found: dict[str, Any], off: float) -> tuple[str | float | None, ...]:
-    median, p95 = found["delay_s"] or (None, None)
-    share = f"{100 * found['cpu']:.1f} %"
-    return name, share, f"{100 * (found['cpu'] / off - 1):+.0f} %", f"{found['rss_mb']:.1f}", median, p95
+def _added(found: dict[str, Any]) -> float:
+    return float(found["cpu"] / found["cpu_off"] - 1.0)
+
+
+def _row(name: str, found: dict[str, Any]) -> tuple[str | float | None, ...]:
+    shares = (f"{100 * found[key]:.2f} %" for key in ("cpu", "cpu_off"))
+    sizes = (f"{found[key]:.1f}" for key in ("rss_mb", "rss_off_mb"))
+    return name, *shares, f"{100 * _added(found):+.0f} %", *sizes, *(found["delay_s"] or (None, None))
 
 
 if __name__ == "__main__":
