@@ -9,6 +9,8 @@ import threading
 from contextlib import suppress
 
 import uvicorn
+from uvicorn.protocols.websockets.wsproto_impl import WSProtocol
+from wsproto.utilities import LocalProtocolError
 
 from monitor.errors import ConfigError
 from monitor.web.app import application
@@ -54,6 +56,15 @@ def bind(host: str, port: int, where: str) -> socket.socket:
     return taken
 
 
+class _Connection(WSProtocol):
+    """A WebSocket that may be shut down while its viewer closes it; uvicorn's raises then."""
+
+    def shutdown(self) -> None:
+        with suppress(LocalProtocolError):
+            super().shutdown()
+        self.transport.close()
+
+
 class _Server(uvicorn.Server):
     """A server that sleeps until it is stopped; uvicorn's own looks ten times a second whether it shall."""
 
@@ -90,7 +101,7 @@ class PageServer:
             lifespan="off",
             loop="asyncio",
             http="h11",
-            ws="wsproto",
+            ws=_Connection,
             ws_max_size=_MOST_MESSAGE_BYTES,
             ws_per_message_deflate=False,  # costs more of the processor than it saves of the network
             h11_max_incomplete_event_size=_MOST_HEADER_BYTES,

@@ -8,6 +8,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -390,6 +391,14 @@ def stuck(port: int) -> socket.socket:
     )
     assert b" 101 " in raw.recv(200)
     return raw
+
+
+def test_the_server_ends_while_a_viewer_leaves(tmp_path: Path) -> None:
+    """A viewer's close frame may come at any moment of the server's end; a thread that raises fails this."""
+    for number in range(10):
+        with served(tmp_path / str(number)) as server, closing(stuck(server.port)) as raw:
+            raw.sendall(b"\x88\x80\x00\x00\x00\x00")
+            server.server.close()
 
 
 def test_a_hundred_viewers_that_hang_cost_the_audio_path_and_the_other_viewers_nothing(
