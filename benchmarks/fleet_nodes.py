@@ -48,7 +48,7 @@ class Node:
     def __init__(self, name: str, assembly: Assembly, delivery: Delivery, chance: random.Random) -> None:
         self.name = name
         self._card, self._delivery, self._chance = assembly.model.card, delivery, chance
-        self._labels, self._hop_s = assembly.event_labels, assembly.hop_s
+        self._labels, self.hop_s = assembly.event_labels, assembly.hop_s
         self._scores = np.zeros(len(assembly.labels), np.float32)
         self._numbers = iter(range(delivery.next_seq, sys.maxsize))
         self._new_id = random_ids()
@@ -65,7 +65,7 @@ class Node:
         near = (Near(self._labels[0], 0.4, "below_threshold", 0.4, 0.5),)
         level = Level(-60.0 + chance.gauss(0.0, 3.0), -40.0, -65.0, 0, -55.0, -57.0, -62.0)
         hop = HopResult(
-            self._hops * self._card.hop, self._hops * self._hop_s, self._scores, level,
+            self._hops * self._card.hop, self._hops * self.hop_s, self._scores, level,
             near=near if chance.random() < _NEAR_SHARE else (),
         )  # fmt: skip
         self._delivery.on_hop("", hop)
@@ -78,9 +78,9 @@ class Node:
         if every_s is not None:
             self._events(every_s)
 
-    def start(self, label: str) -> None:
-        if label not in self._open:
-            self._record("start", label)
+    def alarm(self) -> None:
+        """Start the first label."""
+        self._start(self._labels[0])
 
     def truth(self) -> dict[str, object]:
         """Return what the broker must show of the node, once all is sent."""
@@ -92,23 +92,27 @@ class Node:
     def first_health(self) -> None:
         self._report_health(time.monotonic())
 
+    def _start(self, label: str) -> None:
+        if label not in self._open:
+            self._record("start", label)
+
     def _events(self, every_s: float) -> None:
         for label in list(self._open):
-            if self._chance.random() < self._hop_s / EVENT_S:
+            if self._chance.random() < self.hop_s / EVENT_S:
                 self._record("end", label)
-        if self._chance.random() < self._hop_s / every_s:
-            self.start(self._chance.choice(self._labels))
+        if self._chance.random() < self.hop_s / every_s:
+            self._start(self._chance.choice(self._labels))
 
     def _record(self, kind: EventType, label: str) -> None:
         now, start = time.time(), self._open.get(label)
-        start_s = self._hops * self._hop_s if start is None else start.start_s
+        start_s = self._hops * self.hop_s if start is None else start.start_s
         record = EventRecord(
             event_id=self._new_id() if start is None else start.event_id,
             seq=next(self._numbers), type=kind, node=self.name, label=label,
             start=iso_utc(now) if start is None else start.start,
             end=None if start is None else iso_utc(now), start_s=round(start_s, 3),
-            end_s=None if start is None else round(self._hops * self._hop_s, 3),
-            duration_s=None if start is None else round(self._hops * self._hop_s - start_s, 3),
+            end_s=None if start is None else round(self._hops * self.hop_s, 3),
+            duration_s=None if start is None else round(self._hops * self.hop_s - start_s, 3),
             score=0.91, score_mean=0.85, threshold=0.6, level_dbfs=-23.4, over_background_db=18.2,
             delay_s=0.0, model=self._card.name, model_version=self._card.version, clock="synced",
             lafmax_dbfs=-25.4, over_l90_db=21.7,
@@ -156,7 +160,7 @@ def serve(nodes: list[Node], every_s: float) -> None:
     for node in nodes:
         node.first_health()
     paused, began, hops = True, time.monotonic(), 0
-    hop_s = nodes[0]._hop_s
+    hop_s = nodes[0].hop_s
     while not over.wait(max(0.0, began + hops * hop_s - time.monotonic())):
         hops += 1
         for node in nodes:
@@ -166,7 +170,7 @@ def serve(nodes: list[Node], every_s: float) -> None:
             paused = order != "go" and (paused or order == "pause")
             if order == "alarm":
                 for node in nodes:
-                    node.start(node._labels[0])
+                    node.alarm()
             print(json.dumps({node.name: node.truth() for node in nodes}), flush=True)
 
 
