@@ -9,14 +9,14 @@ from monitor.config.load import Config
 from monitor.errors import ConfigError
 from monitor.events.loud import LOUD
 from monitor.model.card import ClassCard
-from monitor.patterns.spec import CO_ALARM, SMOKE_ALARM, Pattern
+from monitor.patterns.spec import BEEPS, CO_ALARM, SMOKE_ALARM, Pattern, Regular
 from monitor.settings import ClassSettings
 
 ENTER = 0.85
 """Score of a match: a regular beep of the same lengths without the pause stays below 0.82."""
 
 
-def resolve_patterns(config: Config, rate: int, labels: Collection[str]) -> tuple[Pattern, ...]:
+def resolve_patterns(config: Config, rate: int, labels: Collection[str]) -> tuple[Pattern | Regular, ...]:
     """Return the patterns that config asks for, the standards' first.
 
     rate : Hz of the audio that they will be looked for in
@@ -28,8 +28,12 @@ def resolve_patterns(config: Config, rate: int, labels: Collection[str]) -> tupl
         name is taken
     """
     wanted = config.settings.events.patterns
-    standard = {SMOKE_ALARM: wanted.smoke_alarm, CO_ALARM: wanted.co_alarm}
-    patterns = [pattern for pattern, enabled in standard.items() if enabled]
+    standard: dict[Pattern | Regular, bool] = {
+        SMOKE_ALARM: wanted.smoke_alarm,
+        CO_ALARM: wanted.co_alarm,
+        BEEPS: wanted.beeps,
+    }
+    patterns: list[Pattern | Regular] = [pattern for pattern, enabled in standard.items() if enabled]
     for label, own in wanted.own.items():
         where = config.where("events", "patterns", "own", label)
         try:
@@ -65,12 +69,12 @@ def own_pattern(label: str, own: OwnPattern) -> Pattern:
     )
 
 
-def pattern_cards(patterns: Sequence[Pattern]) -> dict[str, ClassCard]:
+def pattern_cards(patterns: Sequence[Pattern | Regular]) -> dict[str, ClassCard]:
     """Return the settings of each pattern's events, as a model's card has them for its labels."""
     return {pattern.label: _card(pattern) for pattern in patterns}
 
 
-def _card(pattern: Pattern) -> ClassCard:
+def _card(pattern: Pattern | Regular) -> ClassCard:
     settings = ClassSettings(
         enter=ENTER,
         exit=ENTER,

@@ -189,10 +189,9 @@ class Spectra:
         return lines
 
 
-def level_of(power: Rows, column: int) -> Rows:
-    """Return the level of a line over time, dB, with what of it lies in the bins beside it."""
-    around = power[:, max(0, column - 1) : column + 2]
-    return np.asarray(10.0 * np.log10(around.sum(axis=1) + 1e-12), np.float32)
+def level_of(power: Rows) -> Rows:
+    """Return the level over time of a line and what of it lies in the bins beside it, dB."""
+    return np.asarray(10.0 * np.log10(power.sum(axis=1) + 1e-12), np.float32)
 
 
 def frames_of(seconds: float, frame_s: float) -> int:

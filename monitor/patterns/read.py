@@ -55,7 +55,7 @@ def read_pattern(samples: Samples, rate: int) -> PatternReading:
     power = np.concatenate([power for power, _ in rows])
     lines = np.concatenate([lines for _, lines in rows])
     column = _busiest(lines, power)
-    level = level_of(power, column)
+    level = level_of(power[:, max(0, column - 1) : column + 2])
     top = float(np.quantile(level[lines[:, column]], 0.6))
     edges = _edges(level > top - _DROP_DB)
     lengths = (edges[:, 1] - edges[:, 0]).astype(np.float64) * grid.frame_s

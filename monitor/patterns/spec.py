@@ -113,6 +113,48 @@ class Pattern:
         return min(self.pause_s, self.beep_s + self.gap_s)
 
 
+@dataclass(frozen=True)
+class Regular:
+    """Equal beeps of one tone at equal distances, of any frequency and length within these bounds.
+
+    Parameters
+    ----------
+    label : of the events
+    bands : lowest and highest frequency of the tone, Hz
+    count : beeps that must be seen at least
+    lasting_s : from the first of these to the last at least; quick beeps must be more
+    beep_s : shortest and longest beep
+    period_s : shortest and longest time from beep to beep
+    """
+
+    label: str
+    bands: tuple[Band, ...]
+    count: int
+    lasting_s: float
+    beep_s: tuple[float, float]
+    period_s: tuple[float, float]
+
+    @property
+    def span_s(self) -> float:
+        """What must be seen of the slowest."""
+        return max(self.lasting_s + self.period_s[1], (self.count - 1) * self.period_s[1] + self.beep_s[1])
+
+    @property
+    def hold_s(self) -> float:
+        """How long a match counts: until the slowest beep should have been matched again."""
+        return self.period_s[1] + _LATE_S
+
+    @property
+    def release_s(self) -> float:
+        """How long the match may be missing."""
+        return self.period_s[1]
+
+    @property
+    def onset_s(self) -> float:
+        """From the first beep to the match, of beeps that are neither slow nor quick."""
+        return self.count - 1 + _LATE_S / 2
+
+
 _HIGH: Band = (2400.0, 4200.0)
 """Piezo sounders: nominally 2.5 to 4 kHz, with room for their scatter."""
 
@@ -135,3 +177,10 @@ CO_ALARM = Pattern(
     longest_pause_s=67.0,
 )
 """Temporal-four: UL 2034, NFPA 720; every phase ± 10 %. After four minutes the pause may be 60 s ± 10 %."""
+
+BEEPS = Regular("beeps", ((425.0, 7520.0),), count=5, lasting_s=3.0, beep_s=(0.1, 2.0), period_s=(0.25, 3.0))
+"""An appliance that calls: microwave oven, washing machine, open refrigerator, timer, reversing lorry.
+
+Groups of three or four are none, so neither temporal-three nor temporal-four are; with their gaps filled by
+a room they have periods beyond these.
+"""

@@ -30,7 +30,7 @@ from monitor.model.heads import Head
 from monitor.model.load import LoadedModel, ThirdParty, load_model
 from monitor.model.taught import heads_folder, load_taught
 from monitor.patterns.detector import PatternScores
-from monitor.patterns.spec import CO_ALARM, SMOKE_ALARM, Pattern
+from monitor.patterns.spec import BEEPS, CO_ALARM, SMOKE_ALARM, Pattern, Regular
 from monitor.pipeline import Pipeline, StreamParts
 from monitor.settings import ClassSettings, silent
 from monitor.stream.recorder import Origin, Recorder
@@ -71,7 +71,7 @@ class Assembly:
     heads: tuple[Head, ...] = ()
     rejects: Rejects = field(default_factory=dict)
     offset_db: float | None = None
-    patterns: tuple[Pattern, ...] = ()
+    patterns: tuple[Pattern | Regular, ...] = ()
     alarms: dict[str, ClassSettings] = field(default_factory=dict)
     notices: NoticeSettings = field(default_factory=NoticeSettings)
     gain_db: float = 0.0
@@ -102,7 +102,7 @@ class Assembly:
     @property
     def possible_labels(self) -> tuple[str, ...]:
         """All labels that this model could report under any settings."""
-        patterns = (SMOKE_ALARM, CO_ALARM, *self.patterns)
+        patterns = (SMOKE_ALARM, CO_ALARM, BEEPS, *self.patterns)
         return tuple(dict.fromkeys((*self.cards, *(pattern.label for pattern in patterns), LOUD)))
 
     @property

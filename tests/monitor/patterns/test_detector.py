@@ -102,6 +102,15 @@ def test_scores_do_not_depend_on_the_blocks(cuts: list[int], seed: int) -> None:
     assert expected[0] >= ENTER
 
 
+def test_a_beep_longer_than_a_chunk_is_found() -> None:
+    washer = Pattern("washer", ((4000.0, 4100.0),), 0.78, 0.53, 3, 1.8)
+    for start_s in np.arange(0.0, 0.8, 0.05):
+        samples = alarm(washer, 4030.0, 14.0, rate=44100, start_s=start_s) * 0.1 + noise(
+            14.0, -50, rate=44100
+        )
+        assert found(samples.astype(np.float32), (washer,), 44100) == [True]
+
+
 def test_after_a_reset_nothing_of_the_past_counts() -> None:
     samples = alarm(SMOKE_ALARM, 3200.0, 24.0) * 0.1 + noise(24.0, -40)
     used, fresh = PatternScores(BOTH, RATE), PatternScores(BOTH, RATE)

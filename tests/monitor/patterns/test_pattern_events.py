@@ -14,7 +14,7 @@ from monitor.delivery.homeassistant.discovery import discovery
 from monitor.delivery.mqtt.announcement import Announcement
 from monitor.delivery.topics import Topics
 from monitor.errors import ConfigError
-from monitor.patterns.spec import CO_ALARM, SMOKE_ALARM
+from monitor.patterns.spec import CO_ALARM, SMOKE_ALARM, Pattern
 from monitor.records import AudioBlock, Decision
 from monitor.stream.assembly import Assembly, assemble
 
@@ -55,6 +55,19 @@ def test_a_long_pause_of_a_co_alarm_ends_nothing(assembly: Assembly) -> None:
     samples = np.concatenate([first, np.zeros(50 * 16000, np.float32), again]) * np.float32(0.1)
     found = decisions(assembly, samples + noise(90.0, -60))
     assert [(one.type, one.label) for one in found] == [("start", "co_alarm"), ("end", "co_alarm")]
+
+
+def test_beeps_are_an_event_without_a_description(assembly: Assembly) -> None:
+    config = load_config(SHIPPED_CONFIG, ["events.patterns.beeps=true", "events.enabled=[]"])
+    beeping = assemble(config, assembly.model)
+    fridge = Pattern("fridge", ((1.0, 2.0),), 0.5, 0.5, 1, 0.5)
+    samples = alarm(fridge, 1234.0, 30.0, start_s=3.0)
+    samples[20 * 16000 :] = 0.0
+    start, end = decisions(beeping, samples * np.float32(0.1) + noise(30.0, -60))
+    assert (start.type, end.type, start.label, end.reason) == ("start", "end", "beeps", "released")
+    assert abs(start.start_pos / beeping.model.card.sample_rate - 3.0) <= 1.5
+    assert end.end_pos is not None
+    assert abs(end.end_pos / beeping.model.card.sample_rate - 20.0) <= 4.0
 
 
 def test_lost_audio_is_no_part_of_a_pattern(assembly: Assembly) -> None:

@@ -15,7 +15,7 @@ from monitor.patterns.read import read_pattern
 from monitor.patterns.spec import Pattern
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15, deadline=None, derandomize=True)
 @given(
     hz=st.floats(500.0, 5000.0),
     beep_s=st.floats(0.15, 0.8),
