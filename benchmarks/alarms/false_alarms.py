@@ -15,10 +15,9 @@ from signals import Signal
 from monitor.config.patterns import ENTER
 from monitor.features.resample import Resampler
 from monitor.patterns.detector import PatternScores
-from monitor.patterns.spec import CO_ALARM, SMOKE_ALARM
-from monitor.tuning.poisson import interval
+from monitor.patterns.spec import BEEPS, CO_ALARM, SMOKE_ALARM
 
-PATTERNS = (SMOKE_ALARM, CO_ALARM)
+PATTERNS = (SMOKE_ALARM, CO_ALARM, BEEPS)
 RATE = 16000
 
 
@@ -46,12 +45,11 @@ def _half(half: list[Recording], passes: int, rng: np.random.Generator) -> dict[
             alarms += [{"pass": number, "label": label, "source": source} for label in labels]
     hours = {name: round(value / 3600, 3) for name, value in seconds.items()}
     total = sum(hours.values())
-    low, high = interval(len(alarms))
     return {
         "recordings": len(half),
         "hours": hours,
         "alarms": alarms,
-        "per_hour": [round(len(alarms) / total, 3), round(low / total, 3), round(high / total, 3)],
+        "labels": [pattern.label for pattern in PATTERNS],
         "cpu_ms_per_minute": round(1000 * cpu_s / (total * 60), 2),
     }
 

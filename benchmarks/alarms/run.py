@@ -39,6 +39,7 @@ def main() -> None:
     )
     parser.add_argument("--trials", type=int, default=60, help="alarms a condition")
     parser.add_argument("--passes", type=int, default=3, help="over all recordings, each changed at random")
+    parser.add_argument("--hours", type=float, default=1.0, help="of the replays whose cost is measured")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--only", choices=PARTS, action="append", help="leave out the other parts")
     options = parser.parse_args()
@@ -56,18 +57,28 @@ def main() -> None:
             # Written now, so that the first half survives an interruption of the second.
             _write("false_alarms", seed=options.seed, halves=halves)
     if "cost" in wanted:
-        _write("cost", bench=_bench())
+        alarms = ("smoke_alarm", "co_alarm")
+        _write(
+            "cost", bench=_bench(alarms, options.hours), with_beeps=_bench((*alarms, "beeps"), options.hours)
+        )
     write(page.compose(RESULTS), RESULTS)
 
 
-def _bench() -> object:
-    """Return the cost by part of an hour's replay with both alarms enabled."""
-    switches = [
-        argument
-        for label in ("smoke_alarm", "co_alarm")
-        for argument in ("--set", f"events.patterns.{label}=true")
+def _bench(labels: tuple[str, ...], hours: float) -> object:
+    """Return the cost by part of a replay with these patterns enabled."""
+    switches = [argument for label in labels for argument in ("--set", f"events.patterns.{label}=true")]
+    command = [
+        *MONITOR,
+        "bench",
+        "--json",
+        "--hours",
+        str(hours),
+        "--starts",
+        "1",
+        "--format",
+        "wav",
+        *switches,
     ]
-    command = [*MONITOR, "bench", "--json", "--starts", "1", "--format", "wav", *switches]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     return json.loads(done.stdout)
 
