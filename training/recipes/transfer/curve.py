@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +21,7 @@ from training.base.report import Table
 from training.data.corpora import CLASSES, Corpora
 from training.mixing.streams import TAIL_S, Scored
 from training.recipes.transfer.held_out import Kind
+from training.recipes.transfer.linear import linear_accuracies
 from training.recipes.transfer.make import Plan, Workshop, leave_each_out
 from training.recipes.transfer.may_hold import counted
 from training.recipes.transfer.scores import fit_supports
@@ -83,9 +84,15 @@ def _apart(bed: Scored, column: int) -> list[float]:
     return found
 
 
-def measure(
-    plan: Plan, corpora: Corpora, shop: Workshop, others: Mapping[str, Streamer]
-) -> dict[str, dict[str, Curve]]:
+@dataclass(frozen=True)
+class Measured:
+    """The curves of each system by class, and the linear classifier's accuracy on each fold's clips."""
+
+    curves: Mapping[str, Mapping[str, Curve]]
+    linear: Mapping[int, float]
+
+
+def measure(plan: Plan, corpora: Corpora, shop: Workshop, others: Mapping[str, Streamer]) -> Measured:
     """Return the curves of the new model, of mn04 with its published weights, and of other systems."""
     scored = leave_each_out(replace(plan, seeds=plan.seeds[:1]), corpora, shop)
     folds: dict[str, list[Fold]] = {NEW: [], PUBLISHED: [], **{name: [] for name in others}}
@@ -99,17 +106,20 @@ def measure(
             shop.report(f"fold {one.fold}: {name}")
             scenes = streamer.scenes(one.part, ALONE_SNR_DB, 0)
             folds[name].append((scenes, streamer.beds(one.part.backgrounds)))
-    return {
+    curves = {
         name: {label: curve(some, column) for column, label in enumerate(CLASSES)}
         for name, some in folds.items()
     }
+    return Measured(curves, linear_accuracies({one.fold: one.part for one in scored}, shop))
 
 
-def write_curve(curves: Mapping[str, Mapping[str, Curve]], command: str, folder: Path) -> None:
-    """Write the curves as JSON."""
+def write_curve(measured: Measured, command: str, folder: Path) -> None:
+    """Write what was measured as JSON."""
     folder.mkdir(parents=True, exist_ok=True)
+    linear = {str(fold): round(accuracy, 4) for fold, accuracy in measured.linear.items()}
+    record = {"command": command, "linear": linear, "curves": measured.curves}
     with atomic_write(folder / RECORD) as partial:
-        partial.write_text(json.dumps({"command": command, "curves": curves}) + "\n", encoding="utf-8")
+        partial.write_text(json.dumps(record) + "\n", encoding="utf-8")
 
 
 def read_curve(folder: Path) -> dict[str, Any] | None:

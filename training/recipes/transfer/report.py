@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -156,7 +156,7 @@ def write_records(outcome: Outcome, plan: Plan, folder: Path) -> None:
 def compose(folder: Path) -> Report:
     """Return the pages made from the figures in ``folder``."""
     making = json.loads((folder / "figures.json").read_text(encoding="utf-8"))
-    records = making["folds"]
+    records, curves = making["folds"], curve.read_curve(folder)
     parts = [
         "# The default model in figures",
         f"Version {making['version']}. Printed by `{making['command']}`. Each fold is scored by networks "
@@ -165,7 +165,7 @@ def compose(folder: Path) -> Report:
         "Pooled over folds and seeds; beside it the lowest and the highest figure of a seed.",
         _pooled(records).markdown(),
         "## Clips",
-        _clips(records).markdown(),
+        _clips(records, (curves or {}).get("linear", {})).markdown(),
         "## Classes",
         "Single sounds 15 dB over background that were reported; false alarms on background; median delay of "
         "the decision after the onset.",
@@ -180,10 +180,10 @@ def compose(folder: Path) -> Report:
         pages[cross_corpus.PAGE] = cross_corpus.page(record)
         link = f"[Networks on a corpus that they did not train on]({cross_corpus.PAGE})"
         parts.append(f"## Other corpora\n\n{link}.")
-    pictures, record = {}, curve.read_curve(folder)
-    if record is not None:
-        pictures[curve.PICTURE] = curve.picture(record)
-        parts += [_CURVE.format(command=record["command"]), curve.table(record).markdown()]
+    pictures = {}
+    if curves is not None:
+        pictures[curve.PICTURE] = curve.picture(curves)
+        parts += [_CURVE.format(command=curves["command"]), curve.table(curves).markdown()]
     return Report("\n\n".join(parts) + "\n", pictures, {}, pages)
 
 
@@ -208,14 +208,18 @@ def _may_hold() -> Table:
     return Table(("background", "class", "stretch", "windows ≥ .5", "highest", "what it may be"), rows)
 
 
-def _clips(records: Sequence[Json]) -> Table:
-    rows = []
+def _clips(records: Sequence[Json], linear: Mapping[str, float]) -> Table:
+    rows: list[tuple[Any, ...]] = []
     for record in records:
         confusion = np.array(record["confusion"])
         rows.append(
-            (record["fold"], record["seed"], int(confusion.sum()), float(confusion.trace() / confusion.sum()))
-        )
-    return Table(("fold", "seed", "clips", "accuracy"), tuple(rows))
+            (
+                record["fold"], record["seed"], int(confusion.sum()),
+                float(confusion.trace() / confusion.sum()), linear.get(str(record["fold"])),
+            )
+        )  # fmt: skip
+    columns = ("fold", "seed", "clips", "accuracy", "logistic regression on mn04's embedding")
+    return Table(columns, tuple(rows))
 
 
 def _classes(making: Json, profile: ProfileName) -> Table:
