@@ -56,6 +56,9 @@ def once_in_three_hours() -> CalibrationStreams:
     return replace(heard(), beds=heard(alarms=1).beds + heard().beds * 2)
 
 
+BARK = replace(TEMPERS["dog_bark"], smoothings_s=(0.0, 0.5))
+
+
 def test_quiet_keeps_to_its_alarms_an_hour() -> None:
     for alarms in (0, 1, 2, 30):
         fitted = fit_class("dog_bark", COLUMN, heard(alarms=alarms)).profiles["quiet"]
@@ -67,7 +70,7 @@ def test_quiet_raises_nothing_on_speech_where_other_background_may() -> None:
     once = once_in_three_hours()
     speech = replace(once, beds=tuple(replace(bed, name="speech/someone") for bed in once.beds))
     enter = {
-        name: fit_class("dog_bark", COLUMN, made).profiles["quiet"].enter
+        name: fit_class("dog_bark", COLUMN, made, BARK).profiles["quiet"].enter
         for name, made in {"street": once, "speech": speech}.items()
     }
     assert enter["speech"] > ALARM >= enter["street"]
@@ -103,9 +106,7 @@ def test_a_score_lowered_and_raised_again_is_itself() -> None:
 def test_an_urgent_class_may_not_raise_what_another_may() -> None:
     once = once_in_three_hours()
     usual, urgent = (
-        fit_class("dog_bark", COLUMN, once, replace(TEMPERS["dog_bark"], alarms=share))
-        .profiles["quiet"]
-        .enter
+        fit_class("dog_bark", COLUMN, once, replace(BARK, alarms=share)).profiles["quiet"].enter
         for share in (1.0, 0.25)
     )
     assert urgent > ALARM >= usual
@@ -158,7 +159,7 @@ def test_every_fitted_class_can_be_switched_on_by_its_shortest_sound(label: str)
 
 
 def test_shifts_are_the_delay_of_the_scores() -> None:
-    fitted = fit_class("dog_bark", COLUMN, heard()).profiles["quiet"]
+    fitted = fit_class("dog_bark", COLUMN, heard(), BARK).profiles["quiet"]
     # Row 7 ends at 4.0 s, a second after the onset; the first row below ends at 6.0 s.
     assert fitted.onset_shift_s == pytest.approx(1.0 + fitted.smoothing_s / 2, abs=0.51)
     assert fitted.offset_shift_s == pytest.approx(1.0, abs=1.01)

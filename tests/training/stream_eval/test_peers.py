@@ -43,7 +43,7 @@ Numbers = NDArray[np.float64]
 def small() -> Iterator[None]:
     """Few draws and settings to try: the laws hold for any number."""
     quick = {
-        label: replace(one, smoothings_s=one.smoothings_s[:1], attacks_s=one.attacks_s[:1])
+        label: replace(one, smoothings_s=(0.0,), attacks_s=one.attacks_s[:1])
         for label, one in operating.TEMPERS.items()
     }
     with pytest.MonkeyPatch.context() as patch:
