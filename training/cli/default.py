@@ -80,8 +80,8 @@ def default(
     from training.data.corpora import data_root, load, unlabelled_sounds
     from training.export.package import NAME
     from training.recipes.sounds.material import find_material
-    from training.recipes.transfer.cross_corpus import across, write_tables
-    from training.recipes.transfer.curve import measure, write_curve
+    from training.recipes.transfer.beside.cross_corpus import across, write_tables
+    from training.recipes.transfer.beside.curve import measure, write_curve
     from training.recipes.transfer.left_out import write_packages
     from training.recipes.transfer.make import Plan, make, workshop
     from training.recipes.transfer.report import with_quality, write_records
@@ -116,7 +116,7 @@ def _others(root: Path, models: Path) -> dict[str, Streamer]:
     """Return 0.6.0, which trained on these recordings, and YAMNet with its classes mapped to ours."""
     from monitor.config.load import SHIPPED_CONFIG, load_config
     from monitor.stream.assembly import load_configured_model
-    from training.recipes.transfer.curve import TRAINED
+    from training.recipes.transfer.beside.curve import TRAINED
     from training.scoring.evaluation import Streamer
     from training.stream_eval.peers.by_config import YAMNET_FILE, yamnet_keys
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from training.data.corpora import Clip, Corpora
-from training.recipes.transfer.cross_corpus import directions
+from training.recipes.transfer.beside.cross_corpus import directions
 
 
 def _clip(corpus: str, recording: str, label: str, fold: int, salience: int = 1) -> Clip:

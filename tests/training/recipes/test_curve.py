@@ -6,7 +6,7 @@ import numpy as np
 
 from training.data.corpora import CLASSES, LABELS
 from training.mixing.streams import Scored
-from training.recipes.transfer.curve import NEW, curve, picture, table
+from training.recipes.transfer.beside.curve import NEW, curve, picture, table
 
 COLUMN = CLASSES.index("siren")
 

@@ -16,7 +16,7 @@ from training.base.atomic import atomic_write
 from training.base.provenance import machine, versions
 from training.base.report import Report, Table, write
 from training.data.corpora import CLASSES
-from training.recipes.transfer import cross_corpus, curve
+from training.recipes.transfer.beside import cross_corpus, curve
 from training.recipes.transfer.make import FoldResult, Outcome, Plan
 from training.recipes.transfer.may_hold import MAY_HOLD, PICTURE
 from training.recipes.transfer.thresholds import BUDGETS, URGENT

@@ -2,7 +2,7 @@
 
 A class is reported where one row reaches a level; there is no smoothing, attack or cooldown, so that
 only the scores differ. Sounds are the foreground clips 15 dB over background of each fold, false alarms
-those on the fold's backgrounds; what may hold the class (:mod:`.may_hold`) is left out.
+those on the fold's backgrounds; what may hold the class (:mod:`..may_hold`) is left out.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from training.base.maths import log_odds
 from training.base.report import Table
 from training.data.corpora import CLASSES, Corpora
 from training.mixing.streams import TAIL_S, Scored
+from training.recipes.transfer.beside.linear import linear_accuracies
 from training.recipes.transfer.held_out import Kind
-from training.recipes.transfer.linear import linear_accuracies
 from training.recipes.transfer.make import Plan, Workshop, leave_each_out
 from training.recipes.transfer.may_hold import counted
 from training.recipes.transfer.scores import fit_supports

@@ -1,0 +1,1 @@
+"""The recipe's networks beside other systems and on other corpora."""
