@@ -7,6 +7,7 @@ import numpy as np
 from training.data.corpora import CLASSES, LABELS
 from training.mixing.streams import Scored
 from training.recipes.transfer.beside.curve import NEW, curve, picture, table
+from training.recipes.transfer.beside.smoothing import shares
 
 COLUMN = CLASSES.index("siren")
 
@@ -28,6 +29,14 @@ def test_a_sound_is_reported_above_the_level_that_background_reaches_so_often() 
     assert points[0.3] == 1 / 4
     assert points[min(rate for rate in points if rate >= 1.0)] == 2 / 4
     assert points[min(rate for rate in points if rate >= 2.0)] == 3 / 4
+
+
+def test_a_mean_over_windows_passes_what_lasts_and_not_what_jumps() -> None:
+    bed = stream({100: 0.9, 2000: 0.6}, 7200)
+    lasting = stream({12: 0.8, 13: 0.8, 14: 0.8}, 30, "siren")
+    found = shares([([lasting], [bed])])
+    assert (found["1"][0], found["2"][0], found["3"][0]) == (0.0, 1.0, 1.0)
+    assert found["1"][1] == 1.0
 
 
 def test_the_table_and_the_picture_hold_every_class_and_system() -> None:

@@ -20,6 +20,7 @@ from training.base.maths import log_odds
 from training.base.report import Table
 from training.data.corpora import CLASSES, Corpora
 from training.mixing.streams import TAIL_S, Scored
+from training.recipes.transfer.beside import smoothing
 from training.recipes.transfer.beside.linear import linear_accuracies
 from training.recipes.transfer.held_out import Kind
 from training.recipes.transfer.make import Plan, Workshop, leave_each_out
@@ -86,10 +87,19 @@ def _apart(bed: Scored, column: int) -> list[float]:
 
 @dataclass(frozen=True)
 class Measured:
-    """The curves of each system by class, and the linear classifier's accuracy on each fold's clips."""
+    """The curves of each system by class, and figures of one system each.
+
+    Parameters
+    ----------
+    linear
+        Accuracy of the linear classifier on each fold's clips.
+    smoothing
+        What averaging is worth to the new model.
+    """
 
     curves: Mapping[str, Mapping[str, Curve]]
     linear: Mapping[int, float]
+    smoothing: smoothing.Shares
 
 
 def measure(plan: Plan, corpora: Corpora, shop: Workshop, others: Mapping[str, Streamer]) -> Measured:
@@ -110,14 +120,20 @@ def measure(plan: Plan, corpora: Corpora, shop: Workshop, others: Mapping[str, S
         name: {label: curve(some, column) for column, label in enumerate(CLASSES)}
         for name, some in folds.items()
     }
-    return Measured(curves, linear_accuracies({one.fold: one.part for one in scored}, shop))
+    linear = linear_accuracies({one.fold: one.part for one in scored}, shop)
+    return Measured(curves, linear, smoothing.shares(folds[NEW]))
 
 
 def write_curve(measured: Measured, command: str, folder: Path) -> None:
     """Write what was measured as JSON."""
     folder.mkdir(parents=True, exist_ok=True)
     linear = {str(fold): round(accuracy, 4) for fold, accuracy in measured.linear.items()}
-    record = {"command": command, "linear": linear, "curves": measured.curves}
+    record = {
+        "command": command,
+        "linear": linear,
+        "smoothing": measured.smoothing,
+        "curves": measured.curves,
+    }
     with atomic_write(folder / RECORD) as partial:
         partial.write_text(json.dumps(record) + "\n", encoding="utf-8")
 
