@@ -25,8 +25,10 @@ def main() -> None:
 
     from monitor.cli.commands import cli
     from monitor.errors import EXIT_FAILED, EXIT_INTERRUPTED, MonitorError, shortened
+    from monitor.model.processor import check_processor
 
     try:
+        check_processor()
         code = cli.main(standalone_mode=False) or 0
         if sys.stdout is not None:
             sys.stdout.flush()  # here rather than at exit, where a full disk would give a traceback

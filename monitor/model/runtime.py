@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import os
-import platform
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -27,7 +26,6 @@ RUNTIMES = {
 }
 """Module of each runtime's Interpreter, in order of preference."""
 
-_CPUINFO = Path("/proc/cpuinfo")
 
 _DISTRIBUTIONS = ("ai-edge-litert", "tflite-runtime", "tensorflow")
 
@@ -195,8 +193,6 @@ def _interpreter(
 ) -> tuple[str, Any]:
     """Return the name and the interpreter of a model that is ready to run; see :class:`Runtime`."""
     name, interpreter_class = _load(prefer)
-    if name == "ai_edge_litert":
-        _check_processor(_CPUINFO)
     try:
         with _without_info_lines():
             interpreter = interpreter_class(model_content=flatbuffer, num_threads=threads)
@@ -206,20 +202,6 @@ def _interpreter(
     except (ValueError, RuntimeError) as error:
         raise PackageError(f"{path}: {name} cannot load the model ({_reason(error)})") from error
     return name, interpreter
-
-
-def _check_processor(cpuinfo: Path) -> None:
-    """Refuse a processor on which the runtime would end the process by an illegal instruction."""
-    try:
-        lines = cpuinfo.read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:  # no /proc: the runtime has to see for itself
-        return
-    flags = next((line.split(":", 1)[1].split() for line in lines if line.startswith("flags")), None)
-    if platform.machine() == "x86_64" and flags is not None and "sse4_1" not in flags:
-        raise PackageError(
-            "this processor lacks SSE4.1, which ai-edge-litert needs; in a virtual machine choose the CPU "
-            "type 'host' or 'x86-64-v2', else take another machine"
-        )
 
 
 def _invoke(interpreter: Any, path: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -100,27 +99,6 @@ def test_the_next_runtime_is_taken_where_one_is_not_installed(monkeypatch: pytes
         monkeypatch.setitem(RUNTIMES, name, "is_not_installed")
     with pytest.raises(PackageError, match="a TFLite runtime is not installed; run: pip install"):
         Runtime(dense_model(WEIGHTS), PATH, outputs=3)
-
-
-@pytest.mark.parametrize(
-    ("cpuinfo", "refused"),
-    [
-        ("processor\t: 0\nflags\t\t: fpu sse2 ssse3\n", True),
-        ("processor\t: 0\nflags\t\t: fpu sse2 ssse3 sse4_1\n", False),
-        ("processor\t: 0\n", False),
-        (None, False),
-    ],
-)
-def test_a_processor_on_which_the_runtime_would_crash_is_refused_in_one_line(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, cpuinfo: str | None, refused: bool
-) -> None:
-    file = tmp_path / "cpuinfo"
-    if cpuinfo is not None:
-        file.write_text(cpuinfo)
-    monkeypatch.setattr("monitor.model.runtime._CPUINFO", file)
-    monkeypatch.setattr("platform.machine", lambda: "x86_64")
-    with pytest.raises(PackageError, match=r"lacks SSE4\.1.*'host'") if refused else nullcontext():
-        Runtime(dense_model(WEIGHTS, BIAS), PATH, outputs=3)
 
 
 def test_a_model_that_fails_when_it_is_run_is_refused_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
