@@ -10,7 +10,7 @@ DEMO := --view --set mqtt.broker=embedded --set mqtt.port=$(DEMO_PORT)
 PYTEST ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run install service no-service test check tests system-packages lock study dist docs check-pi check-service clean
+.PHONY: help demo run install service no-service test check tests system-packages lock study dist docs check-pi check-service check-container clean
 
 help:
 	@echo "make demo         play the example street: the page, live view, alerts, an MQTT broker inside; profile sensitive"
@@ -23,6 +23,7 @@ help:
 	@echo "make docs         the documentation as a site in build/site"
 	@echo "make check-pi     follow the README in an emulated arm64 Debian (root, debootstrap, qemu-user-static)"
 	@echo "make check-service  boot a Debian, install the service and see how systemd keeps it (root, debootstrap)"
+	@echo "make check-container  follow the Containerfile without an engine, and run the result (root, debootstrap)"
 	@echo "make lock         renew the versions that CI installs"
 	@echo "make clean        delete what was made here"
 
@@ -95,6 +96,9 @@ check-pi: $(VENV)/installed
 
 check-service:
 	$(PYTHON) packaging/check_service.py
+
+check-container:
+	$(PYTHON) packaging/check_container.py
 
 study: $(TEST_VENV)/installed
 	PATH=$(CURDIR)/$(TEST_VENV)/bin:$$PATH training/study/small.sh
