@@ -56,9 +56,10 @@ class Audience(Listener):
         self._thread.start()
 
     def on_hop(self, file: str, hop: HopResult) -> None:
-        if self._listeners and self._queue.qsize() < self._capacity // 2:
+        together = self._together()
+        if self._listeners and self._queue.qsize() < self._capacity // (2 * together):
             self._held.append((file, hop))
-            if len(self._held) >= self._together():
+            if len(self._held) >= together:
                 self._release()
 
     def on_record(self, record: EventRecord) -> None:

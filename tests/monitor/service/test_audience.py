@@ -80,6 +80,21 @@ def test_a_watcher_that_blocks_holds_nobody_up_and_hops_give_way_to_records() ->
     assert audience.missed == 3
 
 
+def test_hops_that_wait_for_each_other_take_no_more_room() -> None:
+    watcher = Watcher()
+    audience = Audience([watcher], capacity=12, together=lambda: 3)
+    for _ in range(3):
+        audience.on_hop("", HOP)
+    assert watcher.entered.wait(PATIENCE_S)
+    for _ in range(100):
+        audience.on_hop("", HOP)
+    watcher.may_go_on.set()
+    audience.close(PATIENCE_S)
+    # Three in hand, and half of the room.
+    assert watcher.seen == 9 * ["hop"]
+    assert audience.missed == 0
+
+
 def test_what_a_watcher_raises_is_raised_where_the_monitor_is_watched_over() -> None:
     class Gone(Listener):
         def on_record(self, record: EventRecord) -> None:
