@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from training.base.arrays import Floats
 from training.data.splits import Part
@@ -19,6 +21,15 @@ _STRENGTH = 0.1
 """Inverse strength of the L2 penalty, on embeddings as they are."""
 
 
+@dataclass(frozen=True)
+class Embedded:
+    """The clips of a fold: mean embeddings, shape (n, width), labels and groups, shape (n,)."""
+
+    inputs: Floats
+    labels: NDArray[np.str_]
+    groups: NDArray[np.str_]
+
+
 def linear_accuracies(parts: Mapping[int, Part], shop: Workshop) -> dict[int, float]:
     """Return the accuracy on the clips of each fold, by a regression on the clips of the others.
 
@@ -27,26 +38,34 @@ def linear_accuracies(parts: Mapping[int, Part], shop: Workshop) -> dict[int, fl
     parts
         The test part of each fold.
     """
+    upper = to_tflite(upper_blocks(shop.pretrained))
+    return accuracies({fold: _embedded(part, upper, shop) for fold, part in parts.items()})
+
+
+def accuracies(folds: Mapping[int, Embedded]) -> dict[int, float]:
+    """Return the accuracy on each fold; groups that it holds are left out of its training."""
     from sklearn.linear_model import LogisticRegression
 
-    upper = to_tflite(upper_blocks(shop.pretrained))
-    inputs, labels, groups = {}, {}, {}
-    for fold, part in parts.items():
-        streams = streams_of(part, shop.sources.front_end, shop.frozen, shop.jobs, shop.report)["clips"]
-        inputs[fold] = np.stack([_embedding(stream, upper) for stream in streams])
-        labels[fold] = np.array([label for _, label in part.events])
-        groups[fold] = np.array([clip.group for clip, _ in part.events])
     found = {}
-    for fold in parts:
-        rest = [other for other in parts if other != fold]
-        apart = ~np.isin(np.concatenate([groups[other] for other in rest]), groups[fold])
+    for fold, test in folds.items():
+        rest = [one for other, one in folds.items() if other != fold]
+        apart = ~np.isin(np.concatenate([one.groups for one in rest]), test.groups)
         model = LogisticRegression(C=_STRENGTH, max_iter=1000)
         model.fit(
-            np.concatenate([inputs[other] for other in rest])[apart],
-            np.concatenate([labels[other] for other in rest])[apart],
+            np.concatenate([one.inputs for one in rest])[apart],
+            np.concatenate([one.labels for one in rest])[apart],
         )
-        found[fold] = float(model.score(inputs[fold], labels[fold]))
+        found[fold] = float(model.score(test.inputs, test.labels))
     return found
+
+
+def _embedded(part: Part, upper: bytes, shop: Workshop) -> Embedded:
+    streams = streams_of(part, shop.sources.front_end, shop.frozen, shop.jobs, shop.report)["clips"]
+    return Embedded(
+        np.stack([_embedding(stream, upper) for stream in streams]),
+        np.array([label for _, label in part.events]),
+        np.array([clip.group for clip, _ in part.events]),
+    )
 
 
 def _embedding(stream: Stream, upper: bytes) -> Floats:
