@@ -147,7 +147,7 @@ class Container:
             "ip link set lo up; mount --bind $1 $1; cd $1; mount -t proc proc proc; mount --rbind /dev dev;"
             "mount -t tmpfs tmpfs tmp; mount --bind data data; mount -o remount,bind,ro $1"
         )
-        spaces = ("unshare", "--mount", "--net", "--pid", "--fork", "--kill-child")
+        spaces = ("unshare", "--mount", "--net", "--pid", "--fork")
         command = [*spaces, "sh", "-ec", f'{prepare}; shift; exec "$@"', "sh", str(stage.root)]
         program = entered(stage, stage.user, [*stage.words["ENTRYPOINT"], *words])
         self._process = subprocess.Popen([*command, *program], stdin=subprocess.PIPE, stdout=sys.stderr)
@@ -161,7 +161,8 @@ class Container:
     def __exit__(self, *_: object) -> None:
         self._ended.set()
         self._feeder.join()
-        self._process.kill()
+        # Killing unshare is not enough: its hold on what it began ends where that changes its user.
+        self._signal(signal.SIGKILL)
         self._process.wait()
 
     @property
@@ -178,9 +179,12 @@ class Container:
 
     def stop(self) -> int:
         """End it as the engine would; return its exit status."""
-        if (first := self._first()) is not None:
-            os.kill(first, signal.SIGTERM)
+        self._signal(signal.SIGTERM)
         return self._process.wait(PATIENCE_S)
+
+    def _signal(self, number: int) -> None:
+        if self.runs and (first := self._first()) is not None:
+            os.kill(first, number)
 
     def _first(self) -> int | None:
         """Return the process that is the first in there; None before it has begun."""
