@@ -1,7 +1,7 @@
 """Linear heads on a model's embedding: labels taught after the model was trained.
 
 One .npz file with ``weights.npy`` (labels × embedding) and ``bias.npy``, float32, and with
-``labels.txt`` and ``card.json`` as in a model package.
+``labels.txt`` and ``card.json`` as in a model package; a head that rejects may have ``centre.npy``.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from monitor.model.classifier import Classifier, input_shape
 from monitor.model.heads import ModelOutputs, Values, sigmoid, split
 from monitor.model.package import CARD_FILE, LABELS_FILE, label_lines, labels_in, parse_card, read_file
 
-_WEIGHTS, _BIAS = "weights.npy", "bias.npy"
+_WEIGHTS, _BIAS, _CENTRE = "weights.npy", "bias.npy", "centre.npy"
 _MOST_BYTES = 16 << 20
 _CLOSE = 0.05
 """Share of what the embedding adds to the recorded logits by which those of the probe may differ; runtimes
@@ -71,8 +71,9 @@ class HeadCard(Document):
     classes
         Settings by label, as in a model's card; empty for a rejecting head.
     rejects
-        Labels that make no events where one of the head's logits is positive; empty for a head that
-        scores labels of its own.
+        Labels that make no events where the head rejects; empty for a head that scores labels of its own.
+    centred
+        Whether the head has a ``centre``, see :class:`LinearHead`.
     expected
         None if the head was not taught from examples.
     """
@@ -86,6 +87,7 @@ class HeadCard(Document):
     temperature: PositiveFloat = 1.0
     classes: dict[str, ClassCard]
     rejects: tuple[str, ...] = ()
+    centred: bool = False
     expected: Expected | None = None
 
 
@@ -99,6 +101,9 @@ class LinearHead:
         float32, shape (labels, card.size).
     bias
         float32, shape (labels,).
+    centre
+        Of a head that rejects: a logit must exceed the distance of the embedding from it; float32, shape
+        (card.size,). None where a logit must exceed 0.
     """
 
     path: Path
@@ -106,6 +111,7 @@ class LinearHead:
     labels: tuple[str, ...]
     weights: NDArray[np.float32]
     bias: NDArray[np.float32]
+    centre: NDArray[np.float32] | None = None
 
     @property
     def classes(self) -> Mapping[str, ClassCard]:
@@ -122,7 +128,8 @@ class LinearHead:
 
     def rejects(self, embedding: Values) -> bool:
         """Return whether this is the sound that a rejecting head was taught."""
-        return bool((self.logits(embedding) > 0).any())
+        least = 0.0 if self.centre is None else float(np.linalg.norm(embedding - self.centre))
+        return bool((self.logits(embedding) > least).any())
 
     def check_model(self, embedding: Values | None, model: str) -> None:
         """Check that a model is the one the head was fitted on.
@@ -177,7 +184,8 @@ def read_linear_head(path: Path) -> LinearHead:
     if CARD_FILE not in entries:
         raise PackageError(f"{path}: holds no {CARD_FILE}; it is no head of sound-monitor")
     card = parse_card(path, entries[CARD_FILE], HeadCard)
-    head = LinearHead(path, card, labels_in(path, entries), *read_arrays(path, data, _WEIGHTS, _BIAS))
+    names = (_WEIGHTS, _BIAS, *([_CENTRE] if card.centred else []))
+    head = LinearHead(path, card, labels_in(path, entries), *read_arrays(path, data, *names))
     _check(head)
     return head
 
@@ -199,6 +207,7 @@ def write_linear_head(head: LinearHead) -> None:
             CARD_FILE: head.card.model_dump_json(by_alias=True, indent=1) + "\n",
             _WEIGHTS: npy(head.weights),
             _BIAS: npy(head.bias),
+            **({} if head.centre is None else {_CENTRE: npy(head.centre)}),
         },
     )
 
@@ -214,5 +223,11 @@ def _check(head: LinearHead) -> None:
             f"{head.path}: weights, bias and probe have shapes {shapes}; {labels} labels on {size} "
             f"numbers need {((labels, size), (labels,), (labels,))}"
         )
-    if not (np.isfinite(head.weights).all() and np.isfinite(head.bias).all()):
+    centre = head.centre
+    if (centre is not None) != head.card.centred or (centre is not None and centre.shape != (size,)):
+        raise PackageError(
+            f"{head.path}: {_CENTRE} and the card disagree; it has {size} numbers or is absent"
+        )
+    arrays = (head.weights, head.bias, *(() if centre is None else (centre,)))
+    if not all(np.isfinite(array).all() for array in arrays):
         raise PackageError(f"{head.path}: holds weights that are not finite; teach it again")

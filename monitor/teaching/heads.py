@@ -69,7 +69,8 @@ def rejecting_head(label: str, found: Rejecting, model: LoadedModel) -> LinearHe
     )
     card = _card(rejecting_name(label), found.weights, found.bias, model, expected)
     labels = tuple(str(number + 1) for number in range(len(found.weights)))
-    return LinearHead(_NEW, card.model_copy(update={"rejects": (label,)}), labels, found.weights, found.bias)
+    card = card.model_copy(update={"rejects": (label,), "centred": True})
+    return LinearHead(_NEW, card, labels, found.weights, found.bias, found.centre)
 
 
 def expectation(card: HeadCard) -> Sequence[str]:

@@ -1,10 +1,13 @@
 """Fits a head that rejects one's false alarms: "never this sound again"; pure numpy.
 
-False alarms of one class may be of several kinds: each of them gets a direction of its own, that
-of linear discriminant analysis between it and everything that is to stay, and a window is
-rejected where one of them fires. What is to stay is the background and the other moments: alarms
-that nobody called false, and sounds that were marked. The threshold of a direction lies between the two:
-nearer to the false alarm, and so high that almost none of the moments that are to stay is rejected.
+A window is rejected where its embedding points in nearly the same direction as one of a false alarm, seen
+from the mean of the background: where the cosine of the angle is over a threshold. A half-space, as linear
+discriminant analysis gives it, would also reject what goes as far in that direction and further in another,
+as the class's real sounds do, which have much in common with its false alarms.
+
+What is to stay is the background and the other moments: alarms that nobody called false, and sounds that
+were marked. Each window of a false alarm has a threshold of its own, raised until it rejects almost none
+of those moments.
 """
 
 from __future__ import annotations
@@ -15,31 +18,31 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from monitor.teaching.fit import Rows, Spread, Values
+from monitor.teaching.fit import Rows, Values
 
-MOST_DIRECTIONS = 20
-NEARNESS = 0.6
-"""Where the threshold lies between the mean of what is to stay (0) and the false alarm (1)."""
+MOST_ALARMS = 20
+NEARNESS = 0.75
+"""Least cosine between a window that is rejected and one of a false alarm; benchmarks/teach.py says where it
+was tuned."""
 
 MOST_LOST = 0.02
-"""Share of the rows that are to stay that a direction may reject."""
-
-_SAFE, _LOW = 5, 0.1
-"""With so many moments that are to stay, the false alarm's weakest tenth of rows counts, else its mean."""
+"""Share of the rows that are to stay that a window of a false alarm may reject."""
 
 
 @dataclass(frozen=True)
 class Rejecting:
-    """A fitted head; it rejects a window where one of its logits is positive.
+    """A fitted head; it rejects a window where a logit is over the distance from the centre.
 
-    weights : float32, shape (directions, n)
-    bias : float32, shape (directions,)
+    weights : float32, shape (rows of the false alarms, n)
+    bias : float32, shape (rows of the false alarms,)
+    centre : mean of the background, float32, shape (n,)
     examples, found : false alarms, and how many of them heads fitted without them reject
     lost : share of the other moments that heads fitted without them reject
     """
 
     weights: NDArray[np.float32]
     bias: NDArray[np.float32]
+    centre: NDArray[np.float32]
     examples: int
     found: int
     lost: float
@@ -63,56 +66,62 @@ def reject(alarms: Sequence[Rows], others: Sequence[Rows], background: Rows, *, 
     hours = len(background) * hop_s / 3600.0
     if not alarms or hours < 1 / 60:
         raise ValueError("a rejecting head needs a false alarm and a minute of background")
-    alarms = alarms[-MOST_DIRECTIONS:]
-    spread = Spread.of(np.concatenate([background, *others]))
-    weights, bias = _directions(spread, alarms, others)
+    alarms = alarms[-MOST_ALARMS:]
+    centre: Values = background.mean(0, dtype=np.float64)
+    false, stay = ([_directions(centre, rows) for rows in moments] for moments in (alarms, others))
+    shown = np.concatenate(false)
+    weights = shown / _thresholds(shown, stay)[:, None]
     return Rejecting(
         weights=weights.astype(np.float32),
-        bias=bias.astype(np.float32),
+        bias=(-weights @ centre).astype(np.float32),
+        centre=centre.astype(np.float32),
         examples=len(alarms),
-        found=_found(weights, bias, alarms),
-        lost=_lost(spread, alarms, others),
+        found=_found(false, stay),
+        lost=_lost(shown, stay),
         background_hours=hours,
     )
 
 
-def _directions(spread: Spread, alarms: Sequence[Rows], others: Sequence[Rows]) -> tuple[Values, Values]:
-    """Return weights and biases, a row for each false alarm."""
-    stay = np.concatenate(others) if others else None
-    weights, bias = [], []
-    for rows in alarms:
-        direction = spread.direction([rows])
-        scores = direction.score(rows)
-        height = np.quantile(scores, _LOW) if len(others) >= _SAFE else scores.mean()
-        threshold = NEARNESS * float(height)
-        if stay is not None:
-            threshold = max(threshold, float(np.quantile(direction.score(stay), 1.0 - MOST_LOST)) + 1e-3)
-        weights.append(direction.weights)
-        bias.append(direction.bias - threshold)
-    return np.stack(weights), np.array(bias)
+def _directions(centre: Values, rows: Rows) -> Values:
+    """Return the unit vectors from the centre to the rows."""
+    apart = rows - centre
+    directions: Values = apart / np.maximum(np.linalg.norm(apart, axis=1, keepdims=True), 1e-12)
+    return directions
 
 
-def _rejected(weights: Values, bias: Values, rows: Rows) -> bool:
+def _thresholds(shown: Values, stay: Sequence[Values]) -> Values:
+    """Return the least cosine to each direction at which a window is rejected."""
+    least = np.full(len(shown), NEARNESS)
+    if not stay:
+        return least
+    raised: Values = np.maximum(
+        least, np.quantile(np.concatenate(stay) @ shown.T, 1.0 - MOST_LOST, axis=0) + 1e-3
+    )
+    return raised
+
+
+def _rejected(shown: Values, thresholds: Values, moment: Values) -> bool:
     """Return whether at least half of a moment's rows are rejected."""
-    fires = (rows @ weights.T + bias > 0).any(1)
-    return bool(fires.mean() >= 0.5)
+    return bool((moment @ shown.T > thresholds).any(1).mean() >= 0.5)
 
 
-def _found(weights: Values, bias: Values, alarms: Sequence[Rows]) -> int:
+def _found(false: Sequence[Values], stay: Sequence[Values]) -> int:
     """Return how many false alarms the directions of the others reject."""
     count = 0
-    for index, rows in enumerate(alarms):
-        rest = np.arange(len(alarms)) != index
-        count += bool(rest.any()) and _rejected(weights[rest], bias[rest], rows)
+    for index, moment in enumerate(false):
+        rest = [other for at, other in enumerate(false) if at != index]
+        if rest:
+            shown = np.concatenate(rest)
+            count += _rejected(shown, _thresholds(shown, stay), moment)
     return count
 
 
-def _lost(spread: Spread, alarms: Sequence[Rows], others: Sequence[Rows]) -> float:
+def _lost(shown: Values, stay: Sequence[Values]) -> float:
     """Return the share of the other moments that is rejected, cross-fitted in two halves."""
-    if len(others) < 2:
+    if len(stay) < 2:
         return 0.0
     lost = 0
     for half in (0, 1):
-        weights, bias = _directions(spread, alarms, others[half::2])
-        lost += sum(_rejected(weights, bias, rows) for rows in others[1 - half :: 2])
-    return lost / len(others)
+        thresholds = _thresholds(shown, stay[half::2])
+        lost += sum(_rejected(shown, thresholds, moment) for moment in stay[1 - half :: 2])
+    return lost / len(stay)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import permutations
 from pathlib import Path
 
@@ -263,6 +264,21 @@ def test_a_linear_head_is_refused_by_another_model(path: Path, tmp_path: Path) -
         head.check_model(None, "old")
     with pytest.raises(PackageError, match="model small has 3"):
         head.check_model(np.ones(3, np.float32), "small")
+
+
+def test_a_centred_head_rejects_where_a_logit_exceeds_the_distance(path: Path, tmp_path: Path) -> None:
+    file = tmp_path / "not-gate.npz"
+    centre = np.linspace(-1.0, 1.0, EMBEDDING).astype(np.float32)
+    made = replace(taught(file, load(path), rejects=("gate",), centred=True), centre=centre)
+    write_linear_head(made)
+    head = read_linear_head(file)
+    for embedding in np.random.default_rng(5).normal(0.0, 1.0, (50, EMBEDDING)).astype(np.float32):
+        length = np.sqrt(((embedding - centre) ** 2).sum())
+        assert head.rejects(embedding) == (made.logits(embedding).max() > length)
+    with pytest.raises(PackageError, match=r"centre\.npy and the card disagree"):
+        write_linear_head(replace(made, centre=centre[1:]))
+    with pytest.raises(PackageError, match="disagree"):
+        write_linear_head(replace(made, centre=None))
 
 
 @pytest.mark.parametrize(
