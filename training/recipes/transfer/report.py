@@ -29,7 +29,7 @@ _MAY_HOLD = (
     "sirens are counted (`may_hold.py`). Nor is the first 1.28 s of each recording, where the window is "
     "not full yet."
 )
-_SEEN = f"![Horns in two recordings of traffic: steady harmonics with an abrupt start and end]({PICTURE})"
+_SEEN = f"[The spectrograms of both: steady harmonics with an abrupt start and end]({PICTURE})."
 _CURVE = (
     f"## Recall against false alarms\n\n![Recall against false alarms an hour, by class]({curve.PICTURE})\n\n"
     "Printed by `{command}`. A sound counts as reported where one row of scores reaches a level, without "
