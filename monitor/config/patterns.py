@@ -9,6 +9,7 @@ from monitor.config.load import Config
 from monitor.errors import ConfigError
 from monitor.events.loud import LOUD
 from monitor.model.card import ClassCard
+from monitor.patterns.lines import Grid
 from monitor.patterns.spec import BEEPS, CO_ALARM, SMOKE_ALARM, Pattern, Regular
 from monitor.settings import ClassSettings
 
@@ -28,6 +29,7 @@ def resolve_patterns(config: Config, rate: int, labels: Collection[str]) -> tupl
         name is taken
     """
     wanted = config.settings.events.patterns
+    highest_hz = 0.47 * rate / Grid(rate, ()).decimation
     standard: dict[Pattern | Regular, bool] = {
         SMOKE_ALARM: wanted.smoke_alarm,
         CO_ALARM: wanted.co_alarm,
@@ -40,9 +42,10 @@ def resolve_patterns(config: Config, rate: int, labels: Collection[str]) -> tupl
             patterns.append(own_pattern(label, own))
         except ValueError as error:
             raise ConfigError(f"{where}: {error}") from error
-        if own.hz >= 0.47 * rate:
+        if own.hz >= highest_hz:
             raise ConfigError(
-                f"{where}: hz {own.hz:g} is above what the model samples; it must be below {rate / 2:g} Hz"
+                f"{where}: hz {own.hz:g} is above what patterns are looked for in; "
+                f"with this model it must be below {highest_hz:.0f} Hz"
             )
     taken = {*labels, LOUD}
     for pattern in patterns:

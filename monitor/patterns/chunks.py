@@ -15,7 +15,7 @@ from math import ceil
 
 import numpy as np
 
-from monitor.patterns.lines import FRAMES, STEP, Counts, Grid, Marks, Rows, Spectra, joined, level_of
+from monitor.patterns.lines import FRAMES, Counts, Grid, Marks, Rows, Spectra, joined, level_of
 from monitor.records import Samples
 
 _NO_LINE = np.zeros(FRAMES, np.bool_)
@@ -30,16 +30,18 @@ class Again:
     apart : it was there so many chunks before the newest, or earlier
     seen : frames in which it is seen then, and again in the newest two chunks
     total : frames in which it is seen in all
+    steady : whether it may stay throughout a chunk, as a beep longer than a chunk does
     """
 
     apart: int
     seen: int
     total: int
+    steady: bool = False
 
 
 @dataclass
 class _Chunk:
-    """Powers and lines of a chunk's frames; without lines, only every :data:`STEP`-th power."""
+    """Powers and lines of a chunk's frames; without lines, only the powers of a first look."""
 
     samples: Samples
     power: Rows
@@ -75,11 +77,12 @@ class Chunks:
     def __init__(self, grid: Grid, keep: int, wanted: Sequence[Again]) -> None:
         self._spectra = Spectra(grid)
         self._grid, self._keep, self._wanted = grid, keep, wanted
+        self._steady = any(one.steady for one in wanted)
         self.reset()
 
     def reset(self) -> None:
         """Forget everything: before the stream there was silence."""
-        rows = np.zeros((FRAMES // STEP, self._grid.last - self._grid.first), np.float32)
+        rows = np.zeros((FRAMES // self._grid.step, self._grid.last - self._grid.first), np.float32)
         self._chunks = deque(
             (_Chunk(np.zeros(self._grid.chunk, np.float32), rows) for _ in range(self._keep)), self._keep
         )
@@ -103,7 +106,7 @@ class Chunks:
 
     def take(self) -> bool:
         """Add the complete chunk; return whether a tone came again, or did in the chunk before."""
-        power, beeps = self._spectra.first_look(self._pending)
+        power, beeps = self._spectra.first_look(self._pending, self._steady)
         # The oldest chunk's samples make room for the next.
         oldest = self._chunks.popleft()
         self._chunks.append(_Chunk(self._pending, power, beeps))

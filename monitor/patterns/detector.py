@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from monitor.patterns.chunks import Chunks
 from monitor.patterns.lines import Grid
-from monitor.patterns.look import PatternLook
+from monitor.patterns.look import PatternLook, step_for
 from monitor.patterns.regular import RegularLook
 from monitor.patterns.spec import Pattern, Regular
 from monitor.records import Samples
@@ -32,6 +33,8 @@ class PatternScores:
     def __init__(self, patterns: Sequence[Pattern | Regular], rate: int) -> None:
         self.labels = tuple(pattern.label for pattern in patterns)
         grid = Grid(rate, tuple(band for pattern in patterns for band in pattern.bands))
+        steps = [step_for(pattern, grid) for pattern in patterns if isinstance(pattern, Pattern)]
+        grid = replace(grid, step=min(steps, default=grid.step))
         self._looks = [_look(pattern, grid) for pattern in patterns]
         self._held = [deque[float](maxlen=look.hold) for look in self._looks]
         self._in_order = sorted(

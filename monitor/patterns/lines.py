@@ -1,9 +1,9 @@
 """Short-time spectra around tones: a row of powers per frame, and the spectral line in a row.
 
 Most audio holds no tone, so it is looked at in two steps. A chunk of :data:`FRAMES` frames is first
-looked at in every :data:`STEP`-th frame; only if one of these shows a line are all frames analysed.
-Otherwise the few rows stand for their neighbours. Frames do not overlap and lie on a fixed grid
-from the start of the stream, so nothing depends on how the samples arrive.
+looked at in every :data:`STEP`-th frame, or in more of them if beeps are short; only if one of these
+shows a line are all frames analysed. Otherwise the few rows stand for their neighbours. Frames do not
+overlap and lie on a fixed grid from the start of the stream, so nothing depends on how the samples arrive.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ FRAMES = 32
 """Frames in a chunk: about a second."""
 
 STEP = 4
-"""One frame of so many is looked at to see whether a chunk holds a tone."""
+"""One frame of so many is looked at first; more where a beep could lie between two."""
 
 _FRAME_S = 0.032
 """Longest frame: a third of the shortest beep of the standards (0.1 s)."""
@@ -58,10 +58,12 @@ class Grid:
     ----------
     rate : Hz of the samples
     bands : frequencies that matter, Hz; those at or above the Nyquist frequency are left out
+    step : one frame of so many is looked at first; it divides :data:`FRAMES`
     """
 
     rate: int
     bands: tuple[Band, ...]
+    step: int = STEP
 
     @property
     def decimation(self) -> int:
@@ -88,13 +90,22 @@ class Grid:
         return self.frame / self.rate
 
     @property
+    def chunk_s(self) -> float:
+        return self.chunk / self.rate
+
+    @property
+    def step_s(self) -> float:
+        """From one frame that is looked at first to the next."""
+        return self.step * self.frame_s
+
+    @property
     def bin_hz(self) -> float:
         return self.rate / self.frame
 
     @property
     def first(self) -> int:
-        """The bin of column 0."""
-        return max(0, self.bin(min(low for low, _ in self.bands)) - _ASIDE - _LINE)
+        """The bin of column 0; bins below 0 Hz mirror those above."""
+        return self.bin(min(low for low, _ in self.bands)) - _ASIDE - _LINE
 
     @property
     def last(self) -> int:
@@ -123,20 +134,21 @@ class Spectra:
 
     def __init__(self, grid: Grid) -> None:
         # Kept here, because a grid computes them at every call.
-        self._size, self._decimation = grid.size, grid.decimation
-        self._columns = slice(grid.first, grid.last)
+        self._size, self._decimation, self._step = grid.size, grid.decimation, grid.step
+        self._columns = np.abs(np.arange(grid.first, grid.last))
         # Scaled so that a sine of full scale has a power of about 1 in its bin.
         window = np.hanning(grid.size + 1)[:-1]
         self._window = (window * 2.0 / window.sum() / grid.decimation).astype(np.float32)
         self._mask = grid.mask(grid.bands)
 
-    def first_look(self, chunk: Samples) -> tuple[Rows, Counts | None]:
-        """Return the powers of every :data:`STEP`-th frame, and how many show a beep, by column, or None.
+    def first_look(self, chunk: Samples, steady: bool) -> tuple[Rows, Counts | None]:
+        """Return the powers of every ``grid.step``-th frame, and how many show a beep, by column, or None.
 
         chunk : shape (grid.chunk,)
+        steady : whether a line that stays alike throughout the chunk may be a beep
         """
-        power = self._power(chunk.reshape(FRAMES, -1)[::STEP])
-        return power, self._beeps(power)
+        power = self._power(chunk.reshape(FRAMES, -1)[:: self._step])
+        return power, self._beeps(power, steady)
 
     def every_row(self, chunk: Samples) -> tuple[Rows, Marks]:
         """Return powers and lines of a chunk's frames, both of shape (FRAMES, columns).
@@ -156,13 +168,14 @@ class Spectra:
         power += np.square(spectrum.imag)
         return power.astype(np.float32, copy=False)
 
-    def _beeps(self, power: Rows) -> Counts | None:
+    def _beeps(self, power: Rows, steady: bool) -> Counts | None:
         """How many of these few rows have a line, unless all have it alike; None if there is no other."""
         prominence = _PROMINENCE * _FIRST_LOOK
         if not self._prominent(power, prominence).any():
             return None
         counts = self._lines(power, prominence).sum(axis=0)
-        counts *= power.max(axis=0) > _STEADY * power.min(axis=0)
+        if not steady:
+            counts *= power.max(axis=0) > _STEADY * power.min(axis=0)
         return counts if counts.any() else None
 
     def _prominent(self, power: Rows, prominence: float) -> Marks:

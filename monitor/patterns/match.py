@@ -52,7 +52,7 @@ class Match:
     weakest_db : level of the faintest beep over the middle between on and off
     gaps : share of the gaps within groups that are clearly fainter than the beeps beside them
     occupied : share of the fullest pause in which the level was nearer to on than to off
-    beyond_db : level of the last beep of a group over what is where one more would be
+    beyond_db : level of the last beep of a group over what is where one more would be; infinite if none fits
     tonal : share of the frames on in which the line was one
     end : frames before the newest at which the last beep ended
     """
@@ -99,7 +99,7 @@ class Matcher:
         off = np.stack([template.off for template in self._templates])
         self._on = on / on.sum(axis=1, keepdims=True)
         self._off = off / off.sum(axis=1, keepdims=True)
-        self._smooth = max(1, round(min(pattern.beep_s, pattern.gap_s) / 5 / frame_s))
+        self._smooth = max(1, round(min(pattern.beep_s, pattern.silence_s) / 5 / frame_s))
         self.frames = self._window + FRAMES - 1
         """Newest frames that :meth:`best` wants."""
 
@@ -155,18 +155,21 @@ class Matcher:
             contrast_db=m1 - m0,
             weakest_db=min(beeps) - middle,
             gaps=sum(gap >= _GAP_DB for gap in gaps) / len(gaps) if gaps else 1.0,
-            occupied=max(float((level[begin:stop] > middle).mean()) for begin, stop in template.silences),
+            occupied=max(min(_near(level > middle, part)) for part in template.silences),
             beyond_db=min(
-                beeps[last] - max(_near(level, part))
-                for last, part in zip(template.last, template.beyond, strict=True)
+                (
+                    beeps[last] - max(_near(level, part))
+                    for last, part in zip(template.last, template.beyond, strict=True)
+                ),
+                default=np.inf,
             ),
             tonal=float(lines[template.on > 0].mean()),
             end=end,
         )
 
 
-def _near(level: Array, part: tuple[int, int]) -> list[float]:
-    """Mean levels of a part of the window, and of the same a frame earlier and later."""
+def _near(level: Array | NDArray[np.bool_], part: tuple[int, int]) -> list[float]:
+    """Mean values of a part of the window, and of the same a frame earlier and later."""
     begin, stop = part
     shifts = [shift for shift in (-1, 0, 1) if begin + shift >= 0 and stop + shift <= len(level)]
     return [float(level[begin + shift : stop + shift].mean()) for shift in shifts]
@@ -198,8 +201,8 @@ def _template(pattern: Pattern, scale: float, pause: float, window: int, frame_s
         beeps.append((at, at + beep_s))
         at += beep_s
     shift = window * frame_s - at
-    free = min(gap_s, pause_s - beep_s)
-    beyond = [(begin + free, begin + free + beep_s) for begin, _ in quiet[1:]]
+    free = min(gap_s, (pause_s - beep_s) / 2)
+    beyond = [(begin + free, begin + free + beep_s) for begin, _ in quiet[1:] if free >= frame_s]
     # Nothing rings into the first silence: before it lies a pause, or no alarm yet.
     off = [*(_after_ringing(*gap) for gap in gaps), quiet[0], *(_after_ringing(*one) for one in quiet[1:])]
     return _Template(
@@ -210,7 +213,7 @@ def _template(pattern: Pattern, scale: float, pause: float, window: int, frame_s
         gaps=tuple(_whole(begin + shift, stop + shift, frame_s) for begin, stop in off[: len(gaps)]),
         before=tuple(before),
         beyond=tuple(_whole(begin + shift, stop + shift, frame_s) for begin, stop in beyond),
-        last=tuple(range(pattern.count - 1, len(beeps) - 1, pattern.count)),
+        last=tuple(range(pattern.count - 1, len(beeps) - 1, pattern.count))[: len(beyond)],
     )
 
 

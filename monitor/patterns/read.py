@@ -8,15 +8,18 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from monitor.patterns.lines import FRAMES, Grid, Spectra, level_of
+from monitor.patterns.lines import Grid, Spectra, level_of
 from monitor.records import Samples
 
-_LOWEST_HZ, _HIGHEST_HZ = 300.0, 8000.0
+_LOWEST_HZ, _HIGHEST_HZ = 180.0, 8000.0
 _DROP_DB = 8.0
 """A beep lasts while its level is less than so far below its usual one."""
 
-_GROUP = 1.6
-"""A silence is a pause if it is so many times as long as the shortest."""
+_SHIFTS = 4
+"""Frames begin at so many places within a frame, so that an edge is known to a fraction of it."""
+
+_APART, _ENDED = 1.3, 3.0
+"""Pauses are so many times as long as gaps at least; regular beeps are over after so many silences."""
 
 
 @dataclass(frozen=True)
@@ -46,39 +49,60 @@ def read_pattern(samples: Samples, rate: int) -> PatternReading:
     ------
     ValueError : no tone, no two equal groups, or a tone that does not stop
     """
-    grid = Grid(rate, ((_LOWEST_HZ, min(_HIGHEST_HZ, 0.45 * rate)),))
-    spectra = Spectra(grid)
+    grid = Grid(rate, ((_LOWEST_HZ, min(_HIGHEST_HZ, 0.47 * rate)),))
     if not len(samples):
         raise ValueError("no tone stands out; the recording is empty")
-    padded = np.pad(samples, (0, -len(samples) % grid.chunk))
-    rows = [spectra.every_row(chunk) for chunk in padded.reshape(-1, FRAMES * grid.frame)]
-    power = np.concatenate([power for power, _ in rows])
-    lines = np.concatenate([lines for _, lines in rows])
+    power, lines = _rows(samples, grid)
+    frame_s = grid.frame_s / _SHIFTS
     column = _busiest(lines, power)
     level = level_of(power[:, max(0, column - 1) : column + 2])
     top = float(np.quantile(level[lines[:, column]], 0.6))
     edges = _edges(level > top - _DROP_DB)
-    lengths = (edges[:, 1] - edges[:, 0]).astype(np.float64) * grid.frame_s
-    silences = (edges[1:, 0] - edges[:-1, 1]).astype(np.float64) * grid.frame_s
-    after_s = len(samples) / rate - edges[-1, 1] * grid.frame_s if len(edges) else 0.0
+    lengths = (edges[:, 1] - edges[:, 0]).astype(np.float64) * frame_s
+    silences = (edges[1:, 0] - edges[:-1, 1]).astype(np.float64) * frame_s
+    after_s = len(samples) / rate - edges[-1, 1] * frame_s if len(edges) else 0.0
     hz = _frequency(power[level > top - _DROP_DB / 2], column) * grid.bin_hz + grid.first * grid.bin_hz
     return _reading(hz, lengths, silences, after_s)
+
+
+def _rows(samples: Samples, grid: Grid) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """Powers and lines of frames that overlap, in their order."""
+    spectra = Spectra(grid)
+    chunks = -(-len(samples) // grid.chunk)
+    power, lines = [], []
+    for shift in range(_SHIFTS):
+        # A frame counts from its middle: half of the first lies before the recording.
+        early = grid.frame // 2 - shift * grid.frame // _SHIFTS
+        late = chunks * grid.chunk - early - len(samples)
+        moved = np.pad(samples[max(0, -early) :], (max(0, early), max(0, late)))[: chunks * grid.chunk]
+        rows = [spectra.every_row(chunk) for chunk in moved.reshape(chunks, grid.chunk)]
+        power.append(np.concatenate([one for one, _ in rows]))
+        lines.append(np.concatenate([one for _, one in rows]))
+    shape = (-1, power[0].shape[1])
+    return np.stack(power, axis=1).reshape(shape), np.stack(lines, axis=1).reshape(shape)
 
 
 def _busiest(lines: NDArray[np.bool_], power: NDArray[np.float32]) -> int:
     """The column whose line is there often enough and stands out the most."""
     counts = lines.sum(axis=0)
-    if counts.max(initial=0) < 6:
+    least = 6 * _SHIFTS
+    if counts.max(initial=0) < least:
         raise ValueError("no tone stands out; record it closer, without other sounds")
     loudness = (power * lines).sum(axis=0)
-    return int(np.argmax(np.where(counts >= 6, loudness, 0.0)))
+    return int(np.argmax(np.where(counts >= least, loudness, 0.0)))
 
 
 def _edges(on: NDArray[np.bool_]) -> NDArray[np.intp]:
-    """First frame and frame after the last of every beep, shape (beeps, 2); single frames are noise."""
+    """First frame and frame after the last of every beep, shape (beeps, 2).
+
+    What is shorter than a whole frame is no beep, and no gap either.
+    """
     steps = np.diff(np.concatenate([[False], on, [False]]).astype(np.int8))
-    edges = np.stack([np.flatnonzero(steps == 1), np.flatnonzero(steps == -1)], axis=1)
-    return edges[edges[:, 1] - edges[:, 0] >= 2]
+    begins, stops = np.flatnonzero(steps == 1), np.flatnonzero(steps == -1)
+    apart = begins[1:] - stops[:-1] > _SHIFTS
+    begins, stops = begins[np.append(True, apart)], stops[np.append(apart, True)]
+    edges: NDArray[np.intp] = np.stack([begins, stops], axis=1)
+    return edges[edges[:, 1] - edges[:, 0] >= _SHIFTS]
 
 
 def _frequency(power: NDArray[np.float32], column: int) -> float:
@@ -95,9 +119,11 @@ def _reading(
     if len(lengths) < 4:
         raise ValueError(f"holds {len(lengths)} beeps; four beeps in two groups at least are needed")
     beep_s = float(np.median(lengths))
-    pauses = silences > _GROUP * silences.min()
+    in_order = np.sort(silences)
+    jumps = np.flatnonzero(in_order[1:] > _APART * in_order[:-1])
+    pauses = silences > in_order[jumps[0] if len(jumps) else -1]
     if not pauses.any():
-        if after_s > _GROUP * 2 * silences.max():
+        if after_s > _ENDED * silences.max():
             raise ValueError(f"one group of {len(lengths)} beeps; two equal groups at least are needed")
         pause_s = float(np.median(silences))
         spread = max(_spread(lengths, beep_s), _spread(silences, pause_s))

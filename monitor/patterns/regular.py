@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from monitor.patterns.chunks import Again, Chunks, Line
-from monitor.patterns.lines import FRAMES, STEP, Counts, Grid, Rows, joined
+from monitor.patterns.lines import FRAMES, Counts, Grid, Rows, joined
 from monitor.patterns.spec import Regular
 
 _LINES = 4
@@ -58,13 +58,12 @@ class RegularLook:
     def __init__(self, spec: Regular, grid: Grid) -> None:
         self._spec, self._frame_s = spec, grid.frame_s
         self._mask = grid.mask(spec.bands)
-        chunk_s = grid.chunk / grid.rate
-        self.chunks = ceil(spec.span_s / chunk_s) + 1
-        self.hold = ceil(spec.hold_s / chunk_s)
+        self.chunks = ceil(spec.span_s / grid.chunk_s) + 1
+        self.hold = ceil(spec.hold_s / grid.chunk_s)
         # The first of the beeps begins so many chunks before the last one ends; the shortest may lie
         # between the frames of a first look, but not all of them.
-        looks = spec.count * (spec.beep_s[0] - grid.frame_s / 2) / (STEP * grid.frame_s)
-        self.again = Again(floor(spec.lasting_s / chunk_s), 1, floor(looks))
+        looks = spec.count * (spec.beep_s[0] - grid.frame_s / 2) / grid.step_s
+        self.again = Again(floor(spec.lasting_s / grid.chunk_s), 1, floor(looks))
 
     def score(self, newest: Chunks, counts: Counts) -> float:
         """Return the best score of the lines that may be beeps, the most frequent first; 0 if none is.

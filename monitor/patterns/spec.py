@@ -7,6 +7,9 @@ from dataclasses import dataclass
 SPAN_MAX_S = 30.0
 """Longest two cycles that a pattern may have; it bounds the detector's memory."""
 
+SHORTEST_S = 0.06
+"""Shortest beep, gap and pause: a frame of the analysis is up to 0.032 s long."""
+
 STEPS_MAX = 1000
 """Most combinations of deviations that are tried; it bounds the detector's time."""
 
@@ -33,7 +36,7 @@ class Pattern:
 
     Raises
     ------
-    ValueError : a length that is not positive, a pause that is not clearly longer than a gap,
+    ValueError : a length that is too short, a pause that is not clearly longer than a gap,
         a band upside down, more deviations than :data:`STEPS_MAX`,
         or two cycles longer than :data:`SPAN_MAX_S`
     """
@@ -48,14 +51,18 @@ class Pattern:
     longest_pause_s: float = 0.0
 
     def __post_init__(self) -> None:
-        if min(self.beep_s, self.gap_s) < 0.06:
-            raise ValueError(f"{self.label}: beep_s and gap_s must be 0.06 s or more")
+        for name in ("beep_s", "gap_s", "pause_s"):
+            if (value := getattr(self, name)) < SHORTEST_S:
+                raise ValueError(f"{self.label}: {name} is {value:.3g}; it must be {SHORTEST_S:g} or more")
         if self.count < 1:
             raise ValueError(f"{self.label}: count must be 1 or more")
         if not 0.0 <= self.tolerance <= 0.25:
             raise ValueError(f"{self.label}: tolerance must be 0 … 0.25")
         if self.count > 1 and self.pause_s < 1.5 * self.gap_s:
-            raise ValueError(f"{self.label}: pause_s must be at least 1.5 × gap_s, or groups cannot be told")
+            raise ValueError(
+                f"{self.label}: pause_s is {self.pause_s:.3g}; it must be at least 1.5 × gap_s, "
+                "or groups cannot be told apart; for regular beeps set count: 1"
+            )
         if not self.bands or any(not 0.0 < low < high for low, high in self.bands):
             raise ValueError(f"{self.label}: a band must be two frequencies, the lower one first")
         if self.steps[0] * self.steps[1] > STEPS_MAX:
@@ -64,6 +71,11 @@ class Pattern:
             raise ValueError(
                 f"{self.label}: its groups take {self.span_s:.1f} s; they must fit into {SPAN_MAX_S:g} s"
             )
+
+    @property
+    def silence_s(self) -> float:
+        """The shortest silence between two beeps."""
+        return self.gap_s if self.count > 1 else self.pause_s
 
     @property
     def group_s(self) -> float:
@@ -101,9 +113,10 @@ class Pattern:
 
     @property
     def steps(self) -> tuple[int, int]:
-        """Deviations of beeps and of pauses to try, so that none misses a beep by over a quarter of it."""
-        within = min(0.5, self.beep_s / (4 * self.group_s))
-        between = self.beep_s / (4 * self.pause_s * (self.groups - 1))
+        """Deviations of beeps and of pauses to try, so that none misses a beep or a gap by over a quarter."""
+        shortest = min(self.beep_s, self.silence_s)
+        within = min(0.5, shortest / (4 * self.group_s))
+        between = shortest / (4 * self.pause_s * (self.groups - 1))
         beeps, pauses = (max(1, round(self.tolerance / step)) for step in (within, between))
         return 2 * beeps + 1, 2 * pauses + 1
 

@@ -10,6 +10,7 @@ import pytest
 from alarms import alarm, noise
 
 from monitor.config.load import SHIPPED_CONFIG, load_config
+from monitor.config.patterns import resolve_patterns
 from monitor.delivery.homeassistant.discovery import discovery
 from monitor.delivery.mqtt.announcement import Announcement
 from monitor.delivery.topics import Topics
@@ -93,6 +94,18 @@ def test_home_assistant_is_told_what_kind_of_alarm_it_is() -> None:
         "sound_smoke_alarm": "smoke",
         "sound_co_alarm": "carbon_monoxide",
     }
+
+
+@pytest.mark.parametrize(("rate", "highest"), [(16000, 7519), (22050, 10363), (32000, 7519), (44100, 10363)])
+def test_a_tone_beyond_what_is_left_of_the_rate_is_refused(rate: int, highest: int) -> None:
+    for hz, refused in ((highest, False), (highest + 2, True)):
+        own = f"{{washer: {{hz: {hz}, beep_s: 0.3, gap_s: 0.2, count: 5, pause_s: 4}}}}"
+        config = load_config(SHIPPED_CONFIG, [f"events.patterns.own={own}"])
+        if refused:
+            with pytest.raises(ConfigError, match=f"hz {hz} is above"):
+                resolve_patterns(config, rate, ())
+        else:
+            assert resolve_patterns(config, rate, ())
 
 
 def test_an_own_pattern_is_read_from_the_config(assembly: Assembly) -> None:
