@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from itertools import groupby
 from pathlib import Path
 
 import click
 
 from monitor.cli.common import common_options, read_config
 from monitor.config.load import Config
-from monitor.model.card import MultiHeadCard
+from monitor.model.card import MultiHeadCard, Quality
 from monitor.model.load import LoadedModel
 from monitor.settings import silent
 from monitor.stream.assembly import SHIPPED_MODEL, load_configured_model
@@ -64,10 +65,19 @@ def show(
         if labels:
             click.echo(f"silent    with profile {profile}: {', '.join(labels)}")
     click.echo(f"negative  {', '.join(card.negative_labels) or 'none'}")
-    for figure in card.quality:
-        kind = "recipe, cross-validated" if figure.recipe_cv else "these weights"
-        origin = f"{figure.data}, {figure.fold}, seed {figure.seed}; {kind}"
-        click.echo(f"quality   {figure.measure} = {figure.value:g}   ({origin})")
+    for origin, figures in groupby(card.quality, _origin):
+        for figure in figures:
+            click.echo(f"quality   {figure.measure} = {figure.value:g}")
+        click.echo(f"          of {origin}")
+
+
+def _origin(figure: Quality) -> str:
+    """What a figure was measured on: recordings, folds, and whether by these weights."""
+    folds = f"folds {figure.fold}" if figure.fold[0].isdigit() and "," in figure.fold else figure.fold
+    kind = (
+        "cross-validated, not of these weights" if figure.recipe_cv else f"seed {figure.seed}, these weights"
+    )
+    return f"{figure.data}; {folds}; {kind}"
 
 
 def _show_sounds(loaded: LoadedModel) -> None:

@@ -43,7 +43,7 @@ _WORDS: dict[WhyNot, str] = {
     "rejected": "rejected as background",
     "attack_not_held": "attack held {value:.2f} of {limit:.2f} s",
     "too_quiet": "too quiet, {value:.1f} dBFS below {limit:.1f}",
-    "below_threshold": "below threshold, {value:.2f} of {limit:.2f}",
+    "below_threshold": "below threshold, smoothed {value:.2f} of {limit:.2f}",
 }
 
 

@@ -82,7 +82,7 @@ def test_disabled_labels_that_are_not_there_are_refused() -> None:
 
 def test_a_reason_reads_as_a_line() -> None:
     near = Near("dog_bark", 0.44, "below_threshold", 0.41, 0.55)
-    assert near_text(near) == "dog_bark           0.44  below threshold, 0.41 of 0.55"
+    assert near_text(near) == "dog_bark           0.44  below threshold, smoothed 0.41 of 0.55"
     assert "never reported" in near_text(Near("dog_bark", 0.99, "below_threshold", 0.99, 1.0))
 
 

@@ -98,7 +98,7 @@ def test_now_shows_level_scores_alerts_and_why_not(server: Served, seen: Watched
     page = seen.page
     expect(page.locator(".level")).to_contain_text("−40.0")
     expect(page.get_by_role("row", name="siren")).to_contain_text("0.20")
-    expect(page.locator(".why")).to_contain_text("below threshold, 0.38 of 0.50")
+    expect(page.locator(".why")).to_contain_text("below threshold, smoothed 0.38 of 0.50")
     server.backend.hub.on_record(record(11, label="siren", event_id="new"))
     expect(page.locator("[aria-live]")).to_have_text("siren started")
     expect(page.locator(".classes tr.on")).to_contain_text("siren")

@@ -29,7 +29,7 @@ def test_a_hop_is_small_numbers_and_reasons() -> None:
     message = json.loads(HopWriter(0.5).write(hop(near=(near,)), 1000.0))
     assert message["scores"] == [250, 1000]
     assert message["level"] == [-31.3, -20.0, -50.0]
-    assert message["near"][0]["text"] == "below threshold, 0.24 of 0.40"
+    assert message["near"][0]["text"] == "below threshold, smoothed 0.24 of 0.40"
     assert "rows" not in message
 
 
