@@ -111,6 +111,8 @@ class Served:
     taught: Taught
     status: list[Status]
     """The one that is shown."""
+    hops: int = 0
+    """How many the page was given."""
 
     def ask(
         self, path: str, method: str = "GET", body: object = None, **headers: str
@@ -145,7 +147,15 @@ class Served:
         hop = HopResult(**values)
         self.backend.keeper.on_hop("mic", hop)
         self.backend.hub.on_hop("mic", hop)
+        self.hops += 1
         return hop
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + PATIENCE_S
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert condition()
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from axe_playwright_python.sync_playwright import Axe
 from browsing import Watched, chromium, prefixed, watched
 from playwright.sync_api import Browser, expect
 from samples import ended, record
-from serving import HOP_S, LABELS, Served, served
+from serving import HOP_S, LABELS, Served, served, wait_for
 
 from monitor.clips.folder import ClipFolder
 from monitor.clips.names import clip_name
@@ -185,6 +185,7 @@ def test_a_missed_sound_is_marked(server: Served, seen: Watched) -> None:
 def test_a_stretch_of_the_picture_is_marked_by_dragging(server: Served, seen: Watched) -> None:
     page = seen.page
     expect(page.locator(".level")).to_be_visible()
+    wait_for(lambda: server.hops >= 4 / HOP_S)  # before the first hop there is nothing to mark
     box = page.locator(".spectrogram canvas").bounding_box()
     assert box is not None
     y = box["y"] + box["height"] / 2

@@ -7,7 +7,7 @@ import json
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from samples import ended, record
-from serving import LABELS, PATIENCE_S, Served, served
+from serving import LABELS, PATIENCE_S, Served, served, wait_for
 from websockets.exceptions import InvalidStatus
 
 from monitor.errors import ConfigError
@@ -364,13 +364,6 @@ def test_without_viewers_the_server_sleeps(reading: Served) -> None:
         return switches(thread) - before <= 1
 
     wait_for(sleeps)
-
-
-def wait_for(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE_S
-    while not condition() and time.monotonic() < deadline:
-        time.sleep(0.01)
-    assert condition()
 
 
 def switches(thread: threading.Thread) -> int:
