@@ -8,7 +8,7 @@ overlap and lie on a fixed grid from the start of the stream, so nothing depends
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from math import ceil, floor, log2
 
@@ -218,3 +218,20 @@ def joined(counts: Counts) -> Counts:
     total[1:] += counts[:-1]
     total[:-1] += counts[1:]
     return total
+
+
+def most_frequent(likely: Counts, most: int) -> Iterator[int]:
+    """Yield the columns with the highest counts, at most so many, none beside another.
+
+    Parameters
+    ----------
+    likely
+        Counts as :func:`joined` returns them, 0 where no line is wanted; not changed.
+    """
+    left = likely.copy()
+    for _ in range(most):
+        column = int(left.argmax())
+        if not left[column]:
+            return
+        yield column
+        left[max(0, column - 2) : column + 3] = 0

@@ -9,7 +9,7 @@ from math import ceil, floor
 import numpy as np
 
 from monitor.patterns.chunks import Again, Chunks
-from monitor.patterns.lines import FRAMES, STEP, Counts, Grid, joined
+from monitor.patterns.lines import FRAMES, STEP, Counts, Grid, joined, most_frequent
 from monitor.patterns.match import Match, Matcher
 from monitor.patterns.spec import Pattern
 
@@ -76,11 +76,7 @@ class PatternLook:
         frames = self._matcher.frames
         likely = self._likely(counts[-self.chunks :])
         found = 0.0
-        for _ in range(_LINES):
-            column = int(likely.argmax())
-            if not likely[column]:
-                break
-            likely[max(0, column - 2) : column + 3] = 0
+        for column in most_frequent(likely, _LINES):
             line = newest.line(column, frames)
             match = self._matcher.best(line.level, line.marks)
             if match is not None and accepted(match):

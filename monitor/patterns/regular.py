@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from monitor.patterns.chunks import Again, Chunks, Line
-from monitor.patterns.lines import FRAMES, Counts, Grid, Rows, joined
+from monitor.patterns.lines import FRAMES, Counts, Grid, Rows, joined, most_frequent
 from monitor.patterns.spec import Regular
 
 _LINES = 4
@@ -77,11 +77,7 @@ class RegularLook:
             self._mask & (recent > 1) & (total >= least) & (total <= _STEADY * frames), total, 0
         )
         best = 0.0
-        for _ in range(_LINES):
-            column = int(likely.argmax())
-            if not likely[column]:
-                break
-            likely[max(0, column - 2) : column + 3] = 0
+        for column in most_frequent(likely, _LINES):
             best = max(best, self._regular(newest.line(column, frames)))
         return best
 
